@@ -1,0 +1,72 @@
+"""Files of ours: safetensors with JSON metadata, written atomically, read with checks and never unpickled."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from faceuv.errors import AssetError
+from faceuv.version import __version__
+
+_METADATA_KEY = "faceuv"
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path in the same folder and rename it to ``path`` when the block ends well.
+
+    If the block raises, or the process dies, ``path`` is as it was before.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+    except OSError as error:
+        raise AssetError(f"cannot write {path}: {error.strerror or error}; choose a folder you may write to") from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)  # mkstemp makes files private; ours are ordinary files
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def save_tensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> Path:
+    """Write tensors and JSON metadata to one safetensors file, atomically; the version is added."""
+    from safetensors.torch import save_file
+
+    path = Path(path)
+    header = {_METADATA_KEY: json.dumps({"faceuv_version": __version__, **metadata}, sort_keys=True)}
+    with atomic_path(path) as temporary:
+        save_file(tensors, str(temporary), metadata=header)
+    return path
+
+
+def load_tensors(path: str | Path, *, kind: str | None = None) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read a file of :func:`save_tensors`; ``kind`` must match the metadata's, if given."""
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    if not path.is_file():
+        raise AssetError(f"{path} does not exist" + (f"; expected a faceuv {kind} file (safetensors)" if kind else ""))
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise AssetError(f"{path} is not a readable safetensors file ({error}); it may be truncated: make it anew") from error
+    metadata = json.loads(header.get(_METADATA_KEY, "{}"))
+    if kind is not None and metadata.get("kind") != kind:
+        raise AssetError(f"{path} holds {metadata.get('kind', 'no faceuv metadata')!r}, expected {kind!r}")
+    return tensors, metadata

@@ -1,0 +1,62 @@
+"""Readable checks of tensors at the border of a public function."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from faceuv.errors import InputError
+
+
+def check_shape(name: str, tensor: Tensor, shape: Sequence[str | int]) -> dict[str, int]:
+    """Check ``tensor`` against a shape such as ``("B", "V", 3)`` and return the sizes of the named axes.
+
+    A number must match exactly; a letter stands for any size, the same one wherever it repeats; a leading ``"..."``
+    stands for any number of axes.
+    """
+    if not isinstance(tensor, Tensor):
+        raise InputError(f"{name} must be a torch.Tensor of shape ({_join(shape)}), got {type(tensor).__name__}")
+    want = list(shape)
+    got = list(tensor.shape)
+    if want and want[0] == "...":
+        want = want[1:]
+        got = got[len(got) - len(want) :] if len(got) >= len(want) else got
+    sizes: dict[str, int] = {}
+    fits = len(want) == len(got)
+    for expected, size in zip(want, got):
+        if isinstance(expected, int):
+            fits = fits and expected == size
+        else:
+            fits = fits and sizes.setdefault(expected, size) == size
+    if not fits:
+        raise InputError(f"{name} must have shape ({_join(shape)}), got {tuple(tensor.shape)}")
+    return sizes
+
+
+def check_floating(name: str, tensor: Tensor) -> None:
+    """Check that ``tensor`` holds floating-point numbers."""
+    if not tensor.is_floating_point():
+        raise InputError(f"{name} must be floating point, got {tensor.dtype}; convert it with .float()")
+
+
+def check_finite(name: str, tensor: Tensor) -> None:
+    """Check that ``tensor`` (B, ...) holds neither NaN nor infinity; the message names the rows of the batch."""
+    finite = torch.isfinite(tensor)
+    if not bool(finite.all()):
+        rows = (~finite.flatten(1).all(1)).nonzero().flatten().tolist() if tensor.ndim > 1 else []
+        where = f" in row(s) {rows[:8]}{' …' if len(rows) > 8 else ''} of the batch" if rows else ""
+        raise InputError(f"{name} holds NaN or infinity{where}; nothing can be rendered from it")
+
+
+def check_same_device(**tensors: Tensor | None) -> None:
+    """Check that the named tensors lie on one device."""
+    devices = {name: tensor.device for name, tensor in tensors.items() if tensor is not None}
+    if len(set(devices.values())) > 1:
+        listing = ", ".join(f"{name} on {device}" for name, device in devices.items())
+        raise InputError(f"tensors must be on one device, got {listing}; move them with .to(device)")
+
+
+def _join(shape: Sequence[str | int]) -> str:
+    return ", ".join(str(s) for s in shape) + ("," if len(shape) == 1 else "")

@@ -1,0 +1,30 @@
+"""The errors that faceuv raises on purpose.
+
+Each message says what was expected, what came and what to do. All of them derive from :class:`FaceUVError`,
+so that a command line can print one clear line, and from the built-in error a caller would catch anyway.
+"""
+
+from __future__ import annotations
+
+
+class FaceUVError(Exception):
+    """Base of every deliberate error of this library."""
+
+
+class InputError(FaceUVError, ValueError):
+    """A wrong shape, dtype, device, range or value."""
+
+
+class AssetError(FaceUVError, OSError):
+    """A missing, truncated or wrong file; the message names the file and how to get a right one."""
+
+
+class MissingDependency(FaceUVError, ImportError):
+    """An optional package is not installed; the message gives the install line and the built-in alternative."""
+
+
+class UnknownName(FaceUVError, KeyError):
+    """A registry does not know the name; the message lists the known ones."""
+
+    def __str__(self) -> str:  # KeyError would print the repr, with the line breaks escaped
+        return str(self.args[0]) if self.args else ""

@@ -1,0 +1,140 @@
+"""Maps over the UV chart: sampling, baking, and which surface point each texel shows.
+
+UV follows glTF: (0, 0) is the upper left corner of the upper left texel, u right, v down; texel centres lie at (i+½)/W.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from scipy import ndimage
+from torch import Tensor
+
+from faceuv.checks import check_shape
+from faceuv.errors import InputError
+from faceuv.geometry.scan import scan_triangles
+
+
+def sample_map(maps: Tensor, uv: Tensor) -> Tensor:
+    """Bilinear samples of ``maps (B, C, H, W)`` at ``uv (N, 2)`` or ``(B, N, 2)`` → ``(B, N, C)``.
+
+    Beyond the outermost texel centres the border texel is repeated.
+    """
+    check_shape("maps", maps, ("B", "C", "H", "W"))
+    if uv.ndim == 2:
+        uv = uv[None].expand(maps.shape[0], -1, -1)
+    check_shape("uv", uv, (maps.shape[0], "N", 2))
+    grid = (uv.to(maps.dtype) * 2 - 1)[:, :, None]
+    return F.grid_sample(maps, grid, mode="bilinear", padding_mode="border", align_corners=False)[..., 0].transpose(1, 2)
+
+
+@dataclass(frozen=True, eq=False)
+class UVCorrespondence:
+    """For each texel of an H × W map, the surface point at its centre.
+
+    face_id (H, W)    int64, −1 off the chart
+    vertices (H·W, 3) int64, the corners of the face; off the chart those of the nearest texel on it
+    weights (H·W, 3)  barycentric weights to go with them
+
+    Off the chart the nearest surface value is repeated, so that filtering across the border finds sensible colours.
+    """
+
+    face_id: Tensor
+    vertices: Tensor
+    weights: Tensor
+
+    @classmethod
+    def build(cls, uv: Tensor, faces: Tensor, height: int, width: int) -> UVCorrespondence:
+        """From ``uv (V, 2)`` and ``faces (F, 3)``; computed in float64 so that a large map is as exact as a small one."""
+        check_shape("uv", uv, ("V", 2))
+        check_shape("faces", faces, ("F", 3))
+        if height < 1 or width < 1:
+            raise InputError(f"a map needs a positive size, got {height} × {width}")
+        texels = uv.double() * uv.new_tensor([width, height], dtype=torch.float64)
+        flat = torch.cat([texels, torch.ones_like(texels[:, :1])], 1)[None]
+        face_id = scan_triangles(flat.float(), faces, height, width)[0]
+        if not bool((face_id >= 0).any()):
+            raise InputError(
+                "no texel centre lies on the UV chart: expected uv in [0, 1] with triangles of some area, "
+                f"got u {uv[:, 0].min():.3g} … {uv[:, 0].max():.3g}, v {uv[:, 1].min():.3g} … {uv[:, 1].max():.3g}"
+            )
+        source = _nearest_covered(face_id >= 0)
+        owner = face_id.flatten()[source]
+        corner_ids = faces[owner]
+        a, b, c = texels[corner_ids].unbind(1)
+        row = torch.div(source, width, rounding_mode="floor")
+        centre = torch.stack([source - row * width, row], 1).double() + 0.5
+        weights = _barycentric(centre, a, b, c)
+        return cls(face_id, corner_ids, weights.to(uv.dtype))
+
+    @property
+    def height(self) -> int:
+        return self.face_id.shape[0]
+
+    @property
+    def width(self) -> int:
+        return self.face_id.shape[1]
+
+
+def bake(attribute: Tensor, chart: UVCorrespondence) -> Tensor:
+    """A vertex attribute ``(B, V, C)`` as a map ``(B, C, H, W)``; differentiable in the attribute.
+
+    :func:`sample_map` at the vertices' own uv is the way back; the round trip smooths by about one texel.
+    """
+    check_shape("attribute", attribute, ("B", "V", "C"))
+    total = attribute.new_zeros(())
+    for k in range(3):
+        weight = chart.weights[:, k, None].to(attribute.dtype)
+        total = total + attribute.index_select(1, chart.vertices[:, k]) * weight
+    return total.transpose(1, 2).unflatten(2, (chart.height, chart.width))
+
+
+def map_gradients(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """∂/∂u and ∂/∂v of ``maps (B, C, H, W)`` per unit of UV: central differences, one-sided at the border."""
+    check_shape("maps", maps, ("B", "C", "H", "W"))
+    height, width = maps.shape[-2:]
+    if height < 2 or width < 2:
+        raise InputError(f"the gradient of a map needs at least 2 × 2 texels, got {height} × {width}")
+    along_v, along_u = torch.gradient(maps, spacing=(1.0 / height, 1.0 / width), dim=(2, 3))
+    return along_u, along_v
+
+
+def displaced_normals(normals: Tensor, tangent_u: Tensor, tangent_v: Tensor, displacement: Tensor) -> Tensor:
+    """Unit normals ``(B, 3, H, W)`` of a surface moved by a displacement map, per texel.
+
+    Args, all ``(B, 3, H, W)``: the smooth surface's unit ``normals`` and derivatives ∂p/∂u, ∂p/∂v (bake
+    :func:`~faceuv.geometry.normals.vertex_normals` and ``vertex_tangents``), and ``displacement`` in decimetres.
+
+    n ∝ ±(∂v p + ∂v d) × (∂u p + ∂u d). The baked tangents are first made orthogonal to the baked normal, so that zero
+    displacement gives the smooth normal back exactly.
+    """
+    du, dv = map_gradients(displacement)
+
+    def on_plane(tangent: Tensor) -> Tensor:
+        return tangent - (tangent * normals).sum(1, keepdim=True) * normals
+
+    plane_u, plane_v = on_plane(tangent_u), on_plane(tangent_v)
+    raw = torch.linalg.cross(plane_v + dv, plane_u + du, dim=1)
+    # A chart may be mirrored: take the side that the undisplaced surface is on.
+    side = (torch.linalg.cross(plane_v, plane_u, dim=1) * normals).sum(1, keepdim=True)
+    return F.normalize(torch.where(side < 0, -raw, raw), dim=1, eps=1e-20)
+
+
+def _nearest_covered(covered: Tensor) -> Tensor:
+    """For each texel (flat) the flat index of the nearest covered one, itself if covered."""
+    _, (rows, columns) = ndimage.distance_transform_edt(~covered.cpu().numpy(), return_indices=True)
+    flat = torch.from_numpy(rows * covered.shape[1] + columns).flatten().to(torch.int64)
+    return flat.to(covered.device)
+
+
+def _barycentric(point: Tensor, a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+    """Weights ``(N, 3)`` of 2-D points in their triangles."""
+
+    def cross(p: Tensor, q: Tensor) -> Tensor:
+        return p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0]
+
+    area = cross(b - a, c - a)
+    wb, wc = cross(point - a, c - a) / area, cross(b - a, point - a) / area
+    return torch.stack([1 - wb - wc, wb, wc], 1)

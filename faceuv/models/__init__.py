@@ -1,0 +1,1 @@
+"""Face models, generators, directions and the methods built from them."""

@@ -1,0 +1,178 @@
+"""What every face model promises: coefficients in, surface and vertex colours out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from faceuv.checks import check_shape
+from faceuv.errors import AssetError, InputError
+from faceuv.geometry.uv import UVCorrespondence, bake
+from faceuv.structures import Coefficients, CoefficientLayout, Mesh
+
+LANDMARKS = 68
+
+# Array name → axes. V vertices, F triangles, N a number of modes.
+ARRAYS: dict[str, tuple[str | int, ...]] = {
+    "mean": ("V", 3),
+    "identity_basis": ("V", 3, "I"),
+    "expression_basis": ("V", 3, "E"),
+    "mean_albedo": ("V", 3),
+    "albedo_basis": ("V", 3, "A"),
+    "faces": ("F", 3),
+    "uv": ("V", 2),
+    "landmarks": (LANDMARKS,),
+    "skin_mask": ("V",),
+    "mirror": ("V",),
+}
+INTEGER_ARRAYS = ("faces", "landmarks", "mirror")
+
+
+class FaceModel(nn.Module):
+    """A linear morphable face: buffers only, nothing trainable.
+
+    Args:
+        arrays: the buffers, by name:
+
+            ============================ ======== ==========================================================
+            ``mean (V, 3)``              float32  decimetres, object frame (+x viewer's right, +y up, +z out)
+            ``identity_basis (V, 3, I)`` float32  decimetres per unit coefficient (one standard deviation)
+            ``expression_basis (V,3,E)`` float32  the same for expression
+            ``mean_albedo (V, 3)``       float32  RGB in [0, 1], display-referred
+            ``albedo_basis (V, 3, A)``   float32  RGB per unit coefficient
+            ``faces (F, 3)``             int64    0-based, counter-clockwise from outside
+            ``uv (V, 2)``                float32  (0, 0) upper left, v down
+            ``landmarks (68,)``          int64    vertex indices in the iBUG order
+            ``skin_mask (V,)``           bool     skin, without eyes, lips' inside, brows and nostrils
+            ``mirror (V,)``              int64    the vertex on the other side of the face (its own on the midline)
+            ============================ ======== ==========================================================
+        names: mode names per group, e.g. ``{"expression": ["jaw_open", …]}``; numbered where absent.
+        metadata: anything worth keeping beside the arrays (source, version, licence).
+    """
+
+    kind: ClassVar[str] = "face model"
+    mean: Tensor
+    identity_basis: Tensor
+    expression_basis: Tensor
+    mean_albedo: Tensor
+    albedo_basis: Tensor
+    faces: Tensor
+    uv: Tensor
+    landmarks: Tensor
+    skin_mask: Tensor
+    mirror: Tensor
+
+    def __init__(
+        self,
+        arrays: dict[str, Tensor],
+        *,
+        names: dict[str, list[str]] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        sizes = check_arrays(arrays, where=f"the arrays of a {self.kind}")
+        for name in ARRAYS:
+            self.register_buffer(name, arrays[name])
+        self.layout = CoefficientLayout(identity=sizes["I"], expression=sizes["E"], albedo=sizes["A"])
+        names = names or {}
+        self.mode_names: dict[str, list[str]] = {
+            group: list(names.get(group) or [f"{group}_{k:02d}" for k in range(count)])
+            for group, count in (("identity", sizes["I"]), ("expression", sizes["E"]), ("albedo", sizes["A"]))
+        }
+        self.metadata: dict[str, Any] = dict(metadata or {})
+        self._charts: dict[tuple[int, int], UVCorrespondence] = {}
+
+    def shape(self, identity: Tensor, expression: Tensor) -> Tensor:
+        """Vertices ``(B, V, 3)`` in decimetres, object frame, for ``identity (B, I)`` and ``expression (B, E)``."""
+        check_shape("identity", identity, ("B", self.layout.identity))
+        check_shape("expression", expression, ("B", self.layout.expression))
+        flat = self.mean.reshape(1, -1)
+        flat = flat + identity @ self.identity_basis.flatten(0, 1).T + expression @ self.expression_basis.flatten(0, 1).T
+        return flat.unflatten(1, (-1, 3))
+
+    def albedo(self, albedo: Tensor) -> Tensor:
+        """Vertex colours ``(B, V, 3)`` for ``albedo (B, A)``; linear, so extreme coefficients may leave [0, 1]."""
+        check_shape("albedo", albedo, ("B", self.layout.albedo))
+        flat = self.mean_albedo.reshape(1, -1) + albedo @ self.albedo_basis.flatten(0, 1).T
+        return flat.unflatten(1, (-1, 3))
+
+    def mesh(self, coefficients: Coefficients) -> Mesh:
+        """The surface in the object frame: no displacement, no rotation, no translation."""
+        self.check_layout(coefficients)
+        return Mesh(self.shape(coefficients.identity, coefficients.expression), self.faces, self.uv)
+
+    def check_layout(self, coefficients: Coefficients) -> None:
+        if coefficients.layout != self.layout:
+            raise InputError(f"these coefficients have layout {coefficients.layout.groups}, the face model {self.layout.groups}")
+
+    def mode_index(self, group: str, name: str) -> int:
+        """The column of a named mode within its group; the error lists the names."""
+        try:
+            return self.mode_names[group].index(name)
+        except ValueError:
+            raise InputError(f"no {group} mode is called {name!r}; known: {', '.join(self.mode_names[group])}") from None
+
+    def chart(self, height: int, width: int) -> UVCorrespondence:
+        """Which surface point each texel of a ``height × width`` map shows; computed once per resolution."""
+        chart = self._charts.get((height, width))
+        if chart is None or chart.face_id.device != self.faces.device:
+            chart = UVCorrespondence.build(self.uv, self.faces, height, width)
+            self._charts[height, width] = chart
+        return chart
+
+    def uv_mask(self, height: int, width: int) -> Tensor:
+        """``(1, 1, H, W)`` in {0, 1}: the texels that lie on the surface."""
+        return (self.chart(height, width).face_id >= 0).to(self.mean.dtype)[None, None]
+
+    def albedo_map(self, albedo: Tensor, height: int, width: int) -> Tensor:
+        """The linear albedo as a diffuse map ``(B, 3, H, W)`` in [0, 1]."""
+        return bake(self.albedo(albedo), self.chart(height, width)).clamp(0, 1)
+
+    def arrays(self) -> dict[str, Tensor]:
+        """The buffers by name, as the constructor takes them."""
+        return {name: getattr(self, name) for name in ARRAYS}
+
+    def save(self, path: str | Path) -> Path:
+        """Write one safetensors file, atomically, with names and metadata."""
+        from faceuv.artefacts import save_tensors
+
+        metadata = {"kind": "face_model", "type": type(self).__name__, "names": self.mode_names, **self.metadata}
+        return save_tensors(path, {k: v.detach().cpu().contiguous() for k, v in self.arrays().items()}, metadata)
+
+    @staticmethod
+    def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, list[str]], dict[str, Any]]:
+        """Arrays, mode names and metadata of a file written by :meth:`save`."""
+        from faceuv.artefacts import load_tensors
+
+        arrays, metadata = load_tensors(path, kind="face_model")
+        check_arrays(arrays, where=str(path), error=AssetError)
+        names = metadata.pop("names", {})
+        return arrays, names, metadata
+
+
+def check_arrays(arrays: dict[str, Tensor], *, where: str, error: type[Exception] = InputError) -> dict[str, int]:
+    """Check names, axes, dtypes and index ranges of a face model's arrays; return the sizes of its axes."""
+    missing = [name for name in ARRAYS if name not in arrays]
+    if missing:
+        raise error(f"{where}: missing {', '.join(missing)}; a face model needs {', '.join(ARRAYS)}")
+    sizes: dict[str, int] = {}
+    for name, axes in ARRAYS.items():
+        shape = tuple(arrays[name].shape)
+        want = tuple(sizes.get(axis, axis) if isinstance(axis, str) else axis for axis in axes)
+        if len(shape) != len(want) or any(isinstance(w, int) and w != s for w, s in zip(want, shape)):
+            raise error(f"{where}: {name} must have shape ({', '.join(map(str, want))}), got {shape}")
+        sizes.update({axis: size for axis, size in zip(axes, shape) if isinstance(axis, str)})
+        dtype = arrays[name].dtype
+        expected = torch.int64 if name in INTEGER_ARRAYS else torch.bool if name == "skin_mask" else None
+        if (expected is not None and dtype != expected) or (expected is None and not dtype.is_floating_point):
+            raise error(f"{where}: {name} must be {expected or 'floating point'}, got {dtype}")
+    for name in INTEGER_ARRAYS:
+        array = arrays[name]
+        if array.numel() and not (0 <= int(array.min()) and int(array.max()) < sizes["V"]):
+            raise error(
+                f"{where}: {name} must lie in 0 … {sizes['V'] - 1} (0-based), got {int(array.min())} … {int(array.max())}"
+            )
+    return sizes

@@ -1,0 +1,190 @@
+"""Every registry of faceuv: parts are named in a config and built from here.
+
+Two families. Our own kinds (renderers, face models, losses, …) stand alone. The kinds that MMEngine also knows
+(models, metrics, datasets, hooks, …) are children of MMEngine's roots, so that its Runner finds our parts and a
+config of ours finds MMEngine's.
+
+A part registers itself::
+
+    from faceuv.registry import RENDERERS
+
+    @RENDERERS.register_module(name="mine")
+    class MyRenderer(Renderer): ...
+
+and is built by name: ``RENDERERS.build(dict(type="mine", antialias=None))``. Packages that declare the entry-point
+group ``faceuv.plugins`` are imported on the first look-up.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Mapping, Sequence
+from importlib.metadata import entry_points
+from typing import Any
+
+from mmengine import registry as mmengine_registry
+from mmengine.registry import Registry as MMEngineRegistry
+
+from faceuv.errors import FaceUVError, MissingDependency, UnknownName
+
+PLUGIN_GROUP = "faceuv.plugins"
+_loaded_plugins: set[str] = set()
+
+
+def load_plugins() -> list[str]:
+    """Import every package that declares the entry-point group ``faceuv.plugins``, once; return their names.
+
+    A plug-in that fails to load is an error that names it, never a printed line.
+    """
+    for plugin in entry_points(group=PLUGIN_GROUP):
+        if plugin.name in _loaded_plugins:
+            continue
+        _loaded_plugins.add(plugin.name)
+        try:
+            plugin.load()
+        except Exception as error:
+            _loaded_plugins.discard(plugin.name)
+            raise FaceUVError(
+                f"the faceuv plug-in {plugin.name!r} ({plugin.value}) failed to load: {type(error).__name__}: {error};"
+                " mend it or uninstall its package"
+            ) from error
+    return sorted(_loaded_plugins)
+
+
+class Registry(MMEngineRegistry):
+    """A registry that loads its own room on the first look-up and answers an unknown name usefully.
+
+    Args:
+        name: what it holds, in the singular, for messages (``"renderer"``).
+        locations: modules that register the built-in parts; imported on the first look-up, so that
+            ``import faceuv`` stays light.
+        needs: name → what must be installed to have it, for parts of optional packages.
+        parent: MMEngine's root registry of the same kind, if there is one.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        locations: Sequence[str] = (),
+        needs: Mapping[str, str] | None = None,
+        parent: MMEngineRegistry | None = None,
+    ) -> None:
+        super().__init__(name, parent=parent, scope="faceuv")
+        self._own_locations = tuple(locations)
+        self._needs = dict(needs or {})
+        self._filled = False
+
+    def _fill(self) -> None:
+        if self._filled:
+            return
+        self._filled = True  # first: the modules below import this one and may look something up themselves
+        try:
+            for location in self._own_locations:
+                importlib.import_module(location)
+            load_plugins()
+        except BaseException:
+            self._filled = False
+            raise
+
+    def names(self) -> list[str]:
+        """The registered names, sorted."""
+        self._fill()
+        return sorted(self._module_dict)
+
+    def get(self, key: str) -> Any:
+        """The class or function registered under ``key``; :class:`UnknownName` if there is none."""
+        if not isinstance(key, str):
+            raise UnknownName(f"a {self.name} is named by a string, got {type(key).__name__}: {key!r}")
+        self._fill()
+        plain = key.removeprefix("faceuv.")
+        if plain in self._module_dict:
+            return self._module_dict[plain]
+        if self.parent is not None:
+            found = self.parent.get(key)
+            if found is not None:
+                return found
+        raise UnknownName(self._unknown(key))
+
+    def build(self, cfg: Any, *args: Any, **kwargs: Any) -> Any:
+        """Build from ``dict(type=name, …)`` or from a bare name; an object that is already built passes through."""
+        if isinstance(cfg, str):
+            cfg = {"type": cfg}
+        if not isinstance(cfg, Mapping):
+            return cfg
+        if "type" not in cfg:
+            raise UnknownName(f"the config of a {self.name} needs a 'type', got keys {sorted(cfg)}; known: {self._known()}")
+        kind = cfg["type"]
+        if isinstance(kind, str):
+            part = self.get(kind)
+            arguments = {key: value for key, value in cfg.items() if key != "type"}
+            if plain_class_is_ours(part):
+                return _construct(self.name, kind, part, args, {**kwargs, **arguments})
+        return super().build(cfg, *args, **kwargs)
+
+    def summaries(self) -> dict[str, str]:
+        """Name → first line of the docstring, for ``faceuv list``."""
+        self._fill()
+        return {name: ((self._module_dict[name].__doc__ or "").strip().splitlines() or [""])[0] for name in self.names()}
+
+    def _known(self) -> str:
+        return ", ".join(self.names()) or "none yet"
+
+    def _unknown(self, key: str) -> str:
+        message = f"no {self.name} is called {key!r}; known: {self._known()}"
+        if key in self._needs:
+            return f"{message}. {key!r} needs {self._needs[key]}"
+        folded = {name.lower(): name for name in [*self.names(), *self._needs]}
+        near = difflib.get_close_matches(key.lower(), folded, n=1)
+        if near:
+            message += f". Did you mean {folded[near[0]]!r}?"
+        return message
+
+
+def plain_class_is_ours(part: Any) -> bool:
+    """Whether MMEngine's build adds nothing for this part (it has its own rules for ``Runner`` and ``ManagerMixin``)."""
+    module = getattr(part, "__module__", "") or ""
+    return not module.startswith("mmengine")
+
+
+def _construct(kind: str, name: str, part: Any, args: tuple[Any, ...], arguments: dict[str, Any]) -> Any:
+    try:
+        return part(*args, **arguments)
+    except (FaceUVError, MissingDependency):
+        raise  # already says what to do
+    except TypeError as error:
+        raise TypeError(f"cannot build the {kind} {name!r} with {sorted(arguments)}: {error}") from error
+
+
+# Our own kinds: no parent, because MMEngine has nothing of the sort.
+RENDERERS = Registry("renderer", locations=["faceuv.renderers"])
+FACE_MODELS = Registry("face model", locations=["faceuv.models.faces"])
+DIRECTION_FINDERS = Registry("direction finder")
+LOSSES = Registry("loss")
+GENERATORS = Registry("generator")
+LANDMARK_DETECTORS = Registry("landmark detector")
+STAGES = Registry("stage")
+
+# Children of MMEngine's roots.
+MODELS = Registry("model", parent=mmengine_registry.MODELS)
+METRICS = Registry("metric", parent=mmengine_registry.METRICS)
+DATASETS = Registry("dataset", parent=mmengine_registry.DATASETS)
+HOOKS = Registry("hook", parent=mmengine_registry.HOOKS)
+
+
+def all_registries() -> dict[str, Registry]:
+    """Every registry by the word a user types: ``faceuv list renderers``."""
+    return {
+        "renderers": RENDERERS,
+        "face_models": FACE_MODELS,
+        "direction_finders": DIRECTION_FINDERS,
+        "losses": LOSSES,
+        "generators": GENERATORS,
+        "landmark_detectors": LANDMARK_DETECTORS,
+        "stages": STAGES,
+        "models": MODELS,
+        "metrics": METRICS,
+        "datasets": DATASETS,
+        "hooks": HOOKS,
+    }

@@ -1,0 +1,239 @@
+"""The data that flows through faceuv: small frozen dataclasses with named views and ``.to()``, nothing more.
+
+Frames and units are those of the design: decimetres, right-handed object frame (+x to the viewer's right, +y up,
++z out of the face), images ``(B, 3, H, W)`` RGB in [0, 1] with row 0 on top, UV with (0, 0) at the upper left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from faceuv.checks import check_finite, check_floating, check_shape
+from faceuv.errors import InputError
+
+T = TypeVar("T", bound="_Tensors")
+
+
+@dataclass(frozen=True, eq=False)
+class _Tensors:
+    """Shared behaviour: move every tensor field at once."""
+
+    def _map(self: T, change: Callable[[Tensor], Tensor]) -> T:
+        changed = {
+            f.name: change(value) for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)
+        }
+        return replace(self, **changed)
+
+    def to(self: T, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> T:
+        """Move to ``device``; ``dtype`` applies to the floating-point fields only."""
+        return self._map(lambda t: t.to(device=device, dtype=dtype if t.is_floating_point() else None))
+
+    def detach(self: T) -> T:
+        return self._map(Tensor.detach)
+
+
+@dataclass(frozen=True)
+class CoefficientLayout:
+    """Which columns of a flat coefficient tensor mean what. The default is the 257 of BFM 2009.
+
+    >>> CoefficientLayout().slice("rotation")
+    slice(224, 227, None)
+    """
+
+    identity: int = 80
+    expression: int = 64
+    albedo: int = 80
+    rotation: int = 3
+    lighting: int = 27
+    translation: int = 3
+
+    @property
+    def groups(self) -> dict[str, int]:
+        """Group name → number of columns, in the order in which they lie."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    @property
+    def size(self) -> int:
+        """The number of columns, 257 by default."""
+        return sum(self.groups.values())
+
+    def slice(self, group: str) -> slice:
+        """The columns of one group."""
+        start = 0
+        for name, count in self.groups.items():
+            if name == group:
+                return slice(start, start + count)
+            start += count
+        raise InputError(f"no coefficient group {group!r}; the groups are {', '.join(self.groups)}")
+
+
+@dataclass(frozen=True, eq=False)
+class Coefficients(_Tensors):
+    """3DMM coefficients ``data (B, N)`` with named views. Rotation in radians about x, y, z (yaw is the y angle),
+    translation in decimetres, lighting as 3 channels × 9 spherical-harmonic bands. Nothing mutates: see :meth:`replace`.
+    """
+
+    data: Tensor
+    layout: CoefficientLayout = field(default_factory=CoefficientLayout)
+
+    def __post_init__(self) -> None:
+        check_shape("coefficients", self.data, ("B", "N"))
+        check_floating("coefficients", self.data)
+        if self.data.shape[1] != self.layout.size:
+            parts = ", ".join(f"{name} {count}" for name, count in self.layout.groups.items())
+            raise InputError(
+                f"coefficients must have {self.layout.size} columns ({parts}), got {self.data.shape[1]}"
+                " — they belong to a face model with another layout"
+            )
+
+    @classmethod
+    def zeros(
+        cls,
+        batch: int,
+        layout: CoefficientLayout | None = None,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Coefficients:
+        """The mean face, front view, under the default light: every coefficient zero."""
+        layout = layout or CoefficientLayout()
+        return cls(torch.zeros(batch, layout.size, device=device, dtype=dtype), layout)
+
+    def __len__(self) -> int:
+        return self.data.shape[0]
+
+    def __getitem__(self, index: int | slice | Tensor) -> Coefficients:
+        """Rows of the batch; a single index keeps the batch axis."""
+        rows = self.data[index : index + 1 or None] if isinstance(index, int) else self.data[index]
+        return replace(self, data=rows)
+
+    def view(self, group: str) -> Tensor:
+        """The columns of one group ``(B, n)``, a view."""
+        return self.data[:, self.layout.slice(group)]
+
+    @property
+    def identity(self) -> Tensor:
+        return self.view("identity")
+
+    @property
+    def expression(self) -> Tensor:
+        return self.view("expression")
+
+    @property
+    def albedo(self) -> Tensor:
+        return self.view("albedo")
+
+    @property
+    def rotation(self) -> Tensor:
+        """``(B, 3)`` radians about x, y, z; R = Rz·Ry·Rx."""
+        return self.view("rotation")
+
+    @property
+    def lighting(self) -> Tensor:
+        """``(B, 3, 9)``: spherical-harmonic coefficients per colour channel, without the constant 0.8 of the shader."""
+        return self.view("lighting").unflatten(1, (3, -1))
+
+    @property
+    def translation(self) -> Tensor:
+        """``(B, 3)`` decimetres."""
+        return self.view("translation")
+
+    def replace(self, **groups: Tensor) -> Coefficients:
+        """A new object with some groups exchanged: ``coefficients.replace(rotation=angles)``. A batch of one is broadcast."""
+        columns = {name: self.view(name) for name in self.layout.groups}
+        for name, value in groups.items():
+            width = self.data[:, self.layout.slice(name)].shape[1]
+            value = value.flatten(1).to(self.data)
+            if value.shape[1] != width or value.shape[0] not in (1, len(self)):
+                raise InputError(f"{name} must have shape ({len(self)}, {width}), got {tuple(value.shape)}")
+            columns[name] = value.expand(len(self), -1)
+        return replace(self, data=torch.cat(list(columns.values()), 1))
+
+    def check_finite(self) -> Coefficients:
+        """Raise an :class:`~faceuv.errors.InputError` that names the rows if a value is NaN or infinite."""
+        check_finite("coefficients", self.data)
+        return self
+
+
+@dataclass(frozen=True, eq=False)
+class UVMaps(_Tensors):
+    """Maps over the UV chart: ``diffuse (B, 3, H, W)`` in [0, 1] and ``displacement (B, 3, H, W)`` in decimetres,
+    object space xyz. Either may be absent; their resolutions are independent."""
+
+    diffuse: Tensor | None = None
+    displacement: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("diffuse", "displacement"):
+            value = getattr(self, name)
+            if value is not None:
+                check_shape(f"the {name} map", value, ("B", 3, "H", "W"))
+                check_floating(f"the {name} map", value)
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh(_Tensors):
+    """A batch of surfaces with one topology: ``vertices (B, V, 3)`` in decimetres, ``faces (F, 3)`` int64, 0-based and
+    counter-clockwise seen from outside, and ``uv (V, 2)``."""
+
+    vertices: Tensor
+    faces: Tensor
+    uv: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        sizes = check_shape("vertices", self.vertices, ("B", "V", 3))
+        check_floating("vertices", self.vertices)
+        check_shape("faces", self.faces, ("F", 3))
+        if self.faces.dtype != torch.int64:
+            raise InputError(f"faces must be int64, got {self.faces.dtype}; convert them with .long()")
+        if self.uv is not None:
+            check_shape("uv", self.uv, (sizes["V"], 2))
+
+    def check_faces(self) -> Mesh:
+        """Raise if a face names a vertex that does not exist."""
+        count = self.vertices.shape[1]
+        if self.faces.numel() and (int(self.faces.min()) < 0 or int(self.faces.max()) >= count):
+            raise InputError(
+                f"faces must name vertices 0 … {count - 1}, got {int(self.faces.min())} … {int(self.faces.max())}"
+                " (files with 1-based indices are shifted in their loader)"
+            )
+        return self
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole at (0, 0, distance) looking along −z. ``focal`` is in units of the image's shorter side, so that the
+    picture keeps its content at any resolution; the default is the paper's 1015 pixels at 256²."""
+
+    focal: float = 1015.0 / 256.0
+    distance: float = 10.0
+    near: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not self.focal > 0 or not self.near > 0:
+            raise InputError(f"a camera needs focal > 0 and near > 0, got focal={self.focal}, near={self.near}")
+
+
+@dataclass(frozen=True, eq=False)
+class Render(_Tensors):
+    """What a renderer saw.
+
+    image   (B, 3, H, W)  RGB in [0, 1] (lit; may exceed 1 under strong light until it is clamped for display)
+    mask    (B, 1, H, W)  coverage in [0, 1], soft at the silhouette when antialiased
+    depth   (B, 1, H, W)  view depth in decimetres, 0 outside
+    normal  (B, 3, H, W)  unit normals in the camera-aligned frame (+z toward the camera), 0 outside
+    uv      (B, 2, H, W)  UV coordinates, 0 outside
+    face_id (B, H, W)     int64, −1 outside
+    """
+
+    image: Tensor
+    mask: Tensor
+    depth: Tensor
+    normal: Tensor
+    uv: Tensor
+    face_id: Tensor
