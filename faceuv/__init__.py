@@ -35,7 +35,7 @@ _LAZY = {
     "HOOKS": "faceuv.registry",
 }
 
-__all__ = ["__version__", *_LAZY]  # noqa: PLE0604
+__all__ = ["__version__", *_LAZY]
 
 
 def __getattr__(name: str) -> Any:

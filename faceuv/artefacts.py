@@ -63,9 +63,11 @@ def load_tensors(path: str | Path, *, kind: str | None = None) -> tuple[dict[str
     try:
         with safe_open(str(path), framework="pt") as file:
             header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError, ValueError) as error:
-        raise AssetError(f"{path} is not a readable safetensors file ({error}); it may be truncated: make it anew") from error
+        raise AssetError(
+            f"{path} is not a readable safetensors file ({error}); it may be truncated: make it anew"
+        ) from error
     metadata = json.loads(header.get(_METADATA_KEY, "{}"))
     if kind is not None and metadata.get("kind") != kind:
         raise AssetError(f"{path} holds {metadata.get('kind', 'no faceuv metadata')!r}, expected {kind!r}")

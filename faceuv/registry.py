@@ -114,7 +114,9 @@ class Registry(MMEngineRegistry):
         if not isinstance(cfg, Mapping):
             return cfg
         if "type" not in cfg:
-            raise UnknownName(f"the config of a {self.name} needs a 'type', got keys {sorted(cfg)}; known: {self._known()}")
+            raise UnknownName(
+                f"the config of a {self.name} needs a 'type', got keys {sorted(cfg)}; known: {self._known()}"
+            )
         kind = cfg["type"]
         if isinstance(kind, str):
             part = self.get(kind)
@@ -126,7 +128,8 @@ class Registry(MMEngineRegistry):
     def summaries(self) -> dict[str, str]:
         """Name → first line of the docstring, for ``faceuv list``."""
         self._fill()
-        return {name: ((self._module_dict[name].__doc__ or "").strip().splitlines() or [""])[0] for name in self.names()}
+        docs = {name: (self._module_dict[name].__doc__ or "").strip() for name in self.names()}
+        return {name: doc.partition("\n")[0] for name, doc in docs.items()}
 
     def _known(self) -> str:
         return ", ".join(self.names()) or "none yet"
@@ -143,7 +146,7 @@ class Registry(MMEngineRegistry):
 
 
 def plain_class_is_ours(part: Any) -> bool:
-    """Whether MMEngine's build adds nothing for this part (it has its own rules for ``Runner`` and ``ManagerMixin``)."""
+    """Whether MMEngine's build adds nothing for this part (it has rules of its own for ``Runner`` and the like)."""
     module = getattr(part, "__module__", "") or ""
     return not module.startswith("mmengine")
 

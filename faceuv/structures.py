@@ -24,9 +24,7 @@ class _Tensors:
     """Shared behaviour: move every tensor field at once."""
 
     def _map(self: T, change: Callable[[Tensor], Tensor]) -> T:
-        changed = {
-            f.name: change(value) for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)
-        }
+        changed = {f.name: change(value) for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)}
         return replace(self, **changed)
 
     def to(self: T, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> T:
@@ -75,7 +73,8 @@ class CoefficientLayout:
 @dataclass(frozen=True, eq=False)
 class Coefficients(_Tensors):
     """3DMM coefficients ``data (B, N)`` with named views. Rotation in radians about x, y, z (yaw is the y angle),
-    translation in decimetres, lighting as 3 channels × 9 spherical-harmonic bands. Nothing mutates: see :meth:`replace`.
+    translation in decimetres, lighting as 3 channels × 9 spherical-harmonic bands. Nothing mutates: see
+    :meth:`replace`.
     """
 
     data: Tensor
@@ -144,7 +143,7 @@ class Coefficients(_Tensors):
         return self.view("translation")
 
     def replace(self, **groups: Tensor) -> Coefficients:
-        """A new object with some groups exchanged: ``coefficients.replace(rotation=angles)``. A batch of one is broadcast."""
+        """A new object with some groups exchanged: ``coefficients.replace(rotation=angles)``; one row is broadcast."""
         columns = {name: self.view(name) for name in self.layout.groups}
         for name, value in groups.items():
             width = self.data[:, self.layout.slice(name)].shape[1]

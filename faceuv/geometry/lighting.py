@@ -84,7 +84,8 @@ def ambient_light(colour: Tensor) -> Tensor:
 
 
 # name → (ambient RGB, [(direction toward the light, RGB), …]); +x is the viewer's right, +z toward the camera.
-_LIGHTS: dict[str, tuple[tuple[float, float, float], list[tuple[tuple[float, float, float], tuple[float, float, float]]]]] = {
+_Triple = tuple[float, float, float]
+_LIGHTS: dict[str, tuple[_Triple, list[tuple[_Triple, _Triple]]]] = {
     "studio": ((0.42, 0.42, 0.43), [((-0.5, 0.55, 0.75), (0.55, 0.54, 0.52)), ((0.8, 0.1, 0.5), (0.16, 0.16, 0.18))]),
     "front": ((0.40, 0.40, 0.40), [((0.0, 0.1, 1.0), (0.60, 0.60, 0.60))]),
     "left": ((0.25, 0.25, 0.26), [((-1.0, 0.15, 0.35), (0.85, 0.85, 0.83))]),
@@ -102,10 +103,8 @@ def light_names() -> list[str]:
     return ["default", *_LIGHTS]
 
 
-def named_light(
-    name: str, *, device: torch.device | str | None = None, dtype: torch.dtype = torch.float32
-) -> Tensor:
-    """A light by name → ``(1, 3, 9)``. ``"left"`` comes from the viewer's left; ``"default"`` is all-zero coefficients."""
+def named_light(name: str, *, device: torch.device | str | None = None, dtype: torch.dtype = torch.float32) -> Tensor:
+    """A light by name → ``(1, 3, 9)``; ``"left"`` comes from the viewer's left, ``"default"`` is all zeros."""
     if name == "default":
         return torch.zeros(1, 3, 9, device=device, dtype=dtype)
     if name not in _LIGHTS:

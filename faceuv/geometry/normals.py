@@ -32,7 +32,7 @@ def face_normals(vertices: Tensor, faces: Tensor) -> Tensor:
 
 
 def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
-    """Unit normals ``(B, V, 3)``, each the area-weighted mean of its faces; zero where a vertex has no face with area."""
+    """Unit normals ``(B, V, 3)``, area-weighted means over the faces; zero where a vertex has no face with area."""
     total = scatter_to_vertices(face_normals(vertices, faces), faces, vertices.shape[1])
     # The tiny floor keeps a vertex without area at zero instead of NaN, in decimetres² far below any real face.
     return F.normalize(total, dim=2, eps=1e-20)

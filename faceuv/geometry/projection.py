@@ -24,7 +24,7 @@ def view_depth(vertices: Tensor, camera: Camera) -> Tensor:
 
 
 def project(vertices: Tensor, camera: Camera, height: int, width: int) -> Tensor:
-    """World ``vertices (B, V, 3)`` → ``(B, V, 3)``: x right and y down in pixels (centres at half integers), z = view depth.
+    """World ``vertices (B, V, 3)`` → pixels ``(B, V, 3)``: x right, y down (centres at half integers), z = view depth.
 
     x = W/2 + f·X/z, y = H/2 − f·Y/z with f = focal · min(H, W). Vertices at or behind the camera plane get finite, huge
     coordinates and keep their depth ≤ 0, by which rasterizers drop them.

@@ -27,7 +27,8 @@ def sample_map(maps: Tensor, uv: Tensor) -> Tensor:
         uv = uv[None].expand(maps.shape[0], -1, -1)
     check_shape("uv", uv, (maps.shape[0], "N", 2))
     grid = (uv.to(maps.dtype) * 2 - 1)[:, :, None]
-    return F.grid_sample(maps, grid, mode="bilinear", padding_mode="border", align_corners=False)[..., 0].transpose(1, 2)
+    samples = F.grid_sample(maps, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return samples[..., 0].transpose(1, 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +48,7 @@ class UVCorrespondence:
 
     @classmethod
     def build(cls, uv: Tensor, faces: Tensor, height: int, width: int) -> UVCorrespondence:
-        """From ``uv (V, 2)`` and ``faces (F, 3)``; computed in float64 so that a large map is as exact as a small one."""
+        """From ``uv (V, 2)`` and ``faces (F, 3)``; in float64, so that a large map is as exact as a small one."""
         check_shape("uv", uv, ("V", 2))
         check_shape("faces", faces, ("F", 3))
         if height < 1 or width < 1:

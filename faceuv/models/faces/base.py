@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from faceuv.checks import check_shape
 from faceuv.errors import AssetError, InputError
 from faceuv.geometry.uv import UVCorrespondence, bake
-from faceuv.structures import Coefficients, CoefficientLayout, Mesh
+from faceuv.structures import CoefficientLayout, Coefficients, Mesh
 
 LANDMARKS = 68
 
@@ -90,7 +90,8 @@ class FaceModel(nn.Module):
         check_shape("identity", identity, ("B", self.layout.identity))
         check_shape("expression", expression, ("B", self.layout.expression))
         flat = self.mean.reshape(1, -1)
-        flat = flat + identity @ self.identity_basis.flatten(0, 1).T + expression @ self.expression_basis.flatten(0, 1).T
+        flat = flat + identity @ self.identity_basis.flatten(0, 1).T
+        flat = flat + expression @ self.expression_basis.flatten(0, 1).T
         return flat.unflatten(1, (-1, 3))
 
     def albedo(self, albedo: Tensor) -> Tensor:
@@ -106,14 +107,17 @@ class FaceModel(nn.Module):
 
     def check_layout(self, coefficients: Coefficients) -> None:
         if coefficients.layout != self.layout:
-            raise InputError(f"these coefficients have layout {coefficients.layout.groups}, the face model {self.layout.groups}")
+            raise InputError(
+                f"these coefficients have layout {coefficients.layout.groups}, the face model {self.layout.groups}"
+            )
 
     def mode_index(self, group: str, name: str) -> int:
         """The column of a named mode within its group; the error lists the names."""
         try:
             return self.mode_names[group].index(name)
         except ValueError:
-            raise InputError(f"no {group} mode is called {name!r}; known: {', '.join(self.mode_names[group])}") from None
+            known = ", ".join(self.mode_names[group])
+            raise InputError(f"no {group} mode is called {name!r}; known: {known}") from None
 
     def chart(self, height: int, width: int) -> UVCorrespondence:
         """Which surface point each texel of a ``height × width`` map shows; computed once per resolution."""
@@ -173,6 +177,7 @@ def check_arrays(arrays: dict[str, Tensor], *, where: str, error: type[Exception
         array = arrays[name]
         if array.numel() and not (0 <= int(array.min()) and int(array.max()) < sizes["V"]):
             raise error(
-                f"{where}: {name} must lie in 0 … {sizes['V'] - 1} (0-based), got {int(array.min())} … {int(array.max())}"
+                f"{where}: {name} must lie in 0 … {sizes['V'] - 1} (0-based),"
+                f" got {int(array.min())} … {int(array.max())}"
             )
     return sizes
