@@ -61,6 +61,7 @@ class Registry(MMEngineRegistry):
             ``import faceuv`` stays light.
         needs: name → what must be installed to have it, for parts of optional packages.
         parent: MMEngine's root registry of the same kind, if there is one.
+        parent_room: the module of MMEngine that fills the parent; imported when a name is not one of ours.
     """
 
     def __init__(
@@ -70,10 +71,12 @@ class Registry(MMEngineRegistry):
         locations: Sequence[str] = (),
         needs: Mapping[str, str] | None = None,
         parent: MMEngineRegistry | None = None,
+        parent_room: str | None = None,
     ) -> None:
         super().__init__(name, parent=parent, scope="faceuv")
         self._own_locations = tuple(locations)
         self._needs = dict(needs or {})
+        self._parent_room = parent_room
         self._filled = False
 
     def _fill(self) -> None:
@@ -102,7 +105,12 @@ class Registry(MMEngineRegistry):
         if plain in self._module_dict:
             return self._module_dict[plain]
         if self.parent is not None:
-            found = self.parent.get(key)
+            if self._parent_room is not None:
+                importlib.import_module(self._parent_room)
+            try:
+                found = self.parent.get(key)
+            except RuntimeError:  # what MMEngine raises for a dotted name that leads nowhere
+                found = None
             if found is not None:
                 return found
         raise UnknownName(self._unknown(key))
@@ -170,10 +178,10 @@ LANDMARK_DETECTORS = Registry("landmark detector")
 STAGES = Registry("stage")
 
 # Children of MMEngine's roots.
-MODELS = Registry("model", parent=mmengine_registry.MODELS)
-METRICS = Registry("metric", parent=mmengine_registry.METRICS)
-DATASETS = Registry("dataset", parent=mmengine_registry.DATASETS)
-HOOKS = Registry("hook", parent=mmengine_registry.HOOKS)
+MODELS = Registry("model", parent=mmengine_registry.MODELS, parent_room="mmengine.model")
+METRICS = Registry("metric", parent=mmengine_registry.METRICS, parent_room="mmengine.evaluator")
+DATASETS = Registry("dataset", parent=mmengine_registry.DATASETS, parent_room="mmengine.dataset")
+HOOKS = Registry("hook", parent=mmengine_registry.HOOKS, parent_room="mmengine.hooks")
 
 
 def all_registries() -> dict[str, Registry]:

@@ -1,0 +1,119 @@
+"""Coefficients, Mesh, UVMaps, Camera: views, copies and what they say about wrong input."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from faceuv import structures
+from faceuv.errors import InputError
+from faceuv.structures import Camera, CoefficientLayout, Coefficients, Mesh, UVMaps
+
+
+class TestLayout:
+    def test_is_the_papers_257(self):
+        layout = CoefficientLayout()
+        assert layout.size == 257
+        assert layout.slice("identity") == slice(0, 80)
+        assert layout.slice("expression") == slice(80, 144)
+        assert layout.slice("albedo") == slice(144, 224)
+        assert layout.slice("rotation") == slice(224, 227)
+        assert layout.slice("lighting") == slice(227, 254)
+        assert layout.slice("translation") == slice(254, 257)
+
+    def test_unknown_group_lists_the_known(self):
+        with pytest.raises(InputError, match="no coefficient group 'pose'.*identity, expression"):
+            CoefficientLayout().slice("pose")
+
+
+class TestCoefficients:
+    def test_views_share_memory_and_cover_everything(self):
+        data = torch.arange(2 * 257.0).view(2, 257)
+        coefficients = Coefficients(data)
+        groups = [coefficients.view(name) for name in coefficients.layout.groups]
+        assert torch.equal(torch.cat(groups, 1), data)
+        assert coefficients.identity.data_ptr() == data.data_ptr()
+        assert coefficients.lighting.shape == (2, 3, 9)
+        assert coefficients.rotation[0, 1] == 225  # yaw
+
+    def test_replace_returns_a_new_object(self, generator):
+        before = Coefficients(torch.randn(3, 257, generator=generator))
+        kept = before.data.clone()
+        after = before.replace(rotation=torch.ones(1, 3), lighting=torch.zeros(3, 3, 9))
+        assert torch.equal(before.data, kept)
+        assert torch.equal(after.rotation, torch.ones(3, 3))
+        assert torch.equal(after.identity, before.identity)
+        assert float(after.lighting.abs().max()) == 0
+
+    def test_replace_carries_gradients(self):
+        angles = torch.zeros(1, 3, requires_grad=True)
+        Coefficients.zeros(4).replace(rotation=angles).rotation.sum().backward()
+        assert torch.equal(angles.grad, torch.full((1, 3), 4.0))
+
+    def test_replace_rejects_a_wrong_width(self):
+        with pytest.raises(InputError, match=r"rotation must have shape \(1, 3\), got \(1, 4\)"):
+            Coefficients.zeros(1).replace(rotation=torch.zeros(1, 4))
+
+    def test_index_keeps_the_batch_axis(self):
+        coefficients = Coefficients(torch.arange(3 * 257.0).view(3, 257))
+        assert coefficients[1].data.shape == (1, 257)
+        assert torch.equal(coefficients[-1].data, coefficients.data[2:])
+        assert len(coefficients[0:0]) == 0
+
+    def test_wrong_layout_is_explained(self):
+        with pytest.raises(InputError, match=r"257 columns \(identity 80, .*got 100.*another layout"):
+            Coefficients(torch.zeros(1, 100))
+
+    def test_integers_are_rejected(self):
+        with pytest.raises(InputError, match="floating point, got torch.int64"):
+            Coefficients(torch.zeros(1, 257, dtype=torch.int64))
+
+    def test_nan_names_the_rows(self):
+        data = torch.zeros(4, 257)
+        data[2, 5] = float("nan")
+        with pytest.raises(InputError, match=r"NaN or infinity in row\(s\) \[2\]"):
+            Coefficients(data).check_finite()
+
+    def test_to_changes_dtype(self):
+        assert Coefficients.zeros(1).to(dtype=torch.float64).data.dtype == torch.float64
+
+
+class TestMesh:
+    faces = torch.tensor([[0, 1, 2]])
+
+    def test_to_leaves_integers_alone(self):
+        mesh = Mesh(torch.zeros(1, 3, 3), self.faces, torch.zeros(3, 2)).to(dtype=torch.float64)
+        assert mesh.vertices.dtype == mesh.uv.dtype == torch.float64
+        assert mesh.faces.dtype == torch.int64
+
+    def test_int32_faces_are_rejected(self):
+        with pytest.raises(InputError, match=r"int64, got torch.int32; convert them with .long\(\)"):
+            Mesh(torch.zeros(1, 3, 3), self.faces.int())
+
+    def test_unbatched_vertices_are_rejected(self):
+        with pytest.raises(InputError, match=r"vertices must have shape \(B, V, 3\), got \(3, 3\)"):
+            Mesh(torch.zeros(3, 3), self.faces)
+
+    def test_uv_must_match_the_vertices(self):
+        with pytest.raises(InputError, match=r"uv must have shape \(3, 2\), got \(4, 2\)"):
+            Mesh(torch.zeros(1, 3, 3), self.faces, torch.zeros(4, 2))
+
+    def test_faces_out_of_range(self):
+        with pytest.raises(InputError, match=r"vertices 0 … 2, got 1 … 3.*1-based"):
+            Mesh(torch.zeros(1, 3, 3), self.faces + 1).check_faces()
+
+
+def test_maps_must_have_three_channels():
+    with pytest.raises(InputError, match=r"diffuse map must have shape \(B, 3, H, W\), got \(1, 1, 4, 4\)"):
+        UVMaps(diffuse=torch.zeros(1, 1, 4, 4))
+
+
+@pytest.mark.parametrize("wrong", [{"focal": 0.0}, {"near": -1.0}])
+def test_camera_rejects_nonsense(wrong):
+    with pytest.raises(InputError, match="focal > 0 and near > 0"):
+        Camera(**wrong)
+
+
+def test_default_camera_is_the_papers():
+    assert structures.Camera().focal * 256 == pytest.approx(1015)
+    assert structures.Camera().distance == 10
