@@ -1,0 +1,124 @@
+"""Tangent frames, and the tangent-space normal map that keeps a displacement map's detail on a coarse mesh.
+
+The convention is glTF's (and MikkTSpace's): the tangent follows +u, bitangent = cross(normal, tangent) · w, and the
+map's green points up the picture. Our v grows downward, so the bitangent is along −∂p/∂v and w = +1 on a chart that is
+not mirrored. A texel (r, g, b) means the normal (2r − 1)·tangent + (2g − 1)·bitangent + (2b − 1)·normal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from faceuv.checks import check_shape
+from faceuv.errors import InputError
+from faceuv.geometry.normals import vertex_normals, vertex_tangents
+from faceuv.geometry.uv import UVCorrespondence, bake, displaced_normals
+
+_TINY = 1e-20
+
+
+@dataclass(frozen=True, eq=False)
+class TangentFrame:
+    """``normal (B, V, 3)`` unit; ``tangent (B, V, 4)``: unit xyz, orthogonal to the normal, and handedness ±1."""
+
+    normal: Tensor
+    tangent: Tensor
+
+
+def unit_normals(vertices: Tensor, faces: Tensor) -> Tensor:
+    """Area-weighted normals ``(B, V, 3)``, all of unit length as files demand: +z at a vertex without area."""
+    normals = vertex_normals(vertices, faces)
+    return _unit_or(normals, _outward(normals))
+
+
+def tangent_frame(vertices: Tensor, faces: Tensor, uv: Tensor, *, normals: Tensor | None = None) -> TangentFrame:
+    """The frame at each vertex of ``vertices (B, V, 3)`` with ``faces (F, 3)`` and ``uv (V, 2)``.
+
+    ``normals (B, V, 3)`` are normalised; absent, they are area-weighted ones. ∂p/∂u and ∂p/∂v are means over the
+    faces around a vertex, weighted by area. A vertex without area gets the normal +z, one without a chart any tangent.
+    """
+    sizes = check_shape("vertices", vertices, ("B", "V", 3))
+    if normals is not None:
+        check_shape("normals", normals, (sizes["B"], sizes["V"], 3))
+    along_u, along_v = vertex_tangents(vertices, faces, uv)
+    normal = unit_normals(vertices, faces) if normals is None else _unit_or(normals, _outward(normals))
+    tangent = _unit_or(_on_plane(along_u, normal), _any_perpendicular(normal))
+    mirrored = (torch.linalg.cross(normal, tangent) * along_v).sum(2, keepdim=True) > 0
+    return TangentFrame(normal, torch.cat([tangent, torch.where(mirrored, -1.0, 1.0).to(tangent.dtype)], 2))
+
+
+def tangent_normal_map(
+    vertices: Tensor,
+    faces: Tensor,
+    uv: Tensor,
+    displacement: Tensor,
+    *,
+    chart: UVCorrespondence | None = None,
+    frame: TangentFrame | None = None,
+) -> Tensor:
+    """The normals of the displaced surface as a tangent-space map ``(B, 3, H, W)`` in [0, 1].
+
+    Args:
+        vertices: ``(B, V, 3)`` decimetres, the surface *before* displacement.
+        faces, uv: ``(F, 3)`` and ``(V, 2)``.
+        displacement: ``(B, 3, H, W)`` decimetres, object space xyz; its resolution is the map's.
+        chart: the texels' surface points, built if absent.
+        frame: the frame of the mesh that will carry the map, that of ``vertices`` if absent. Pass the frame of the
+            displaced vertices when those are exported: the map then holds only the detail between the vertices, and
+            what they already show is not applied twice.
+
+    Where the surface moves as a whole the map is flat, (½, ½, 1); so it is off the chart.
+    """
+    sizes = check_shape("vertices", vertices, ("B", "V", 3))
+    maps = check_shape("displacement", displacement, (sizes["B"], 3, "H", "W"))
+    if chart is None:
+        chart = UVCorrespondence.build(uv, faces, maps["H"], maps["W"])
+    if (chart.height, chart.width) != (maps["H"], maps["W"]):
+        raise InputError(
+            f"the chart is {chart.height} × {chart.width} but the displacement map {maps['H']} × {maps['W']}:"
+            " build the chart at the map's size"
+        )
+    normals = _unit_map(bake(vertex_normals(vertices, faces), chart))
+    along_u, along_v = (bake(tangent, chart) for tangent in vertex_tangents(vertices, faces, uv))
+    detail = displaced_normals(normals, along_u, along_v, displacement)
+
+    if frame is None:
+        frame = tangent_frame(vertices, faces, uv)
+    side = bake(frame.tangent[..., 3:], chart)
+    n = _unit_map(bake(frame.normal, chart))
+    t = _unit_map(_on_plane(bake(frame.tangent[..., :3], chart), n, dim=1))
+    b = torch.linalg.cross(n, t, dim=1) * torch.where(side < 0, -1.0, 1.0).to(n.dtype)
+    local = torch.stack([(detail * axis).sum(1) for axis in (t, b, n)], 1)
+    flat = _outward(local).view(1, 3, 1, 1)
+    known = (chart.face_id >= 0) & ((local * local).sum(1, keepdim=True) > 0.5)
+    return 0.5 + 0.5 * torch.where(known, local, flat).clamp(-1, 1)
+
+
+def _on_plane(vector: Tensor, normal: Tensor, dim: int = 2) -> Tensor:
+    return vector - (vector * normal).sum(dim, keepdim=True) * normal
+
+
+def _unit_map(maps: Tensor) -> Tensor:
+    return F.normalize(maps, dim=1, eps=_TINY)
+
+
+def _outward(like: Tensor) -> Tensor:
+    return torch.tensor([0.0, 0.0, 1.0], device=like.device, dtype=like.dtype)
+
+
+def _unit_or(vectors: Tensor, fallback: Tensor) -> Tensor:
+    """Unit vectors along the last axis; ``fallback`` where the length vanishes."""
+    length = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
+    usable = length > 1e-12
+    return torch.where(usable, vectors / length.clamp_min(1e-12), fallback.expand_as(vectors))
+
+
+def _any_perpendicular(normal: Tensor) -> Tensor:
+    """A unit vector orthogonal to each unit normal: from x, or from y where the normal is near x."""
+    steep = normal[..., :1].abs() > 0.9
+    axis = torch.cat([~steep, steep, torch.zeros_like(steep)], -1).to(normal.dtype)
+    return F.normalize(_on_plane(axis, normal), dim=-1)

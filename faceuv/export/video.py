@@ -1,0 +1,96 @@
+"""Turntables and other animations: GIF always, MP4 with the ``video`` extra. Frames are ``(3, H, W)`` RGB in [0, 1]."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from faceuv.artefacts import atomic_path
+from faceuv.errors import InputError, MissingDependency
+from faceuv.export.images import to_bytes
+
+_PALETTE_SAMPLE = 1_000_000  # pixels that choose the palette: enough for 256 colours, whatever the film's length
+_SLOWEST_GIF_DELAY = 2  # hundredths of a second; browsers turn shorter delays into a slow 10
+VIDEO_SUFFIXES = (".gif", ".mp4")
+
+
+def save_video(path: str | Path, frames: Iterable[Tensor], *, fps: float = 25.0) -> Path:
+    """Write equally large ``frames`` as an animation, atomically; the suffix, ``.gif`` or ``.mp4``, picks the format.
+
+    A GIF loops for ever and has at most 256 colours. An MP4 is H.264 and needs ``pip install "faceuv[video]"``.
+    """
+    path = Path(path)
+    if not fps > 0:
+        raise InputError(f"fps must be positive, got {fps}")
+    if path.suffix.lower() == ".gif":
+        return _save_gif(path, frames, fps)
+    if path.suffix.lower() == ".mp4":
+        return _save_mp4(path, frames, fps)
+    raise InputError(f"cannot write {path.name}: an animation ends in {' or '.join(VIDEO_SUFFIXES)}")
+
+
+def _pictures(frames: Iterable[Tensor]) -> Iterator[np.ndarray]:
+    """``(H, W, 3)`` uint8, all of one size."""
+    shape: tuple[int, ...] | None = None
+    for k, frame in enumerate(frames):
+        picture = to_bytes(frame, f"frame {k}")
+        shape = shape or picture.shape
+        if picture.shape != shape:
+            raise InputError(f"frame {k} is {picture.shape[0]} × {picture.shape[1]}, frame 0 {shape[0]} × {shape[1]}")
+        yield picture
+    if shape is None:
+        raise InputError("an animation needs at least one frame")
+
+
+def _save_gif(path: Path, frames: Iterable[Tensor], fps: float) -> Path:
+    if 100 / fps < _SLOWEST_GIF_DELAY:
+        raise InputError(f"a GIF shows at most 50 frames per second, got fps={fps}; lower it or write an .mp4")
+    pictures = list(_pictures(frames))
+    palette = _palette(pictures)
+    # One palette for the whole film and no error diffusion: a still pixel keeps its colour, so nothing flickers.
+    indexed = [Image.fromarray(p).quantize(palette=palette, dither=Image.Dither.NONE) for p in pictures]
+    # Delays are whole hundredths: round the time line, not each delay, so that the film keeps its length.
+    ticks = np.round(100 / fps * np.arange(len(indexed) + 1)).astype(int)
+    delays = [int(10 * d) for d in np.diff(ticks)]
+    with atomic_path(path) as temporary:
+        indexed[0].save(
+            temporary,
+            "GIF",
+            save_all=True,
+            append_images=indexed[1:],
+            duration=delays,
+            loop=0,
+            optimize=False,
+            disposal=1,
+        )
+    return path
+
+
+def _palette(pictures: list[np.ndarray]) -> Image.Image:
+    """256 colours for the whole film, by median cut over a regular sample of its pixels."""
+    total = sum(p.shape[0] * p.shape[1] for p in pictures)
+    step = max(1, total // _PALETTE_SAMPLE)
+    pixels = np.concatenate([p.reshape(-1, 3)[k % step :: step] for k, p in enumerate(pictures)])
+    return Image.fromarray(pixels[None]).quantize(256, method=Image.Quantize.MEDIANCUT, kmeans=2)
+
+
+def _save_mp4(path: Path, frames: Iterable[Tensor], fps: float) -> Path:
+    try:
+        import av  # noqa: F401  the encoder that imageio's pyav plug-in drives
+        import imageio.v3 as imageio
+    except ImportError as error:
+        raise MissingDependency(
+            f'writing {path.name} needs imageio and PyAV ({error}): pip install "faceuv[video]",'
+            f" or write {path.stem}.gif, which needs nothing more"
+        ) from error
+    with atomic_path(path) as temporary, imageio.imopen(temporary, "w", plugin="pyav") as film:
+        film.init_video_stream("libx264", fps=fps, pixel_format="yuv420p")
+        for picture in _pictures(frames):
+            # 4:2:0 colour wants even sides: repeat the last row and column where they are odd.
+            odd = [(0, picture.shape[0] % 2), (0, picture.shape[1] % 2), (0, 0)]
+            film.write_frame(np.pad(picture, odd, mode="edge"))
+    return path
