@@ -1,0 +1,243 @@
+"""What a renderer is: a backend says which triangle each pixel sees; everything else is done here, the same for all."""
+
+from __future__ import annotations
+
+import importlib.util
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from faceuv.checks import check_finite, check_floating, check_same_device, check_shape
+from faceuv.errors import InputError, MissingDependency
+from faceuv.geometry.normals import vertex_normals
+from faceuv.geometry.projection import project
+from faceuv.geometry.scan import Cull
+from faceuv.renderers.antialias import Topology, blend_edges, find_crossings
+from faceuv.renderers.compositing import Background, composite
+from faceuv.renderers.edge_gradient import edge_gradient
+from faceuv.renderers.interpolation import Fragments, fragments, interpolate, spread
+from faceuv.renderers.shading import shade
+from faceuv.renderers.texture import sample_texture
+from faceuv.structures import Camera, Mesh, Render
+
+Antialias = Literal["edges", "gradient"] | None
+
+
+class Renderer(nn.Module):
+    """Draws textured, lit triangle meshes, differentiably. A backend subclass supplies visibility and nothing else.
+
+    To add a backend, write one class with ``name``, :meth:`available` and :meth:`rasterize`, and register it::
+
+        @RENDERERS.register_module(name="mine")
+        class MyRenderer(Renderer):
+            name = "mine"
+
+            @classmethod
+            def available(cls, device): return True
+
+            def rasterize(self, pixels, faces, height, width, *, cull="none"): ...
+
+    Args:
+        camera: a :class:`~faceuv.structures.Camera` or its fields as a dict.
+        samples: supersampling per axis of image and mask: ``samples²`` shaded points per pixel, averaged.
+        antialias: ``"edges"`` smooths silhouettes analytically and makes them differentiable; ``"gradient"`` leaves the
+            picture as it is and only adds silhouette gradients; None does neither.
+        cull: ``"back"`` or ``"front"`` drops the faces turned away from, or toward, the camera.
+    """
+
+    name: ClassVar[str]
+    package: ClassVar[str | None] = None  # the optional package a backend needs, by its import name
+    install: ClassVar[str] = ""  # the full line that installs it
+
+    def __init__(
+        self,
+        camera: Camera | Mapping[str, Any] | None = None,
+        *,
+        samples: int = 1,
+        antialias: Antialias = "edges",
+        cull: Cull = "none",
+    ) -> None:
+        super().__init__()
+        self.check_installed()
+        if not isinstance(samples, int) or samples < 1:
+            raise InputError(f"samples must be an integer ≥ 1 (per axis), got {samples!r}")
+        if antialias not in ("edges", "gradient", None):
+            raise InputError(f"antialias must be 'edges', 'gradient' or None, got {antialias!r}")
+        if cull not in ("none", "back", "front"):
+            raise InputError(f"cull must be 'none', 'back' or 'front', got {cull!r}")
+        self.camera = camera if isinstance(camera, Camera) else Camera(**(camera or {}))
+        self.samples = samples
+        self.antialias = antialias
+        self.cull = cull
+        self._topology: tuple[Tensor, tuple[int, int], Topology] | None = None
+
+    @classmethod
+    @abstractmethod
+    def available(cls, device: torch.device | str) -> bool:
+        """Whether this backend can draw on ``device`` here and now."""
+
+    @abstractmethod
+    def rasterize(self, pixels: Tensor, faces: Tensor, height: int, width: int, *, cull: Cull = "none") -> Tensor:
+        """Face ids ``(B, H, W)`` int64, −1 where nothing is seen; carries no gradient.
+
+        ``pixels (B, V, 3)`` float32: x right and y down in pixels, z = view depth; ``faces (F, 3)`` int64. Pixel (r, c)
+        has its centre at (c + ½, r + ½); smaller z is nearer; a face with a vertex at z ≤ 10⁻⁴ is dropped; of equal
+        depths the lower face id wins.
+        """
+
+    @classmethod
+    def installed(cls) -> bool:
+        """Whether the package behind this backend is there."""
+        return cls.package is None or importlib.util.find_spec(cls.package) is not None
+
+    @classmethod
+    def check_installed(cls) -> None:
+        if not cls.installed():
+            raise MissingDependency(
+                f"the renderer {cls.name!r} needs the package {cls.package!r}, which is not installed. Install it from its"
+                f" authors' repository: {cls.install} — or use the built-in renderer, type='torch'"
+            )
+
+    def forward(
+        self,
+        mesh: Mesh,
+        *,
+        height: int,
+        width: int,
+        texture: Tensor | None = None,
+        vertex_colours: Tensor | None = None,
+        lighting: Tensor | None = None,
+        normals: Tensor | None = None,
+        normal_map: Tensor | None = None,
+        background: Background = None,
+    ) -> Render:
+        """Draw ``mesh``, whose vertices are in the world frame (after the rigid transform).
+
+        Args:
+            texture: ``(B, 3, h, w)`` RGB, looked up per pixel through ``mesh.uv``; or
+            vertex_colours: ``(B, V, 3)`` RGB, interpolated. Exactly one of the two.
+            lighting: ``(B, 3, 9)`` spherical-harmonic coefficients; None draws the unlit colours.
+            normals: ``(B, V, 3)`` world-frame vertex normals; by default those of the mesh.
+            normal_map: ``(B, 3, h, w)`` world-frame normals looked up per pixel, instead of ``normals``.
+            background: an image ``(B or 1, 3, H, W)``, an RGB triple, a grey value, or None for black.
+
+        ``image`` and ``mask`` are antialiased; ``depth``, ``normal``, ``uv`` and ``face_id`` are those at pixel centres.
+        """
+        self._check(mesh, height, width, texture, vertex_colours, lighting, normals, normal_map)
+        topology = self._topology_of(mesh)
+        if normals is None:
+            normals = vertex_normals(mesh.vertices, mesh.faces)
+        s = self.samples
+        view = self._look(mesh, height * s, width * s)
+        uv = None if mesh.uv is None else interpolate(mesh.uv.to(view.pixels.dtype), view.at)
+        normal = _normals_at(view, uv, normals, normal_map)
+        if texture is not None and uv is not None:
+            image = sample_texture(texture, uv, view.at)
+        else:
+            assert vertex_colours is not None  # one of the two is given: see _check
+            image = spread(interpolate(vertex_colours, view.at), view.at).permute(0, 3, 1, 2)
+        if lighting is not None:
+            image = shade(image, normal, lighting)
+        mask = (view.face_id >= 0)[:, None].to(image.dtype)
+        if self.antialias == "edges":
+            depth = spread(view.at.depth.detach()[:, None], view.at)[..., 0]
+            crossings = find_crossings(view.pixels, mesh.faces, topology, view.face_id, depth)
+            image, mask = blend_edges(image, crossings), blend_edges(mask, crossings)
+        image = composite(image, mask, background, repeat=s)
+        if self.antialias == "gradient":
+            both = edge_gradient(torch.cat([image, mask], 1), view.pixels, view.face_id, view.at)
+            image, mask = both.split([3, 1], 1)
+        if s > 1:
+            image, mask = F.avg_pool2d(image, s), F.avg_pool2d(mask, s)
+            view = self._look(mesh, height, width)
+            uv = None if mesh.uv is None else interpolate(mesh.uv.to(view.pixels.dtype), view.at)
+            normal = _normals_at(view, uv, normals, normal_map)
+        flat_uv = view.pixels.new_zeros(view.at.flat.shape[0], 2) if uv is None else uv
+        return Render(
+            image=image,
+            mask=mask,
+            depth=spread(view.at.depth[:, None], view.at).permute(0, 3, 1, 2),
+            normal=normal.permute(0, 3, 1, 2),
+            uv=spread(flat_uv, view.at).permute(0, 3, 1, 2),
+            face_id=view.face_id,
+        )
+
+    def look(self, mesh: Mesh, *, height: int, width: int) -> View:
+        """Visibility only: which face each pixel centre of a ``height × width`` image sees, and where on it."""
+        self._check(mesh, height, width)
+        self._topology_of(mesh)
+        return self._look(mesh, height, width)
+
+    def _look(self, mesh: Mesh, height: int, width: int) -> View:
+        pixels = project(mesh.vertices, self.camera, height, width)
+        # In front of the near plane or not at all; backends drop faces with a vertex at z ≤ 0 by themselves.
+        pixels = pixels.masked_fill((pixels[..., 2:] <= self.camera.near), -1.0)
+        face_id = self.rasterize(pixels.detach().float(), mesh.faces, height, width, cull=self.cull)
+        return View(pixels, face_id, fragments(pixels, mesh.faces, face_id))
+
+    def _topology_of(self, mesh: Mesh) -> Topology:
+        """Edges of the mesh, remembered for the last ``faces`` tensor; its indices are checked on that occasion."""
+        faces, version = mesh.faces, mesh.faces._version
+        known = self._topology
+        if known is None or known[0] is not faces or known[1] != (version, mesh.vertices.shape[1]):
+            mesh.check_faces()
+            known = (faces, (version, mesh.vertices.shape[1]), Topology.build(faces, mesh.vertices.shape[1]))
+            self._topology = known
+        return known[2]
+
+    def _check(self, mesh: Mesh, height: int, width: int, *arguments: Tensor | None) -> None:
+        texture, vertex_colours, lighting, normals, normal_map = arguments or (None,) * 5
+        device = mesh.vertices.device
+        if not self.available(device):
+            raise InputError(f"the renderer {self.name!r} cannot draw on {device} here; use type='torch', which draws anywhere")
+        sizes = check_shape("mesh.vertices", mesh.vertices, ("B", "V", 3))
+        if sizes["B"] == 0:
+            raise InputError("mesh.vertices is an empty batch (0, V, 3); a renderer needs at least one mesh")
+        for axis, size in (("height", height), ("width", width)):
+            if not isinstance(size, int) or size < 1:
+                raise InputError(f"{axis} must be an integer ≥ 1, got {size!r}")
+        check_finite("mesh.vertices", mesh.vertices)
+        tensors = dict(
+            texture=(texture, (sizes["B"], 3, "h", "w")),
+            vertex_colours=(vertex_colours, (sizes["B"], sizes["V"], 3)),
+            lighting=(lighting, (sizes["B"], 3, 9)),
+            normals=(normals, (sizes["B"], sizes["V"], 3)),
+            normal_map=(normal_map, (sizes["B"], 3, "h", "w")),
+        )
+        for name, (tensor, shape) in tensors.items():
+            if tensor is not None:
+                check_shape(name, tensor, shape)
+                if tensor.dtype != mesh.vertices.dtype:
+                    raise InputError(f"{name} must be {mesh.vertices.dtype} like mesh.vertices, got {tensor.dtype}")
+        check_same_device(
+            **{"mesh.vertices": mesh.vertices, "mesh.faces": mesh.faces, "mesh.uv": mesh.uv},
+            **{name: tensor for name, (tensor, _) in tensors.items()},
+        )
+        if arguments and (texture is None) == (vertex_colours is None):
+            raise InputError("give either texture (B, 3, h, w) or vertex_colours (B, V, 3), not both and not neither")
+        if mesh.uv is None and (texture is not None or normal_map is not None):
+            raise InputError("a texture or normal map needs mesh.uv (V, 2); this mesh has none")
+
+    def extra_repr(self) -> str:
+        return f"{self.camera}, samples={self.samples}, antialias={self.antialias!r}, cull={self.cull!r}"
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What a camera sees of a mesh: projected vertices ``pixels (B, V, 3)``, ``face_id (B, H, W)`` and the covered pixels."""
+
+    pixels: Tensor
+    face_id: Tensor
+    at: Fragments
+
+
+def _normals_at(view: View, uv: Tensor | None, normals: Tensor, normal_map: Tensor | None) -> Tensor:
+    """Unit normals ``(B, H, W, 3)``, 0 where nothing is covered."""
+    if normal_map is not None and uv is not None:
+        return F.normalize(sample_texture(normal_map, uv, view.at), dim=1, eps=1e-20).permute(0, 2, 3, 1)
+    return spread(F.normalize(interpolate(normals, view.at), dim=1, eps=1e-20), view.at)

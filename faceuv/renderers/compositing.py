@@ -1,0 +1,45 @@
+"""Putting a rendered surface over a background."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from faceuv.checks import check_same_device
+from faceuv.errors import InputError
+
+Background = Tensor | Sequence[float] | float | None
+
+
+def composite(image: Tensor, mask: Tensor, background: Background, *, repeat: int = 1) -> Tensor:
+    """``image (B, 3, H, W)``, already multiplied by ``mask (B, 1, H, W)``, over a background.
+
+    ``background``: an image ``(B or 1, 3, H/repeat, W/repeat)``, whose pixels are repeated (for supersampling), an RGB
+    triple, a grey value, or None for black.
+    """
+    if background is None:
+        return image
+    return image + (1 - mask) * _as_background(background, image, repeat)
+
+
+def _as_background(background: Tensor | Sequence[float] | float, like: Tensor, repeat: int) -> Tensor:
+    """A background as a tensor that broadcasts against the image ``like (B, 3, H, W)``."""
+    batch, channels = like.shape[:2]
+    height, width = like.shape[2] // repeat, like.shape[3] // repeat
+    if isinstance(background, Tensor) and background.ndim == 4:
+        if background.shape[0] not in (1, batch) or tuple(background.shape[1:]) != (channels, height, width):
+            raise InputError(
+                f"background must have shape ({batch} or 1, {channels}, {height}, {width}), got {tuple(background.shape)}"
+            )
+        check_same_device(image=like, background=background)
+        background = background.to(like.dtype)
+        return background.repeat_interleave(repeat, 2).repeat_interleave(repeat, 3) if repeat > 1 else background
+    colour = torch.as_tensor(background, dtype=like.dtype, device=like.device)
+    if colour.numel() not in (1, channels) or colour.ndim > 1:
+        raise InputError(
+            f"background must be an image ({batch} or 1, {channels}, {height}, {width}), an RGB triple or a grey value,"
+            f" got shape {tuple(colour.shape)}"
+        )
+    return colour.reshape(1, -1, 1, 1)
