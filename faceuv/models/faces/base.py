@@ -28,6 +28,7 @@ ARRAYS: dict[str, tuple[str | int, ...]] = {
     "skin_mask": ("V",),
     "mirror": ("V",),
 }
+_FULL_MOVEMENT = 3.0  # standard deviations, for modes that do not say
 INTEGER_ARRAYS = ("faces", "landmarks", "mirror")
 
 
@@ -118,6 +119,17 @@ class FaceModel(nn.Module):
         except ValueError:
             known = ", ".join(self.mode_names[group])
             raise InputError(f"no {group} mode is called {name!r}; known: {known}") from None
+
+    def expression_coefficients(self, **amounts: float) -> Tensor:
+        """Named movements → ``(1, E)``; an amount of 1 is the full movement, a name without ``_left`` or ``_right``
+        drives both sides. How many σ a full movement takes is in ``metadata["full_expression"]``, else 3."""
+        names, full = self.mode_names["expression"], self.metadata.get("full_expression", {})
+        value = self.mean.new_zeros(1, self.layout.expression)
+        for name, amount in amounts.items():
+            both = [side for side in (f"{name}_left", f"{name}_right") if side in names]
+            for mode in [name] if name in names else both or [name]:
+                value[0, self.mode_index("expression", mode)] = amount * full.get(mode, _FULL_MOVEMENT)
+        return value
 
     def chart(self, height: int, width: int) -> UVCorrespondence:
         """Which surface point each texel of a ``height × width`` map shows; computed once per resolution."""

@@ -1,0 +1,35 @@
+"""``faceuv list``: what is registered, with one line about each."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser("list", help="the registered components")
+    parser.add_argument("kind", nargs="?", help="one kind only: renderers, face_models, losses, …")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    from rich.table import Table
+
+    from faceuv.cli.console import console
+    from faceuv.errors import UnknownName
+    from faceuv.registry import all_registries
+
+    kinds = all_registries()
+    if args.kind is not None and args.kind not in kinds:
+        raise UnknownName(f"no kind of component is called {args.kind!r}; known: {', '.join(kinds)}")
+    chosen = kinds if args.kind is None else {args.kind: kinds[args.kind]}
+    table = Table(box=None, pad_edge=False)
+    for column in ("kind", "type", "is"):
+        table.add_column(column, overflow="fold")
+    for word, registry in chosen.items():
+        summaries = registry.summaries()
+        for name, summary in summaries.items():
+            table.add_row(word, name, summary)
+        if not summaries:
+            table.add_row(word, "[dim]—[/dim]", "[dim]none yet[/dim]")
+    console.print(table)
+    return 0

@@ -1,0 +1,55 @@
+"""The ``faceuv`` command: one parser, one sub-command per module of this room.
+
+A sub-command is a module with ``add_parser(subparsers)`` that sets ``run`` as its default, and ``run(args) -> int``.
+Deliberate errors are one clear line on stderr and exit code 1; ``--debug`` shows the traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from faceuv.errors import FaceUVError
+from faceuv.version import __version__
+
+COMMANDS = ("sample", "render", "convert", "list", "doctor")
+
+
+def build_parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+    """The parser with the named sub-commands."""
+    parser = argparse.ArgumentParser(
+        prog="faceuv", description="Textured, displaced, posable 3D faces from stylecodes and coefficients."
+    )
+    parser.add_argument("--version", action="version", version=f"faceuv {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in commands:
+        # `list` is a fine word for a command and a poor name for a module
+        module = importlib.import_module(f"faceuv.cli.{'listing' if command == 'list' else command}")
+        module.add_parser(subparsers)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    args = build_parser().parse_args(argv)
+    try:
+        return int(args.run(args) or 0)
+    except KeyboardInterrupt:
+        print("faceuv: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output, such as `head`, has gone
+        sys.stderr.close()
+        return 0
+    except (FaceUVError, OSError) as error:
+        if args.debug:
+            raise
+        print(f"faceuv: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+
+
+def run_tool(command: str) -> None:
+    """The body of ``tools/<command>.py``: the same command without its name."""
+    sys.exit(main([command, *sys.argv[1:]]))

@@ -1,0 +1,284 @@
+"""``Face``: one person, to look at, pose, relight, re-express and save. The five-line API on top of every room.
+
+>>> from faceuv import Face
+>>> face = Face.random(seed=7).with_expression(smile=0.8)
+>>> image = face.render(256, yaw_deg=30, light="left")        # (3, 256, 256) in [0, 1]
+>>> face.save("face.glb")                                     # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from faceuv.artefacts import load_tensors, save_tensors
+from faceuv.checks import check_shape
+from faceuv.errors import InputError
+from faceuv.export import MeshFile, save_mesh, save_video, tangent_frame, tangent_normal_map
+from faceuv.geometry import named_light, sample_map
+from faceuv.models.faces import FaceModel
+from faceuv.registry import FACE_MODELS, RENDERERS
+from faceuv.renderers import FaceRenderer, Renderer
+from faceuv.structures import Coefficients, Render, UVMaps
+
+DEFAULT_FACE_MODEL = "ProceduralFace"
+DEFAULT_RENDERER = "torch"
+BACKGROUND = (0.86, 0.87, 0.89)  # a neutral studio wall
+TEXTURE_SIZE = 1024  # of the linear albedo, when there is no diffuse map of its own
+
+# How far a random person strays from the mean: full identity and albedo, a face mostly at rest.
+_EXPRESSION_SIGMA = 0.35
+
+Config = str | Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """One face: coefficients, optional maps, and the parts that turn them into pictures and files.
+
+    Every ``with_…`` returns a new face. Angles are degrees here and only here; ``yaw_deg`` > 0 turns to the viewer's
+    right, ``pitch_deg`` > 0 looks down, ``roll_deg`` > 0 tilts counter-clockwise in the picture.
+    """
+
+    coefficients: Coefficients
+    face_model: FaceModel
+    renderer: Renderer
+    maps: UVMaps | None = None
+    metadata: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.coefficients) != 1:
+            raise InputError(f"a Face holds one person, got coefficients of {len(self.coefficients)}; index the batch")
+        self.face_model.check_layout(self.coefficients)
+        self.coefficients.check_finite()
+
+    # ---------------------------------------------------------------- making one
+
+    @classmethod
+    def mean(cls, *, face_model: Config | FaceModel | None = None, renderer: Config | Renderer | None = None) -> Face:
+        """The mean face at rest, from the front, under the studio light."""
+        model = build_face_model(face_model)
+        coefficients = Coefficients.zeros(1, model.layout, device=model.mean.device, dtype=model.mean.dtype)
+        return cls(coefficients, model, build_renderer(renderer)).with_lighting("studio")
+
+    @classmethod
+    def random(
+        cls,
+        seed: int,
+        *,
+        face_model: Config | FaceModel | None = None,
+        renderer: Config | Renderer | None = None,
+    ) -> Face:
+        """A random person of the linear model: the same seed gives the same face."""
+        face = cls.mean(face_model=face_model, renderer=renderer)
+        generator = torch.Generator().manual_seed(seed)
+        layout = face.face_model.layout
+
+        def draw(count: int, sigma: float) -> Tensor:
+            return sigma * torch.randn(1, count, generator=generator)
+
+        groups = {
+            "identity": draw(layout.identity, 1.0),
+            "expression": draw(layout.expression, _EXPRESSION_SIGMA),
+            "albedo": draw(layout.albedo, 1.0),
+        }
+        model = type(face.face_model).__name__
+        return replace(
+            face, coefficients=face.coefficients.replace(**groups), metadata={"seed": seed, "face_model": model}
+        )
+
+    # ---------------------------------------------------------------- changing it
+
+    def with_pose(
+        self, yaw_deg: float | None = None, pitch_deg: float | None = None, roll_deg: float | None = None
+    ) -> Face:
+        """Turn the head; an angle that is not given stays as it is."""
+        rotation = self.coefficients.rotation.clone()
+        for axis, degrees in enumerate((pitch_deg, yaw_deg, roll_deg)):
+            if degrees is not None:
+                rotation[:, axis] = math.radians(_finite("an angle", degrees))
+        return replace(self, coefficients=self.coefficients.replace(rotation=rotation))
+
+    def with_expression(self, coefficients: Tensor | None = None, **amounts: float) -> Face:
+        """A new expression.
+
+        Args:
+            coefficients: ``(E,)`` or ``(1, E)`` raw coefficients that replace the present ones.
+            **amounts: named movements, 1.0 = the full movement, set on top of the coefficients:
+                ``face.with_expression(smile=0.7, jaw_open=0.3)``. Names the model does not know are an error that
+                lists the known ones.
+        """
+        value = self.coefficients.expression if coefficients is None else coefficients.reshape(1, -1)
+        if coefficients is not None:
+            check_shape("expression coefficients", value, (1, self.face_model.layout.expression))
+        value = value.to(self.coefficients.data)
+        for name, amount in amounts.items():
+            _finite(name, amount)
+        if amounts:
+            full = self.face_model.expression_coefficients(**amounts).to(value)
+            value = torch.where(full != 0, full, value)
+        return replace(self, coefficients=self.coefficients.replace(expression=value))
+
+    def with_lighting(self, light: str | Tensor) -> Face:
+        """Relight: a name (``"studio"``, ``"left"``, ``"warm"``, …) or SH coefficients ``(3, 9)`` / ``(1, 3, 9)``."""
+        if isinstance(light, str):
+            value = named_light(light)
+        else:
+            value = light.reshape(1, *light.shape[-2:]) if light.ndim in (2, 3) else light
+            check_shape("light", value, (1, 3, 9))
+        return replace(self, coefficients=self.coefficients.replace(lighting=value))
+
+    def with_maps(self, maps: UVMaps | None) -> Face:
+        """Exchange the diffuse and displacement maps; ``None`` goes back to the linear albedo."""
+        return replace(self, maps=maps)
+
+    # ---------------------------------------------------------------- looking at it
+
+    def render(
+        self,
+        size: int | tuple[int, int] = 256,
+        *,
+        yaw_deg: float | None = None,
+        pitch_deg: float | None = None,
+        roll_deg: float | None = None,
+        light: str | Tensor | None = None,
+        background: Tensor | tuple[float, float, float] = BACKGROUND,
+    ) -> Tensor:
+        """A picture ``(3, H, W)`` in [0, 1]; ``size`` is a side or (H, W). What is not given stays as it is."""
+        face = self.with_pose(yaw_deg, pitch_deg, roll_deg)
+        face = face if light is None else face.with_lighting(light)
+        return face.render_full(size, background=background).image[0].clamp(0, 1)
+
+    def render_full(
+        self,
+        size: int | tuple[int, int] = 256,
+        *,
+        background: Tensor | tuple[float, float, float] | None = BACKGROUND,
+        shape_only: bool = False,
+    ) -> Render:
+        """Everything the renderer saw (image, mask, depth, normals, …); ``shape_only`` paints the surface grey."""
+        with torch.no_grad():
+            view = FaceRenderer(self.face_model, self.renderer)
+            maps = _grey(self.maps, self.coefficients) if shape_only else self.maps
+            result: Render = view(self.coefficients, maps, size=size, background=background)
+            return result
+
+    def turntable(
+        self, frames: int = 36, size: int | tuple[int, int] = 256, *, yaw_deg: float = 60.0, **options: Any
+    ) -> Iterator[Tensor]:
+        """Pictures ``(3, H, W)`` that swing smoothly from the front to ±``yaw_deg`` and back: a seamless loop."""
+        if frames < 1:
+            raise InputError(f"a turntable needs at least one frame, got {frames}")
+        for k in range(frames):
+            yield self.render(size, yaw_deg=yaw_deg * math.sin(2 * math.pi * k / frames), **options)
+
+    def save_turntable(
+        self, path: str | Path, *, frames: int = 48, size: int | tuple[int, int] = 256, fps: float = 24, **options: Any
+    ) -> Path:
+        """Write :meth:`turntable` as ``.gif`` or ``.mp4``."""
+        return save_video(path, self.turntable(frames, size, **options), fps=fps)
+
+    # ---------------------------------------------------------------- files
+
+    def vertices(self) -> Tensor:
+        """The displaced surface ``(V, 3)`` in decimetres, object frame, without pose."""
+        vertices = self.face_model.mesh(self.coefficients).vertices
+        if self.maps is not None and self.maps.displacement is not None:
+            vertices = vertices + sample_map(self.maps.displacement, self.face_model.uv)
+        return vertices[0]
+
+    def diffuse(self, size: int = TEXTURE_SIZE) -> Tensor:
+        """The diffuse texture ``(3, H, W)`` in [0, 1]: the map, or the linear albedo painted at ``size``²."""
+        if self.maps is not None and self.maps.diffuse is not None:
+            return self.maps.diffuse[0].clamp(0, 1)
+        return self.face_model.albedo_map(self.coefficients.albedo, size, size)[0]
+
+    def mesh_file(self, *, blend_shapes: bool = False, name: str = "face") -> MeshFile:
+        """What :meth:`save` writes: the surface at rest pose, its textures and, if asked, expression blend shapes."""
+        model, vertices = self.face_model, self.vertices()
+        frame = tangent_frame(vertices[None], model.faces, model.uv)
+        normal_map = None
+        if self.maps is not None and self.maps.displacement is not None:
+            # In the frame of the displaced vertices: what they already show is not applied twice.
+            rest, displacement = model.mesh(self.coefficients).vertices, self.maps.displacement
+            chart = model.chart(*displacement.shape[-2:])
+            normal_map = tangent_normal_map(rest, model.faces, model.uv, displacement, chart=chart, frame=frame)[0]
+        offsets = {}
+        if blend_shapes:
+            offsets = {n: model.expression_basis[:, :, k] for k, n in enumerate(model.mode_names["expression"])}
+        return MeshFile.build(
+            vertices,
+            model.faces,
+            uv=model.uv,
+            normals=frame.normal[0],
+            tangents=None if normal_map is None else frame.tangent[0],
+            diffuse=self.diffuse(),
+            normal_map=normal_map,
+            morph_targets=offsets,
+            name=name,
+            metadata=dict(self.metadata or {}),
+        )
+
+    def save(self, path: str | Path, *, blend_shapes: bool = False) -> Path:
+        """Write ``.glb``, ``.obj`` or ``.ply`` (a textured mesh) or ``.safetensors`` (this face, for :meth:`load`)."""
+        path = Path(path)
+        with torch.no_grad():
+            if path.suffix == ".safetensors":
+                return self._save_state(path)
+            return save_mesh(path, self.mesh_file(blend_shapes=blend_shapes, name=path.stem))
+
+    def _save_state(self, path: Path) -> Path:
+        tensors = {"coefficients": self.coefficients.data.cpu().contiguous()}
+        if self.maps is not None:
+            for name in ("diffuse", "displacement"):
+                value = getattr(self.maps, name)
+                if value is not None:
+                    tensors[name] = value.cpu().contiguous()
+        metadata = {"kind": "face", **(self.metadata or {}), "face_model": type(self.face_model).__name__}
+        return save_tensors(path, tensors, metadata)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        face_model: Config | FaceModel | None = None,
+        renderer: Config | Renderer | None = None,
+    ) -> Face:
+        """Read a face written by ``save("….safetensors")``; the face model is the one it names unless given."""
+        tensors, metadata = load_tensors(path, kind="face")
+        model = build_face_model(face_model or metadata.get("face_model"))
+        maps = UVMaps(tensors.get("diffuse"), tensors.get("displacement"))
+        has_maps = maps.diffuse is not None or maps.displacement is not None
+        coefficients = Coefficients(tensors["coefficients"], model.layout)
+        kept = {key: value for key, value in metadata.items() if key not in ("kind", "faceuv_version")}
+        return cls(coefficients, model, build_renderer(renderer), maps if has_maps else None, kept)
+
+
+def build_face_model(config: Config | FaceModel | None) -> FaceModel:
+    """A face model from a name, a config or itself; ``None`` is the procedural one."""
+    model: FaceModel = FACE_MODELS.build(DEFAULT_FACE_MODEL if config is None else config)
+    return model
+
+
+def build_renderer(config: Config | Renderer | None) -> Renderer:
+    """A renderer from a name, a config or itself; ``None`` is the built-in one."""
+    renderer: Renderer = RENDERERS.build(DEFAULT_RENDERER if config is None else config)
+    return renderer
+
+
+def _grey(maps: UVMaps | None, coefficients: Coefficients) -> UVMaps:
+    plain = torch.full((1, 3, 2, 2), 0.72).to(coefficients.data)
+    return UVMaps(diffuse=plain, displacement=None if maps is None else maps.displacement)
+
+
+def _finite(name: str, value: float) -> float:
+    if not math.isfinite(value):
+        raise InputError(f"{name} must be a finite number, got {value}")
+    return value
