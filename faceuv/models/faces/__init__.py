@@ -1,5 +1,6 @@
 """Face models: the procedural one that the library carries, and BFM 2009 read from the files a user holds."""
 
 from faceuv.models.faces.base import FaceModel
+from faceuv.models.faces.bfm2009 import BFM2009
 
-__all__ = ["FaceModel"]
+__all__ = ["BFM2009", "FaceModel"]

@@ -1,0 +1,57 @@
+"""``faceuv convert``: files that users hold → files of ours."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from faceuv.assets import assets_dir, known_asset
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+
+def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``convert`` and what it converts to the command line."""
+    parser = subparsers.add_parser("convert", help="convert model files that you hold to files of faceuv")
+    kinds = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
+    bfm = kinds.add_parser("bfm", help="Basel Face Model 2009 → bfm2009.safetensors")
+    add_bfm_arguments(bfm)
+    bfm.set_defaults(run=run)
+
+
+def add_bfm_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``convert bfm``."""
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--front", type=Path, metavar="MAT", help="the converted BFM_model_front.mat")
+    source.add_argument(
+        "--raw", type=Path, metavar="FOLDER", help="folder of 01_MorphableModel.mat, Exp_Pca.bin and the index files"
+    )
+    parser.add_argument(
+        "--uv", metavar="MAT", help="UV file, v up (BFM_UV.mat); or the word cylindrical: unwrap by formula"
+    )
+    parser.add_argument(
+        "--indices",
+        type=Path,
+        metavar="FOLDER",
+        help="folder of BFM_front_idx.mat and BFM_exp_idx.mat, for a UV file of the full head"
+        " (default: the model's folder)",
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="what to write (default: where BFM2009 looks for it)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Convert, write, and say what was written."""
+    from faceuv.models.faces.bfm2009 import BFM2009
+
+    out = args.out or assets_dir() / known_asset("bfm2009").filename
+    model = BFM2009.from_files(front=args.front, raw=args.raw, uv=args.uv, indices=args.indices)
+    model.save(out)
+    vertices, faces = model.mean.shape[0], model.faces.shape[0]
+    modes = f"{model.layout.identity} + {model.layout.expression} + {model.layout.albedo} modes"
+    print(f"wrote {out}: {vertices:,} vertices, {faces:,} faces, {modes}")
+    folded = model.metadata["uv_folded_faces"]
+    if folded > 0.005 * faces:
+        print(f"note: {folded:,} faces turn over in the UV chart and share texels with others")
+    return 0
