@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+import trimesh
+from PIL import Image
+
+from faceuv.cli.main import main
+from faceuv.cli.render import parse_amounts
+from faceuv.errors import InputError
+from faceuv.registry import FACE_MODELS
+
+
+@pytest.fixture(autouse=True)
+def small_face(monkeypatch):
+    """The commands name a face model; a coarse one of the same name keeps these tests quick."""
+    real = FACE_MODELS.get("ProceduralFace")
+
+    class ProceduralFace(real):
+        """The procedural face on a coarse grid."""
+
+        def __init__(self) -> None:
+            super().__init__(rows=81, columns=65)
+
+    monkeypatch.setitem(FACE_MODELS._module_dict, "ProceduralFace", ProceduralFace)
+
+
+def test_sample_writes_meshes_states_and_a_sheet(tmp_path, capsys):
+    assert main(["sample", "--num", "2", "--seed", "5", "--out", str(tmp_path), "--size", "48"]) == 0
+    names = sorted(os.listdir(tmp_path))
+    assert names == [f"face_{k:03d}.{s}" for k in (0, 1) for s in ("glb", "safetensors")] + ["sheet.png"]
+    assert len(trimesh.load(tmp_path / "face_000.glb", force="mesh").vertices) == 81 * 65
+    assert Image.open(tmp_path / "sheet.png").width > 6 * 48
+    assert "contact sheet" in capsys.readouterr().out
+
+
+def test_sample_is_deterministic(tmp_path):
+    for folder in ("a", "b"):
+        main(["sample", "--num", "1", "--seed", "3", "--out", str(tmp_path / folder), "--size", "32"])
+    for name in os.listdir(tmp_path / "a"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
+
+
+def test_render_a_saved_face(tmp_path):
+    main(["sample", "--num", "1", "--out", str(tmp_path), "--size", "32"])
+    out = tmp_path / "picture.png"
+    words = ["--yaw-deg", "20", "--light", "left", "--expression", "smile=0.7", "--size", "40", "60", "--out", str(out)]
+    assert main(["render", str(tmp_path / "face_000.safetensors"), *words]) == 0
+    assert Image.open(out).size == (60, 40)
+
+
+def test_render_a_turntable(tmp_path):
+    out = tmp_path / "t.gif"
+    assert main(["render", "--seed", "1", "--size", "32", "--frames", "3", "--out", str(out)]) == 0
+    assert Image.open(out).n_frames == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["sample", "--num", "0"], "--num must be at least 1, got 0"),
+        (["render", "nobody.safetensors"], "nobody.safetensors does not exist"),
+        (["render", "--mean", "--out", "x.jpg"], "must end in .png, .gif or .mp4"),
+        (["render", "--mean", "--light", "moon"], "no light is called 'moon'; known: default"),
+        (["render", "--mean", "--renderer", "opengl"], "no renderer is called 'opengl'; known: drtk"),
+        (["render", "--mean", "--expression", "smile"], "such as smile=0.8; got 'smile'"),
+        (["list", "colours"], "no kind of component is called 'colours'; known: renderers"),
+    ],
+)
+def test_errors_are_one_line_and_exit_with_1(words, message, capsys):
+    assert main(words) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert "Traceback" not in error
+
+
+def test_debug_shows_the_traceback():
+    with pytest.raises(InputError):
+        main(["--debug", "sample", "--num", "0"])
+
+
+def test_an_unwritable_folder_is_explained(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["sample", "--num", "1", "--out", str(tmp_path / "file" / "out")]) == 1
+    assert "choose a folder you may write to" in capsys.readouterr().err
+
+
+def test_list_shows_every_backend(capsys):
+    assert main(["list", "renderers"]) == 0
+    out = capsys.readouterr().out
+    for name in ("torch", "pytorch3d", "nvdiffrast", "drtk"):
+        assert name in out
+
+
+def test_doctor(capsys):
+    assert main(["doctor"]) == 0
+    out = capsys.readouterr().out
+    assert "bfm2009" in out
+    assert "faces.dmi.unibas.ch" in out
+
+
+def test_usage_errors_exit_with_2(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["sample", "--nmu", "1"])
+    assert stop.value.code == 2
+
+
+@pytest.mark.parametrize("word", ["smile", "=1", "smile=much"])
+def test_amounts_must_be_name_equals_number(word):
+    with pytest.raises(InputError, match="name=amount"):
+        parse_amounts([word])

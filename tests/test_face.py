@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+import trimesh
+
+from faceuv import Coefficients, Face, UVMaps
+from faceuv.errors import AssetError, InputError, UnknownName
+from faceuv.face import build_face_model, build_renderer
+
+MODEL = {"type": "ProceduralFace", "rows": 81, "columns": 65}
+
+
+@pytest.fixture(scope="module")
+def model():
+    return build_face_model(MODEL)
+
+
+@pytest.fixture(scope="module")
+def face(model):
+    return Face.random(7, face_model=model)
+
+
+def bumps(model, size=64, height=0.03):
+    """A displacement map of waves along +z."""
+    v, u = torch.meshgrid(torch.linspace(0, 40, size), torch.linspace(0, 40, size), indexing="ij")
+    displacement = torch.zeros(1, 3, size, size)
+    displacement[0, 2] = height * u.sin() * v.sin()
+    return displacement
+
+
+class TestRandom:
+    def test_the_seed_is_the_face(self, model, face):
+        assert torch.equal(Face.random(7, face_model=model).coefficients.data, face.coefficients.data)
+        assert not torch.equal(Face.random(8, face_model=model).coefficients.data, face.coefficients.data)
+
+    def test_the_global_generator_is_left_alone(self, model):
+        torch.manual_seed(0)
+        before = torch.get_rng_state()
+        Face.random(1, face_model=model)
+        assert torch.equal(torch.get_rng_state(), before)
+
+
+class TestChanging:
+    def test_pose_in_degrees(self, face):
+        turned = face.with_pose(yaw_deg=30, roll_deg=-10)
+        assert torch.allclose(turned.coefficients.rotation, torch.tensor([[0.0, math.pi / 6, -math.pi / 18]]))
+        assert float(face.coefficients.rotation.abs().max()) == 0  # nothing mutates
+
+    def test_expression_by_name_drives_both_sides(self, face, model):
+        smiling = face.with_expression(smile=0.5)
+        columns = [model.mode_index("expression", f"smile_{side}") for side in ("left", "right")]
+        full = model.metadata["full_expression"]
+        for column, side in zip(columns, ("left", "right")):
+            assert float(smiling.coefficients.expression[0, column]) == pytest.approx(0.5 * full[f"smile_{side}"])
+        others = [k for k in range(model.layout.expression) if k not in columns]
+        assert torch.equal(smiling.coefficients.expression[:, others], face.coefficients.expression[:, others])
+
+    def test_an_amount_of_zero_relaxes_the_movement(self, face, model):
+        relaxed = face.with_expression(smile=0.5).with_expression(smile=0.0)
+        assert float(relaxed.coefficients.expression[0, model.mode_index("expression", "smile_left")]) == 0
+
+    def test_unknown_expression_lists_the_known(self, face):
+        with pytest.raises(InputError, match="no expression mode is called 'smiel'; known: .*jaw_open"):
+            face.with_expression(smiel=1.0)
+
+    def test_light_by_name_and_by_value(self, face):
+        warm = face.with_lighting("warm")
+        assert torch.equal(face.with_lighting(warm.coefficients.lighting[0]).coefficients.data, warm.coefficients.data)
+        with pytest.raises(InputError, match="no light is called 'moon'"):
+            face.with_lighting("moon")
+
+    @pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+    def test_angles_must_be_finite(self, face, wrong):
+        with pytest.raises(InputError, match="finite number"):
+            face.with_pose(yaw_deg=wrong)
+
+
+class TestRendering:
+    def test_a_picture(self, face):
+        image = face.render(64)
+        assert image.shape == (3, 64, 64)
+        assert float(image.min()) >= 0
+        assert float(image.max()) <= 1
+        centre, corner = image[:, 24:40, 24:40].mean((1, 2)), image[:, :4, :4].mean((1, 2))
+        assert float((centre - corner).abs().max()) > 0.05  # a face on a wall
+
+    def test_any_shape_of_picture(self, face):
+        assert face.render((40, 70)).shape == (3, 40, 70)
+
+    def test_yaw_turns_to_the_viewers_right(self, face, model):
+        nose = int(model.landmarks[30])
+        full = [face.with_pose(yaw_deg=yaw) for yaw in (-30, 30)]
+        x = [float(f.renderer.camera.focal * posed_x(f, nose)) for f in full]
+        assert x[0] < 0 < x[1]
+
+    def test_shape_only_is_grey(self, face):
+        picture = face.with_lighting("front").render_full(48, shape_only=True).image[0]
+        assert float((picture[0] - picture[1]).abs().max()) < 0.02
+
+    def test_a_turntable_is_a_loop_that_starts_at_the_front(self, face):
+        frames = list(face.turntable(4, 32, yaw_deg=40))
+        assert torch.equal(frames[0], face.render(32, yaw_deg=0))
+        assert torch.allclose(frames[2], frames[0], atol=1e-5)
+        assert not torch.allclose(frames[1], frames[3])
+
+    def test_turntable_file(self, face, tmp_path):
+        path = face.save_turntable(tmp_path / "t.gif", frames=3, size=24)
+        assert path.read_bytes()[:6] == b"GIF89a"
+
+
+def posed_x(face, vertex):
+    from faceuv.geometry import pose
+
+    c = face.coefficients
+    return pose(face.vertices()[None], c.rotation, c.translation)[0, vertex, 0]
+
+
+class TestFiles:
+    @pytest.mark.parametrize("suffix", [".glb", ".obj", ".ply"])
+    def test_meshes_open_elsewhere(self, face, tmp_path, suffix):
+        path = face.save(tmp_path / f"face{suffix}")
+        mesh = trimesh.load(path, force="mesh", process=False)
+        expected = face.vertices().numpy() * 0.1  # files are in metres
+        assert mesh.vertices.shape[0] >= len(expected)
+        assert mesh.bounds[1] - mesh.bounds[0] == pytest.approx(expected.max(0) - expected.min(0), rel=1e-4)
+        assert 0.15 < mesh.extents[1] < 0.45  # a head in metres, upright
+        assert abs(len(mesh.faces) - len(face.face_model.faces)) == 0
+
+    def test_glb_carries_the_albedo_and_the_seed(self, face, tmp_path):
+        scene = trimesh.load(face.save(tmp_path / "face.glb"))
+        mesh = next(iter(scene.geometry.values()))
+        picture = mesh.visual.material.baseColorTexture
+        assert picture.size == (1024, 1024)
+        assert mesh.visual.material.metallicFactor == 0
+
+    def test_displacement_moves_vertices_and_gives_a_normal_map(self, face, model, tmp_path):
+        displaced = face.with_maps(UVMaps(displacement=bumps(model)))
+        moved = displaced.vertices() - face.vertices()
+        assert 0.01 < float(moved[:, 2].abs().max()) <= 0.031
+        assert displaced.mesh_file().normal_map is not None
+        assert face.mesh_file().normal_map is None
+        mesh = next(iter(trimesh.load(displaced.save(tmp_path / "face.glb")).geometry.values()))
+        assert mesh.visual.material.normalTexture is not None
+
+    def test_blend_shapes(self, face, model):
+        shapes = face.mesh_file(blend_shapes=True).morph_targets
+        assert list(shapes) == model.mode_names["expression"]
+
+    def test_a_saved_face_is_the_same_face(self, face, model, tmp_path):
+        maps = UVMaps(torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)), bumps(model, 32))
+        saved = face.with_maps(maps).with_pose(yaw_deg=20)
+        again = Face.load(saved.save(tmp_path / "face.safetensors"), face_model=model)
+        assert torch.equal(again.render(48), saved.render(48))
+        assert again.metadata["seed"] == 7
+
+    def test_unknown_suffix(self, face, tmp_path):
+        with pytest.raises(InputError, match=r"known: \.glb, \.obj, \.ply"):
+            face.save(tmp_path / "face.fbx")
+
+    def test_load_what_is_not_there(self, tmp_path):
+        with pytest.raises(AssetError, match="does not exist; expected a faceuv face file"):
+            Face.load(tmp_path / "nobody.safetensors")
+
+
+class TestBadInput:
+    def test_one_person_at_a_time(self, model):
+        with pytest.raises(InputError, match="one person, got coefficients of 2"):
+            Face(Coefficients.zeros(2), model, build_renderer(None))
+
+    def test_nan_coefficients(self, model):
+        data = torch.zeros(1, 257)
+        data[0, 3] = float("nan")
+        with pytest.raises(InputError, match="NaN or infinity"):
+            Face(Coefficients(data), model, build_renderer(None))
+
+    def test_unknown_backend_and_model(self):
+        with pytest.raises(UnknownName, match="no renderer is called 'pytorch4d'.*Did you mean 'pytorch3d'"):
+            build_renderer("pytorch4d")
+        with pytest.raises(UnknownName, match="no face model is called 'flame2023'; known: .*ProceduralFace"):
+            build_face_model("flame2023")
