@@ -2,5 +2,9 @@
 
 from faceuv.renderers.base import Renderer, View
 from faceuv.renderers.builtin import TorchRenderer
+from faceuv.renderers.drtk import DRTKRenderer
+from faceuv.renderers.face import FaceRenderer
+from faceuv.renderers.nvdiffrast import NvdiffrastRenderer
+from faceuv.renderers.pytorch3d import PyTorch3DRenderer
 
-__all__ = ["Renderer", "TorchRenderer", "View"]
+__all__ = ["DRTKRenderer", "FaceRenderer", "NvdiffrastRenderer", "PyTorch3DRenderer", "Renderer", "TorchRenderer", "View"]

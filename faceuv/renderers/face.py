@@ -1,0 +1,167 @@
+"""Face model + coefficients + UV maps → picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from faceuv.checks import check_finite, check_same_device, check_shape
+from faceuv.errors import InputError
+from faceuv.geometry.normals import vertex_normals, vertex_tangents
+from faceuv.geometry.projection import pose
+from faceuv.geometry.rotations import euler_to_matrix
+from faceuv.geometry.uv import bake, displaced_normals, sample_map
+from faceuv.registry import RENDERERS
+from faceuv.renderers.base import Renderer
+from faceuv.renderers.compositing import Background
+from faceuv.renderers.masks import gradient_mask, splat_mask, visibility_mask
+from faceuv.structures import Coefficients, Mesh, Render, UVMaps
+
+if TYPE_CHECKING:
+    from faceuv.models.faces.base import FaceModel
+
+Normals = Literal["vertex", "map"]
+MaskRule = Literal["gradient", "splat", "visibility"]
+
+
+class FaceRenderer(nn.Module):
+    """Draws faces: shape, displacement, pose, projection, per-pixel texture and light.
+
+    Args:
+        face_model: gives surface, UV and vertex colours.
+        renderer: a :class:`~faceuv.renderers.base.Renderer`, its config, or its name.
+        normals: ``"vertex"`` interpolates the normals of the displaced vertices; ``"map"`` takes them per pixel from the
+            displacement map, so that wrinkles finer than the mesh show.
+    """
+
+    def __init__(
+        self,
+        face_model: FaceModel,
+        renderer: Renderer | Mapping[str, Any] | str = "torch",
+        *,
+        normals: Normals = "vertex",
+    ) -> None:
+        super().__init__()
+        if normals not in ("vertex", "map"):
+            raise InputError(f"normals must be 'vertex' or 'map', got {normals!r}")
+        self.face_model = face_model
+        self.renderer: Renderer = RENDERERS.build(renderer)
+        self.normals = normals
+
+    def forward(
+        self,
+        coefficients: Coefficients,
+        maps: UVMaps | None = None,
+        *,
+        size: int | tuple[int, int],
+        background: Background = None,
+        lighting: Tensor | bool = True,
+    ) -> Render:
+        """Draw a batch of faces.
+
+        Args:
+            maps: diffuse and displacement maps, of batch B or 1; without a diffuse map the linear albedo is drawn, without
+                a displacement map the linear shape.
+            size: the image's side, or ``(height, width)``, in pixels.
+            background: an image ``(B or 1, 3, H, W)``, an RGB triple, a grey value, or None for black.
+            lighting: True lights by the coefficients, False draws the unlit colours, a tensor ``(B or 1, 3, 9)`` lights
+                by it.
+        """
+        height, width = (size, size) if isinstance(size, int) else size
+        maps = self._checked(coefficients, maps)
+        surface = self.surface(coefficients, maps)
+        world = Mesh(pose(surface.vertices, coefficients.rotation, coefficients.translation), surface.faces, surface.uv)
+        return self.renderer(  # type: ignore[no-any-return]
+            world,
+            height=height,
+            width=width,
+            texture=maps.diffuse,
+            vertex_colours=self.face_model.albedo(coefficients.albedo) if maps.diffuse is None else None,
+            lighting=self._light(coefficients, lighting),
+            normal_map=self._normal_map(coefficients, maps.displacement),
+            background=background,
+        )
+
+    def surface(self, coefficients: Coefficients, maps: UVMaps | None = None) -> Mesh:
+        """The displaced surface in the object frame: before rotation and translation."""
+        maps = self._checked(coefficients, maps)
+        mesh = self.face_model.mesh(coefficients)
+        if maps.displacement is None:
+            return mesh
+        return Mesh(mesh.vertices + sample_map(maps.displacement, self.face_model.uv), mesh.faces, mesh.uv)
+
+    @torch.no_grad()
+    def view_mask(
+        self,
+        coefficients: Coefficients,
+        maps: UVMaps | None = None,
+        *,
+        size: int | tuple[int, int],
+        map_size: int | tuple[int, int],
+        rule: MaskRule = "visibility",
+    ) -> Tensor:
+        """Texels that this view uses ``(B, 1, Hm, Wm)`` in {0, 1}: see :mod:`faceuv.renderers.masks`."""
+        height, width = (size, size) if isinstance(size, int) else size
+        texels = (map_size, map_size) if isinstance(map_size, int) else map_size
+        surface = self.surface(coefficients, maps)
+        rotation, translation = coefficients.rotation, coefficients.translation
+        if rule == "gradient":
+            return gradient_mask(
+                self.renderer, surface, rotation, translation, coefficients.lighting,
+                map_size=texels, height=height, width=width,
+            )  # fmt: skip
+        world = Mesh(pose(surface.vertices, rotation, translation), surface.faces, surface.uv)
+        if rule == "splat":
+            view = self.renderer.look(world, height=height, width=width)
+            return splat_mask(view.face_id, surface.faces, self.face_model.uv, map_size=texels)
+        if rule == "visibility":
+            return visibility_mask(self.renderer, world, self.face_model.chart(*texels), height=height, width=width)
+        raise InputError(f"rule must be 'gradient', 'splat' or 'visibility', got {rule!r}")
+
+    def _checked(self, coefficients: Coefficients, maps: UVMaps | None) -> UVMaps:
+        """Coefficients and maps after their checks; maps of batch 1 are broadcast."""
+        self.face_model.check_layout(coefficients)
+        batch = len(coefficients)
+        if batch == 0:
+            raise InputError("an empty batch of coefficients (0, N); a renderer needs at least one face")
+        maps = maps or UVMaps()
+        check_same_device(
+            coefficients=coefficients.data,
+            face_model=self.face_model.mean,
+            diffuse=maps.diffuse,
+            displacement=maps.displacement,
+        )
+        coefficients.check_finite()
+        wide: dict[str, Tensor | None] = {"diffuse": maps.diffuse, "displacement": maps.displacement}
+        for name, value in wide.items():
+            if value is None:
+                continue
+            check_finite(f"the {name} map", value)
+            if value.shape[0] not in (1, batch):
+                raise InputError(f"the {name} map must have batch {batch} (or 1) like the coefficients, got {value.shape[0]}")
+            wide[name] = value.expand(batch, -1, -1, -1)
+        return UVMaps(**wide)
+
+    def _light(self, coefficients: Coefficients, lighting: Tensor | bool) -> Tensor | None:
+        if isinstance(lighting, bool):
+            return coefficients.lighting if lighting else None
+        sizes = check_shape("lighting", lighting, ("B", 3, 9))
+        if sizes["B"] not in (1, len(coefficients)):
+            raise InputError(f"lighting must have batch {len(coefficients)} (or 1), got {sizes['B']}")
+        return lighting.expand(len(coefficients), -1, -1)
+
+    def _normal_map(self, coefficients: Coefficients, displacement: Tensor | None) -> Tensor | None:
+        """World-frame normals ``(B, 3, h, w)`` of the surface that the displacement map describes."""
+        if self.normals == "vertex" or displacement is None:
+            return None
+        model = self.face_model
+        chart = model.chart(*displacement.shape[2:])
+        smooth = model.shape(coefficients.identity, coefficients.expression)
+        along_u, along_v = vertex_tangents(smooth, model.faces, model.uv)
+        smooth_normals = torch.nn.functional.normalize(bake(vertex_normals(smooth, model.faces), chart), dim=1)
+        normals = displaced_normals(smooth_normals, bake(along_u, chart), bake(along_v, chart), displacement)
+        rotated = euler_to_matrix(coefficients.rotation) @ normals.flatten(2)
+        return rotated.unflatten(2, tuple(displacement.shape[2:]))
