@@ -25,7 +25,7 @@ PACKAGES = (
 EXTRAS = {
     "fast": (("numba",), "a faster CPU rasterizer"),
     "video": (("imageio", "av"), "MP4 turntables"),
-    "web": (("gradio",), "the web viewer"),
+    "web": (("gradio",), "web pages (none yet)"),
 }
 
 
