@@ -21,7 +21,8 @@ from faceuv.version import __version__
 
 
 def save_obj(path: str | Path, mesh: MeshFile) -> Path:
-    """Write ``NAME.obj``, ``NAME.mtl`` and the textures ``NAME_diffuse.png``, ``NAME_normal.png`` that the mesh has.
+    """Write ``NAME.obj``, ``NAME.mtl`` and the textures ``NAME_diffuse.png``, ``NAME_normal.png`` that the mesh has;
+    with vertex colours the OBJ alone, because a white material would hide them.
 
     Every file is complete before any of them appears, and the OBJ appears last: it never names a missing one.
     """
@@ -32,11 +33,9 @@ def save_obj(path: str | Path, mesh: MeshFile) -> Path:
         for kind, picture in (("diffuse", mesh.diffuse), ("normal", mesh.normal_map))
         if picture is not None
     }
-    contents: dict[str, bytes] = {
-        path.name: _geometry(mesh, f"{stem}.mtl").encode(),
-        f"{stem}.mtl": _material(mesh, stem).encode(),
-        **textures,
-    }
+    contents = {path.name: _geometry(mesh, f"{stem}.mtl").encode()}
+    if mesh.colours is None:
+        contents |= {f"{stem}.mtl": _material(mesh, stem).encode(), **textures}
     with ExitStack() as files:  # leaves in reverse order: the textures take their names first, the OBJ last
         for name, data in contents.items():
             files.enter_context(atomic_path(path.with_name(name))).write_bytes(data)
@@ -47,14 +46,18 @@ def _geometry(mesh: MeshFile, material_file: str) -> str:
     lines = [f"# {mesh.name}, written by faceuv {__version__}; metres, +y up, +z out of the face"]
     if mesh.metadata:
         lines.append(f"# {json.dumps(mesh.metadata, ensure_ascii=False, sort_keys=True)}")
-    lines += [f"mtllib {material_file}", f"o {mesh.name}"]
+    if mesh.colours is None:
+        lines.append(f"mtllib {material_file}")
+    lines.append(f"o {mesh.name}")
     # Colours behind the position are a wide-spread extension; readers that do not know it ignore them.
     points = mesh.metres if mesh.colours is None else np.concatenate([mesh.metres, mesh.colours], 1)
     lines += _rows("v", points)
     if mesh.uv is not None:
         lines += _rows("vt", np.stack([mesh.uv[:, 0], 1 - mesh.uv[:, 1]], 1))
     lines += _rows("vn", mesh.normals)
-    lines += [f"usemtl {_material_name(mesh)}", "s 1"]
+    if mesh.colours is None:
+        lines.append(f"usemtl {_material_name(mesh)}")
+    lines.append("s 1")
     corner = "{0}/{0}/{0}" if mesh.uv is not None else "{0}//{0}"
     corners = [corner.format(k + 1) for k in range(len(mesh.vertices))]
     lines += [f"f {corners[a]} {corners[b]} {corners[c]}" for a, b, c in mesh.faces.tolist()]

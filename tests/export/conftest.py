@@ -15,7 +15,9 @@ Surface = tuple[Tensor, Tensor, Tensor]
 def patch(rows: int, columns: int, radius: float = 1.0, span: float = 100.0) -> Surface:
     """The front of a sphere, ``span`` degrees wide and high: vertices (1, V, 3), faces, uv; u right, v down."""
     v, u = torch.meshgrid(
-        torch.linspace(0, 1, rows, dtype=torch.float64), torch.linspace(0, 1, columns, dtype=torch.float64), indexing="ij"
+        torch.linspace(0, 1, rows, dtype=torch.float64),
+        torch.linspace(0, 1, columns, dtype=torch.float64),
+        indexing="ij",
     )
     uv = torch.stack([u, v], -1).reshape(-1, 2)
     index = torch.arange(rows * columns).reshape(rows, columns)

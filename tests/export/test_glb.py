@@ -57,7 +57,9 @@ class Parsed:
             array = np.zeros((entry["count"], width), kind)
         if "sparse" in entry:
             sparse = entry["sparse"]
-            rows = np.frombuffer(self.view(sparse["indices"]["bufferView"]), COMPONENTS[sparse["indices"]["componentType"]])
+            rows = np.frombuffer(
+                self.view(sparse["indices"]["bufferView"]), COMPONENTS[sparse["indices"]["componentType"]]
+            )
             assert len(rows) == sparse["count"] >= 1
             assert (np.diff(rows.astype(int)) > 0).all()
             array[rows] = np.frombuffer(self.view(sparse["values"]["bufferView"]), kind).reshape(-1, width)
@@ -177,7 +179,9 @@ class TestMorphTargets:
         assert none["sparse"]["count"] == 1  # glTF knows no empty list
 
     def test_wrong_shape_names_the_target(self, small) -> None:
-        with pytest.raises(InputError, match=r"the morph target 'smile' must have shape \(V, 3\), V = 30, got \(4, 3\)"):
+        with pytest.raises(
+            InputError, match=r"the morph target 'smile' must have shape \(V, 3\), V = 30, got \(4, 3\)"
+        ):
             MeshFile.build(**small, morph_targets={"smile": torch.zeros(4, 3)})
 
 
