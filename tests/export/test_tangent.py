@@ -91,7 +91,7 @@ class TestFrame:
         assert torch.allclose(tangent_frame(vertices, faces, uv, normals=3 * vertices).normal, vertices)
 
     def test_vertices_without_area_or_chart_get_a_usable_frame(self) -> None:
-        vertices, faces, uv = square()
+        vertices, faces, _ = square()
         lonely = torch.cat([vertices, torch.zeros(1, 1, 3, dtype=torch.float64)], 1)
         frame = tangent_frame(lonely, faces, torch.zeros(5, 2, dtype=torch.float64))
         assert torch.allclose(frame.normal[0, 4], OUT)
