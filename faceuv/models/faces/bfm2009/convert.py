@@ -67,7 +67,7 @@ def _arrays(crop: Crop, mean: Array, faces: Array, chart: Array) -> dict[str, Te
         "albedo_basis": crop.albedo_basis,
         "uv": chart,
     }
-    integers = {"faces": faces, "landmarks": crop.landmarks, "mirror": mirror_map(mean)}
+    integers = {"faces": faces, "landmarks": crop.landmarks, "mirror": mirror_map(mean, crop.landmarks)}
     return {
         **{name: torch.from_numpy(np.array(value, dtype=np.float32)) for name, value in floats.items()},
         **{name: torch.from_numpy(np.array(value, dtype=np.int64)) for name, value in integers.items()},

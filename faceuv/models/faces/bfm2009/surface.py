@@ -13,6 +13,7 @@ from faceuv.models.faces.bfm2009.sources import Source
 _HEIGHT = (1.0, 4.0)  # decimetres, from the lowest to the highest vertex of the crop
 _RIGHT_EYE, _LEFT_EYE, _BROWS, _CHIN = slice(36, 42), slice(42, 48), slice(17, 27), slice(6, 11)  # the subject's sides
 _NOSE_TIP, _JAW_ENDS = 30, (0, 16)
+_MIDLINE = [8, 27, 28, 29, 30, 33, 51, 57, 62, 66]
 
 
 def check_frame(path: Path, mean: Array, landmarks: Array, source: Source) -> None:
@@ -52,14 +53,14 @@ def is_inside_out(mean: Array, faces: Array) -> bool:
     return bool(projected.sum() < 0)
 
 
-def mirror_map(points: Array) -> Array:
-    """For each of ``points (V, 3)``, the point on the other side of the x mid-plane ``(V,)``; int64.
+def mirror_map(points: Array, landmarks: Array) -> Array:
+    """For each of ``points (V, 3)``, the point on the other side of the face's mid-plane ``(V,)``; int64.
 
     Partners choose each other wherever they can (the map is then its own inverse); a point without a free partner
     nearby gets its nearest neighbour.
     """
-    centre = 0.0
-    for _ in range(3):  # the mean of x is the mid-plane only if left and right are sampled alike
+    centre = float(np.median(points[landmarks[_MIDLINE], 0]))
+    for _ in range(3):  # landmarks are vertices, so about right: the pairs say where the mid-plane is
         reflected = points * [-1, 1, 1] + [2 * centre, 0, 0]
         distance, nearest = cKDTree(points).query(reflected)
         centre = float(np.median(points[:, 0] + points[nearest, 0])) / 2

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from faceuv.models.faces.bfm2009 import BFM2009, BFM_SIZES
+from faceuv.models.faces.bfm2009.surface import mirror_map
 from faceuv.registry import FACE_MODELS
 
 
@@ -81,10 +82,18 @@ def test_faces_that_wind_the_other_way_are_turned(tmp_path, files, head):
 
 
 def test_mirror_is_the_reflection_and_its_own_inverse(tmp_path, files, head):
-    shifted = files.replace(head, mean=head.mean + np.array([0.07, 0, 0]))
-    model = BFM2009.from_files(front=files.write_front(tmp_path, shifted), uv="cylindrical", sizes=files.small)
+    model = BFM2009.from_files(front=files.write_front(tmp_path, head), uv="cylindrical", sizes=files.small)
     assert np.array_equal(model.mirror, head.mirror)
     assert torch.equal(model.mirror[model.mirror], torch.arange(len(model.mirror)))
+
+
+@pytest.mark.parametrize("shift", [-0.3, 0.0, 0.07])
+def test_mirror_finds_the_mid_plane(head, shift):
+    """Wherever it lies, also when one side reaches further out and moves both the mean and the extent of x."""
+    ear = np.array([[1.0, 0.5, 0.4]])
+    points = np.concatenate([head.mean, ear]) + np.array([shift, 0, 0])
+    points[head.landmarks, 0] += 0.015  # a landmark is the vertex nearest to the point it means
+    assert np.array_equal(mirror_map(points, head.landmarks)[:-1], head.mirror)
 
 
 def test_mirror_of_an_uneven_sampling_stays_close(tmp_path, files, head):
