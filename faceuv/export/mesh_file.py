@@ -133,7 +133,8 @@ def _frame(
 
 def _numpy(name: str, value: Array) -> np.ndarray:
     if isinstance(value, Tensor):
-        return value.detach().cpu().numpy()
+        value = value.detach().cpu()
+        return (value.float() if value.dtype == torch.bfloat16 else value).numpy()  # numpy knows no bfloat16
     if isinstance(value, np.ndarray):
         return value
     raise InputError(f"{name} must be a torch.Tensor or a numpy array, got {type(value).__name__}")

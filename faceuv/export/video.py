@@ -13,7 +13,7 @@ from faceuv.artefacts import atomic_path
 from faceuv.errors import InputError, MissingDependency
 from faceuv.export.images import to_bytes
 
-_PALETTE_SAMPLE = 1_000_000  # pixels that choose the palette: enough for 256 colours, whatever the film's length
+_PALETTE_SAMPLE = 250_000  # pixels that choose the palette: more of them chose no better one on turntables
 _SLOWEST_GIF_DELAY = 2  # hundredths of a second; browsers turn shorter delays into a slow 10
 VIDEO_SUFFIXES = (".gif", ".mp4")
 

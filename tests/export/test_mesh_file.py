@@ -27,6 +27,11 @@ def test_gradients_and_double_precision_are_dropped(small) -> None:
     assert mesh.faces.dtype == np.int64
 
 
+def test_half_precision_is_taken(small) -> None:
+    mesh = MeshFile.build(small["vertices"].bfloat16(), small["faces"])
+    np.testing.assert_allclose(mesh.vertices, small["vertices"], atol=0.005)
+
+
 def test_given_normals_and_tangents_are_kept_and_made_unit(small) -> None:
     normals = torch.tensor([0.0, 0.0, 2.0]).expand(30, 3)
     tangents = torch.tensor([3.0, 0.0, 0.0, -0.5]).expand(30, 4)
