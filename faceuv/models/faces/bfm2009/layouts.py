@@ -13,11 +13,20 @@ from pathlib import Path
 
 import numpy as np
 
+from faceuv.errors import AssetError
 from faceuv.models.faces.base import LANDMARKS
 from faceuv.models.faces.bfm2009.matfile import Array, Field, read_mat
 from faceuv.models.faces.bfm2009.sources import BASEL, FACE_INFO, FRONT, GUO, GUO_SIGMA, INDICES, BFMSizes, Source
 
 _MICROMETRES = 1e5  # in a decimetre
+_RAW = {
+    "01_MorphableModel.mat": BASEL,
+    "Exp_Pca.bin": GUO,
+    "std_exp.txt": GUO_SIGMA,
+    "facemodel_info.mat": FACE_INFO,
+    "BFM_front_idx.mat": INDICES,
+    "BFM_exp_idx.mat": INDICES,
+}
 
 
 @dataclass(frozen=True)
@@ -74,6 +83,7 @@ def read_front(path: Path, sizes: BFMSizes) -> Crop:
 
 def read_raw(folder: Path, sizes: BFMSizes) -> Crop:
     """``01_MorphableModel.mat``, ``Exp_Pca.bin``, ``std_exp.txt``, ``facemodel_info.mat`` and the index files."""
+    _check_complete(folder)
     indices = read_indices(folder, sizes)
     model_path, info_path = folder / "01_MorphableModel.mat", folder / "facemodel_info.mat"
     coordinates, modes = 3 * sizes.full_vertices, sizes.full_modes
@@ -106,6 +116,16 @@ def read_raw(folder: Path, sizes: BFMSizes) -> Crop:
         skin_mask=_mask(info_path, info["skinmask"], FACE_INFO),
         files=(model_path, folder / "Exp_Pca.bin", folder / "std_exp.txt", info_path, *indices.files),
     )
+
+
+def _check_complete(folder: Path) -> None:
+    """All that is missing at once, so that one round of downloads is enough."""
+    missing = [
+        f"{name} ({source.what}; {source.where})" for name, source in _RAW.items() if not (folder / name).is_file()
+    ]
+    if missing:
+        state = f"{folder} lacks" if folder.is_dir() else f"there is no folder {folder}; it should hold"
+        raise AssetError(f"{state}: {'; '.join(missing)}")
 
 
 def read_indices(folder: Path, sizes: BFMSizes) -> CropIndices:
@@ -141,8 +161,6 @@ def _read_expression_basis(folder: Path, rows: Array, sizes: BFMSizes) -> Array:
     """
     path, sigma_path = folder / "Exp_Pca.bin", folder / "std_exp.txt"
     modes, coordinates = sizes.full_expression_modes, 3 * sizes.expression_vertices
-    if not path.is_file():
-        raise GUO.error(path, "there is no such file")
     expected = 4 * (1 + coordinates * (1 + modes))
     try:
         size = path.stat().st_size
@@ -165,8 +183,6 @@ def _read_expression_basis(folder: Path, rows: Array, sizes: BFMSizes) -> Array:
 
 
 def _read_deviations(path: Path, count: int) -> Array:
-    if not path.is_file():
-        raise GUO_SIGMA.error(path, "there is no such file")
     try:
         values = np.array(path.read_text().split(), dtype=np.float64)
     except (OSError, ValueError) as error:

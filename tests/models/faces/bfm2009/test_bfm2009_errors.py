@@ -122,8 +122,14 @@ def test_not_a_mat_file(tmp_path, files, content):
 )
 def test_missing_raw_file(raw, files, name, where):
     (raw / name).unlink()
-    with pytest.raises(AssetError, match=rf"{name}: there is no such file\. .*{where}"):
+    with pytest.raises(AssetError, match=rf"raw lacks: {name} \(.*{where}"):
         BFM2009.from_files(raw=raw, uv="cylindrical", sizes=files.small)
+
+
+def test_every_missing_raw_file_is_named(tmp_path):
+    message = r"there is no folder .*nowhere; it should hold: 01_MorphableModel\.mat .*; Exp_Pca.*; BFM_exp_idx\.mat"
+    with pytest.raises(AssetError, match=message):
+        BFM2009.from_files(raw=tmp_path / "nowhere", uv="cylindrical")
 
 
 def test_select_vertex_id_is_optional_but_must_agree(raw, files):
