@@ -110,19 +110,17 @@ class Face:
 
         Args:
             coefficients: ``(E,)`` or ``(1, E)`` raw coefficients that replace the present ones.
-            **amounts: named movements, 1.0 = the full movement, set on top of the coefficients:
+            **amounts: named movements, 1.0 = the full movement, set in place of their modes' coefficients:
                 ``face.with_expression(smile=0.7, jaw_open=0.3)``. Names the model does not know are an error that
                 lists the known ones.
         """
         value = self.coefficients.expression if coefficients is None else coefficients.reshape(1, -1)
         if coefficients is not None:
             check_shape("expression coefficients", value, (1, self.face_model.layout.expression))
-        value = value.to(self.coefficients.data)
+        value = value.to(self.coefficients.data).clone()
         for name, amount in amounts.items():
-            _finite(name, amount)
-        if amounts:
-            full = self.face_model.expression_coefficients(**amounts).to(value)
-            value = torch.where(full != 0, full, value)
+            for column, full in self.face_model.movement(name).items():
+                value[:, column] = full * _finite(name, amount)
         return replace(self, coefficients=self.coefficients.replace(expression=value))
 
     def with_lighting(self, light: str | Tensor) -> Face:

@@ -19,7 +19,7 @@ from faceuv.face import build_face_model
 from faceuv.geometry.lighting import light_names
 from faceuv.models.faces import FaceModel
 from faceuv.renderers import FaceRenderer
-from faceuv.renderers.masks import gradient_mask, visibility_mask
+from faceuv.renderers.face import MaskRule
 
 SIZE = 224
 
@@ -90,15 +90,16 @@ def lights(model: FaceModel) -> Tensor:
 
 
 def masks(model: FaceModel) -> Tensor:
-    """A view, its two masks over the albedo map, and the view weighed by each."""
+    """A view and its two masks, laid over the albedo map."""
     face = Face.random(5, face_model=model).with_pose(yaw_deg=35.0)
     view = FaceRenderer(model, face.renderer)
     texture = model.albedo_map(face.coefficients.albedo, SIZE, SIZE)
     pictures, labels = [face.render(SIZE)], ["view at +35°"]
-    for name, rule in (("gradient", gradient_mask), ("visibility", visibility_mask)):
-        mask = rule(view, face.coefficients, size=SIZE, map_size=SIZE)
+    rules: tuple[MaskRule, ...] = ("gradient", "visibility")
+    for rule in rules:
+        mask = view.view_mask(face.coefficients, size=SIZE, map_size=SIZE, rule=rule)
         pictures.append((texture * (0.15 + 0.85 * mask))[0].clamp(0, 1))
-        labels.append(f"{name} mask")
+        labels.append(f"{rule} mask")
     return contact_sheet(pictures, columns=3, labels=labels)
 
 

@@ -120,15 +120,31 @@ class FaceModel(nn.Module):
             known = ", ".join(self.mode_names[group])
             raise InputError(f"no {group} mode is called {name!r}; known: {known}") from None
 
-    def expression_coefficients(self, **amounts: float) -> Tensor:
-        """Named movements → ``(1, E)``; an amount of 1 is the full movement, a name without ``_left`` or ``_right``
-        drives both sides. How many σ a full movement takes is in ``metadata["full_expression"]``, else 3."""
+    def movements(self) -> list[str]:
+        """Every name that :meth:`expression_coefficients` knows: single modes, then combined ones."""
+        return [*self.mode_names["expression"], *self.metadata.get("combined_expression", {})]
+
+    def movement(self, name: str) -> dict[int, float]:
+        """A named movement → the expression columns that it drives and their coefficients at full movement.
+
+        ``metadata["combined_expression"]`` says which modes a combined name drives (``smile``: both sides),
+        ``metadata["full_expression"]`` how many standard deviations a full movement takes; 3 where it does not.
+        """
         names, full = self.mode_names["expression"], self.metadata.get("full_expression", {})
+        modes = self.metadata.get("combined_expression", {}).get(name, [name])
+        if not set(modes) <= set(names):
+            raise InputError(f"no movement is called {name!r}; known: {', '.join(self.movements())}")
+        return {names.index(mode): float(full.get(mode, _FULL_MOVEMENT)) for mode in modes}
+
+    def expression_coefficients(self, **amounts: float) -> Tensor:
+        """Coefficients ``(1, E)`` of movements by name; 1.0 is the full movement, 0 none.
+
+        >>> model.expression_coefficients(smile=1.0, jaw_open=0.3, blink_left=1.0)      # doctest: +SKIP
+        """
         value = self.mean.new_zeros(1, self.layout.expression)
         for name, amount in amounts.items():
-            both = [side for side in (f"{name}_left", f"{name}_right") if side in names]
-            for mode in [name] if name in names else both or [name]:
-                value[0, self.mode_index("expression", mode)] = amount * full.get(mode, _FULL_MOVEMENT)
+            for column, full in self.movement(name).items():
+                value[0, column] += amount * full
         return value
 
     def chart(self, height: int, width: int) -> UVCorrespondence:

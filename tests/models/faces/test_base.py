@@ -30,10 +30,13 @@ def small_arrays(rows=4, columns=5):
     }
 
 
+METADATA = {"full_expression": {"jaw_open": 2.0}, "combined_expression": {"smile": ["smile_left", "smile_right"]}}
+
+
 @pytest.fixture
 def model():
     names = {"expression": ["smile_left", "smile_right", "jaw_open", "frown"]}
-    return FaceModel(small_arrays(), names=names, metadata={"full_expression": {"jaw_open": 2.0}})
+    return FaceModel(small_arrays(), names=names, metadata=METADATA)
 
 
 class TestSurface:
@@ -92,7 +95,9 @@ class TestExpressions:
         assert model.expression_coefficients(smile_left=1.0).tolist() == [[3.0, 0.0, 0.0, 0.0]]
 
     def test_unknown_names_list_the_known(self, model):
-        with pytest.raises(InputError, match="no expression mode is called 'grin'; known: smile_left, smile_right"):
+        with pytest.raises(
+            InputError, match="no movement is called 'grin'; known: smile_left, smile_right, jaw_open, frown, smile"
+        ):
             model.expression_coefficients(grin=1.0)
 
 
