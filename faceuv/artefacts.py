@@ -25,11 +25,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     If the block raises, or the process dies, ``path`` is as it was before.
     """
     path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
-    except OSError as error:
-        raise AssetError(f"cannot write {path}: {error.strerror or error}; choose a folder you may write to") from error
+    handle, name = _temporary_file(path)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -40,6 +36,23 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_writable(folder: str | Path) -> Path:
+    """Make ``folder`` and check that files can be made in it: before long work, not after."""
+    folder = Path(folder)
+    handle, name = _temporary_file(folder / "check")
+    os.close(handle)
+    Path(name).unlink()
+    return folder
+
+
+def _temporary_file(path: Path) -> tuple[int, str]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+    except OSError as error:
+        raise AssetError(f"cannot write {path}: {error.strerror or error}; choose a folder you may write to") from error
 
 
 def save_tensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> Path:

@@ -37,6 +37,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
+    from faceuv.artefacts import check_writable
     from faceuv.cli.console import console, require_positive
     from faceuv.export import save_png
     from faceuv.face import Face
@@ -50,6 +51,7 @@ def run(args: argparse.Namespace) -> int:
     if suffix not in (".png", *ANIMATIONS):
         raise InputError(f"--out must end in .png, .gif or .mp4, got {args.out.name!r}")
 
+    check_writable(args.out.parent)
     parts = {"face_model": args.face_model, "renderer": args.renderer}
     if args.face is not None:
         face = Face.load(args.face, **parts)

@@ -25,13 +25,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     from rich.progress import track
 
+    from faceuv.artefacts import check_writable
     from faceuv.cli.console import console, require_positive
     from faceuv.export import contact_sheet, save_png
     from faceuv.face import Face, build_face_model, build_renderer
 
     require_positive("--num", args.num)
     require_positive("--size", args.size)
-    out: Path = args.out
+    out = check_writable(args.out)
     model, renderer = build_face_model(args.face_model), build_renderer(args.renderer)
     pictures, labels = [], []
     for k in track(range(args.num), description=f"faces → {out}", console=console, disable=not console.is_terminal):
