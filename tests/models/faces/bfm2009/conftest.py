@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
+from faceuv.models.faces import FaceModel
 from faceuv.models.faces.bfm2009 import BFMSizes
 
 Array = np.ndarray
@@ -79,6 +80,18 @@ def make_head(sizes: BFMSizes, seed: int = 0) -> Head:
         uv=np.stack([0.5 + 0.45 * s, 0.5 + 0.45 * t], 1),
         mirror=np.where(mirror < v, mirror, -1),
     )
+
+
+def head_of(model: FaceModel) -> Head:
+    """The head of a face model, in files whose larger arrays are a little larger than it."""
+    arrays = {name: array.numpy() for name, array in model.arrays().items()}
+    count, modes = len(arrays["mean"]), model.layout
+    sizes = BFMSizes(
+        full_vertices=count + 300, expression_vertices=count + 100, vertices=count, faces=len(arrays["faces"]),
+        full_modes=modes.identity + 9, full_expression_modes=modes.expression + 5,
+        identity=modes.identity, expression=modes.expression, albedo=modes.albedo,
+    )  # fmt: skip
+    return Head(sizes=sizes, **{**arrays, "uv": np.stack([arrays["uv"][:, 0], 1 - arrays["uv"][:, 1]], 1)})
 
 
 def topology(head: Head) -> dict[str, Array]:
@@ -178,6 +191,7 @@ class BFMFiles:
 
     small: BFMSizes
     make_head: Callable[..., Head]
+    head_of: Callable[[FaceModel], Head]
     front_arrays: Callable[..., dict[str, Array]]
     write_front: Callable[..., Path]
     write_raw: Callable[..., Path]
@@ -188,7 +202,7 @@ class BFMFiles:
 
 @pytest.fixture(scope="session")
 def files() -> BFMFiles:
-    return BFMFiles(SMALL, make_head, front_arrays, write_front, write_raw, write_uv, write_mat)
+    return BFMFiles(SMALL, make_head, head_of, front_arrays, write_front, write_raw, write_uv, write_mat)
 
 
 @pytest.fixture(scope="session")

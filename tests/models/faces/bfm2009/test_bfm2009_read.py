@@ -8,6 +8,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from faceuv.models.faces import ProceduralFace
 from faceuv.models.faces.bfm2009 import BFM2009, BFM_SIZES
 from faceuv.models.faces.bfm2009.surface import mirror_map
 from faceuv.registry import FACE_MODELS
@@ -51,6 +52,23 @@ def test_raw_reads_back_through_shuffled_indices(tmp_path_factory, files, seed):
     model = BFM2009.from_files(raw=folder, uv=files.write_uv(folder / "uv.mat", head.uv), sizes=files.small)
     assert_same_surface(model, head)
     assert_same_uv(model, head)
+
+
+@pytest.fixture(scope="module")
+def procedural():
+    return ProceduralFace(rows=61, columns=49, cache=False, verbose=False)
+
+
+@pytest.mark.parametrize("layout", ["front", "raw"])
+def test_the_procedural_face_reads_back(tmp_path, files, procedural, layout):
+    head = files.head_of(procedural)
+    uv = files.write_uv(tmp_path / "uv.mat", head.uv)
+    source = {"front": files.write_front, "raw": files.write_raw}[layout](tmp_path, head)
+    model = BFM2009.from_files(**{layout: source}, uv=uv, sizes=head.sizes)
+    assert_same_surface(model, head, atol=1e-5)
+    assert_same_uv(model, head)
+    assert model.layout == procedural.layout
+    assert (model.mirror == procedural.mirror).float().mean() > 0.99
 
 
 def test_both_layouts_agree(tmp_path, files, head):
