@@ -2,5 +2,6 @@
 
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.bfm2009 import BFM2009
+from faceuv.models.faces.procedural import ProceduralFace
 
-__all__ = ["BFM2009", "FaceModel"]
+__all__ = ["BFM2009", "FaceModel", "ProceduralFace"]

@@ -1,0 +1,109 @@
+"""The face model that the library carries: made by formula on first use, then read from the user's cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from faceuv.cache import cache_dir, warn
+from faceuv.errors import AssetError, InputError
+from faceuv.models.faces.base import FaceModel
+from faceuv.models.faces.procedural.build import Built, build, recipe_fingerprint
+from faceuv.models.faces.procedural.grid import Grid
+from faceuv.registry import FACE_MODELS
+
+_KIND = "face_model"
+
+
+@FACE_MODELS.register_module()
+class ProceduralFace(FaceModel):
+    """A 3D morphable face made by formula: 80 identity, 64 expression, 80 albedo modes; no data needed.
+
+    Left and right in mode names are the subject's, as in ARKit: ``smile_left`` is on the viewer's right.
+    The first construction at a resolution takes some seconds; later ones read the cache.
+
+    Args:
+        rows, columns: resolution of the chart; ``columns`` is odd. V = rows · columns.
+        cache: keep the result in the user's cache folder (``FACEUV_CACHE``, else ``$XDG_CACHE_HOME/faceuv``, else
+            ``~/.cache/faceuv``).
+        verbose: say on standard error what is being built.
+    """
+
+    kind: ClassVar[str] = "procedural face model"
+
+    def __init__(self, rows: int = 201, columns: int = 161, *, cache: bool = True, verbose: bool = True) -> None:
+        Grid(rows, columns)  # a bad resolution is an error before anything is read or written
+        path = cache_dir() / "procedural_face" / f"{rows}x{columns}_{recipe_fingerprint()}.safetensors"
+        built = _read(path) if cache else None
+        fresh = built is None
+        if built is None:
+            built = _build(rows, columns, verbose)
+        super().__init__(built.arrays, names=built.names, metadata=built.metadata)
+        if fresh and cache:
+            _write(self, path)
+
+    @property
+    def full_expression(self) -> dict[str, float]:
+        """Named movement → the coefficient of the full movement (a shut eye, a wide open jaw)."""
+        return self.metadata["full_expression"]
+
+    def movements(self) -> list[str]:
+        """Every name that :meth:`expression_coefficients` knows: single modes, then combined ones."""
+        return [*self.full_expression, *self.metadata["combined_expression"]]
+
+    def expression_coefficients(self, **amounts: float) -> Tensor:
+        """Coefficients ``(1, E)`` of movements by name; 1.0 is the full movement, 0 none.
+
+        A name without side drives both: ``expression_coefficients(smile=1.0, jaw_open=0.3, blink_left=1.0)``.
+        """
+        coefficients = self.mean.new_zeros(1, self.layout.expression)
+        combined = self.metadata["combined_expression"]
+        for name, amount in amounts.items():
+            for mode in combined.get(name, [name]):
+                if mode not in self.full_expression:
+                    raise InputError(f"no movement is called {name!r}; known: {', '.join(self.movements())}")
+                column = self.mode_index("expression", mode)
+                coefficients[0, column] += float(amount) * self.full_expression[mode]
+        return coefficients
+
+    def identity_coefficients(self, **traits: float) -> Tensor:
+        """Coefficients ``(1, I)`` of a head by its measures, in standard deviations: ``(jaw_width=2, tip_depth=-1)``."""
+        coefficients = self.mean.new_zeros(1, self.layout.identity)
+        known = self.metadata["traits"]
+        for name, amount in traits.items():
+            if name not in known:
+                raise InputError(f"no measure is called {name!r}; known: {', '.join(known)}")
+            coefficients += float(amount) * coefficients.new_tensor(known[name])
+        return coefficients
+
+
+def _build(rows: int, columns: int, verbose: bool) -> Built:
+    if not verbose:
+        return build(rows, columns)
+    console = Console(stderr=True)
+    with console.status("procedural face: starting") as status:
+        built = build(rows, columns, lambda step: status.update(f"procedural face ({rows} × {columns}): {step}"))
+    return built
+
+
+def _read(path: Path) -> Built | None:
+    """The cached model, or None if there is none (a damaged one is said to be so, and made anew)."""
+    if not path.is_file():
+        return None
+    try:
+        arrays, names, metadata = FaceModel.read(path)
+    except AssetError as error:
+        warn(f"the cached face model is damaged and will be made anew: {error}")
+        return None
+    return Built(arrays, names, metadata)
+
+
+def _write(model: ProceduralFace, path: Path) -> None:
+    try:
+        model.save(path)
+    except (AssetError, OSError) as error:
+        warn(f"the face model works but could not be cached, so the next start is slow again: {error}")
