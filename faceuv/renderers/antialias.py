@@ -84,13 +84,21 @@ def find_crossings(pixels: Tensor, faces: Tensor, topology: Topology, face_id: T
 
 def silhouette_edges(pixels: Tensor, faces: Tensor, topology: Topology) -> Tensor:
     """``(B, E)`` bool: border edges, and edges between a face turned to the viewer and one turned away."""
-    x, y, z = pixels.detach().unbind(-1)
-    (x0, x1, x2), (y0, y1, y2) = ([plane.index_select(1, c) for c in faces.unbind(1)] for plane in (x, y))
-    turned = ((x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)) > 0
-    first, second = topology.faces.unbind(1)
-    differs = turned.index_select(1, first) != turned.index_select(1, second.clamp(min=0))
-    drawn = (z > 0).index_select(1, topology.vertices[:, 0]) & (z > 0).index_select(1, topology.vertices[:, 1])
-    return ((second < 0) | differs) & drawn
+    planes = pixels.detach().permute(2, 0, 1).contiguous()
+    corners = [corner.contiguous() for corner in faces.unbind(1)]
+    ends = [end.contiguous() for end in topology.vertices.unbind(1)]
+    first, second = (owner.contiguous() for owner in topology.faces.unbind(1))
+    border = second < 0
+    second = torch.where(border, first, second)
+    result = torch.empty(pixels.shape[0], ends[0].shape[0], dtype=torch.bool, device=pixels.device)
+    for b in range(pixels.shape[0]):  # one image at a time: its arrays stay in a CPU's cache
+        x, y, z = planes[:, b]
+        (x0, x1, x2), (y0, y1, y2) = ([plane.index_select(0, c) for c in corners] for plane in (x, y))
+        turned = (x1.sub_(x0) * y2.sub_(y0)) > (x2.sub_(x0) * y1.sub_(y0))
+        drawn = z > 0
+        crease = border | (turned.index_select(0, first) ^ turned.index_select(0, second))
+        result[b] = crease & drawn.index_select(0, ends[0]) & drawn.index_select(0, ends[1])
+    return result
 
 
 def _where_crossed(a: Tensor, b: Tensor, line: Tensor, axis: int) -> tuple[Tensor, Tensor]:

@@ -20,7 +20,7 @@ from faceuv.geometry.scan import Cull
 from faceuv.renderers.antialias import Topology, blend_edges, find_crossings
 from faceuv.renderers.compositing import Background, composite
 from faceuv.renderers.edge_gradient import edge_gradient
-from faceuv.renderers.interpolation import Fragments, fragments, interpolate, spread
+from faceuv.renderers.interpolation import Fragments, fragments, interpolate, spread, unit
 from faceuv.renderers.shading import shade
 from faceuv.renderers.texture import sample_texture
 from faceuv.structures import Camera, Mesh, Render
@@ -144,9 +144,9 @@ class Renderer(nn.Module):
         if lighting is not None:
             image = shade(image, normal, lighting)
         mask = (view.face_id >= 0)[:, None].to(image.dtype)
+        depth = spread(view.at.depth[:, None], view.at)
         if self.antialias == "edges":
-            depth = spread(view.at.depth.detach()[:, None], view.at)[..., 0]
-            crossings = find_crossings(view.pixels, mesh.faces, topology, view.face_id, depth)
+            crossings = find_crossings(view.pixels, mesh.faces, topology, view.face_id, depth.detach()[..., 0])
             image, mask = blend_edges(image, crossings), blend_edges(mask, crossings)
         image = composite(image, mask, background, repeat=s)
         if self.antialias == "gradient":
@@ -157,11 +157,12 @@ class Renderer(nn.Module):
             view = self._look(mesh, height, width)
             uv = None if mesh.uv is None else interpolate(mesh.uv.to(view.pixels.dtype), view.at)
             normal = _normals_at(view, uv, normals, normal_map)
+            depth = spread(view.at.depth[:, None], view.at)
         flat_uv = view.pixels.new_zeros(view.at.flat.shape[0], 2) if uv is None else uv
         return Render(
             image=image,
             mask=mask,
-            depth=spread(view.at.depth[:, None], view.at).permute(0, 3, 1, 2),
+            depth=depth.permute(0, 3, 1, 2),
             normal=normal.permute(0, 3, 1, 2),
             uv=spread(flat_uv, view.at).permute(0, 3, 1, 2),
             face_id=view.face_id,
@@ -194,7 +195,7 @@ class Renderer(nn.Module):
         texture, vertex_colours, lighting, normals, normal_map = arguments or (None,) * 5
         device = mesh.vertices.device
         if not self.available(device):
-            raise InputError(f"the renderer {self.name!r} cannot draw on {device} here; use type='torch', which draws anywhere")
+            raise InputError(f"the renderer {self.name!r} cannot draw on {device} here; type='torch' draws anywhere")
         sizes = check_shape("mesh.vertices", mesh.vertices, ("B", "V", 3))
         if sizes["B"] == 0:
             raise InputError("mesh.vertices is an empty batch (0, V, 3); a renderer needs at least one mesh")
@@ -240,4 +241,4 @@ def _normals_at(view: View, uv: Tensor | None, normals: Tensor, normal_map: Tens
     """Unit normals ``(B, H, W, 3)``, 0 where nothing is covered."""
     if normal_map is not None and uv is not None:
         return F.normalize(sample_texture(normal_map, uv, view.at), dim=1, eps=1e-20).permute(0, 2, 3, 1)
-    return spread(F.normalize(interpolate(normals, view.at), dim=1, eps=1e-20), view.at)
+    return spread(unit(interpolate(normals, view.at)), view.at)
