@@ -73,6 +73,8 @@ class Parsed:
         return self.json["meshes"][0]["primitives"][0]
 
     def attribute(self, name: str) -> np.ndarray:
+        if name == "POSITION":
+            assert {"min", "max"} <= set(self.json["accessors"][self.primitive["attributes"][name]])
         return self.accessor(self.primitive["attributes"][name])
 
     def image(self, index: int) -> Image.Image:

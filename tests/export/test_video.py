@@ -35,7 +35,7 @@ def read_gif(path: Path) -> tuple[np.ndarray, list[int], Image.Image]:
     return np.stack(frames), delays, gif
 
 
-def test_gif_shows_the_frames_without_flicker(tmp_path: Path) -> None:
+def test_gif_shows_the_frames_and_delays(tmp_path: Path) -> None:
     path = save_video(tmp_path / "new" / "turn.gif", film(), fps=20)
     frames, delays, gif = read_gif(path)
     assert frames.shape == (8, 32, 48, 3)
@@ -43,7 +43,20 @@ def test_gif_shows_the_frames_without_flicker(tmp_path: Path) -> None:
     assert delays == [50] * 8
     truth = torch.stack([f.permute(1, 2, 0) for f in film()]).numpy() * 255
     assert np.abs(frames - truth).max() < 6
-    assert (frames[:, :, :24] == frames[:1, :, :24]).all()  # what stays still keeps its colour
+
+
+def test_gif_does_not_flicker_when_colours_are_scarce(tmp_path: Path) -> None:
+    """What stands still, below and beside what moves, keeps its colour although 256 colours are too few for it."""
+    generator = torch.Generator().manual_seed(0)
+    still = torch.rand(3, 64, 64, generator=generator)
+    films = []
+    for _ in range(4):
+        frame = still.clone()
+        frame[:, :8] = torch.rand(3, 8, 64, generator=generator)
+        films.append(frame)
+    frames, _, _ = read_gif(save_video(tmp_path / "still.gif", films))
+    assert len(np.unique(frames[0].reshape(-1, 3), axis=0)) > 200
+    assert (frames[:, 8:] == frames[:1, 8:]).all()
 
 
 def test_gif_keeps_its_length_at_a_rate_that_hundredths_cannot_say(tmp_path: Path) -> None:
