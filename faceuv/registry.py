@@ -173,15 +173,55 @@ RENDERERS = Registry("renderer", locations=["faceuv.renderers"])
 FACE_MODELS = Registry("face model", locations=["faceuv.models.faces"])
 DIRECTION_FINDERS = Registry("direction finder")
 LOSSES = Registry("loss")
-GENERATORS = Registry("generator")
+GENERATORS = Registry("generator", locations=["faceuv.models.stylegan2"])
 LANDMARK_DETECTORS = Registry("landmark detector")
 STAGES = Registry("stage")
 
-# Children of MMEngine's roots.
+# Children of MMEngine's roots: one for every root, because its Runner searches each of them in the scope "faceuv" and
+# complains of every one that it does not find. The training engine fills most of those that are not empty.
+_ENGINE = ["faceuv.engine"]
 MODELS = Registry("model", parent=mmengine_registry.MODELS, parent_room="mmengine.model")
 METRICS = Registry("metric", parent=mmengine_registry.METRICS, parent_room="mmengine.evaluator")
 DATASETS = Registry("dataset", parent=mmengine_registry.DATASETS, parent_room="mmengine.dataset")
-HOOKS = Registry("hook", parent=mmengine_registry.HOOKS, parent_room="mmengine.hooks")
+HOOKS = Registry("hook", locations=_ENGINE, parent=mmengine_registry.HOOKS, parent_room="mmengine.hooks")
+RUNNERS = Registry("runner", locations=_ENGINE, parent=mmengine_registry.RUNNERS, parent_room="mmengine.runner")
+LOOPS = Registry("loop", locations=_ENGINE, parent=mmengine_registry.LOOPS, parent_room="mmengine.runner")
+DATA_SAMPLERS = Registry(
+    "data sampler", locations=_ENGINE, parent=mmengine_registry.DATA_SAMPLERS, parent_room="mmengine.dataset"
+)
+MODEL_WRAPPERS = Registry(
+    "model wrapper", locations=_ENGINE, parent=mmengine_registry.MODEL_WRAPPERS, parent_room="mmengine.model"
+)
+OPTIM_WRAPPERS = Registry(
+    "optimizer wrapper", locations=_ENGINE, parent=mmengine_registry.OPTIM_WRAPPERS, parent_room="mmengine.optim"
+)
+OPTIM_WRAPPER_CONSTRUCTORS = Registry(
+    "optimizer wrapper constructor",
+    locations=_ENGINE,
+    parent=mmengine_registry.OPTIM_WRAPPER_CONSTRUCTORS,
+    parent_room="mmengine.optim",
+)
+LOG_PROCESSORS = Registry(
+    "log processor", locations=_ENGINE, parent=mmengine_registry.LOG_PROCESSORS, parent_room="mmengine.runner"
+)
+VISBACKENDS = Registry(
+    "log backend", locations=_ENGINE, parent=mmengine_registry.VISBACKENDS, parent_room="mmengine.visualization"
+)
+OPTIMIZERS = Registry("optimizer", parent=mmengine_registry.OPTIMIZERS, parent_room="mmengine.optim")
+PARAM_SCHEDULERS = Registry(
+    "parameter scheduler", parent=mmengine_registry.PARAM_SCHEDULERS, parent_room="mmengine.optim"
+)
+EVALUATOR = Registry("evaluator", parent=mmengine_registry.EVALUATOR, parent_room="mmengine.evaluator")
+VISUALIZERS = Registry("visualizer", parent=mmengine_registry.VISUALIZERS, parent_room="mmengine.visualization")
+TRANSFORMS = Registry("transform", parent=mmengine_registry.TRANSFORMS)
+FUNCTIONS = Registry("function", parent=mmengine_registry.FUNCTIONS, parent_room="mmengine.dataset")
+WEIGHT_INITIALIZERS = Registry(
+    "weight initializer", parent=mmengine_registry.WEIGHT_INITIALIZERS, parent_room="mmengine.model"
+)
+TASK_UTILS = Registry("task utility", parent=mmengine_registry.TASK_UTILS)
+INFERENCERS = Registry("inferencer", parent=mmengine_registry.INFERENCERS)
+STRATEGIES = Registry("strategy", parent=mmengine_registry.STRATEGIES)
+RUNNER_CONSTRUCTORS = Registry("runner constructor", parent=mmengine_registry.RUNNER_CONSTRUCTORS)
 
 
 def all_registries() -> dict[str, Registry]:
@@ -198,4 +238,12 @@ def all_registries() -> dict[str, Registry]:
         "metrics": METRICS,
         "datasets": DATASETS,
         "hooks": HOOKS,
+        "runners": RUNNERS,
+        "loops": LOOPS,
+        "data_samplers": DATA_SAMPLERS,
+        "model_wrappers": MODEL_WRAPPERS,
+        "optim_wrappers": OPTIM_WRAPPERS,
+        "optim_wrapper_constructors": OPTIM_WRAPPER_CONSTRUCTORS,
+        "log_processors": LOG_PROCESSORS,
+        "log_backends": VISBACKENDS,
     }

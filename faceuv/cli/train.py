@@ -1,0 +1,54 @@
+"""``faceuv train``: train what a config describes."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+
+def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``train`` to the command line."""
+    parser = subparsers.add_parser("train", help="train what a config describes")
+    add_config_arguments(parser)
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const=True,
+        default=False,
+        metavar="CHECKPOINT",
+        help="go on where the run was interrupted: the newest readable checkpoint of the work dir, or this one",
+    )
+    parser.add_argument("--amp", action="store_true", help="mixed precision (bfloat16; float16 on GPUs without it)")
+    parser.set_defaults(run=run)
+
+
+def add_config_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments that ``train`` and ``test`` share."""
+    parser.add_argument("config", metavar="CONFIG", help="a config file, or the name of a recipe of faceuv")
+    parser.add_argument("--work-dir", metavar="D", help="where everything is written (default: work_dirs/NAME)")
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        default=[],
+        metavar="K=V",
+        help="change the config: model.size=8 train_cfg.max_iters=9",
+    )
+    parser.add_argument(
+        "--launcher",
+        choices=("none", "pytorch", "slurm", "mpi"),
+        default="none",
+        help="how several processes were started (pytorch: torchrun)",
+    )
+    parser.add_argument("--seed", type=int, metavar="S", help="of all randomness (default: the config's, else 0)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train."""
+    from faceuv.engine import load_config, parse_options, train
+
+    config = load_config(args.config, parse_options(args.cfg_options))
+    train(config, work_dir=args.work_dir, resume=args.resume, amp=args.amp, launcher=args.launcher, seed=args.seed)
+    return 0

@@ -1,0 +1,122 @@
+"""Reading config files: inheritance from installed packages, custom imports, misspelt keys."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import inspect
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, DictAction
+from mmengine.config import config as mmengine_config
+from mmengine.runner import Runner
+
+from faceuv.errors import FaceUVError, InputError
+
+# Keys that a runner's config may hold beside the arguments of Runner, and ours.
+_MORE_KEYS = {
+    "activation_checkpointing", "compile", "custom_imports", "efficient_conv_bn_eval", "find_unused_parameters",
+    "model_wrapper_cfg", "sync_bn", "stages",
+}  # fmt: skip
+RUNNER_KEYS = (set(inspect.signature(Runner.__init__).parameters) - {"self", "cfg"}) | _MORE_KEYS
+
+
+def is_installed(package: str) -> bool:
+    """Whether ``package`` can be imported (MMEngine asks pkg_resources, which setuptools no longer has)."""
+    return importlib.util.find_spec(package) is not None
+
+
+def installed_path(package: str) -> str:
+    """The folder of ``package``: wheel, editable install or source folder alike (MMEngine misses the latter two)."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise FaceUVError(f"a config inherits from the package {package!r}, which is not installed here")
+    return next(iter(spec.submodule_search_locations))
+
+
+@contextmanager
+def _inheritance_from_packages() -> Iterator[None]:
+    kept = mmengine_config.is_installed, mmengine_config.get_installed_path
+    mmengine_config.is_installed, mmengine_config.get_installed_path = is_installed, installed_path
+    try:
+        yield
+    finally:
+        mmengine_config.is_installed, mmengine_config.get_installed_path = kept
+
+
+def find_config(name: str | Path) -> Path:
+    """A file, or the name of a recipe inside ``faceuv/configs`` (wheels carry them)."""
+    path = Path(name)
+    if path.is_file():
+        return path
+    packaged = Path(__file__).parents[2] / "configs"
+    recipe = packaged / f"{Path(name).stem}.py"
+    if path.parent in (Path(), Path("configs")) and recipe.is_file():
+        return recipe
+    names = sorted(file.stem for file in packaged.glob("*.py") if not file.stem.startswith("_"))
+    raise InputError(f"no config at {name}; give a file, or one of the recipes of faceuv: {', '.join(names) or 'none'}")
+
+
+def load_config(name: str | Path, options: Mapping[str, Any] | None = None) -> Config:
+    """Read a config file, import its ``custom_imports``, apply ``options`` (dotted keys), refuse misspelt keys."""
+    path = find_config(name)
+    with _inheritance_from_packages():
+        try:
+            config = Config.fromfile(str(path), import_custom_modules=False)
+        except (SyntaxError, ImportError, NameError, TypeError, KeyError, AttributeError) as error:
+            raise InputError(f"cannot read the config {path}: {type(error).__name__}: {error}") from error
+    if options:
+        _check_options(config, options)
+        config.merge_from_dict(dict(options))
+    _import_custom(config, path)
+    _check_keys(config, path)
+    return config
+
+
+def parse_options(pairs: Sequence[str]) -> dict[str, Any]:
+    """``["model.width=8", "tags=[a,b]"]`` → a dict with dotted keys; values are read as MMEngine does."""
+    options: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise InputError(f"--cfg-options takes key=value pairs, got {pair!r}")
+        options[key] = DictAction._parse_iterable(value)
+    return options
+
+
+def _import_custom(config: Config, path: Path) -> None:
+    """MMEngine does this for old-style configs only; a lazy one (one that imports anything) keeps the key unread."""
+    wanted = config.get("custom_imports")
+    if not wanted:
+        return
+    names = wanted.get("imports", []) if isinstance(wanted, Mapping) else wanted
+    for name in [names] if isinstance(names, str) else names:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise InputError(
+                f"custom_imports of {path} names {name!r}, which cannot be imported: {error}; install its package or"
+                f" put its folder on PYTHONPATH (now {os.environ.get('PYTHONPATH') or 'unset'})"
+            ) from error
+
+
+def _check_options(config: Config, options: Mapping[str, Any]) -> None:
+    for key in options:
+        first = key.split(".", 1)[0]
+        if first not in config and first not in RUNNER_KEYS:
+            raise InputError(f"--cfg-options {key}: the config has no {first!r}; it has {', '.join(sorted(config))}")
+
+
+def _check_keys(config: Config, path: Path) -> None:
+    """A key that nearly is one of the runner's is misspelt; others are the config's own variables."""
+    for key in config:
+        if key in RUNNER_KEYS:
+            continue
+        near = difflib.get_close_matches(key, RUNNER_KEYS - set(config), n=1, cutoff=0.85)
+        if near:
+            raise InputError(f"{path} sets {key!r}, which nothing reads: did you mean {near[0]!r}?")

@@ -1,0 +1,113 @@
+"""Train and test what a config describes: the body of ``faceuv train``, ``faceuv test`` and their files in tools/."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from faceuv.engine.compat.distributed import start_processes, stop_processes
+from faceuv.engine.compat.optim import amp_precision
+from faceuv.engine.runner import Runner
+from faceuv.errors import InputError
+
+
+def train(
+    config: Config,
+    *,
+    work_dir: str | Path | None = None,
+    resume: bool | str | Path = False,
+    amp: bool = False,
+    launcher: str = "none",
+    seed: int | None = None,
+) -> Runner:
+    """Run the training of ``config`` and return its runner.
+
+    Args:
+        config: from :func:`faceuv.engine.load_config`.
+        work_dir: default ``work_dirs/<config name>``.
+        resume: True for the newest readable checkpoint of the work dir, or the path of one.
+        amp: mixed precision in every optimiser wrapper.
+        launcher: "none", "pytorch", "slurm" or "mpi".
+        seed: default the config's, else 0: the same config gives the same result.
+    """
+    config = completed(config, work_dir=work_dir, launcher=launcher, seed=seed)
+    _require(config, "model", "train_cfg", "train_dataloader", "optim_wrapper")
+    config.resume = bool(resume)
+    if resume and not isinstance(resume, bool):
+        config.load_from = str(resume)
+    if amp:
+        use_precision(config.optim_wrapper, amp_precision())
+    start_processes(launcher)
+    try:
+        runner = Runner.from_cfg(config)
+        runner.train()
+        return runner
+    finally:
+        stop_processes()
+
+
+def evaluate(
+    config: Config,
+    checkpoint: str | Path,
+    *,
+    work_dir: str | Path | None = None,
+    launcher: str = "none",
+    seed: int | None = None,
+) -> dict[str, Any]:
+    """Evaluate ``checkpoint`` as ``config`` describes; the metrics."""
+    config = completed(config, work_dir=work_dir, launcher=launcher, seed=seed)
+    _require(config, "model", "test_cfg", "test_dataloader", "test_evaluator")
+    config.load_from, config.resume = str(checkpoint), False
+    # nothing but the test is built, so that its data are enough
+    for key in ("train_cfg", "train_dataloader", "optim_wrapper", "param_scheduler", "val_cfg", "val_dataloader",
+                "val_evaluator"):  # fmt: skip
+        config.pop(key, None)
+    start_processes(launcher)
+    try:
+        return dict(Runner.from_cfg(config).test())
+    finally:
+        stop_processes()
+
+
+def completed(config: Config, *, work_dir: str | Path | None, launcher: str, seed: int | None) -> Config:
+    """A copy of ``config`` with what every run needs."""
+    config = config.copy()
+    name = Path(config.filename).stem if config.filename else "run"
+    config.work_dir = str(work_dir or config.get("work_dir") or Path("work_dirs") / name)
+    config.launcher = launcher
+    config.setdefault("default_scope", "faceuv")
+    randomness = dict(config.get("randomness") or {})
+    if seed is not None:
+        randomness["seed"] = seed
+    elif randomness.get("seed") is None:
+        randomness["seed"] = 0
+    # ranks that draw the same noise would train on the same fakes
+    randomness.setdefault("diff_rank_seed", True)
+    config.randomness = randomness
+    try:
+        Path(config.work_dir).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make {config.work_dir}: {error.strerror}; choose one with --work-dir") from error
+    return config
+
+
+def use_precision(optim_wrapper: Any, precision: str) -> None:
+    """Set the precision of one optimiser wrapper's config, or of each in a config of several."""
+    if not isinstance(optim_wrapper, Mapping):
+        raise InputError("--amp needs optim_wrapper to be a config, got " + type(optim_wrapper).__name__)
+    each = [optim_wrapper] if "optimizer" in optim_wrapper else list(optim_wrapper.values())
+    for config in [one for one in each if isinstance(one, Mapping)]:
+        if config.get("type", "OptimWrapper") != "OptimWrapper":
+            raise InputError(f"--amp works with type='OptimWrapper', the config has {config['type']!r}")
+        config["precision"] = precision  # type: ignore[index]
+
+
+def _require(config: Config, *keys: str) -> None:
+    missing = [key for key in keys if config.get(key) is None]
+    if missing:
+        raise InputError(
+            f"{config.filename or 'the config'} does not set {', '.join(missing)}; it has {', '.join(sorted(config))}"
+        )

@@ -1,0 +1,104 @@
+"""What every method shares: named loss terms, steps of several optimisers, averaged weights, sample images."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+
+from faceuv.errors import InputError
+from faceuv.registry import LOSSES
+
+
+class LossTerms(nn.Module):
+    """Loss terms by name, each with its weight: ``dict(photo=dict(type="photometric", weight=10.0), …)``.
+
+    A named dict, so that a config that inherits can change one term (``losses=dict(photo=dict(weight=5.0))``) or
+    switch it off (``losses=dict(photo=None)``).
+    """
+
+    def __init__(self, terms: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.weights: dict[str, float] = {}
+        self.terms = nn.ModuleDict()
+        for name, config in terms.items():
+            if config is None:
+                continue
+            if not isinstance(config, Mapping):
+                raise InputError(f"losses.{name} must be dict(type=…, weight=…), got {config!r}")
+            self.weights[name] = float(config.get("weight", 1.0))
+            self.terms[name] = LOSSES.build({key: value for key, value in config.items() if key != "weight"})
+
+    def forward(self, pred: Mapping[str, Any], target: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Name → weighted scalar of every term."""
+        return {name: self.weights[name] * term(pred, target) for name, term in self.terms.items()}
+
+
+class BaseMethod(BaseModel):
+    """A method: trained by ``train_step``, shown by ``sample_images``.
+
+    Args:
+        losses: the terms, see :class:`LossTerms`; a method says which it knows.
+    """
+
+    def __init__(self, losses: Mapping[str, Any] | None = None) -> None:
+        super().__init__(data_preprocessor={"type": "BaseDataPreprocessor"})  # moves a batch to the model's device
+        self.losses = LossTerms(losses or {})
+
+    @abstractmethod
+    def train_step(self, data: Any, optim_wrapper: Any) -> dict[str, Tensor]:
+        """One iteration on the batch ``data``: update every optimiser that is due, return scalars to log by name."""
+
+    @abstractmethod
+    def sample_images(self, count: int) -> dict[str, Tensor]:
+        """Name → ``(count, 3, H, W)`` images in [0, 1] that show the training's state; the same codes at each call."""
+
+    def forward(self, data: Any) -> Any:
+        """The prediction for a batch, what validation and test evaluate; override it in a method that is evaluated."""
+        raise TypeError(f"{type(self).__name__} has no forward(data), so it cannot be validated or tested")
+
+    def val_step(self, data: Any) -> Any:
+        """The prediction for a batch of the validation loader."""
+        return self(self.data_preprocessor(data, False))
+
+    def test_step(self, data: Any) -> Any:
+        """The prediction for a batch of the test loader."""
+        return self.val_step(data)
+
+    def init_weights(self) -> None:
+        """Nothing to do: modules initialise themselves when they are built."""
+        self._is_init = True
+
+    def averaged(self, name: str) -> nn.Module:
+        """The running average of the sub-module ``name`` (hook ``GeneratorEMA``), or the sub-module if none is kept."""
+        averages = getattr(self, "ema", None)
+        if isinstance(averages, nn.ModuleDict) and name in averages:
+            return averages[name]
+        return getattr(self, name)
+
+    def update(self, optimizer: Any, terms: Callable[[], Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        """Compute ``terms()`` in the optimiser's precision, step on their sum; the terms, detached, for the log."""
+        with optimizer.optim_context(self):
+            computed = terms()
+        if not computed:
+            raise InputError(f"{type(self).__name__} has no loss term left to train on; see its losses")
+        optimizer.update_params(torch.stack([term.float() for term in computed.values()]).sum())
+        return {name: term.detach() for name, term in computed.items()}
+
+
+@contextmanager
+def frozen(*modules: nn.Module) -> Iterator[None]:
+    """Gradients pass through ``modules``, but none is computed for their own weights."""
+    trained = [parameter for module in modules for parameter in module.parameters() if parameter.requires_grad]
+    for parameter in trained:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
