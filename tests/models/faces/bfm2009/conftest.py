@@ -52,6 +52,11 @@ class Head:
     mirror: Array
 
 
+def _noise(rng: np.random.Generator, *shape: int) -> Array:
+    """A block of noise, repeated: BFM's own sizes would take seconds to draw."""
+    return np.resize(rng.standard_normal(99_991, dtype=np.float32), shape)
+
+
 def make_head(sizes: BFMSizes, seed: int = 0) -> Head:
     """A frontal shell on a square grid, cut to ``sizes.vertices`` and ``sizes.faces``."""
     rng = np.random.default_rng(seed)
@@ -70,10 +75,10 @@ def make_head(sizes: BFMSizes, seed: int = 0) -> Head:
     return Head(
         sizes=sizes,
         mean=mean + np.array([0.0, 0.3, 0.4]),  # off centre: the reader has to recentre
-        identity_basis=0.05 * rng.standard_normal((v, 3, sizes.identity)),
-        expression_basis=0.05 * rng.standard_normal((v, 3, sizes.expression)),
+        identity_basis=0.05 * _noise(rng, v, 3, sizes.identity),
+        expression_basis=0.05 * _noise(rng, v, 3, sizes.expression),
         mean_albedo=rng.uniform(0.2, 0.9, (v, 3)),
-        albedo_basis=0.05 * rng.standard_normal((v, 3, sizes.albedo)),
+        albedo_basis=0.05 * _noise(rng, v, 3, sizes.albedo),
         faces=faces,
         landmarks=np.argmin(((mean[None, :, :2] - _LANDMARKS[:, None]) ** 2).sum(-1), 1),
         skin_mask=rng.random(v) < 0.4,
@@ -142,7 +147,7 @@ def write_raw(folder: Path, head: Head, *, seed: int = 0) -> Path:
     front = rng.permutation(sizes.expression_vertices)[: sizes.vertices]
 
     def hide(values: Array, rows: Array, count: int, modes: int) -> Array:
-        full = 9 * rng.standard_normal((count, 3, modes), dtype=np.float32)
+        full = 9 * _noise(rng, count, 3, modes)
         full[rows, :, : values.shape[2]] = values
         return full
 
