@@ -1,0 +1,156 @@
+"""Weights of StyleGAN2 from any file that people hold, and to files of ours.
+
+===========================  =================================================================
+ours                         ``.safetensors``, one network per file, with its settings
+rosinality                   ``.pt`` with ``g_ema``, ``g``, ``d``, ``latent_avg``
+NVIDIA, PyTorch              ``.pkl`` with ``G_ema``, ``G``, ``D``
+NVIDIA, TensorFlow           ``.pkl`` with a tuple (G, D, Gs)
+===========================  =================================================================
+
+The kind is told by the contents, not by the name. Nothing that a file brings is run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from faceuv.artefacts import load_tensors, save_tensors
+from faceuv.errors import AssetError
+from faceuv.models.stylegan2 import nvidia_tensorflow, nvidia_torch, rosinality
+from faceuv.models.stylegan2.discriminator import StyleGAN2Discriminator
+from faceuv.models.stylegan2.generator import StyleGAN2Generator
+from faceuv.models.stylegan2.unpickler import read_pickle
+
+KINDS = {StyleGAN2Generator: "stylegan2_generator", StyleGAN2Discriminator: "stylegan2_discriminator"}
+Part = Literal["ema", "generator", "discriminator"]
+# The names of the three networks in each layout.
+ROSINALITY_KEYS = {"ema": "g_ema", "generator": "g", "discriminator": "d"}
+NVIDIA_KEYS = {"ema": "G_ema", "generator": "G", "discriminator": "D"}
+TENSORFLOW_ORDER = {"generator": 0, "discriminator": 1, "ema": 2}
+
+_LEGACY_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # how files of torch.save before 1.6 begin
+
+
+def load_generator(
+    path: str | Path, *, weights: Literal["ema", "generator"] = "ema", size: int | None = None
+) -> StyleGAN2Generator:
+    """The generator of a file of any known layout, in evaluation mode and without gradients.
+
+    Args:
+        weights: ``"ema"``, the averaged weights that make the best images, or ``"generator"``, those that training
+            goes on from. (A file of ours holds one of them and is read as it is.)
+        size: the size that is expected; another one is an error.
+    """
+    network = _load(Path(path), weights)
+    assert isinstance(network, StyleGAN2Generator)
+    _check_size(network.size, size, path)
+    return network
+
+
+def load_discriminator(path: str | Path, *, size: int | None = None) -> StyleGAN2Discriminator:
+    """The discriminator of a file of any known layout, in evaluation mode and without gradients."""
+    network = _load(Path(path), "discriminator")
+    assert isinstance(network, StyleGAN2Discriminator)
+    _check_size(network.size, size, path)
+    return network
+
+
+def save_network(
+    path: str | Path,
+    network: StyleGAN2Generator | StyleGAN2Discriminator,
+    *,
+    dtype: torch.dtype = torch.float32,
+    metadata: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write one network to a safetensors file with its settings, atomically.
+
+    Args:
+        dtype: ``torch.float16`` halves the file; it is read back into float32. Values beyond its range are refused.
+        metadata: anything else to keep: data, images seen, licence.
+    """
+    tensors = {name: value.detach().to("cpu", dtype).contiguous() for name, value in network.state_dict().items()}
+    broken = [name for name, value in tensors.items() if not bool(torch.isfinite(value).all())]
+    if broken:
+        raise AssetError(f"{path}: not written: {', '.join(broken[:3])} hold NaN or values beyond {dtype}")
+    kept = {"kind": KINDS[type(network)], "settings": network.settings(), "dtype": str(dtype).removeprefix("torch.")}
+    return save_tensors(path, tensors, {**(metadata or {}), **kept})
+
+
+def _check_size(found: int, expected: int | None, path: str | Path) -> None:
+    if expected is not None and found != expected:
+        raise AssetError(f"{path} holds a network for {found}² images, expected {expected}²")
+
+
+def _load(path: Path, part: Part) -> StyleGAN2Generator | StyleGAN2Discriminator:
+    kind = _sniff(path)
+    if kind == "ours":
+        return _load_ours(path, part)
+    if kind == "torch":
+        data = rosinality.read_state_dicts(path)
+        where = f"{path} [{ROSINALITY_KEYS[part]}]"
+        state = _pick(data, ROSINALITY_KEYS[part], path, rosinality.LAYOUT)
+        if not isinstance(state, Mapping):
+            raise AssetError(f"{where}: expected a state dict, found {type(state).__name__}")
+        if part == "discriminator":
+            return rosinality.discriminator(state, where=where)
+        # The average belongs to the averaged weights; the others' is estimated anew.
+        return rosinality.generator(state, data.get("latent_avg") if part == "ema" else None, where=where)
+    data = read_pickle(path)
+    where = f"{path} [{NVIDIA_KEYS[part]}]"
+    if isinstance(data, (tuple, list)) and len(data) == 3 and all(map(nvidia_tensorflow.is_network, data)):
+        network = data[TENSORFLOW_ORDER[part]]
+        read = nvidia_tensorflow.discriminator if part == "discriminator" else nvidia_tensorflow.generator
+        return read(network, where=where)
+    if isinstance(data, Mapping) and any(key in data for key in NVIDIA_KEYS.values()):
+        network = _pick(data, NVIDIA_KEYS[part], path, nvidia_torch.LAYOUT)
+        reader = nvidia_torch.discriminator if part == "discriminator" else nvidia_torch.generator
+        return reader(network, where=where)
+    keys = f" with {sorted(map(str, data))[:6]}" if isinstance(data, Mapping) else ""
+    raise AssetError(
+        f"{path}: expected NVIDIA's StyleGAN2 networks, a dictionary with G_ema, G, D or a tuple (G, D, Gs) of"
+        f" TensorFlow networks; found a {type(data).__name__}{keys}"
+    )
+
+
+def _sniff(path: Path) -> Literal["ours", "torch", "pickle"]:
+    if not path.is_file():
+        raise AssetError(f"{path} does not exist; expected StyleGAN2 weights (.safetensors, .pt or .pkl)")
+    with path.open("rb") as file:
+        head = file.read(32)
+    if head.startswith((b"PK\x03\x04", _LEGACY_TORCH)):
+        return "torch"
+    if head[8:9] == b"{":  # eight bytes of length, then JSON
+        return "ours"
+    if head.startswith(b"\x80"):
+        return "pickle"
+    raise AssetError(
+        f"{path} is neither a safetensors file, a PyTorch checkpoint nor a pickle"
+        f" ({'it is empty' if not head else f'it begins with {head[:8]!r}'}); is it the page of a failed download?"
+    )
+
+
+def _pick(data: Mapping[str, Any], key: str, path: Path, layout: str) -> Any:
+    if data.get(key) is None:
+        raise AssetError(f"{path}: this {layout} file has no {key!r}; it holds {sorted(map(str, data))[:8]}")
+    return data[key]
+
+
+def _load_ours(path: Path, part: Part) -> StyleGAN2Generator | StyleGAN2Discriminator:
+    cls: type[StyleGAN2Generator] | type[StyleGAN2Discriminator]
+    cls = StyleGAN2Discriminator if part == "discriminator" else StyleGAN2Generator
+    tensors, metadata = load_tensors(path, kind=KINDS[cls])
+    settings = dict(metadata["settings"])
+    settings["channels"] = {int(key): value for key, value in settings["channels"].items()}
+    network = cls(**settings)
+    own = network.state_dict()
+    for name, value in own.items():
+        if name not in tensors:
+            raise AssetError(f"{path}: the tensor {name} is missing")
+        if tensors[name].shape != value.shape:
+            raise AssetError(f"{path}: {name} must have shape {tuple(value.shape)}, found {tuple(tensors[name].shape)}")
+    network.load_state_dict({name: tensors[name].float() for name in own})
+    return network.eval().requires_grad_(False)
