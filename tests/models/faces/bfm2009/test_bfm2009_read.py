@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -85,6 +87,7 @@ def test_real_sizes_read_back(tmp_path, files):
     files.write_raw(tmp_path, head)
     assert (tmp_path / "Exp_Pca.bin").stat().st_size == 51_086_404
     model = BFM2009.from_files(raw=tmp_path, uv=files.write_uv(tmp_path / "uv.mat", head.uv))
+    shutil.rmtree(tmp_path)  # 310 MB, which pytest would keep for three runs
     assert model.layout.size == 257
     assert model.identity_basis.shape == (35_709, 3, 80)
     assert_same_surface(model, head, atol=1e-5)
