@@ -209,7 +209,10 @@ class Face:
             normal_map = tangent_normal_map(rest, model.faces, model.uv, displacement, chart=chart, frame=frame)[0]
         offsets = {}
         if blend_shapes:
-            offsets = {n: model.expression_basis[:, :, k] for k, n in enumerate(model.mode_names["expression"])}
+            # A weight of 1 is the full movement, as engines expect; modes without a meaning only make the file large.
+            for shape in model.metadata.get("full_expression", model.mode_names["expression"]):
+                ((column, full),) = model.movement(shape).items()
+                offsets[shape] = full * model.expression_basis[:, :, column]
         return MeshFile.build(
             vertices,
             model.faces,
