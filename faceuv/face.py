@@ -28,7 +28,7 @@ from faceuv.renderers import FaceRenderer, Renderer
 from faceuv.structures import Coefficients, Render, UVMaps
 
 DEFAULT_FACE_MODEL = "ProceduralFace"
-DEFAULT_RENDERER = "torch"
+DEFAULT_RENDERER = {"type": "torch", "samples": 2}  # pictures are looked at: two samples per axis do not alias
 BACKGROUND = (0.86, 0.87, 0.89)  # a neutral studio wall
 TEXTURE_SIZE = 1024  # of the linear albedo, when there is no diffuse map of its own
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from scipy import ndimage
 from torch import Tensor
 
 from faceuv.checks import check_shape
@@ -125,6 +124,8 @@ def displaced_normals(normals: Tensor, tangent_u: Tensor, tangent_v: Tensor, dis
 
 def _nearest_covered(covered: Tensor) -> Tensor:
     """For each texel (flat) the flat index of the nearest covered one, itself if covered."""
+    from scipy import ndimage  # half a second of import, for those who bake only
+
     _, (rows, columns) = ndimage.distance_transform_edt(~covered.cpu().numpy(), return_indices=True)
     flat = torch.from_numpy(rows * covered.shape[1] + columns).flatten().to(torch.int64)
     return flat.to(covered.device)
