@@ -1,0 +1,286 @@
+"""The studio: a scene's numbers become geometry, maps, light and a picture, with the truth kept beside it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from faceuv.data.synthetic.alignment import Framing, align
+from faceuv.data.synthetic.background import paint_background
+from faceuv.data.synthetic.canvas import Canvas
+from faceuv.data.synthetic.draw import Draw, smoothstep
+from faceuv.data.synthetic.features import FeaturePainter, Person
+from faceuv.data.synthetic.glasses import Glasses
+from faceuv.data.synthetic.hair import Hair, HairStyle, Sheet, draw_style
+from faceuv.data.synthetic.head import PIVOT, BackOfHead, Bust, to_object
+from faceuv.data.synthetic.population import Population, make_person
+from faceuv.data.synthetic.scene import Scene
+from faceuv.data.synthetic.seeds import normals, smooth_noise
+from faceuv.data.synthetic.skin import SkinPainter
+from faceuv.errors import InputError
+from faceuv.geometry import euler_to_matrix, pose, rotate, sample_map, sh_irradiance
+from faceuv.models.faces.base import FaceModel
+from faceuv.models.faces.procedural.build import MM_PER_DM
+from faceuv.registry import FACE_MODELS, RENDERERS
+from faceuv.renderers.base import Renderer, View
+from faceuv.renderers.edge_gradient import edge_gradient
+from faceuv.renderers.interpolation import interpolate, spread
+from faceuv.renderers.texture import sample_texture
+from faceuv.structures import Coefficients, Mesh, UVMaps
+
+_BODY_TURN = (0.1, 0.4, 0.25)  # the share of the head's pitch, yaw and roll that the shoulders follow
+
+
+@dataclass(frozen=True, eq=False)
+class Take:
+    """A batch of pictures with what made them. Images are ``(B, ·, H, W)``.
+
+    image         RGB in [0, 1]
+    mask          the face model's surface, where nothing covers it
+    foreground    the person: face, hair, clothes, glasses
+    background    what lies behind
+    coefficients  of the linear model; rotation, light and translation are exact, albedo is the linear part
+    maps          the diffuse map and displacement (dm, object frame) that were drawn
+    world         the face's displaced vertices ``(B, V, 3)`` after rotation and translation
+    scenery       everything opaque, as a mesh; its first faces are the face model's
+    hair          coverage by hair at the image's resolution
+    """
+
+    image: Tensor
+    mask: Tensor
+    foreground: Tensor
+    background: Tensor
+    coefficients: Coefficients
+    maps: UVMaps
+    world: Tensor
+    scenery: Mesh
+    hair: Tensor
+
+
+class Studio(nn.Module):
+    """Draws :class:`Scene` batches.
+
+    Args:
+        face_model: a ``ProceduralFace``, its config or name; a coarse one by default, enough for small pictures.
+        renderer: as in :class:`~faceuv.renderers.FaceRenderer`; its camera is used.
+        size: side of the pictures.
+        samples: supersampling per axis.
+        texture_size: side of the UV maps; by default one and a half times the picture, at least 128.
+    """
+
+    def __init__(
+        self,
+        face_model: FaceModel | Mapping[str, Any] | str | None = None,
+        renderer: Renderer | Mapping[str, Any] | str = "torch",
+        *,
+        size: int = 128,
+        samples: int = 2,
+        texture_size: int | None = None,
+        glasses: float = 0.16,
+    ) -> None:
+        super().__init__()
+        for name, value, least in (("size", size, 16), ("samples", samples, 1), ("texture_size", texture_size or 64, 64)):
+            if not isinstance(value, int) or value < least:
+                raise InputError(f"{name} must be a whole number of at least {least}, got {value!r}")
+        config = {"type": "ProceduralFace", "rows": 97, "columns": 81, "verbose": False} if face_model is None else face_model
+        self.face_model: FaceModel = FACE_MODELS.build(config)
+        self.renderer: Renderer = RENDERERS.build(renderer)
+        # a second view of the same renderer: each remembers the edges of one mesh
+        self.hair_renderer = copy.copy(self.renderer)
+        self.size, self.samples = size, samples
+        self.texture_size = texture_size or max(128, size * 3 // 2)
+        self.canvas = Canvas(self.face_model, self.texture_size)
+        self.population = Population(self.face_model)
+        self.skin = SkinPainter(self.canvas)
+        self.features = FeaturePainter(self.canvas)
+        self.hair = Hair(self.face_model)
+        self.back = BackOfHead(self.face_model, self.canvas)
+        self.bust = Bust()
+        self.glasses = Glasses(self.face_model, glasses)
+        counts = [self.face_model.mean.shape[0], self.back.uv.shape[0], self.bust.out.shape[0]]
+        starts = [0, counts[0], counts[0] + counts[1], sum(counts)]
+        parts = [self.face_model.faces, self.back.faces, self.bust.faces, self.glasses.faces]
+        self.register_buffer("faces", torch.cat([faces + start for faces, start in zip(parts, starts)]))
+        self.face_faces = len(parts[0])
+        self.textured_faces = len(parts[0]) + len(parts[1])
+        cheek = self.canvas.spot(36, -30, 10, 8)
+        neck = self.canvas.spot(20, -132, 18, 8)
+        self.register_buffer("cheek", cheek / cheek.sum())
+        self.register_buffer("neck", neck / neck.sum())
+        self.register_buffer("pivot", to_object(torch.tensor(PIVOT).double().numpy()))
+        self.register_buffer("body_turn", torch.tensor(_BODY_TURN))
+
+    faces: Tensor
+    cheek: Tensor
+    neck: Tensor
+    pivot: Tensor
+    body_turn: Tensor
+
+    def forward(self, scene: Scene) -> Take:
+        """Draw a batch."""
+        model, numbers, noise = self.face_model, scene.numbers, scene.noise
+        identity, male, age = self.population.identity(numbers["identity"])
+        expression = self.population.expression(numbers["expression"])
+        albedo = numbers["albedo"]
+        lighting = self.population.light(numbers["light"])
+        surface = model.shape(identity, expression)
+        rotation, translation = self._stand(surface, scene)
+        groups = (identity, expression, albedo, rotation, lighting.flatten(1), translation)
+        coefficients = Coefficients(torch.cat(groups, 1), model.layout)
+
+        linear = self.canvas.spread(model.albedo(albedo)).clamp(0, 1)
+        person = make_person(self.population, numbers, self._mean_colour(linear, self.cheek), male, age)
+        style = draw_style(numbers["hair"], person)
+        diffuse, relief = self._paint(linear, scene, person, style)
+        vertex_normals, along_u, along_v = self.canvas.normals_and_tangents(surface)
+        height = relief / MM_PER_DM
+        normal_map = self.canvas.surface_normals(vertex_normals, along_u, along_v, height)
+        displacement = F.normalize(self.canvas.spread(vertex_normals), dim=1, eps=1e-20) * height
+        maps = UVMaps(diffuse, displacement)
+
+        # everything opaque, in one mesh
+        turn = euler_to_matrix(rotation)
+        face = pose(surface + sample_map(displacement, model.uv), rotation, translation)
+        back = pose(self.back.follow(identity), rotation, translation)
+        frames = self.glasses(numbers["glasses"], identity)
+        clothes = self.bust(numbers["clothes"], self._mean_colour(diffuse, self.neck))
+        body = rotation * self.body_turn
+        anchor = pose(self.pivot.expand(len(scene), 1, 3), rotation, translation)
+        shoulders = rotate(clothes.vertices - self.pivot, euler_to_matrix(body)) + anchor
+        spectacles = pose(frames.vertices, rotation, translation)
+        mesh = Mesh(torch.cat([face, back, shoulders, spectacles], 1), self.faces)
+        back_normals = self.back.normals.expand(len(scene), -1, -1)
+        vertex_normals = torch.cat(
+            [
+                rotate(torch.cat([vertex_normals, back_normals], 1), turn),
+                rotate(clothes.normals, euler_to_matrix(body)),
+                rotate(frames.normals, turn),
+            ],
+            1,
+        )
+        uv = torch.cat([model.uv, self.back.uv, self.back.uv.new_zeros(mesh.vertices.shape[1] - len(model.uv) - len(self.back.uv), 2)])
+        painted = torch.cat([clothes.colours.new_zeros(len(scene), len(model.uv) + len(self.back.uv), 3), clothes.colours, frames.colours], 1)
+        attributes = torch.cat([uv.expand(len(scene), -1, -1), vertex_normals, painted], 2)
+        world_normals = (turn @ normal_map.flatten(2)).unflatten(2, normal_map.shape[2:])
+
+        fine = self.size * self.samples
+        view = self.renderer.look(mesh, height=fine, width=fine)
+        colour, depth = self._shade(view, attributes, torch.cat([diffuse, world_normals], 1), lighting)
+        covered, on_face = (view.face_id >= 0)[:, None], ((view.face_id >= 0) & (view.face_id < self.face_faces))[:, None]
+        background = paint_background(numbers["background"], noise["background"], fine)
+        image = torch.where(covered, colour, background)
+        if image.requires_grad:
+            image = edge_gradient(image, view.pixels, view.face_id, view.at)
+        hair = torch.zeros_like(depth)
+        if bool((style.there > 0).any()):
+            for sheet in self.hair(identity, style, noise["hair"]):
+                image, alpha = self._lay(sheet, image, depth, style, person, scene, rotation, translation, lighting)
+                hair = hair + alpha * (1 - hair)
+        mask = on_face * (1 - hair)
+        foreground = torch.maximum(covered.to(hair.dtype), hair)
+        image, mask, foreground, hair, background = (self._reduce(t) for t in (image, mask, foreground, hair, background))
+        return Take(image.clamp(0, 1), mask, foreground, background, coefficients, maps, face, mesh, hair)
+
+    def _stand(self, surface: Tensor, scene: Scene) -> tuple[Tensor, Tensor]:
+        pitch, yaw, roll = self.population.head_turn(scene.numbers["pose"])
+        draw = Draw(scene.numbers["framing"])
+        framing = Framing(draw.normal(0, 0.008), draw.normal(0, 0.008), draw.normal(0, 0.025), roll)
+        points = surface[:, self.face_model.landmarks]
+        return align(points, pitch, yaw, framing, self.renderer.camera)
+
+    def _paint(self, linear: Tensor, scene: Scene, person: Person, style: HairStyle) -> tuple[Tensor, Tensor]:
+        numbers, noise, canvas = scene.numbers, scene.noise, self.canvas
+        albedo, relief = self.skin(linear, numbers["skin"], noise["skin"], person.age, person.male)
+        ragged = smooth_noise(noise["hair"], (canvas.size, canvas.size), (40, 40), 20)
+        roots, shade = self.hair.on_scalp(canvas.x, canvas.y, canvas.z, style, ragged)
+        colour = person.hair_colour[:, :, None, None] * (0.85 + 0.10 * ragged)
+        albedo = albedo * (1 - shade)
+        albedo = albedo + (colour - albedo) * (roots * (0.92 + 0.08 * ragged)).clamp(0, 1)
+        albedo, relief = self.features(albedo, relief, numbers, noise, person)
+        return albedo.clamp(0, 1), relief + 0.8 * roots
+
+    @staticmethod
+    def _mean_colour(picture: Tensor, weight: Tensor) -> Tensor:
+        return (picture * weight).flatten(2).sum(2)
+
+    def _shade(self, view: View, attributes: Tensor, texture: Tensor, lighting: Tensor) -> tuple[Tensor, Tensor]:
+        """Lit colours ``(B, 3, H, W)`` and view depth ``(B, 1, H, W)`` of everything opaque (infinite where there is nothing)."""
+        values = interpolate(attributes, view.at)
+        uv = values[:, :2]
+        looked_up = sample_texture(texture, uv, view.at)
+        plain = spread(values[:, 2:], view.at).permute(0, 3, 1, 2)
+        textured = (view.face_id < self.textured_faces)[:, None]
+        mapped = (view.face_id < self.face_faces)[:, None]
+        albedo = torch.where(textured, looked_up[:, :3], plain[:, 3:])
+        normal = F.normalize(torch.where(mapped, looked_up[:, 3:], plain[:, :3]), dim=1, eps=1e-20)
+        depth = spread(view.at.depth[:, None], view.at, fill=torch.inf).permute(0, 3, 1, 2)
+        return albedo * _irradiance(normal, lighting), depth
+
+    def _lay(
+        self,
+        sheet: Sheet,
+        image: Tensor,
+        depth: Tensor,
+        style: HairStyle,
+        person: Person,
+        scene: Scene,
+        rotation: Tensor,
+        translation: Tensor,
+        lighting: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Composite one sheet of hair; returns the picture and the sheet's coverage ``(B, 1, H, W)``."""
+        turn = euler_to_matrix(rotation)
+        vertices = pose(sheet.vertices, rotation, translation)
+        hidden = (style.there == 0)[:, None, None]
+        vertices = torch.where(hidden, vertices.new_full((), 100.0), vertices)
+        fine = image.shape[-1]
+        view = self.hair_renderer.look(Mesh(vertices, self.hair.faces), height=fine, width=fine)
+        values = interpolate(
+            torch.cat([rotate(sheet.normals, turn), rotate(sheet.tangents, turn), sheet.attributes], 2), view.at
+        )
+        values = torch.cat([values, view.at.depth[:, None]], 1)
+        picture = spread(values, view.at).permute(0, 3, 1, 2)
+        normal, tangent = (F.normalize(t, dim=1, eps=1e-12) for t in (picture[:, :3], picture[:, 3:6]))
+        place, cover, light, distance = picture[:, 6:8], picture[:, 8:9], picture[:, 9:10], picture[:, 10:]
+        seed = scene.noise["hair"]
+        strands = F.grid_sample(
+            torch.cat([F.interpolate(normals(seed, (1, 9, 150), 31), (36, 300), mode="bicubic"), F.interpolate(smooth_noise(seed, (12, 60), (6, 30), 32), (36, 300), mode="bilinear")], 1),
+            place.permute(0, 2, 3, 1), mode="bilinear", padding_mode="border", align_corners=False,
+        )  # fmt: skip
+        fine_strand, clump = strands[:, :1], strands[:, 1:]
+        alpha = smoothstep(0.28, 0.70, cover + 0.20 * fine_strand + 0.10 * clump)
+        visible = (view.face_id >= 0)[:, None] & (distance < depth + 0.02)
+        alpha = alpha * visible
+        inside = (normal[:, 2:] < 0).to(alpha.dtype)
+        normal = normal * (1 - 2 * inside)
+        tone = light * (1 + 0.10 * fine_strand + 0.08 * clump) * (1 - 0.42 * inside)
+        colour = person.hair_colour[:, :, None, None]
+        lit = _irradiance(normal, lighting)
+        toward = _main_light(lighting)[:, :, None, None] + normal.new_tensor([0.0, 0.0, 1.0])[None, :, None, None]
+        toward = F.normalize(toward, dim=1)
+        across = (1 - (tangent * toward).sum(1, keepdim=True).square()).clamp_min(0)
+        gleam = across**12 * (0.75 + 0.35 * fine_strand + 0.2 * clump).clamp(0, 1.6) * (normal * toward).sum(1, keepdim=True).clamp_min(0)
+        gloss = 0.16 * (0.35 + colour) * gleam * (1 - inside)
+        shaded = (colour * tone + gloss) * lit
+        return image + (shaded - image) * alpha, alpha
+
+    def _reduce(self, picture: Tensor) -> Tensor:
+        return F.avg_pool2d(picture, self.samples) if self.samples > 1 else picture
+
+
+def _irradiance(normal: Tensor, lighting: Tensor) -> Tensor:
+    """Light ``(B, 3, H, W)`` on ``normal (B, 3, H, W)``."""
+    light = sh_irradiance(normal.flatten(2).transpose(1, 2), lighting)
+    return light.transpose(1, 2).unflatten(2, normal.shape[2:])
+
+
+def _main_light(lighting: Tensor) -> Tensor:
+    """The direction ``(B, 3)`` that most light comes from."""
+    linear = lighting.sum(1)
+    return F.normalize(torch.stack([-linear[:, 3], -linear[:, 1], linear[:, 2]], 1), dim=1, eps=1e-6)
