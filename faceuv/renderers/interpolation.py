@@ -93,7 +93,7 @@ class _Barycentrics(torch.autograd.Function):
         rows, px, py, r, weights, depth, scale = ctx.saved_tensors
         if g is None and h is None:
             return None, None, None, None
-        centred = torch.zeros_like(weights) if g is None else g - (g * weights).sum(0)
+        centred = torch.zeros_like(weights) if g is None else g.contiguous() - (g * weights).sum(0)
         edge, z = centred * r, -centred
         if h is not None:
             edge += h - r * (h * depth)
@@ -128,7 +128,7 @@ class _Interpolate(torch.autograd.Function):
     def forward(ctx: Any, attribute: Tensor, weights: Tensor, rows: Tensor) -> Tensor:
         weights = weights.to(attribute.dtype)
         ctx.save_for_backward(attribute, weights, rows)
-        a = attribute.index_select(0, rows).view(3, weights.shape[1], -1)
+        a = attribute.index_select(0, rows).view(3, weights.shape[1], attribute.shape[1])
         w = weights[..., None]
         return torch.addcmul(torch.addcmul(a[0] * w[0], a[1], w[1]), a[2], w[2])
 
@@ -138,7 +138,7 @@ class _Interpolate(torch.autograd.Function):
         attribute, weights, rows = ctx.saved_tensors
         attribute_grad = weight_grad = None
         if ctx.needs_input_grad[1]:
-            a = attribute.index_select(0, rows).view(3, weights.shape[1], -1)
+            a = attribute.index_select(0, rows).view(3, weights.shape[1], attribute.shape[1])
             weight_grad = (a * grad).sum(-1)
         if ctx.needs_input_grad[0]:
             planes = attribute.new_zeros(attribute.shape[1], attribute.shape[0])  # one plane at a time: twice as fast
