@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,6 +37,9 @@ from faceuv.errors import AssetError, InputError
 from faceuv.registry import RUNNERS
 
 
+_RUNS = itertools.count()
+
+
 def by_iteration(train_cfg: Any) -> bool:
     """Whether a ``train_cfg`` counts iterations: it says so, or gives ``max_iters``."""
     if not isinstance(train_cfg, Mapping):
@@ -57,6 +61,11 @@ class Runner(MMEngineRunner):
     resumed = False
     _pending: dict[str, Any] | None = None
     """Checkpoint of which something is still to be restored."""
+
+    def __init__(self, *args: Any, experiment_name: str | None = None, cfg: Any = None, **kwargs: Any) -> None:
+        # MMEngine finds loggers and histories by this name and the second: two runs in one second would share them
+        name = experiment_name or (Path(cfg.filename).stem if getattr(cfg, "filename", None) else "run")
+        super().__init__(*args, experiment_name=f"{name}_{next(_RUNS)}", cfg=cfg, **kwargs)
 
     # --- what it is made of -----------------------------------------------------------------------------------------
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from mmengine.config import Config
 
-from faceuv.engine.compat.distributed import start_processes, stop_processes
+from faceuv.engine.compat.distributed import peer_is_lost, start_processes, stop_processes
 from faceuv.engine.compat.optim import amp_precision
 from faceuv.engine.runner import Runner
-from faceuv.errors import InputError
+from faceuv.errors import FaceUVError, InputError
 
 
 def train(
@@ -45,6 +45,13 @@ def train(
         runner = Runner.from_cfg(config)
         runner.train()
         return runner
+    except RuntimeError as error:
+        if peer_is_lost(error):
+            raise FaceUVError(
+                f"process {runner.rank} of {runner.world_size} lost another one ({str(error).splitlines()[0][:120]}); its"
+                " own message says why it ended. Mend that and go on with --resume"
+            ) from error
+        raise
     finally:
         stop_processes()
 

@@ -7,6 +7,7 @@ MMEngine stores ``HistoryBuffer`` objects and NumPy scalars in its checkpoints, 
 from __future__ import annotations
 
 import pickle
+import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -92,6 +93,11 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     if not path.is_file():
         raise AssetError(f"no checkpoint at {path}; give the path of a .pth file that training wrote")
     try:
+        if zipfile.is_zipfile(path):  # torch does not compare its file's checksums
+            with zipfile.ZipFile(path) as archive:
+                damaged = archive.testzip()
+            if damaged is not None:
+                raise CorruptCheckpoint(f"{path} is damaged: the checksum of {damaged} is wrong")
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "GLOBAL" in str(error):
@@ -100,7 +106,9 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
                 " checkpoints of plain tensors and values only"
             ) from error
         raise _corrupt(path, error) from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except CorruptCheckpoint:
+        raise
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise _corrupt(path, error) from error
     if not isinstance(content, dict) or "state_dict" not in content:
         held = f"the keys {sorted(map(str, content))[:6]}" if isinstance(content, dict) else type(content).__name__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import importlib
 import importlib.util
@@ -72,7 +73,7 @@ def load_config(name: str | Path, options: Mapping[str, Any] | None = None) -> C
             raise InputError(f"cannot read the config {path}: {type(error).__name__}: {error}") from error
     if options:
         _check_options(config, options)
-        config.merge_from_dict(dict(options))
+        config.merge_from_dict(copy.deepcopy(dict(options)))  # it takes keys out of what it is given
     _import_custom(config, path)
     _check_keys(config, path)
     return config

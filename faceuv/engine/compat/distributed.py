@@ -53,6 +53,11 @@ def start_processes(launcher: str, timeout_minutes: float = 30) -> None:
     dist.init_process_group("nccl" if on_gpu else "gloo", timeout=timedelta(minutes=timeout_minutes))
 
 
+def peer_is_lost(error: RuntimeError) -> bool:
+    """Whether a collective failed because another process has ended (gloo has no error type of its own)."""
+    return dist.is_initialized() and (isinstance(error, dist.DistError) or "gloo/transport" in str(error))
+
+
 def stop_processes() -> None:
     """Leave the process group, if there is one."""
     if dist.is_initialized():
