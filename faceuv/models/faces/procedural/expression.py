@@ -18,8 +18,8 @@ from faceuv.models.faces.procedural.sdf import Array, smoothstep
 from faceuv.models.faces.procedural.template import Template
 
 MODES = 64
-FULL = 4.0  # coefficient of a full movement …
-FULL_SPECIAL = {"jaw_open": 5.0, "blink_left": 5.0, "blink_right": 5.0}  # … where another one looks more natural
+FULL = 5.0  # coefficient of a full movement …
+FULL_SPECIAL = {"jaw_open": 8.0, "blink_left": 6.0, "blink_right": 6.0}  # … of those that can hardly go backwards
 JAW_ANGLE = 14.0  # degrees of the hinge at full opening
 _HINGE = (-12.0, 8.0)  # y, z of the jaw's axis
 _SEED = 1
@@ -64,7 +64,7 @@ class _Face:
         self.sides = (("left", left), ("right", 1 - left))
         self.front = smoothstep(0, 40, self.z)
         # flesh: 1 on skin and lips, 0 on teeth, palate and tongue
-        t, width = template.pocket_t, smoothstep(1.0, 0.86, template.mouth_along)
+        t, width = template.pocket_t, smoothstep(0.97, 0.55, template.mouth_along)
         edges = np.maximum(np.maximum(1 - t / 0.14, 1 - (1 - t) / 0.10), 0)
         self.flesh = 1 - width * (1 - edges)
         self.lower = self._lower_lip()
@@ -75,9 +75,9 @@ class _Face:
     def _lower_lip(self) -> Array:
         """0 on what the skull carries, 1 on what the jaw carries: split at the lips, smooth beyond their corner."""
         template = self.template
-        wide = smoothstep(mouth.HEIGHT + 17, mouth.HEIGHT - 20, self.y)
+        wide = smoothstep(mouth.HEIGHT + 16, mouth.HEIGHT - 14, self.y)
         split = mouth.pocket_jaw(template.pocket_t)
-        return split + (wide - split) * smoothstep(0.78, 1.35, template.mouth_along)
+        return split + (wide - split) * smoothstep(0.42, 1.12, template.mouth_along)
 
     def bump(self, x: float, y: float, wide: float, high: float) -> Array:
         """A Gaussian hill at ``(±x, y)`` on the front of the face, on flesh only."""
@@ -92,18 +92,19 @@ class _Face:
 
 def _jaw(face: _Face) -> dict[str, Array]:
     template = face.template
-    throat = smoothstep(-142, -112, face.y) * smoothstep(5, 62, face.z)  # the neck stays
+    throat = smoothstep(-168, -104, face.y) * smoothstep(0, 70, face.z)  # the neck stays
     carried = face.lower * smoothstep(86, 42, face.x) * throat
-    carried = carried * (1 - 0.25 * np.exp(-(((template.mouth_along - 1) / 0.25) ** 2)))
+    carried = carried * (1 - 0.3 * np.exp(-(((face.x - 27) / 8) ** 2) - ((face.y - mouth.HEIGHT) / 9) ** 2))
     angle = np.deg2rad(JAW_ANGLE)
     y, z = face.y - _HINGE[0], face.z - _HINGE[1]
     open_up = y * np.cos(angle) - z * np.sin(angle) - y
     open_forward = y * np.sin(angle) + z * np.cos(angle) - z
     cheeks = face.bump(38, -50, 16, 22)  # the cheeks hollow a little as the jaw pulls them
+    upper_lip = face.bump(0, mouth.HEIGHT + 5, 16, 8) * (1 - face.lower)
     sideways = np.stack([5.5 * carried, 0 * carried, 0 * carried], -1)
     narrow = -0.05 * face.x * carried - 1.6 * cheeks
     return {
-        "jaw_open": face.field(narrow, carried * open_up, carried * open_forward - 1.2 * cheeks),
+        "jaw_open": face.field(narrow, carried * open_up + 1.8 * upper_lip, carried * open_forward - 1.2 * cheeks),
         "jaw_left": sideways,
         "jaw_forward": face.field(forward=4.5 * carried),
     }

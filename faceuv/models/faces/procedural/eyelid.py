@@ -20,7 +20,8 @@ def shut(template: Template) -> Array:
     grid = template.grid
     rest = template.positions.reshape(grid.rows, grid.columns, 3)
     lower = rest[grid.row("lower_lid")]
-    target = lower + np.array([0.0, -_OVERLAP, 0.7])
+    along = template.lid_along.reshape(grid.rows, grid.columns)[0]
+    target = lower + smoothstep(1.05, 0.95, np.abs(along))[:, None] * np.array([0.0, -_OVERLAP, 0.7])
     move = _roll_upper(template, target, _CLEARANCE)
     ball = template.in_eye * smoothstep(1.0, 0.85, np.abs(template.lid_along))
     move[:, 2] -= _RETREAT * ball
@@ -50,14 +51,18 @@ def _roll_upper(template: Template, target: Array, clearance: float) -> Array:
     grid = template.grid
     margin = template.positions.reshape(grid.rows, grid.columns, 3)[grid.row("upper_lid")]
     first, last = CURVES["crease"] - 0.012, CURVES["upper_lid"]
-    share = np.clip((template.v - first) / (last - first), 0, 1) ** 1.2 * (template.v <= last + 1e-9)
+    share = np.clip((template.v - first) / (last - first), 0, 1) ** 1.2
+    # below the margin the ball stays, but beyond the corners of the eye there is skin: it is squeezed evenly
+    squeezed = np.clip((CURVES["lower_lid"] - template.v) / (CURVES["lower_lid"] - last), 0, 1)
+    squeezed = squeezed * smoothstep(0.97, 1.06, np.abs(template.lid_along))
+    share = np.where(template.v <= last + 1e-9, share, squeezed)
     return _roll(template, margin, target, share, clearance)
 
 
 def _roll(template: Template, margin: Array, target: Array, share: Array, clearance: float) -> Array:
     """Carry the lid's vertices by ``share`` (V,) of the way from ``margin`` (columns, 3) to ``target`` (columns, 3),
     over a dome ``clearance`` mm above the ball."""
-    share = share * smoothstep(1.45, 1.02, np.abs(template.lid_along))
+    share = share * smoothstep(1.4, 1.0, np.abs(template.lid_along))
     move = share[:, None] * np.tile(target - margin, (template.grid.rows, 1))
     cx, cy, cz = eye.centre(Anatomy())
     x, y, z = (template.positions + move).T

@@ -142,19 +142,43 @@ def reference_x(u: Array) -> Array:
 
 
 def rays(grid: Grid, q: Anatomy) -> Rays:
-    """The rays of the subject's left half for a head of these measures."""
+    """The rays of the subject's left half for a head of these measures.
+
+    Rows and columns follow the features: wherever a corner of the mouth, an eye or a wing of the nose goes, the same
+    vertex goes. Far from the features the chart stays where it is.
+    """
     u, v = grid.u_half, grid.v
-    heights, elevations, lid_along, mouth_along = _curve_rays(reference_x(u), q)
+    x = reference_x(u)
+    eye_x, mouth_x, nose_x = _feature_x(x, q)
+    heights, elevations = _curve_rays(x, eye_x, mouth_x, nose_x, q)
+    average = _curve_rays(x, *_feature_x(x, Anatomy()), Anatomy())[0]
+    heights = average + (heights - average) * smoothstep(85, 50, x)
     knots = list(CURVES.values())
     origin = PchipInterpolator(knots, heights, axis=0)(v)
     elevation = np.deg2rad(PchipInterpolator(knots, elevations, axis=0)(v))
-    theta = np.broadcast_to(azimuth(u), elevation.shape)
-    direction = np.stack(
-        [np.sin(theta) * np.cos(elevation), np.sin(elevation), np.cos(theta) * np.cos(elevation)]
-    )
+    shift = _between(v, "brow", "crease", "below_eye", "mid_nose")[:, None] * (eye_x - x)
+    shift += _between(v, "nose_base", "upper_lip_top", "lower_lip_bottom", "chin")[:, None] * (mouth_x - x)
+    shift += _between(v, "below_eye", "mid_nose", "nose_base", "upper_lip_top")[:, None] * (nose_x - x)
+    theta = azimuth(u) + shift / np.maximum(99 * np.cos(azimuth(u)), 30)
+    direction = np.stack([np.sin(theta) * np.cos(elevation), np.sin(elevation), np.cos(theta) * np.cos(elevation)])
     top = grid.row("hairline")
     direction[:, : top + 1] = _over_the_crown(u, v[: top + 1] / CURVES["hairline"], direction[:, top])
-    return Rays(origin, direction, lid_along, mouth_along)
+    return Rays(origin, direction, eye.margins(x, Anatomy())[2], mouth.curves(x, Anatomy()).along)
+
+
+def _feature_x(x: Array, q: Anatomy) -> tuple[Array, Array, Array]:
+    """Where the columns run at the height of the eyes, the mouth and the wings of the nose."""
+    along = np.clip(eye.margins(x, Anatomy())[2], -1, 1)
+    eye_x = x + (q.eye_distance + q.eye_width * along) * smoothstep(0, 14, x) * smoothstep(80, 48, x)
+    mouth_x = x + q.mouth_width * np.minimum(x / mouth.HALF_WIDTH, 1) * smoothstep(70, 28, x)
+    nose_x = x + q.alar_width * smoothstep(3, 12, x) * smoothstep(48, 18, x)
+    return eye_x, mouth_x, nose_x
+
+
+def _between(v: Array, before: str, first: str, last: str, after: str) -> Array:
+    """1 from ``first`` to ``last``, smoothly 0 at ``before`` and ``after``."""
+    rising, falling = (smoothstep(CURVES[a], CURVES[b], v) for a, b in ((before, first), (after, last)))
+    return rising * falling
 
 
 def _over_the_crown(u: Array, t: Array, hairline: Array) -> Array:
@@ -166,10 +190,10 @@ def _over_the_crown(u: Array, t: Array, hairline: Array) -> Array:
     return mixed / np.linalg.norm(mixed, axis=0)
 
 
-def _curve_rays(x: Array, q: Anatomy) -> tuple[Array, Array, Array, Array]:
+def _curve_rays(x: Array, eye_x: Array, mouth_x: Array, nose_x: Array, q: Anatomy) -> tuple[Array, Array]:
     """Heights (curves, half) of the rays' origins and their elevations in degrees, for every curve."""
     one = np.ones_like(x)
-    upper, lower, lid_along = eye.margins(x, q)
+    upper, lower, lid_along = eye.margins(eye_x, q)
     outside = smoothstep(0.0, 0.8, np.abs(lid_along) - 1)
     middle, half = 0.5 * (upper + lower), np.maximum(0.5 * (upper - lower), 1.4 + 3.5 * outside)
     window = np.exp(-(np.clip(np.abs(lid_along) - 0.6, 0, None) ** 2) / 0.5)
@@ -177,13 +201,13 @@ def _curve_rays(x: Array, q: Anatomy) -> tuple[Array, Array, Array, Array]:
     brow = 20.5 + q.brow_height + 2.2 * np.exp(-(((x - 38) / 14.0) ** 2)) - 3 * np.clip((x - 45) / 20, 0, 1)
     brow = brow + 0.5 * q.eye_height
 
-    lip = mouth.curves(x, q)
+    lip = mouth.curves(mouth_x, q)
     beyond = smoothstep(0.0, 0.9, lip.along - 1)
     gap = 0.35 + 0.9 * np.clip((lip.along - 0.85) / 0.25, 0, 1) + 2.2 * np.clip(lip.along - 1.1, 0, 1)
     top = np.maximum(lip.top, lip.line + gap + 0.9 + 3 * beyond)
     bottom = np.minimum(lip.bottom, lip.line - gap - 0.9 - 3 * beyond)
 
-    nose_base = -43.8 - q.nose_length + 2.2 * np.exp(-(((x - 12) / 6.0) ** 2))
+    nose_base = -43.8 - q.nose_length + 2.2 * np.exp(-(((nose_x - 12 - q.alar_width) / 6.0) ** 2))
     nose_base = nose_base + 0.5 * q.tip_height * np.exp(-((x / 10.0) ** 2))
     rise = np.clip((x - 30) / 45, 0, 1) ** 1.3  # towards the ear the rows of the jaw climb
     chin = q.chin_height
@@ -212,4 +236,4 @@ def _curve_rays(x: Array, q: Anatomy) -> tuple[Array, Array, Array, Array]:
     assert list(table) == list(CURVES)  # PCHIP needs them in order
     heights = np.stack([np.broadcast_to(height, x.shape) for height, _ in table.values()])
     elevations = np.stack([np.broadcast_to(elevation, x.shape) for _, elevation in table.values()])
-    return heights, elevations, lid_along, lip.along
+    return heights, elevations

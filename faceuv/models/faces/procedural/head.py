@@ -43,6 +43,11 @@ def cheeks(d: Array, p: Points, q: Anatomy) -> Array:
     return union(d, ellipsoid(p, (34 + 0.5 * q.face_width, -44, 58), (23 + soft, 26, 26 + soft)), 18)
 
 
+def nose_flanks(d: Array, p: Points, q: Anatomy) -> Array:
+    """Flesh between nose and cheek, so that the nose rises from the face in a slope and not from a trench."""
+    return union(d, ellipsoid(p, (16 + 0.4 * q.alar_width, -19 - 0.7 * q.nose_length, 72), (10, 19, 17)), 12)
+
+
 def temples(d: Array, p: Points, q: Anatomy) -> Array:
     hollow = (100 - q.temple_fullness + 0.5 * q.face_width, 20, 58)
     return carve(d, ellipsoid(p, hollow, (24, 40, 38)), 36)

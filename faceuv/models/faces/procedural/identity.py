@@ -83,11 +83,11 @@ def _proportions(template: Template) -> dict[str, Array]:
     nothing = np.zeros_like(x)
     front = np.clip(z / 80, 0, 1)
     fields = {
-        "narrowness": (-0.022 * x, nothing, nothing),
-        "lower_length": (nothing, 0.026 * np.minimum(y, 0), nothing),
-        "convexity": (nothing, nothing, 2.2 * np.cos(np.clip(y + 30, -90, 90) / 90 * np.pi) * front),
+        "narrowness": (-0.020 * x, nothing, nothing),
+        "lower_length": (nothing, 0.022 * np.minimum(y, 0), nothing),
+        "convexity": (nothing, nothing, 1.8 * np.cos(np.clip(y + 30, -90, 90) / 90 * np.pi) * front),
         "taper": (0.00045 * x * (y + 40), nothing, nothing),
-        "size": (0.012 * x, 0.012 * (y + 20), 0.012 * z),
+        "size": (0.009 * x, 0.009 * (y + 20), 0.009 * z),
     }
     return {name: np.stack(parts, -1).astype(np.float32) for name, parts in fields.items()}
 

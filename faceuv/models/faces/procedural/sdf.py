@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.floating]
+Mask = NDArray[np.bool_]
+Indices = NDArray[np.int64]
 Vector = Sequence[float] | NDArray[np.floating]
 
 

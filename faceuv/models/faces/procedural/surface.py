@@ -10,7 +10,7 @@ import numpy as np
 from faceuv.models.faces.procedural import eye, mouth
 from faceuv.models.faces.procedural.anatomy import Anatomy
 from faceuv.models.faces.procedural.grid import CURVES, Grid, Rays, rays, reference_x
-from faceuv.models.faces.procedural.sdf import Array, Points, smoothstep
+from faceuv.models.faces.procedural.sdf import Array, Mask, Points, smoothstep
 from faceuv.models.faces.procedural.skin import skin
 
 _OUTSIDE = 175.0  # mm from the axis: outside of any head
@@ -24,7 +24,7 @@ class Surface:
     positions: Array  # (rows, half, 3) mm
     radius: Array  # (rows, half) distance of the skin along each ray
     slope: Array  # (rows, half) derivative of the skin's distance along each ray, at the skin
-    in_eye: Array  # (rows, half) bool: vertices of the eyeball, E of them
+    in_eye: Mask  # (rows, half) bool: vertices of the eyeball, E of them
     eye_radius: Array  # (E,) radius and slope for the rays that look into the eye
     eye_slope: Array
 
@@ -62,7 +62,7 @@ def _points(look: Rays, radius: Array) -> Points:
     return Points(np.abs(x), y, z)
 
 
-def _select(look: Rays, where: Array) -> Rays:
+def _select(look: Rays, where: Mask) -> Rays:
     return Rays(look.origin[where], look.direction[:, where], look.lid_along, look.mouth_along)
 
 
@@ -86,14 +86,14 @@ def _slope(distance: Callable[[Array], Array], radius: Array) -> Array:
     return np.maximum(slope, 0.3)  # grazing rays would make Newton leap
 
 
-def _eye_opening(grid: Grid, look: Rays) -> Array:
+def _eye_opening(grid: Grid, look: Rays) -> Mask:
     """The vertices strictly between the lid margins (rows, half)."""
     rows = np.arange(grid.rows)[:, None]
     between = (rows > grid.row("upper_lid")) & (rows < grid.row("lower_lid"))
     return between & (np.abs(look.lid_along) < 1.02)
 
 
-def _assemble(grid: Grid, look: Rays, radius: Array, eye_radius: Array, inside: Array) -> Array:
+def _assemble(grid: Grid, look: Rays, radius: Array, eye_radius: Array, inside: Mask) -> Array:
     """Skin with the eyeballs set in, smoothed, with the pocket of the mouth pushed in."""
     radius = radius.copy()
     lid = radius[inside]

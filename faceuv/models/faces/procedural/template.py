@@ -9,7 +9,7 @@ import numpy as np
 from faceuv.models.faces.procedural import eye, mouth
 from faceuv.models.faces.procedural.anatomy import Anatomy
 from faceuv.models.faces.procedural.grid import CURVES, Grid, reference_x
-from faceuv.models.faces.procedural.sdf import Array, smoothstep
+from faceuv.models.faces.procedural.sdf import Array, Indices, Mask, smoothstep
 from faceuv.models.faces.procedural.surface import Surface, pocket_parameter, trace
 
 
@@ -28,8 +28,8 @@ class Template:
     lip_top: Array  # height of the vermilion borders in this column
     lip_bottom: Array
     pocket_t: Array  # 0 … 1 through the inside of the mouth
-    in_eye: Array  # bool: vertices of the eyeballs
-    in_mouth: Array  # bool: vertices of the mouth's inside, without the lips' edges
+    in_eye: Mask  # vertices of the eyeballs
+    in_mouth: Mask  # vertices of the mouth's inside, without the lips' edges
 
     @classmethod
     def build(cls, grid: Grid) -> Template:
@@ -44,7 +44,7 @@ class Template:
         def column(values: Array) -> Array:
             return np.tile(values, grid.rows)
 
-        def between(first: str, last: str) -> Array:
+        def between(first: str, last: str) -> Mask:
             return (row > grid.row(first)) & (row < grid.row(last))
 
         return cls(
@@ -86,8 +86,8 @@ class Template:
         return weight / weight.sum()
 
 
-def vertex_areas(positions: Array, faces: Array) -> Array:
+def vertex_areas(positions: Array, faces: Indices) -> Array:
     """A third of the area of the triangles around each vertex, mm²."""
     a, b, c = (positions[faces[:, k]] for k in range(3))
     area = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 6
-    return sum(np.bincount(faces[:, k], area, len(positions)) for k in range(3))
+    return np.bincount(faces.reshape(-1), np.repeat(area, 3), len(positions))
