@@ -23,7 +23,8 @@ def scan_triangles_numba(
     check_scan_input(pixels, faces, height, width, cull)
     face_id = torch.empty(pixels.shape[0], height, width, dtype=torch.int64, device="cpu")
     front, back = _SIDES[cull]
-    numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
+    threads = torch.get_num_threads()
+    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
     _scan(
         pixels.detach().float().contiguous().numpy(),
         faces.contiguous().numpy(),
@@ -32,6 +33,8 @@ def scan_triangles_numba(
         back,
         face_id.numpy(),
     )
+    if torch.get_num_threads() != threads:  # numba's threads may be torch's: both then share one OpenMP setting
+        torch.set_num_threads(threads)
     return face_id
 
 
