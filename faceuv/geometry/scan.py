@@ -171,9 +171,16 @@ def _scan(
 
 
 def _scan_box(
-    x: list[Tensor], y: list[Tensor], inverse: list[Tensor], face: int, box: list[int], nearest: Tensor, cull: Cull, chunk: int
+    x: list[Tensor],
+    y: list[Tensor],
+    inverse: list[Tensor],
+    face: int,
+    box: list[int],
+    nearest: Tensor,
+    cull: Cull,
+    chunk: int,
 ) -> None:
-    """One large triangle over its bounding box ``[left, top, columns, rows]``, in bands of rows; the same arithmetic."""
+    """One large triangle over its bounding box ``[left, top, columns, rows]``, in bands; the same arithmetic."""
     left, top, columns, rows = box
     px = torch.arange(left, left + columns, device=nearest.device, dtype=torch.float32) + 0.5
     a0, a1, a2 = ((v - px)[None] for v in x)

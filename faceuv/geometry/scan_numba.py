@@ -9,6 +9,8 @@ from torch import Tensor
 
 from faceuv.geometry.scan import Cull, check_scan_input
 
+_MOST_THREADS: int = numba.get_num_threads()  # as NUMBA_NUM_THREADS or the machine's cores say
+_MOST_THREADS: int = numba.get_num_threads()  # the limit that numba was started with
 _SIDES = {"none": (True, True), "back": (True, False), "front": (False, True)}  # cull → (draw front, draw back)
 
 
@@ -24,7 +26,7 @@ def scan_triangles_numba(
     face_id = torch.empty(pixels.shape[0], height, width, dtype=torch.int64, device="cpu")
     front, back = _SIDES[cull]
     threads = torch.get_num_threads()
-    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+    numba.set_num_threads(min(threads, _MOST_THREADS))
     _scan(
         pixels.detach().float().contiguous().numpy(),
         faces.contiguous().numpy(),

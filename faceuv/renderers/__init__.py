@@ -7,4 +7,12 @@ from faceuv.renderers.face import FaceRenderer
 from faceuv.renderers.nvdiffrast import NvdiffrastRenderer
 from faceuv.renderers.pytorch3d import PyTorch3DRenderer
 
-__all__ = ["DRTKRenderer", "FaceRenderer", "NvdiffrastRenderer", "PyTorch3DRenderer", "Renderer", "TorchRenderer", "View"]
+__all__ = [
+    "DRTKRenderer",
+    "FaceRenderer",
+    "NvdiffrastRenderer",
+    "PyTorch3DRenderer",
+    "Renderer",
+    "TorchRenderer",
+    "View",
+]

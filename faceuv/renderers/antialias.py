@@ -151,13 +151,17 @@ def _cross_lines(
     beyond = (outer_id < 0) | ((outer_depth > edge_depth) & (outer_depth > inner_depth))
     chosen = (keep & (inner_id >= 0) & beyond).nonzero().squeeze(1)
     inner, outer, edge = (t.index_select(0, chosen) for t in (inner, outer, edge))
-    position, inside, line, left_is_inside = (t.index_select(0, chosen) for t in (position, inside, line, left_is_inside))
+    position, inside, line, left_is_inside = (
+        t.index_select(0, chosen) for t in (position, inside, line, left_is_inside)
+    )
     # Several edges may pass between two pixels: the outermost is the outline, and only one of them counts.
     centre = inside.to(position.dtype) + 0.5
     distance = (position - centre).abs().to(torch.float32)
     pair = torch.minimum(inner, outer)
     key = (distance.view(torch.int32).to(torch.int64) << 32) | torch.arange(pair.shape[0], device=pair.device)
-    best = torch.full((face_id.numel(),), -1, dtype=torch.int64, device=pair.device).scatter_reduce(0, pair, key, "amax")
+    best = torch.full((face_id.numel(),), -1, dtype=torch.int64, device=pair.device).scatter_reduce(
+        0, pair, key, "amax"
+    )
     outermost = (key == best.index_select(0, pair)).nonzero().squeeze(1)
     edge = edge.index_select(0, outermost)
     picked = (t.index_select(0, outermost) for t in (line, centre, left_is_inside, inner, outer))
@@ -166,7 +170,7 @@ def _cross_lines(
 
 def blend_edges(image: Tensor, crossings: Crossings) -> Tensor:
     """Antialias ``image (B, C, H, W)``; differentiable in the image and, through the blends, in the vertices."""
-    batch, channels, height, width = image.shape
+    _, channels, height, width = image.shape
     plane = height * width
     channel = torch.arange(channels, device=image.device)[:, None] * plane
 

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from faceuv.checks import check_finite, check_floating, check_same_device, check_shape
+from faceuv.checks import check_finite, check_same_device, check_shape
 from faceuv.errors import InputError, MissingDependency
 from faceuv.geometry.normals import vertex_normals
 from faceuv.geometry.projection import project
@@ -44,7 +44,8 @@ class Renderer(nn.Module):
 
     Args:
         camera: a :class:`~faceuv.structures.Camera` or its fields as a dict.
-        samples: supersampling per axis of image and mask: ``samples²`` shaded points per pixel, averaged.
+        texture_samples: look-ups per axis over each pixel's footprint on the texture, so that it does not alias.
+        samples: supersampling per axis of the whole picture: ``samples²`` shaded points per pixel, averaged.
         antialias: ``"edges"`` smooths silhouettes analytically and makes them differentiable; ``"gradient"`` leaves the
             picture as it is and only adds silhouette gradients; None does neither.
         cull: ``"back"`` or ``"front"`` drops the faces turned away from, or toward, the camera.
@@ -58,19 +59,22 @@ class Renderer(nn.Module):
         self,
         camera: Camera | Mapping[str, Any] | None = None,
         *,
+        texture_samples: int = 2,
         samples: int = 1,
         antialias: Antialias = "edges",
         cull: Cull = "none",
     ) -> None:
         super().__init__()
         self.check_installed()
-        if not isinstance(samples, int) or samples < 1:
-            raise InputError(f"samples must be an integer ≥ 1 (per axis), got {samples!r}")
+        for option, value in (("samples", samples), ("texture_samples", texture_samples)):
+            if not isinstance(value, int) or value < 1:
+                raise InputError(f"{option} must be an integer ≥ 1 (per axis), got {value!r}")
         if antialias not in ("edges", "gradient", None):
             raise InputError(f"antialias must be 'edges', 'gradient' or None, got {antialias!r}")
         if cull not in ("none", "back", "front"):
             raise InputError(f"cull must be 'none', 'back' or 'front', got {cull!r}")
         self.camera = camera if isinstance(camera, Camera) else Camera(**(camera or {}))
+        self.texture_samples = texture_samples
         self.samples = samples
         self.antialias = antialias
         self.cull = cull
@@ -99,8 +103,8 @@ class Renderer(nn.Module):
     def check_installed(cls) -> None:
         if not cls.installed():
             raise MissingDependency(
-                f"the renderer {cls.name!r} needs the package {cls.package!r}, which is not installed. Install it from its"
-                f" authors' repository: {cls.install} — or use the built-in renderer, type='torch'"
+                f"the renderer {cls.name!r} needs the package {cls.package!r}, which is not installed. Install it from"
+                f" its authors' repository: {cls.install} — or use the built-in renderer, type='torch'"
             )
 
     def forward(
@@ -126,7 +130,7 @@ class Renderer(nn.Module):
             normal_map: ``(B, 3, h, w)`` world-frame normals looked up per pixel, instead of ``normals``.
             background: an image ``(B or 1, 3, H, W)``, an RGB triple, a grey value, or None for black.
 
-        ``image`` and ``mask`` are antialiased; ``depth``, ``normal``, ``uv`` and ``face_id`` are those at pixel centres.
+        ``image`` and ``mask`` are antialiased; ``depth``, ``normal``, ``uv`` and ``face_id`` are at pixel centres.
         """
         self._check(mesh, height, width, texture, vertex_colours, lighting, normals, normal_map)
         topology = self._topology_of(mesh)
@@ -135,12 +139,13 @@ class Renderer(nn.Module):
         s = self.samples
         view = self._look(mesh, height * s, width * s)
         uv = None if mesh.uv is None else interpolate(mesh.uv.to(view.pixels.dtype), view.at)
-        normal = _normals_at(view, uv, normals, normal_map)
-        if texture is not None and uv is not None:
-            image = sample_texture(texture, uv, view.at)
+        normal = self._normals_at(mesh, view, uv, normals, normal_map)
+        if texture is not None:
+            colour = self._look_up(texture, mesh, uv, view)
         else:
             assert vertex_colours is not None  # one of the two is given: see _check
-            image = spread(interpolate(vertex_colours, view.at), view.at).permute(0, 3, 1, 2)
+            colour = spread(interpolate(vertex_colours, view.at), view.at)
+        image = colour.permute(0, 3, 1, 2).contiguous()
         if lighting is not None:
             image = shade(image, normal, lighting)
         mask = (view.face_id >= 0)[:, None].to(image.dtype)
@@ -156,7 +161,7 @@ class Renderer(nn.Module):
             image, mask = F.avg_pool2d(image, s), F.avg_pool2d(mask, s)
             view = self._look(mesh, height, width)
             uv = None if mesh.uv is None else interpolate(mesh.uv.to(view.pixels.dtype), view.at)
-            normal = _normals_at(view, uv, normals, normal_map)
+            normal = self._normals_at(mesh, view, uv, normals, normal_map)
             depth = spread(view.at.depth[:, None], view.at)
         flat_uv = view.pixels.new_zeros(view.at.flat.shape[0], 2) if uv is None else uv
         return Render(
@@ -180,6 +185,18 @@ class Renderer(nn.Module):
         pixels = pixels.masked_fill((pixels[..., 2:] <= self.camera.near), -1.0)
         face_id = self.rasterize(pixels.detach().float(), mesh.faces, height, width, cull=self.cull)
         return View(pixels, face_id, fragments(pixels, mesh.faces, face_id))
+
+    def _look_up(self, texture: Tensor, mesh: Mesh, uv: Tensor | None, view: View) -> Tensor:
+        assert uv is not None and mesh.uv is not None  # a texture comes with uv: see _check
+        return sample_texture(texture, uv, view.at, vertex_uv=mesh.uv.to(uv.dtype), samples=self.texture_samples)
+
+    def _normals_at(
+        self, mesh: Mesh, view: View, uv: Tensor | None, normals: Tensor, normal_map: Tensor | None
+    ) -> Tensor:
+        """Unit normals ``(B, H, W, 3)``, 0 where nothing is covered."""
+        if normal_map is not None:
+            return F.normalize(self._look_up(normal_map, mesh, uv, view), dim=3, eps=1e-20)
+        return spread(unit(interpolate(normals, view.at)), view.at)
 
     def _topology_of(self, mesh: Mesh) -> Topology:
         """Edges of the mesh, remembered for the last ``faces`` tensor; its indices are checked on that occasion."""
@@ -225,20 +242,14 @@ class Renderer(nn.Module):
             raise InputError("a texture or normal map needs mesh.uv (V, 2); this mesh has none")
 
     def extra_repr(self) -> str:
-        return f"{self.camera}, samples={self.samples}, antialias={self.antialias!r}, cull={self.cull!r}"
+        options = ("texture_samples", "samples", "antialias", "cull")
+        return ", ".join([str(self.camera), *(f"{name}={getattr(self, name)!r}" for name in options)])
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What a camera sees of a mesh: projected vertices ``pixels (B, V, 3)``, ``face_id (B, H, W)`` and the covered pixels."""
+    """What a camera sees of a mesh: projected vertices ``pixels (B, V, 3)``, ``face_id (B, H, W)``, the covered pixels."""
 
     pixels: Tensor
     face_id: Tensor
     at: Fragments
-
-
-def _normals_at(view: View, uv: Tensor | None, normals: Tensor, normal_map: Tensor | None) -> Tensor:
-    """Unit normals ``(B, H, W, 3)``, 0 where nothing is covered."""
-    if normal_map is not None and uv is not None:
-        return F.normalize(sample_texture(normal_map, uv, view.at), dim=1, eps=1e-20).permute(0, 2, 3, 1)
-    return spread(unit(interpolate(normals, view.at)), view.at)

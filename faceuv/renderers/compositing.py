@@ -31,7 +31,8 @@ def _as_background(background: Tensor | Sequence[float] | float, like: Tensor, r
     if isinstance(background, Tensor) and background.ndim == 4:
         if background.shape[0] not in (1, batch) or tuple(background.shape[1:]) != (channels, height, width):
             raise InputError(
-                f"background must have shape ({batch} or 1, {channels}, {height}, {width}), got {tuple(background.shape)}"
+                f"background must have shape ({batch} or 1, {channels}, {height}, {width}),"
+                f" got {tuple(background.shape)}"
             )
         check_same_device(image=like, background=background)
         background = background.to(like.dtype)

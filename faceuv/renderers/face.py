@@ -33,8 +33,8 @@ class FaceRenderer(nn.Module):
     Args:
         face_model: gives surface, UV and vertex colours.
         renderer: a :class:`~faceuv.renderers.base.Renderer`, its config, or its name.
-        normals: ``"vertex"`` interpolates the normals of the displaced vertices; ``"map"`` takes them per pixel from the
-            displacement map, so that wrinkles finer than the mesh show.
+        normals: ``"vertex"`` interpolates the normals of the displaced vertices; ``"map"`` takes them per pixel from
+            the displacement map, so that wrinkles finer than the mesh show.
     """
 
     def __init__(
@@ -63,8 +63,8 @@ class FaceRenderer(nn.Module):
         """Draw a batch of faces.
 
         Args:
-            maps: diffuse and displacement maps, of batch B or 1; without a diffuse map the linear albedo is drawn, without
-                a displacement map the linear shape.
+            maps: diffuse and displacement maps, of batch B or 1; without a diffuse map the linear albedo is drawn,
+                without a displacement map the linear shape.
             size: the image's side, or ``(height, width)``, in pixels.
             background: an image ``(B or 1, 3, H, W)``, an RGB triple, a grey value, or None for black.
             lighting: True lights by the coefficients, False draws the unlit colours, a tensor ``(B or 1, 3, 9)`` lights
@@ -74,7 +74,7 @@ class FaceRenderer(nn.Module):
         maps = self._checked(coefficients, maps)
         surface = self.surface(coefficients, maps)
         world = Mesh(pose(surface.vertices, coefficients.rotation, coefficients.translation), surface.faces, surface.uv)
-        return self.renderer(  # type: ignore[no-any-return]
+        drawn: Render = self.renderer(
             world,
             height=height,
             width=width,
@@ -84,6 +84,7 @@ class FaceRenderer(nn.Module):
             normal_map=self._normal_map(coefficients, maps.displacement),
             background=background,
         )
+        return drawn
 
     def surface(self, coefficients: Coefficients, maps: UVMaps | None = None) -> Mesh:
         """The displaced surface in the object frame: before rotation and translation."""
@@ -141,7 +142,9 @@ class FaceRenderer(nn.Module):
                 continue
             check_finite(f"the {name} map", value)
             if value.shape[0] not in (1, batch):
-                raise InputError(f"the {name} map must have batch {batch} (or 1) like the coefficients, got {value.shape[0]}")
+                raise InputError(
+                    f"the {name} map must have batch {batch} (or 1) like the coefficients, got {value.shape[0]}"
+                )
             wide[name] = value.expand(batch, -1, -1, -1)
         return UVMaps(**wide)
 

@@ -22,6 +22,7 @@ class Fragments:
     rows (3·P,)     the same as rows of a flattened ``(B·V, ·)`` attribute
     weights (3, P)  perspective-correct barycentric weights, differentiable in the projected vertices
     depth (P,)      view depth, differentiable likewise
+    slopes (2, 3, P)  how the weights' numerators grow per pixel to the right and down, over their sum; no gradient
     """
 
     batch: int
@@ -32,6 +33,7 @@ class Fragments:
     rows: Tensor
     weights: Tensor
     depth: Tensor
+    slopes: Tensor
 
 
 def fragments(pixels: Tensor, faces: Tensor, face_id: Tensor) -> Fragments:
@@ -44,8 +46,9 @@ def fragments(pixels: Tensor, faces: Tensor, face_id: Tensor) -> Fragments:
     within = flat - image * (height * width)
     row = torch.div(within, width, rounding_mode="floor")
     column = within - row * width
-    weights, depth = barycentrics(pixels, rows, column.to(pixels.dtype) + 0.5, row.to(pixels.dtype) + 0.5)
-    return Fragments(batch, height, width, flat, corners, rows, weights, depth)
+    x, y = column.to(pixels.dtype) + 0.5, row.to(pixels.dtype) + 0.5
+    weights, depth, slopes = _weights(pixels, rows, x, y)
+    return Fragments(batch, height, width, flat, corners, rows, weights, depth, slopes)
 
 
 def barycentrics(pixels: Tensor, rows: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -57,7 +60,11 @@ def barycentrics(pixels: Tensor, rows: Tensor, x: Tensor, y: Tensor) -> tuple[Te
 
     With corners p_i relative to the point, e_i = p_j × p_k and q_i = e_i / z_i: weights q_i / Σq, depth Σe / Σq.
     """
-    result: tuple[Tensor, Tensor] = _Barycentrics.apply(pixels, rows, x, y)
+    return _weights(pixels, rows, x, y)[:2]
+
+
+def _weights(pixels: Tensor, rows: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    result: tuple[Tensor, Tensor, Tensor] = _Barycentrics.apply(pixels, rows, x, y)
     return result
 
 
@@ -69,7 +76,7 @@ class _Barycentrics(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, pixels: Tensor, rows: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, pixels: Tensor, rows: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         planes = pixels.reshape(-1, 3).t().contiguous()
         px, py, r = (plane.index_select(0, rows).view(3, -1) for plane in planes)
         px.sub_(x)
@@ -82,14 +89,21 @@ class _Barycentrics(torch.autograd.Function):
         scale = weights.mul_(r).sum(0).reciprocal_()
         weights.mul_(scale)
         depth = edge_sum.mul_(scale)
+        # e_k falls by the opposite side's rise per pixel to the right, and grows by its run per pixel down.
+        slopes = torch.empty(2, *px.shape, dtype=px.dtype, device=px.device)
+        for k, (i, j) in enumerate(_OTHERS):
+            torch.sub(py[i], py[j], out=slopes[0, k])
+            torch.sub(px[j], px[i], out=slopes[1, k])
+        slopes.mul_(r).mul_(scale)
         ctx.save_for_backward(rows, px, py, r, weights, depth, scale)
         ctx.shape = pixels.shape
         ctx.set_materialize_grads(False)
-        return weights, depth
+        ctx.mark_non_differentiable(slopes)
+        return weights, depth, slopes
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, g: Tensor | None, h: Tensor | None) -> tuple[Tensor | None, None, None, None]:
+    def backward(ctx: Any, g: Tensor | None, h: Tensor | None, _: None) -> tuple[Tensor | None, None, None, None]:
         rows, px, py, r, weights, depth, scale = ctx.saved_tensors
         if g is None and h is None:
             return None, None, None, None
@@ -115,7 +129,8 @@ _OTHERS = ((1, 2), (2, 0), (0, 1))  # the two corners that span the edge opposit
 
 
 def interpolate(attribute: Tensor, at: Fragments) -> Tensor:
-    """A vertex attribute ``(V, C)`` or ``(B, V, C)`` at the fragments ``(P, C)``; differentiable in it and the weights."""
+    """A vertex attribute ``(V, C)`` or ``(B, V, C)`` at the fragments ``(P, C)``; differentiable in both it and the
+    weights."""
     rows = at.corners if attribute.ndim == 2 else at.rows
     result: Tensor = _Interpolate.apply(attribute.reshape(-1, attribute.shape[-1]), at.weights, rows)
     return result
@@ -146,6 +161,15 @@ class _Interpolate(torch.autograd.Function):
                 plane.index_add_(0, rows, (weights * channel).view(-1))
             attribute_grad = planes.t().contiguous()
         return attribute_grad, weight_grad, None
+
+
+@torch.no_grad()
+def per_pixel(attribute: Tensor, value: Tensor, at: Fragments) -> tuple[Tensor, Tensor]:
+    """How the interpolated ``value (P, C)`` of a vertex attribute ``(V, C)`` changes from a pixel to the next, to the
+    right and down, each ``(P, C)``: the derivative within the fragment's own face; no gradient."""
+    corners = attribute.index_select(0, at.corners).view(3, value.shape[0], value.shape[1]) - value
+    right, down = ((slope[..., None] * corners).sum(0) for slope in at.slopes.to(value.dtype))
+    return right, down
 
 
 def unit(rows: Tensor) -> Tensor:

@@ -10,7 +10,14 @@ _CHUNK = 1 << 19  # (face, point) pairs tested at once; bounds the memory
 
 @torch.no_grad()
 def visible_points(
-    pixels: Tensor, faces: Tensor, points: Tensor, height: int, width: int, *, near: float = 1e-4, tolerance: float = 2e-5
+    pixels: Tensor,
+    faces: Tensor,
+    points: Tensor,
+    height: int,
+    width: int,
+    *,
+    near: float = 1e-4,
+    tolerance: float = 2e-5,
 ) -> Tensor:
     """``(B, N)`` bool: the points that lie in the image, in front of the near plane, with no face before them.
 

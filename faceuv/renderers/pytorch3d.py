@@ -19,9 +19,7 @@ class PyTorch3DRenderer(Renderer):
 
     name: ClassVar[str] = "pytorch3d"
     package: ClassVar[str] = "pytorch3d"
-    install: ClassVar[str] = (
-        'pip install --no-build-isolation "git+https://github.com/facebookresearch/pytorch3d.git"'
-    )
+    install: ClassVar[str] = 'pip install --no-build-isolation "git+https://github.com/facebookresearch/pytorch3d.git"'
 
     @classmethod
     def available(cls, device: torch.device | str) -> bool:

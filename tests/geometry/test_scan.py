@@ -15,7 +15,11 @@ from faceuv.errors import InputError
 from faceuv.geometry.scan import scan_triangles
 
 NUMBA = importlib.util.find_spec("numba") is not None
-ROUTES = ["blocks", "batched", pytest.param("numba", marks=pytest.mark.skipif(not NUMBA, reason="numba is not installed"))]
+ROUTES = [
+    "blocks",
+    "batched",
+    pytest.param("numba", marks=pytest.mark.skipif(not NUMBA, reason="numba is not installed")),
+]
 
 
 def scan(route: str, pixels: Tensor, faces: Tensor, height: int, width: int, **options: object) -> Tensor:

@@ -21,7 +21,11 @@ def head_surface(n: int) -> tuple[Tensor, Tensor, Tensor]:
     latitude = v * torch.sqrt(1 - u * u / 2) * math.radians(75)
     ring = torch.cos(latitude).sqrt()
     x, y, z = 0.82 * torch.sin(longitude) * ring, 1.1 * torch.sin(latitude), 0.85 * torch.cos(longitude) * ring - 0.35
-    for cx, cy, sx, sy, height in ((0, -0.05, 0.1, 0.22, 0.32), (-0.32, 0.22, 0.18, 0.1, -0.1), (0.32, 0.22, 0.18, 0.1, -0.1)):
+    for cx, cy, sx, sy, height in (
+        (0, -0.05, 0.1, 0.22, 0.32),
+        (-0.32, 0.22, 0.18, 0.1, -0.1),
+        (0.32, 0.22, 0.18, 0.1, -0.1),
+    ):
         z = z + height * torch.exp(-(((x - cx) / sx) ** 2) - ((y - cy) / sy) ** 2)
     # A small fixed ripple keeps vertices off pixel centres and edges off rows.
     ripple = 1e-3 * torch.stack([torch.sin(37 * x + 11 * y), torch.cos(29 * y + 7 * x), torch.sin(31 * z + 5 * x)], -1)

@@ -55,7 +55,9 @@ def test_mask_is_close_to_supersampling(head) -> None:
     colours = torch.ones_like(mesh.vertices)
     reference = build(samples=8, antialias=None)(mesh, height=96, width=96, vertex_colours=colours).mask
     error = {
-        mode: (build(antialias=mode)(mesh, height=96, width=96, vertex_colours=colours).mask - reference).square().mean()
+        mode: (build(antialias=mode)(mesh, height=96, width=96, vertex_colours=colours).mask - reference)
+        .square()
+        .mean()
         for mode in (None, "edges")
     }
     assert error["edges"] < error[None] / 20
@@ -71,7 +73,9 @@ def silhouette_gradient(head, antialias: str) -> tuple[Tensor, Tensor]:
 
     def total(renderer, motion: Tensor) -> Tensor:
         moved = mesh.vertices @ (torch.eye(3) + motion[:, :3]).T + motion[:, 3]
-        view = renderer(Mesh(moved, mesh.faces, mesh.uv), height=size, width=size, vertex_colours=torch.ones_like(moved))
+        view = renderer(
+            Mesh(moved, mesh.faces, mesh.uv), height=size, width=size, vertex_colours=torch.ones_like(moved)
+        )
         return (view.mask.double() * weight.double()).sum()
 
     motion = torch.zeros(3, 4, requires_grad=True)
@@ -94,7 +98,9 @@ def silhouette_gradient(head, antialias: str) -> tuple[Tensor, Tensor]:
 
 
 @pytest.mark.parametrize(("antialias", "cosine", "relative"), [("edges", 0.995, 0.1), ("gradient", 0.98, 0.2)])
-def test_silhouette_gradients_match_supersampled_differences(head, antialias: str, cosine: float, relative: float) -> None:
+def test_silhouette_gradients_match_supersampled_differences(
+    head, antialias: str, cosine: float, relative: float
+) -> None:
     ours, truth = silhouette_gradient(head, antialias)
     assert torch.cosine_similarity(ours, truth, dim=0) > cosine
     assert (ours - truth).norm() / truth.norm() < relative

@@ -7,14 +7,16 @@ from torch.autograd import gradcheck
 
 from faceuv.geometry.projection import project
 from faceuv.geometry.scan import scan_triangles
-from faceuv.renderers.interpolation import barycentrics, fragments, interpolate, spread, unit
+from faceuv.renderers.interpolation import barycentrics, fragments, interpolate, per_pixel, spread, unit
 from faceuv.structures import Camera
 
 
 def some_triangles() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """Pixels (2, 5, 3), rows of 4 points' corners, and the points, all in float64."""
     g = torch.Generator().manual_seed(1)
-    pixels = torch.rand(2, 5, 3, generator=g, dtype=torch.float64) * torch.tensor([20.0, 20, 3]) + torch.tensor([0, 0, 4.0])
+    pixels = torch.rand(2, 5, 3, generator=g, dtype=torch.float64) * torch.tensor([20.0, 20, 3]) + torch.tensor(
+        [0, 0, 4.0]
+    )
     corners = torch.tensor([[0, 1, 2], [2, 3, 4], [5, 6, 8], [7, 8, 9]])
     points = pixels.reshape(-1, 3)[corners][..., :2].mean(1)
     return pixels, corners.t().reshape(-1), points[:, 0], points[:, 1]
@@ -54,6 +56,22 @@ def test_interpolation_is_perspective_correct(head) -> None:
     centres = torch.stack([columns, rows], -1).expand(2, -1, -1, -1)
     assert (back[..., :2][seen] - centres[seen]).abs().max() < 1e-4
     assert (back[..., 2][seen] - at.depth).abs().max() < 1e-5
+
+
+def test_per_pixel_derivatives(head) -> None:
+    """Against differences of the attribute at points a little to the right and below, in the same faces."""
+    mesh = head(1, 9, torch.float64)
+    pixels = project(mesh.vertices, Camera(), 24, 24)
+    at = fragments(pixels, mesh.faces, scan_triangles(pixels, mesh.faces, 24, 24))
+    value = interpolate(mesh.uv, at)
+    row = torch.div(at.flat, 24, rounding_mode="floor")
+    x, y = (at.flat - row * 24).double() + 0.5, row.double() + 0.5
+    corners = mesh.uv[at.corners].view(3, -1, 2)
+    step = 1e-6
+    for derivative, (dx, dy) in zip(per_pixel(mesh.uv, value, at), ((step, 0.0), (0.0, step))):
+        weights, _ = barycentrics(pixels, at.rows, x + dx, y + dy)
+        moved = (weights[..., None] * corners).sum(0)
+        torch.testing.assert_close((moved - value) / step, derivative, atol=1e-5, rtol=1e-4)
 
 
 def test_gradients_of_interpolation(head) -> None:

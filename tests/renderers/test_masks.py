@@ -40,7 +40,14 @@ def test_gradient_mask_works_without_autograd_around_it(head, light) -> None:
     mesh = head(1)
     with torch.no_grad():
         mask = gradient_mask(
-            TorchRenderer(), mesh, torch.zeros(1, 3), torch.zeros(1, 3), light(1), map_size=(16, 16), height=32, width=32
+            TorchRenderer(),
+            mesh,
+            torch.zeros(1, 3),
+            torch.zeros(1, 3),
+            light(1),
+            map_size=(16, 16),
+            height=32,
+            width=32,
         )
     assert set(mask.unique().tolist()) <= {0.0, 1.0}
     assert mask.mean() > 0.3
