@@ -50,6 +50,7 @@ class Take:
     world         the face's displaced vertices ``(B, V, 3)`` after rotation and translation
     scenery       everything opaque, as a mesh; its first faces are the face model's
     hair          coverage by hair at the image's resolution
+    normal_map    ``(B, 3, T, T)`` normals of the displaced face after rotation, per texel
     """
 
     image: Tensor
@@ -61,6 +62,7 @@ class Take:
     world: Tensor
     scenery: Mesh
     hair: Tensor
+    normal_map: Tensor
 
 
 class Studio(nn.Module):
@@ -185,7 +187,7 @@ class Studio(nn.Module):
         mask = on_face * (1 - hair)
         foreground = torch.maximum(covered.to(hair.dtype), hair)
         image, mask, foreground, hair, background = (self._reduce(t) for t in (image, mask, foreground, hair, background))
-        return Take(image.clamp(0, 1), mask, foreground, background, coefficients, maps, face, mesh, hair)
+        return Take(image.clamp(0, 1), mask, foreground, background, coefficients, maps, face, mesh, hair, world_normals)
 
     def _stand(self, surface: Tensor, scene: Scene) -> tuple[Tensor, Tensor]:
         pitch, yaw, roll = self.population.head_turn(scene.numbers["pose"])
