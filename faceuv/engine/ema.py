@@ -15,6 +15,14 @@ from faceuv.errors import InputError
 from faceuv.registry import HOOKS
 
 
+class Averages(nn.ModuleDict):
+    """Averaged sub-modules by name; they stay in evaluation mode when the loop says ``model.train()``."""
+
+    def train(self, mode: bool = True) -> Averages:
+        """Nothing changes."""
+        return super().train(False)
+
+
 @HOOKS.register_module()
 class GeneratorEMA(Hook):
     """Keeps an exponential moving average of named sub-modules as ``model.ema[name]``, in every checkpoint.
@@ -46,8 +54,8 @@ class GeneratorEMA(Hook):
         if missing:
             raise InputError(f"GeneratorEMA: {type(model).__name__} has no {missing}; it has {list(children)}")
         if "ema" not in children:
-            copies = {name: copy.deepcopy(children[name]).requires_grad_(False).eval() for name in self.names}
-            model.ema = nn.ModuleDict(copies)
+            copies = {name: copy.deepcopy(children[name]).requires_grad_(False) for name in self.names}
+            model.ema = Averages(copies)
 
     def before_train(self, runner: Any) -> None:
         """Start from the weights as initialised, unless a checkpoint brought the averages."""
@@ -67,7 +75,6 @@ class GeneratorEMA(Hook):
         model = unwrapped(runner.model)
         for name, average in model.ema.items():
             source = getattr(model, name)
-            average.train(False)  # the loop's model.train() reaches it
             torch._foreach_lerp_(list(average.parameters()), list(source.parameters()), step)
             for kept, new in zip(average.buffers(), source.buffers()):
                 kept.copy_(new)

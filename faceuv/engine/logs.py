@@ -84,7 +84,8 @@ class LogProcessor(MMEngineLogProcessor):
             samples = (runner.train_dataloader.batch_size or 1) * runner.world_size / seconds
             left = timedelta(seconds=int(runner.message_hub.get_info("eta", 0)))
             waiting = self._waiting(runner)
-            parts.append(f"{samples:.3g} samples/s" + (f" ({waiting:.0%} loading)" if waiting > 0.1 else ""))
+            speed = f"{samples:,.0f}" if samples >= 100 else f"{samples:.3g}"
+            parts.append(f"{speed} samples/s" + (f" ({waiting:.0%} loading)" if waiting > 0.1 else ""))
             parts.append(f"{left} left")
         if "memory" in tag:
             parts.append(f"{tag['memory'] / 1024:.1f} GiB")

@@ -36,7 +36,6 @@ from faceuv.engine.logs import shorten_console
 from faceuv.errors import AssetError, InputError
 from faceuv.registry import RUNNERS
 
-
 _RUNS = itertools.count()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.dist import get_rank, get_world_size
 
 from faceuv.engine.compat.distributed import peer_is_lost, start_processes, stop_processes
 from faceuv.engine.compat.optim import amp_precision
@@ -46,12 +47,12 @@ def train(
         runner.train()
         return runner
     except RuntimeError as error:
-        if peer_is_lost(error):
-            raise FaceUVError(
-                f"process {runner.rank} of {runner.world_size} lost another one ({str(error).splitlines()[0][:120]}); its"
-                " own message says why it ended. Mend that and go on with --resume"
-            ) from error
-        raise
+        if not peer_is_lost(error):
+            raise
+        raise FaceUVError(
+            f"process {get_rank()} of {get_world_size()} lost another one ({str(error).splitlines()[0][:120]}); its own"
+            " message says why it ended. Mend that and go on with --resume"
+        ) from error
     finally:
         stop_processes()
 

@@ -58,6 +58,9 @@ def test_a_run_leaves_what_it_should(toy_run, tmp_path):
     scalars = [json.loads(line) for line in next(folder.glob("*/vis_data/scalars.json")).read_text().splitlines()]
     assert scalars[0]["loss_d"] > 0
     assert runner.iter == 40
+    model = runner.model.train()
+    assert model.generator.training
+    assert not model.ema["generator"].training
 
     metrics = evaluate(load_config(runner.cfg.filename), folder / "iter_40.pth", work_dir=tmp_path / "test")
     assert metrics["error"] == pytest.approx(json.loads((folder / "best.json").read_text())["error"]["score"])
@@ -174,7 +177,7 @@ def test_a_nan_stops_training_and_names_term_iteration_and_last_good_checkpoint(
                "train_dataloader.sampler.shuffle": False}  # fmt: skip
     with pytest.raises(
         TrainingDiverged,
-        match=r"stopped at iteration 4: the loss is not finite \(photo = nan, loss_d = nan\); last good checkpoint: .*iter_2.pth",
+        match=r"stopped at iteration 4: the loss is not finite \(photo = nan, loss_d = nan\); last good .*iter_2.pth",
     ):
         toy_run(options=options)
     assert all(torch.isfinite(tensor).all() for tensor in weights(tmp_path / "run" / "iter_2.pth").values())
