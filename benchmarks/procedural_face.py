@@ -1,6 +1,6 @@
 """How long the procedural face takes to build, step by step, and to read from the cache.
 
-    python benchmarks/procedural_face.py [--rows 201 --columns 161]
+python benchmarks/procedural_face.py [--rows 201 --columns 161]
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import argparse
 import os
 import tempfile
 import time
+from itertools import pairwise
 
 from faceuv.models.faces.procedural import ProceduralFace
 from faceuv.models.faces.procedural.build import build
@@ -23,7 +24,7 @@ def main() -> None:
     marks: list[tuple[str, float]] = []
     built = build(options.rows, options.columns, lambda step: marks.append((step, time.perf_counter())))
     marks.append(("end", time.perf_counter()))
-    for (step, start), (_, stop) in zip(marks, marks[1:], strict=False):
+    for (step, start), (_, stop) in pairwise(marks):
         print(f"{stop - start:7.2f} s  {step}")
     total = marks[-1][1] - marks[0][1]
     size = sum(t.numel() * t.element_size() for t in built.arrays.values()) / 2**20

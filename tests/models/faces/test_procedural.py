@@ -236,7 +236,7 @@ class TestMovements:
 
     def test_unit_coefficient_is_a_fraction_of_the_full_movement(self, model):
         full = model.full_expression
-        assert set(full) == set(name for name in model.mode_names["expression"] if not name.startswith("detail"))
+        assert set(full) == {name for name in model.mode_names["expression"] if not name.startswith("detail")}
         assert all(value >= 2 for value in full.values())
 
     def test_combined_names_drive_both_sides(self, model):

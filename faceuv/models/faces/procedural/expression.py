@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from faceuv.models.faces.procedural import eyelid, mouth
-from faceuv.models.faces.procedural.kernels import mirrored_fields
+from faceuv.models.faces.procedural.kernels import Parity, mirrored_fields
 from faceuv.models.faces.procedural.linear import principal_modes
 from faceuv.models.faces.procedural.sdf import Array, smoothstep
 from faceuv.models.faces.procedural.template import Template
@@ -91,7 +91,6 @@ class _Face:
 
 
 def _jaw(face: _Face) -> dict[str, Array]:
-    template = face.template
     throat = smoothstep(-168, -104, face.y) * smoothstep(0, 70, face.z)  # the neck stays
     carried = face.lower * smoothstep(86, 42, face.x) * throat
     carried = carried * (1 - 0.3 * np.exp(-(((face.x - 27) / 8) ** 2) - ((face.y - mouth.HEIGHT) / 9) ** 2))
@@ -160,7 +159,9 @@ def _mouth_sides(face: _Face) -> dict[str, Array]:
     stretch = face.bump(25.5, y, 15, 13)
     return {
         "smile": face.field(
-            7.0 * corner + 1.0 * apple, 7.0 * corner + 4.0 * apple + 1.0 * fold, -4.5 * corner + 3.6 * apple + 1.2 * fold
+            7.0 * corner + 1.0 * apple,
+            7.0 * corner + 4.0 * apple + 1.0 * fold,
+            -4.5 * corner + 3.6 * apple + 1.2 * fold,
         ),
         "frown": face.field(0.8 * corner, -6.5 * corner, -0.8 * corner),
         "mouth_stretch": face.field(7.0 * stretch, -1.5 * stretch, -3.4 * stretch),
@@ -201,12 +202,16 @@ def _details(template: Template, count: int) -> Array:
         return values.reshape(grid.rows, grid.columns, -1)[:, grid.middle :].reshape(-1, *values.shape[1:])
 
     points, density = half(template.positions), half(window)
-    weight = half(vertex_weight(template) * window)
+    weight = half(template.face_weight() * window)
     rng = np.random.default_rng(_SEED)
     skewed = count // 3
+    kinds: tuple[tuple[Parity, int, float], ...] = (
+        ("symmetric", count - skewed, 1.0),
+        ("antisymmetric", skewed, -1.0),
+    )
     fields = []
-    for parity, wanted, mirror in (("symmetric", count - skewed, 1.0), ("antisymmetric", skewed, -1.0)):
-        raw = mirrored_fields(points, density, 15.0, parity, 8, rng) * density[:, None].astype(np.float32)  # type: ignore[arg-type]
+    for parity, wanted, mirror in kinds:
+        raw = mirrored_fields(points, density, 15.0, parity, 8, rng) * density[:, None].astype(np.float32)
         modes = principal_modes(raw, weight, wanted).fields
         modes = modes / np.linalg.norm(modes, axis=-1).max(1)[:, None, None]
         modes *= np.linspace(0.7, 0.4, wanted)[:, None, None]  # mm at the strongest vertex
@@ -214,10 +219,3 @@ def _details(template: Template, count: int) -> Array:
         other = side[:, :, :0:-1] * np.array([-mirror, mirror, mirror])
         fields.append(np.concatenate([other, side], axis=2).reshape(wanted, -1, 3))
     return np.concatenate(fields)
-
-
-def vertex_weight(template: Template) -> Array:
-    """The identity's face weight, for the details' modes."""
-    return template.face_weight()
-
-

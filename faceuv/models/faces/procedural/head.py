@@ -55,7 +55,12 @@ def temples(d: Array, p: Points, q: Anatomy) -> Array:
 
 def brow_ridge(d: Array, p: Points, q: Anatomy) -> Array:
     y, out = 16.5 + q.brow_height, q.brow_depth
-    ridge = [(0, y - 1, 83.5 + q.glabella_depth), (16, y + 1.5, 83.5 + out), (34, y + 3.5, 77 + out), (49, y - 4, 58 + out)]
+    ridge = [
+        (0, y - 1, 83.5 + q.glabella_depth),
+        (16, y + 1.5, 83.5 + out),
+        (34, y + 3.5, 77 + out),
+        (49, y - 4, 58 + out),
+    ]
     return union(d, chain(p, ridge, [10, 9.5, 9, 7]), 20)
 
 

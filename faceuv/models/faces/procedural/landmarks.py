@@ -22,9 +22,10 @@ MIRROR = (
     *(45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40),
     *(54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65),
 )
-# Half of the jaw line, ear to chin: heights in mm.
-_JAW_HEIGHTS = (-2.0, -19.0, -36.0, -53.0, -69.0, -83.0, -95.0, -103.0)
-_EAR = 12.0  # mm forward of the ears' axis: what lies behind is ear, not cheek
+# Heights of the jaw line, mm below the pupils, and how far forward of the ears' axis it lies at least: what is further
+# back is ear (above) or neck (below).
+_JAW_TOP, _JAW_BOTTOM = 2.0, 101.0
+_JAW_DEPTH = ((0.0, 53.0, 69.0, 80.0, 92.0, 101.0), (12.0, 14.0, 26.0, 44.0, 62.0, 76.0))
 _INSIDE_THE_EDGE = 0.965  # of the half width: on the skin that still looks at the camera
 
 
@@ -33,7 +34,7 @@ def landmarks(template: Template) -> NDArray[np.int64]:
     grid = template.grid
     picker = _Picker(template)
     left = _jaw(picker)
-    jaw = [int(grid.mirror()[k]) for k in left] + [picker.at("menton", 0.0)] + left[::-1]
+    jaw = [int(grid.mirror()[k]) for k in left] + [_chin(picker)] + left[::-1]
 
     def both(indices: list[int]) -> list[int]:
         """Subject's right side first, mirrored from ``indices`` of the left side in the order nose → ear."""
@@ -56,23 +57,33 @@ class _Picker:
         """The vertex of a curve (or ``offset`` rows below it) at ``x``."""
         return (self.grid.row(curve) + offset) * self.grid.columns + self.grid.column(x)
 
-    def near(self, x: float, y: float) -> int:
-        """The front-most skin vertex about ``(x, y)``."""
+    def near(self, x: float, y: float, least_z: float = -np.inf) -> int:
+        """The front-most skin vertex about ``(x, y)``, no further back than ``least_z``."""
         px, py, pz = self.template.positions.T
         cost = (px - x) ** 2 + (py - y) ** 2 - 0.02 * pz
         if x == 0:
             cost = cost + 1e6 * (np.abs(px) > 1e-6)  # the midline is its own mirror
-        return int(np.argmin(np.where(self.visible, cost, np.inf)))
+        return int(np.argmin(np.where(self.visible & (pz > least_z), cost, np.inf)))
 
 
 def _jaw(picker: _Picker) -> list[int]:
-    """The left side of the face's edge as a frontal camera sees it, ear to chin."""
+    """Eight points of the left side of the face's edge as a frontal camera sees it, ear to chin, evenly spaced."""
     x, y, z = picker.template.positions.T
-    points = []
-    for height in _JAW_HEIGHTS:
-        slab = picker.visible & (np.abs(y - height) < 4) & (z > _EAR)
-        points.append(picker.near(_INSIDE_THE_EDGE * float(x[slab].max()), height))
-    return points
+    depths = np.arange(_JAW_TOP, _JAW_BOTTOM, 3.0)
+    widths = []
+    for depth in depths:
+        slab = picker.visible & (np.abs(y + depth) < 4) & (z > np.interp(depth, *_JAW_DEPTH))
+        widths.append(_INSIDE_THE_EDGE * x[slab].max())
+    menton = picker.template.positions[_chin(picker)]
+    edge = np.stack([np.append(np.minimum.accumulate(widths), 0.0), np.append(-depths, menton[1])])
+    length = np.append(0.0, np.cumsum(np.linalg.norm(np.diff(edge, axis=1), axis=0)))
+    even = np.linspace(0.0, length[-1], 9)[:-1]
+    points = [(float(np.interp(s, length, edge[0])), float(np.interp(s, length, edge[1]))) for s in even]
+    return [picker.near(side, height, float(np.interp(-height, *_JAW_DEPTH))) for side, height in points]
+
+
+def _chin(picker: _Picker) -> int:
+    return picker.near(0.0, -_JAW_BOTTOM - 3.0, _JAW_DEPTH[1][-1])
 
 
 def _eyes(picker: _Picker) -> list[int]:

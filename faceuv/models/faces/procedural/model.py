@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import torch
 from rich.console import Console
 from torch import Tensor
 
@@ -71,7 +70,7 @@ class ProceduralFace(FaceModel):
         return coefficients
 
     def identity_coefficients(self, **traits: float) -> Tensor:
-        """Coefficients ``(1, I)`` of a head by its measures, in standard deviations: ``(jaw_width=2, tip_depth=-1)``."""
+        """Coefficients ``(1, I)`` of a head by its measures, in deviations: ``(jaw_width=2, tip_depth=-1)``."""
         coefficients = self.mean.new_zeros(1, self.layout.identity)
         known = self.metadata["traits"]
         for name, amount in traits.items():
@@ -86,8 +85,7 @@ def _build(rows: int, columns: int, verbose: bool) -> Built:
         return build(rows, columns)
     console = Console(stderr=True)
     with console.status("procedural face: starting") as status:
-        built = build(rows, columns, lambda step: status.update(f"procedural face ({rows} × {columns}): {step}"))
-    return built
+        return build(rows, columns, lambda step: status.update(f"procedural face ({rows} × {columns}): {step}"))
 
 
 def _read(path: Path) -> Built | None:

@@ -116,8 +116,11 @@ class Painter:
         masks = {
             "cheeks": spot(38, -27, 17, 13),
             "around_eye": spot(31, -11, 15, 5),
-            "flush": 0.18 * spot(0, -34, 10, 8) * (z > 95) + 0.10 * spot(0, -95, 16, 9) + 0.20 * ears
-            + 0.08 * spot(31, 8, 15, 5) - 0.05 * spot(0, 40, 40, 20),
+            "flush": 0.18 * spot(0, -34, 10, 8) * (z > 95)
+            + 0.10 * spot(0, -95, 16, 9)
+            + 0.20 * ears
+            + 0.08 * spot(31, 8, 15, 5)
+            - 0.05 * spot(0, 40, 40, 20),
             "shade": 0.06 * spot(18, -4, 5, 8) + 0.08 * spot(31, 9, 17, 5) + 0.08 * smoothstep(-100, -118, y),
             "beard": beard,
             "lips": 0.9 * lips,

@@ -77,7 +77,7 @@ class Template:
         Cranium, ears and neck count little and the mouth's inside hardly at all, so that the first modes describe
         what tells faces apart.
         """
-        x, y, z = self.positions.T
+        _, y, z = self.positions.T
         face = smoothstep(0, 45, z) * smoothstep(85, 50, y) * smoothstep(-125, -108, y)
         importance = 0.08 + 0.92 * face
         importance[self.in_mouth] = 0.02
@@ -90,4 +90,4 @@ def vertex_areas(positions: Array, faces: Indices) -> Array:
     """A third of the area of the triangles around each vertex, mm²."""
     a, b, c = (positions[faces[:, k]] for k in range(3))
     area = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 6
-    return np.bincount(faces.reshape(-1), np.repeat(area, 3), len(positions))
+    return np.bincount(faces.reshape(-1), np.repeat(area, 3), len(positions)).astype(np.float64)
