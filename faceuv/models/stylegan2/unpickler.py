@@ -57,10 +57,6 @@ class _Record(dict[str, Any]):
     """Stands in for a dictionary subclass."""
 
 
-def _frombuffer(buffer: Any, dtype: Any, shape: Any, order: str) -> np.ndarray:
-    return np.frombuffer(buffer, dtype=dtype).reshape(shape, order="F" if order == "F" else "C").copy()
-
-
 def _encode(text: str, encoding: str) -> bytes:
     """Stands in for ``_codecs.encode``: how old pickle protocols store bytes."""
     if encoding != "latin1":
@@ -88,7 +84,7 @@ _KNOWN: dict[str, Any] = {
 for _core in ("core", "_core"):  # numpy 2 renamed the module; pickles hold either name
     _KNOWN[f"numpy.{_core}.multiarray._reconstruct"] = np.zeros(0).__reduce__()[0]
     _KNOWN[f"numpy.{_core}.multiarray.scalar"] = np.float64(0).__reduce__()[0]
-    _KNOWN[f"numpy.{_core}.numeric._frombuffer"] = _frombuffer
+    _KNOWN[f"numpy.{_core}.numeric._frombuffer"] = np.zeros(1).__reduce_ex__(5)[0]
 # Packages of the releases that wrote the files; their classes become stubs.
 _STUBBED = ("dnnlib.", "torch_utils.", "training.", "torch.nn.modules.")
 

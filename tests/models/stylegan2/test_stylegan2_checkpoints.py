@@ -82,7 +82,9 @@ class TestRosinality:
 
     def test_wrong_discriminator(self, rosinality_file):
         with pytest.raises(AssetError, match="convs.1.skip.1.weight must have shape"):
-            load_discriminator(rosinality_file(change=lambda d: d["d"].update({"convs.1.skip.1.weight": torch.ones(1)})))
+            load_discriminator(
+                rosinality_file(change=lambda d: d["d"].update({"convs.1.skip.1.weight": torch.ones(1)}))
+            )
         with pytest.raises(AssetError, match="no 'convs.*conv1' tensors"):
             load_discriminator(rosinality_file(change=lambda d: d.update(d={})))
 
@@ -113,7 +115,7 @@ class TestRosinality:
             load_generator(tmp_path / "absent.pt")
 
 
-def stored_module(packages, tensors: dict, attributes: dict, protocol_objects: bool = True):
+def stored_module(packages, tensors: dict, attributes: dict):
     """A tree of persistent modules as the NVIDIA releases pickle it, for dotted tensor names."""
 
     def rebuild(meta):
@@ -147,7 +149,8 @@ def stored_module(packages, tensors: dict, attributes: dict, protocol_objects: b
             if parent == path:
                 buffer = leaf in ("resample_filter", "w_avg", "noise_const")
                 group = "_buffers" if buffer else "_parameters"
-                state[group][leaf] = value if buffer else torch.nn.Parameter(value)
+                if value is not None:  # None only names the module
+                    state[group][leaf] = value if buffer else torch.nn.Parameter(value)
             elif path == "" or parent.startswith(path + "."):
                 child = (name if path == "" else name[len(path) + 1 :]).split(".")[0]
                 state["_modules"].setdefault(child, None)
@@ -400,7 +403,7 @@ class TestMaliciousPickles:
         path.write_bytes(pickle.dumps({"G_ema": value}, protocol=protocol))
         return path
 
-    @pytest.mark.parametrize("protocol", [0, 2, 5])
+    @pytest.mark.parametrize("protocol", [2, 4, 5])
     @pytest.mark.parametrize(
         ("make", "name"),
         [
@@ -408,7 +411,7 @@ class TestMaliciousPickles:
             (lambda p: Evil(eval, f"open({str(p)!r}, 'w')"), "builtins.eval"),
             (lambda p: Evil(getattr, "x", "upper"), "builtins.getattr"),
             (lambda p: Evil(torch.load, str(p)), "torch.serialization.load"),
-            (lambda p: Evil(__import__("subprocess").run, ["touch", str(p)]), "subprocess.run"),
+            (lambda p: Evil(__import__("subprocess").run, ["touch", str(p)]), "subprocess.run|commands.run"),
         ],
     )
     def test_is_refused_by_name_and_not_run(self, tmp_path, make, name, protocol):
@@ -458,7 +461,7 @@ class TestOurs:
         g = load_generator(half)
         assert g.synthesis.constant.dtype == torch.float32
         z = g.sample_latents(2, generator=torch.Generator().manual_seed(0))
-        assert float((g(z) - small_generator(z)).abs().max()) < 0.02
+        assert float((g(z) - small_generator(z).detach()).abs().max()) < 0.02
 
     def test_what_half_precision_cannot_hold_is_refused(self, small_generator, tmp_path):
         with torch.no_grad():
