@@ -203,7 +203,7 @@ def _curve_rays(x: Array, eye_x: Array, mouth_x: Array, nose_x: Array, q: Anatom
 
     lip = mouth.curves(mouth_x, q)
     beyond = smoothstep(0.0, 0.9, lip.along - 1)
-    gap = 0.35 + 0.9 * np.clip((lip.along - 0.85) / 0.25, 0, 1) + 2.2 * np.clip(lip.along - 1.1, 0, 1)
+    gap = 0.25 + 0.9 * np.clip((lip.along - 0.85) / 0.25, 0, 1) + 2.2 * np.clip(lip.along - 1.1, 0, 1)
     top = np.maximum(lip.top, lip.line + gap + 0.9 + 3 * beyond)
     bottom = np.minimum(lip.bottom, lip.line - gap - 0.9 - 3 * beyond)
 

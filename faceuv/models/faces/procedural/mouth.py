@@ -77,9 +77,9 @@ def furrows(d: Array, p: Points, q: Anatomy) -> Array:
 
 
 # The pocket, from the inner edge of the upper lip (t = 0) to that of the lower lip (t = 1): height and depth relative
-# to the lips' edges, and how much the jaw carries it along.
+# to the lips' edges, and how much the jaw carries it along. The teeth end above the seam, or shut lips would show them.
 _POCKET_T = (0.00, 0.09, 0.18, 0.38, 0.44, 0.56, 0.66, 0.82, 0.90, 0.96, 1.00)
-_POCKET_UP = (0.0, 2.5, 5.5, -1.2, -0.4, 3.0, -2.0, -3.2, -8.0, -5.0, 0.0)
+_POCKET_UP = (0.0, 2.5, 5.5, 0.6, 1.4, 3.0, -2.0, -3.2, -8.0, -5.0, 0.0)
 _POCKET_BACK = (0.0, 4.0, 6.5, 6.2, 9.0, 30.0, 27.0, 11.0, 10.0, 5.0, 0.0)
 _POCKET_JAW = (0.0, 0.0, 0.0, 0.0, 0.0, 0.15, 0.70, 0.95, 1.0, 1.0, 1.0)
 TEETH = (0.16, 0.40)  # the stretch of t that is enamel

@@ -112,13 +112,13 @@ class Painter:
         crease = np.exp(-(((v - CURVES["crease"]) / 0.008) ** 2)) * smoothstep(1.2, 0.9, along)
         upper = np.exp(-(((v - CURVES["upper_lid"] + 0.002) / 0.008) ** 2)) * smoothstep(1.08, 0.95, along)
         lower = np.exp(-(((v - CURVES["lower_lid"] - 0.001) / 0.006) ** 2)) * smoothstep(1.0, 0.8, along)
-        ears = smoothstep(66, 74, x) * smoothstep(14, 0, z)
+        ears = smoothstep(70, 80, x) * smoothstep(8, -4, z) * smoothstep(-48, -30, y) * smoothstep(28, 12, y)
         masks = {
             "cheeks": spot(38, -27, 17, 13),
             "around_eye": spot(31, -11, 15, 5),
             "flush": 0.18 * spot(0, -34, 10, 8) * (z > 95)
             + 0.10 * spot(0, -95, 16, 9)
-            + 0.20 * ears
+            + 0.14 * ears
             + 0.08 * spot(31, 8, 15, 5)
             - 0.05 * spot(0, 40, 40, 20),
             "shade": 0.06 * spot(18, -4, 5, 8) + 0.08 * spot(31, 9, 17, 5) + 0.08 * smoothstep(-100, -118, y),
