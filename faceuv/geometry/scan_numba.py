@@ -10,7 +10,6 @@ from torch import Tensor
 from faceuv.geometry.scan import Cull, check_scan_input
 
 _MOST_THREADS: int = numba.get_num_threads()  # as NUMBA_NUM_THREADS or the machine's cores say
-_MOST_THREADS: int = numba.get_num_threads()  # the limit that numba was started with
 _SIDES = {"none": (True, True), "back": (True, False), "front": (False, True)}  # cull → (draw front, draw back)
 
 

@@ -248,7 +248,7 @@ class Renderer(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What a camera sees of a mesh: projected vertices ``pixels (B, V, 3)``, ``face_id (B, H, W)``, the covered pixels."""
+    """What a camera sees of a mesh: projected vertices ``pixels (B, V, 3)``, ``face_id``, the covered pixels."""
 
     pixels: Tensor
     face_id: Tensor

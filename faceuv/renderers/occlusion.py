@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-_CHUNK = 1 << 19  # (face, point) pairs tested at once; bounds the memory
+_CHUNK = 1 << 17  # (face, point) pairs tested at once; bounds the memory
 
 
 @torch.no_grad()
@@ -45,35 +45,49 @@ def _occluded(
     take = torch.index_select
     cell = points[:, 1].floor().to(torch.int64) * width + points[:, 0].floor().to(torch.int64)
     order = torch.argsort(cell)
+    px, py, pz = points.index_select(0, order).t().contiguous()  # the points of a cell lie side by side
     in_cell = torch.bincount(cell, minlength=height * width)
     first_in_cell = in_cell.cumsum(0) - in_cell
-    corners = take(pixels, 0, faces.flatten()).view(-1, 3, 3)
-    x, y, z = corners.unbind(-1)
-    drawn = (z > near).all(1) & torch.isfinite(corners).flatten(1).all(1)
-    left, top = x.amin(1).floor().clamp(min=0), y.amin(1).floor().clamp(min=0)
-    right, bottom = x.amax(1).floor().clamp(max=width - 1), y.amax(1).floor().clamp(max=height - 1)
-    columns, rows = (right - left + 1).clamp(min=0), (bottom - top + 1).clamp(min=0)
-    chosen = (drawn & (columns * rows > 0)).nonzero().squeeze(1)
-    occluded = torch.zeros(points.shape[0], dtype=torch.bool, device=points.device)
-    # Rows of cells are contiguous in the sorted points: one run of points per (face, row of its box).
-    spans, rank = _expand(take(rows, 0, chosen).to(torch.int64))
-    face = take(chosen, 0, spans)
-    start = (take(top, 0, face).to(torch.int64) + rank) * width + take(left, 0, face).to(torch.int64)
-    end = start + take(columns, 0, face).to(torch.int64) - 1
+    usable = (pixels[:, 2] > near) & torch.isfinite(pixels).all(1)
+    x, y, z = (
+        torch.where(usable[:, None], pixels, torch.nan).t().contiguous()
+    )  # NaN fails the comparison of boxes below
+    corners = [corner.contiguous() for corner in faces.unbind(1)]
+    x0, x1, x2 = (take(x, 0, c) for c in corners)
+    y0, y1, y2 = (take(y, 0, c) for c in corners)
+    left = torch.minimum(torch.minimum(x0, x1), x2).floor().clamp(min=0)
+    right = torch.maximum(torch.maximum(x0, x1), x2).floor().clamp(max=width - 1)
+    top = torch.minimum(torch.minimum(y0, y1), y2).floor().clamp(min=0)
+    bottom = torch.maximum(torch.maximum(y0, y1), y2).floor().clamp(max=height - 1)
+    chosen = ((right >= left) & (bottom >= top)).nonzero().squeeze(1)
+    left, right, top, bottom = (take(side, 0, chosen).to(torch.int64) for side in (left, right, top, bottom))
+    # The cells of one row are neighbours in the sorted points: one run of points per (face, row of its box).
+    span, rank = _expand(bottom - top + 1)
+    row = (take(top, 0, span) + rank) * width
+    start, end, face = row + take(left, 0, span), row + take(right, 0, span), take(chosen, 0, span)
     begin = take(first_in_cell, 0, start)
     count = take(first_in_cell, 0, end) + take(in_cell, 0, end) - begin
     total = count.cumsum(0)
-    span = 0
-    while span < count.shape[0]:
-        done = int(total[span - 1]) if span else 0
-        last = max(span + 1, int(torch.searchsorted(total, done + _CHUNK, right=True)))
-        owner, offset = _expand(count[span:last])
-        point = take(order, 0, take(begin[span:last], 0, owner) + offset)
-        p, triangle = take(points, 0, point), take(corners, 0, take(face[span:last], 0, owner))
-        depth = _depth_at(triangle, p)
-        hidden = point[depth < p[:, 2] * (1 - tolerance)]
-        occluded[hidden] = True
-        span = last
+    occluded = torch.zeros(points.shape[0], dtype=torch.bool, device=points.device)
+    first = 0
+    while first < count.shape[0]:
+        done = int(total[first - 1]) if first else 0
+        last = max(first + 1, int(torch.searchsorted(total, done + _CHUNK, right=True)))
+        owner, offset = _expand(count[first:last])
+        point, f = take(begin[first:last], 0, owner) + offset, take(face[first:last], 0, owner)
+        cx, cy = take(px, 0, point), take(py, 0, point)
+        a0, a1, a2 = (take(v, 0, f).sub_(cx) for v in (x0, x1, x2))
+        b0, b1, b2 = (take(v, 0, f).sub_(cy) for v in (y0, y1, y2))
+        e0, e1, e2 = a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0
+        area = e0 + e1 + e2
+        back = torch.minimum(torch.minimum(e0, e1), e2) >= 0
+        front = torch.maximum(torch.maximum(e0, e1), e2) <= 0
+        hit = ((front | back) & (area != 0)).nonzero().squeeze(1)
+        point, f = take(point, 0, hit), take(f, 0, hit)
+        q = [take(e, 0, hit) / take(z, 0, take(c, 0, f)) for e, c in zip((e0, e1, e2), corners)]
+        depth = take(area, 0, hit) / (q[0] + q[1] + q[2])
+        occluded[take(order, 0, point[depth < take(pz, 0, point) * (1 - tolerance)])] = True
+        first = last
     return occluded
 
 
@@ -82,20 +96,3 @@ def _expand(count: Tensor) -> tuple[Tensor, Tensor]:
     group = torch.repeat_interleave(count)
     start = count.cumsum(0) - count
     return group, torch.arange(group.shape[0], device=count.device) - start.index_select(0, group)
-
-
-def _depth_at(triangles: Tensor, points: Tensor) -> Tensor:
-    """Depth of ``triangles (P, 3, 3)`` at ``points (P, 3)``, infinity where they do not cover them."""
-    x, y = (triangles[..., k] - points[:, None, k] for k in (0, 1))
-    e = torch.stack(
-        [
-            x[:, 1] * y[:, 2] - x[:, 2] * y[:, 1],
-            x[:, 2] * y[:, 0] - x[:, 0] * y[:, 2],
-            x[:, 0] * y[:, 1] - x[:, 1] * y[:, 0],
-        ],
-        1,
-    )
-    inside = (e >= 0).all(1) | (e <= 0).all(1)
-    area = e.sum(1)
-    depth = area / (e / triangles[..., 2]).sum(1)
-    return torch.where(inside & (area != 0), depth, torch.inf)
