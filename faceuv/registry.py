@@ -172,17 +172,29 @@ def _construct(kind: str, name: str, part: Any, args: tuple[Any, ...], arguments
 RENDERERS = Registry("renderer", locations=["faceuv.renderers"])
 FACE_MODELS = Registry("face model", locations=["faceuv.models.faces"])
 DIRECTION_FINDERS = Registry("direction finder")
-LOSSES = Registry("loss")
-GENERATORS = Registry("generator", locations=["faceuv.models.stylegan2"])
+LOSSES = Registry("loss", locations=["faceuv.losses"])
+GENERATORS = Registry("generator", locations=["faceuv.models.stylegan2", "faceuv.data.synthetic"])
 LANDMARK_DETECTORS = Registry("landmark detector")
 STAGES = Registry("stage")
 
 # Children of MMEngine's roots: one for every root, because its Runner searches each of them in the scope "faceuv" and
 # complains of every one that it does not find. The training engine fills most of those that are not empty.
 _ENGINE = ["faceuv.engine"]
-MODELS = Registry("model", parent=mmengine_registry.MODELS, parent_room="mmengine.model")
-METRICS = Registry("metric", parent=mmengine_registry.METRICS, parent_room="mmengine.evaluator")
-DATASETS = Registry("dataset", parent=mmengine_registry.DATASETS, parent_room="mmengine.dataset")
+MODELS = Registry(
+    "model",
+    locations=["faceuv.models.methods", "faceuv.models.stylegan2"],
+    parent=mmengine_registry.MODELS,
+    parent_room="mmengine.model",
+)
+METRICS = Registry(
+    "metric", locations=["faceuv.evaluation"], parent=mmengine_registry.METRICS, parent_room="mmengine.evaluator"
+)
+DATASETS = Registry(
+    "dataset",
+    locations=["faceuv.data.synthetic", "faceuv.data.cached"],
+    parent=mmengine_registry.DATASETS,
+    parent_room="mmengine.dataset",
+)
 HOOKS = Registry("hook", locations=_ENGINE, parent=mmengine_registry.HOOKS, parent_room="mmengine.hooks")
 RUNNERS = Registry("runner", locations=_ENGINE, parent=mmengine_registry.RUNNERS, parent_room="mmengine.runner")
 LOOPS = Registry("loop", locations=_ENGINE, parent=mmengine_registry.LOOPS, parent_room="mmengine.runner")

@@ -42,13 +42,16 @@ class FeaturePainter(nn.Module):
         for name, table in (("irises", _IRIS), ("lipsticks", _LIPSTICKS), ("shadows", _SHADOWS)):
             self.register_buffer(name, table.clone())
         bare = (1 - canvas.lips) * canvas.smooth_skin
-        moustache = canvas.spot(0, -53, 27, 8) * smoothstep(-44, -49, y) * smoothstep(60, 75, z)
-        chin = smoothstep(-69, -78, y) * smoothstep(34, 20, x) * smoothstep(20, 50, z)
-        jaw = (smoothstep(-66, -80, y) + smoothstep(30, 48, x) * smoothstep(-18, -52, y)).clamp(0, 1) * smoothstep(-14, 8, z)
-        low = smoothstep(-128, -108, y)
+        moustache = (1.15 * canvas.spot(0, -53, 29, 8.5) * smoothstep(-43, -49, y)).clamp(0, 1) * smoothstep(55, 75, z)
+        chin = (smoothstep(-71, -80, y) + canvas.spot(30, -68, 6, 13)).clamp(0, 1) * smoothstep(40, 22, x) * smoothstep(20, 50, z)
+        edge = -44 - 0.55 * (x - 40).clamp(-22, 16)
+        jaw = smoothstep(0, -20, y - edge) * smoothstep(-16, 14, z) * smoothstep(24, 40, x) * smoothstep(68, 56, x) + smoothstep(-74, -84, y)
+        jaw = jaw.clamp(0, 1) + canvas.spot(30, -66, 8, 14)
+        jaw = jaw.clamp(0, 1)
+        low = smoothstep(-128, -106, y)
         self.register_buffer("beards", torch.stack([moustache * bare, chin * bare * low, jaw * bare * low]))
         strand_v = torch.linspace(-1, 1, canvas.size)
-        strands = torch.stack([canvas.x / 75, strand_v[:, None].expand_as(canvas.x) * 0.32], -1)
+        strands = torch.stack([canvas.x / 75, strand_v[:, None].expand_as(canvas.x) * 0.5], -1)
         self.register_buffer("beard_grid", strands[None])
         # Brow hairs run outward and up; noise stretched along them is looked up in these coordinates.
         t = ((x - 13) / 36).clamp(-0.2, 1.2)
@@ -96,17 +99,17 @@ class FeaturePainter(nn.Module):
         region = sum(cover[:, k, None, None, None] * self.beards[k] for k in range(3)).clamp(0, 1)
         everywhere = (self.beards[0] + self.beards[1] + self.beards[2]).clamp(0, 1)
         hairs = F.grid_sample(
-            normals(seed, (1, 40, 96), 1), self.beard_grid.expand(len(seed), -1, -1, -1),
+            normals(seed, (1, 72, 96), 1), self.beard_grid.expand(len(seed), -1, -1, -1),
             mode="bilinear", padding_mode="reflection", align_corners=True,
         )  # fmt: skip
         patches = smooth_noise(seed, (self.canvas.size,) * 2, (14, 14), 2)
         density = _wide(weight) * region
-        ragged = smoothstep(0.18, 0.62, density + 0.13 * patches + 0.07 * hairs)
+        ragged = smoothstep(0.10, 0.75, density + 0.10 * patches + 0.05 * hairs)
         solid = _wide((kind > 1).to(albedo.dtype))
         density = (density * (1 - solid) + ragged * _wide(weight) * solid).clamp(0, 1)
-        density = density * (0.86 + 0.14 * hairs).clamp(0.3, 1.2)
+        density = density * (0.88 + 0.10 * hairs).clamp(0.4, 1.2)
         density = torch.maximum(density, _wide(shadow) * everywhere)
-        colour = person.hair_colour[:, :, None, None] * (0.92 + 0.13 * hairs).clamp(0.5, 1.4)
+        colour = person.hair_colour[:, :, None, None] * (0.92 + 0.09 * hairs).clamp(0.5, 1.4)
         albedo = mix(albedo, colour * 0.85 + 0.02, density.clamp(0, 0.92))
         length = _wide(torch.where(kind > 1, draw.uniform(1.0, 5.0), 0.2 * torch.ones_like(weight)))
         return albedo, relief + density * length * (1 + 0.18 * hairs)

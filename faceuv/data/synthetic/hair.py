@@ -101,7 +101,7 @@ def draw_style(numbers: Tensor, person: Person) -> HairStyle:
     return HairStyle(
         kind=kind,
         there=(kind > 1).to(numbers.dtype),
-        line=draw.uniform(60, 72) + 16 * receding + of((30, 0, 0, 0, 0, 0, 0, 3, 0)),
+        line=draw.uniform(64, 75) + 16 * receding + of((30, 0, 0, 0, 0, 0, 0, 3, 0)),
         part=side * (1 - central),
         top=of(_TOP) * thickness,
         side=of(_SIDE) * (0.6 + 0.4 * thickness),
@@ -125,7 +125,7 @@ class Hair(nn.Module):
         rows, columns: vertices along and across the locks.
     """
 
-    def __init__(self, model: FaceModel, rows: int = 33, columns: int = 65) -> None:
+    def __init__(self, model: FaceModel, rows: int = 33, columns: int = 81) -> None:
         super().__init__()
         self.rows, self.columns = rows, columns
         azimuth, polar = np.meshgrid(np.linspace(-np.pi, np.pi, 49), np.linspace(0, 110 * _DEGREE, 25))
@@ -174,7 +174,8 @@ class Hair(nn.Module):
         azimuth = torch.atan2(x, z - CENTRE[2])[None, None].expand(len(style.line), -1, -1, -1)
         above = y - self.lower_edge(azimuth, style) + 2.2 * ragged
         behind_face = smoothstep(-70.0, 0.0, above + 40)
-        roots = smoothstep(-3.0, 6.0, above) * style.scalp[:, None, None, None]
+        crown = smoothstep(1.0, 1.5, azimuth.abs()) * (style.kind == 0)[:, None, None, None] + (style.kind > 0)[:, None, None, None]
+        roots = smoothstep(-4.0, 8.0, above) * style.scalp[:, None, None, None] * crown
         shade = torch.exp(-((-above).clamp_min(0) / 8)) * (above < 0) * smoothstep(15, 40, y) * behind_face
         depth = (0.06 + 0.20 * smoothstep(3.0, 12.0, style.top)) * style.there
         return roots, depth[:, None, None, None] * shade
@@ -223,7 +224,7 @@ class Hair(nn.Module):
         top = smoothstep(25.0, 85.0, height)
         thickness = mix(style.side[one], style.top[one], top) * (0.62 + 0.38 * smoothstep(0.0, 0.5, near_part))
         thickness = thickness * (1 + (0.10 + 0.30 * style.curl[one]) * ripple)
-        thickness = thickness * mix(smoothstep(1.03, 0.72, along), torch.ones_like(along), falls)
+        thickness = thickness * mix(smoothstep(1.03, 0.62, along), torch.ones_like(along), falls)
         at_edge = smoothstep(0.0, 22 * _DEGREE, outward - keep + 3 * _DEGREE)
         thickness = thickness * mix(torch.ones_like(at_edge), 0.35 + 0.65 * at_edge, style.swept[one] * smoothstep(-10.0, 20.0, height))
         thickness = thickness * smoothstep(-0.02, 0.12, along + 0.03)
@@ -231,19 +232,17 @@ class Hair(nn.Module):
         texel = torch.stack([_wrap(azimuth) / math.pi, polar / (55 * _DEGREE) - 1], -1)
         skull = F.grid_sample(table, texel, mode="bilinear", padding_mode="border", align_corners=True)
         bulge = smooth_noise(seed, (self.rows, self.columns), (7, 14), 5)[:, 0]
-        grain = normals(seed, (1, 20, 128), 6)
 
         # coverage: thin at the tips and at the edges of the curtain, solid elsewhere
-        tip = mix(smoothstep(1.0, 0.86, along), smoothstep(1.0, 0.78, along), falls)
+        tip = mix(smoothstep(1.0, 0.74, along), smoothstep(1.0, 0.78, along), falls)
         curtain = smoothstep(0.0, 0.10, near_part + 0.05 * top)
-        cover = (tip * (0.35 + 0.65 * curtain)).expand_as(height) * style.density[one]
+        cover = (tip * (0.35 + 0.65 * curtain) - 0.10 * (1 - falls)).expand_as(height) * style.density[one]
         light = 0.80 + 0.20 * smoothstep(0.0, 0.5, along) - 0.10 * smoothstep(0.3, 1.2, crowded)
         light = light - 0.16 * smoothstep(0.2, 0.0, near_part) * top
         light = light * (1 + 0.10 * style.curl[one] * ripple)
-        del grain
         sheets = []
         for share, extra in SHEETS:
-            raised = 0.012 + share * thickness / MM_PER_DM + 0.012 * share * bulge * (0.3 + style.curl[one])
+            raised = 0.028 + 0.01 * share + share * thickness / MM_PER_DM + 0.012 * share * bulge * (0.3 + style.curl[one])
             radius = skull[:, 0] + raised
             flare = drop / MM_PER_DM * (0.05 - 0.10 * smoothstep(60.0, 200.0, drop)) + share * waves / MM_PER_DM * 0.8
             level = radius * torch.sin(polar) + flare

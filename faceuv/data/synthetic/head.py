@@ -110,7 +110,7 @@ class Clothes(NamedTuple):
 class Bust(nn.Module):
     """Shoulders in a garment: crew neck, V-neck, shirt or high collar; plain, striped or flecked."""
 
-    rows, columns = 26, 73
+    rows, columns = 36, 121
 
     def __init__(self) -> None:
         super().__init__()
@@ -119,8 +119,8 @@ class Bust(nn.Module):
         out, around = np.meshgrid(b, a, indexing="ij")
         side, front = np.sin(around), np.cos(around)
         side_power = np.sign(side) * np.abs(side) ** 0.85
-        x = side_power * (50 + 185 * out**1.15)
-        z = -22 + front * (52 + 52 * out**0.7) + 6 * np.clip(front, 0, 1) * np.sin(np.pi * out)
+        x = side_power * (58 + 177 * out**1.15)
+        z = -22 + front * (61 + 45 * out**0.7) + 6 * np.clip(front, 0, 1) * np.sin(np.pi * out)
         # the trapezius slopes to the shoulders; front and back fall steeply
         y = -106 - 62 * out**1.1 * np.abs(side) ** 0.7 - (34 + 150 * out) * (1 - np.abs(side) ** 1.5) * out**0.45
         y = y - 12 * np.clip(front, 0, 1) * (1 - out)
@@ -149,17 +149,17 @@ class Bust(nn.Module):
         out, around = self.out[None], self.around[None]
         front = torch.cos(around).clamp_min(0)
         is_v, is_shirt, is_high = ((kind == k).to(skin.dtype)[:, None] for k in (1, 2, 3))
-        neckline = 0.10 + 0.05 * draw.uniform()[:, None] + is_v * 0.5 * smoothstep(0.75, 1.0, front)
-        neckline = neckline + is_shirt * (0.28 * smoothstep(0.93, 1.0, front) - 0.04) - 0.12 * is_high
-        cloth = smoothstep(neckline - 0.02, neckline + 0.015, out)
+        neckline = 0.10 + 0.05 * draw.uniform()[:, None] + is_v * 0.40 * smoothstep(0.6, 1.0, front) ** 1.5
+        neckline = neckline + is_shirt * (0.22 * smoothstep(0.86, 1.0, front) - 0.04) - 0.12 * is_high
+        cloth = smoothstep(neckline - 0.03, neckline + 0.03, out)
         ridge = torch.exp(-(((out - neckline - 0.03) / 0.035) ** 2))
-        lift = ridge * (0.03 + 0.06 * is_shirt + 0.05 * is_high) + 0.02 * cloth
+        lift = ridge * (0.03 + 0.05 * is_shirt + 0.05 * is_high) + 0.02 * cloth
         stripes = 0.5 + 0.5 * torch.tanh(6 * torch.sin(out * draw.uniform(30, 70)[:, None]))
         patterned = draw.chance(0.22)[:, None] * stripes
         tone = mix(colour[:, None], second[:, None], patterned[..., None])
         tone = tone * (1 - 0.22 * torch.exp(-(((out - neckline - 0.085) / 0.03) ** 2)))[..., None]
         folds = 1 + 0.07 * torch.sin(7 * around + 5 * out) * smoothstep(0.2, 0.5, out)
-        colours = mix(skin[:, None].expand(-1, out.shape[1], -1) * 0.86, tone * folds[..., None], cloth[..., None])
+        colours = mix(skin[:, None].expand(-1, out.shape[1], -1), tone * folds[..., None], cloth[..., None])
         vertices = self.rest + self.normals * lift[..., None]
         return Clothes(vertices, self.normals.expand(len(skin), -1, -1), colours)
 

@@ -79,6 +79,12 @@ class Population(nn.Module):
         age = draw.skewed(1.4)
         return _IDENTITY_SIGMA * own + (2 * male - 1)[:, None] * self.man, male, age
 
+    @staticmethod
+    def albedo(numbers: Tensor) -> Tensor:
+        """Coefficients ``(B, A)``; the tails are pulled in, because far out the linear model leaves human colours."""
+        coefficients = 1.9 * torch.tanh(numbers / 2.0)
+        return torch.cat([1.25 * coefficients[:, :1], coefficients[:, 1:]], 1)
+
     def expression(self, numbers: Tensor) -> Tensor:
         """Coefficients ``(B, E)``: mostly calm or smiling faces, few movements at a time."""
         draw = Draw(numbers)
@@ -104,11 +110,11 @@ class Population(nn.Module):
         draw = Draw(numbers)
         warm = 0.05 * draw.normal()
         tint = torch.stack([1 + warm, 1 + 0.012 * draw.normal(), 1 - warm], 1)
-        ambient = draw.uniform(0.40, 0.64)
+        ambient = draw.uniform(0.44, 0.68)
         light = ambient_light(ambient[:, None] * tint)
         sky = torch.stack([torch.zeros_like(warm), torch.ones_like(warm), 0.3 * torch.ones_like(warm)], 1)
         light = light + directional_light(sky, 0.14 * torch.ones_like(sky))
-        brightness = draw.uniform(0.40, 0.72) + (0.5 - ambient)
+        brightness = draw.uniform(0.42, 0.72) + (0.55 - ambient)
         key = torch.stack([draw.normal(0, 0.62), draw.normal(0.42, 0.32), draw.uniform(0.45, 1.1)], 1)
         warmth = 0.06 * draw.normal()
         colour = torch.stack([1 + warmth, torch.ones_like(warm), 1 - warmth], 1)

@@ -104,15 +104,15 @@ class SceneSeeds:
         return self.table[:, _column(name)]
 
     def replace(self, **factors: int | Sequence[int] | Tensor) -> SceneSeeds:
-        """Exchange the seeds of some factors: one number for all scenes, or one per scene.
+        """Exchange the seeds of some factors: one number for all scenes, or one per scene (a single scene is repeated).
 
         ``a.replace(pose=3)`` gives every scene the pose that ``SceneSeeds.of(3)`` has.
         """
         table = self.table
         for name, seed in factors.items():
             column = SceneSeeds.of(seed, device=table.device).factor(name)
-            if len(column) not in (1, len(self)):
-                raise InputError(f"seeds of {name!r}: expected 1 or {len(self)} numbers, got {len(column)}")
+            if len(column) not in (1, len(table)) and len(table) != 1:
+                raise InputError(f"seeds of {name!r}: expected 1 or {len(table)} numbers, got {len(column)}")
             if len(column) > len(table):
                 table = table.expand(len(column), -1)
             table = table.clone()
@@ -129,10 +129,10 @@ class SceneSeeds:
 
 def _as_seeds(seed: int | Sequence[int] | Tensor, device: torch.device | str | None) -> Tensor:
     table = torch.as_tensor(seed, device=device)
-    if table.is_floating_point() or table.dtype == torch.bool:
-        raise InputError(f"seeds must be whole numbers, got {table.dtype}")
     if table.ndim > 1 or table.numel() == 0:
         raise InputError(f"seeds must be one number or a list of them, got shape {tuple(table.shape)}")
+    if table.is_floating_point() or table.dtype == torch.bool:
+        raise InputError(f"seeds must be whole numbers, got {table.dtype}")
     return table.reshape(-1).to(torch.int64)
 
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from faceuv.data.synthetic.canvas import Canvas
 from faceuv.data.synthetic.draw import Draw, smoothstep
-from faceuv.data.synthetic.seeds import smooth_noise, normals, uniforms
+from faceuv.data.synthetic.seeds import normals, smooth_noise, uniforms
 
 # Display-referred attenuation per unit of melanin and haemoglobin: exponents of linear light divided by 2.2.
 MELANIN = (0.18, 0.33, 0.50)
@@ -64,7 +64,7 @@ class SkinPainter(nn.Module):
         freckles = _wide(draw.chance(0.22) * draw.uniform(0.3, 1.0)) * smoothstep(0.7, 1.7, speckles) * self.freckled
         rough, red, tired = (_wide(draw.uniform()) for _ in range(3))
         pigment = 0.05 * blotches[:, :1] + 0.55 * freckles + (0.015 + 0.015 * rough) * grain
-        blood = 0.09 * blotches[:, 1:] + 0.06 * speckles + 0.35 * red * self.flushed
+        blood = 0.06 * blotches[:, 1:] + 0.045 * speckles + 0.20 * red * self.flushed
         pigment = pigment + 0.16 * tired * canvas.spot(31, -12, 14, 5)
         blood = blood + 0.20 * tired * canvas.spot(31, -11, 14, 5)
 
@@ -76,11 +76,11 @@ class SkinPainter(nn.Module):
         creases = sum(strength[:, k, None, None, None] * self.lines[k] for k in range(self.lines.shape[0]))
         creases = creases * (1 + 0.35 * blotches[:, :1])
         keep = self.canvas.smooth_skin
-        light = 1 - self.shade - 0.13 * creases.clamp(0, 1.2)
+        light = 1 - self.shade - 0.10 * creases.clamp(0, 1.2)
         tone = torch.exp(-(pigment * self.melanin + blood * self.haemoglobin) * keep)
         shine = _wide(draw.uniform(0.0, 0.16))
         painted = albedo * tone * light + shine * self.sheen * (1 - albedo)
-        relief = 0.5 * bumps - 0.55 * creases + (0.02 + 0.03 * rough) * grain * self.front
+        relief = 0.5 * bumps - 0.42 * creases + (0.02 + 0.03 * rough) * grain * self.front
         return painted, relief * keep
 
     def _moles(self, draw: Draw, seed: Tensor) -> tuple[Tensor, Tensor]:
@@ -89,7 +89,7 @@ class SkinPainter(nn.Module):
         place = uniforms(seed, (3, _MOLES), 4)[..., None, None]
         radius = 0.9 + 0.8 * place[:, 2]
         square = (canvas.x - 100 * (place[:, 0] - 0.5)) ** 2 + (canvas.y + 90 - 130 * place[:, 1]) ** 2
-        cover = torch.exp(-((square / radius.square()) ** 2)) * self.front * (1 - canvas.lips)
+        cover = (1 - 0.25 * square / radius.square()).clamp_min(0) ** 2 * self.front * (1 - canvas.lips)
         there = torch.stack([draw.chance(0.2) * draw.uniform(0.4, 1.0) for _ in range(_MOLES)], 1)
         cover = cover * there[..., None, None]
         total = cover[:, :1] + cover[:, 1:2] + cover[:, 2:3] + cover[:, 3:4]
@@ -109,7 +109,7 @@ def _lines(canvas: Canvas) -> Tensor:
         line = torch.exp(-(((y - 31 - 10 * k + 0.0028 * x**2 + 0.6 * torch.sin(0.19 * x + 2 * k)) / 1.1) ** 2))
         lines.append(line * smoothstep(46, 24, x))
     crow = sum(torch.exp(-(((y + 1 - (k - 1) * (x - 40) * 0.42) / 0.9) ** 2)) for k in range(3))
-    lines.append(crow * smoothstep(50, 53, x) * smoothstep(66, 58, x) * smoothstep(15, 35, z))
+    lines.append(0.7 * crow * smoothstep(49, 53, x) * smoothstep(64, 56, x) * smoothstep(25, 45, z))
     fold = 19.5 + (-36 - y) * 0.42
     lines.append(1.6 * torch.exp(-(((x - fold) / 1.7) ** 2)) * smoothstep(-34, -41, y) * smoothstep(-74, -60, y))
     lines.append(0.9 * torch.exp(-(((x - 4.2) / 1.0) ** 2)) * smoothstep(8, 14, y) * smoothstep(29, 20, y))

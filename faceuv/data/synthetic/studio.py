@@ -31,7 +31,6 @@ from faceuv.registry import FACE_MODELS, RENDERERS
 from faceuv.renderers.base import Renderer, View
 from faceuv.renderers.edge_gradient import edge_gradient
 from faceuv.renderers.interpolation import interpolate, spread
-from faceuv.renderers.texture import sample_texture
 from faceuv.structures import Coefficients, Mesh, UVMaps
 
 _BODY_TURN = (0.1, 0.4, 0.25)  # the share of the head's pitch, yaw and roll that the shoulders follow
@@ -73,7 +72,7 @@ class Studio(nn.Module):
         renderer: as in :class:`~faceuv.renderers.FaceRenderer`; its camera is used.
         size: side of the pictures.
         samples: supersampling per axis.
-        texture_size: side of the UV maps; by default one and a half times the picture, at least 128.
+        texture_size: side of the UV maps; by default 5/4 of the picture's, at least 96.
     """
 
     def __init__(
@@ -96,7 +95,7 @@ class Studio(nn.Module):
         # a second view of the same renderer: each remembers the edges of one mesh
         self.hair_renderer = copy.copy(self.renderer)
         self.size, self.samples = size, samples
-        self.texture_size = texture_size or max(128, size * 3 // 2)
+        self.texture_size = texture_size or max(96, size * 5 // 4)
         self.canvas = Canvas(self.face_model, self.texture_size)
         self.population = Population(self.face_model)
         self.skin = SkinPainter(self.canvas)
@@ -129,7 +128,7 @@ class Studio(nn.Module):
         model, numbers, noise = self.face_model, scene.numbers, scene.noise
         identity, male, age = self.population.identity(numbers["identity"])
         expression = self.population.expression(numbers["expression"])
-        albedo = numbers["albedo"]
+        albedo = self.population.albedo(numbers["albedo"])
         lighting = self.population.light(numbers["light"])
         surface = model.shape(identity, expression)
         rotation, translation = self._stand(surface, scene)
@@ -215,7 +214,9 @@ class Studio(nn.Module):
         """Lit colours ``(B, 3, H, W)`` and view depth ``(B, 1, H, W)`` of everything opaque (infinite where there is nothing)."""
         values = interpolate(attributes, view.at)
         uv = values[:, :2]
-        looked_up = sample_texture(texture, uv, view.at)
+        grid = spread(uv * 2 - 1, view.at, fill=-3.0)
+        # the maps are coarser than the supersampled picture: nothing to prefilter
+        looked_up = F.grid_sample(texture, grid, mode="bilinear", padding_mode="border", align_corners=False)
         plain = spread(values[:, 2:], view.at).permute(0, 3, 1, 2)
         textured = (view.face_id < self.textured_faces)[:, None]
         mapped = (view.face_id < self.face_faces)[:, None]
@@ -256,7 +257,7 @@ class Studio(nn.Module):
             place.permute(0, 2, 3, 1), mode="bilinear", padding_mode="border", align_corners=False,
         )  # fmt: skip
         fine_strand, clump = strands[:, :1], strands[:, 1:]
-        alpha = smoothstep(0.28, 0.70, cover + 0.20 * fine_strand + 0.10 * clump)
+        alpha = smoothstep(0.25, 0.75, cover + 0.13 * fine_strand + 0.10 * clump)
         visible = (view.face_id >= 0)[:, None] & (distance < depth + 0.02)
         alpha = alpha * visible
         inside = (normal[:, 2:] < 0).to(alpha.dtype)
