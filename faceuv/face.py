@@ -32,8 +32,8 @@ DEFAULT_RENDERER = {"type": "torch", "samples": 2}  # pictures are looked at: tw
 BACKGROUND = (0.86, 0.87, 0.89)  # a neutral studio wall
 TEXTURE_SIZE = 1024  # of the linear albedo, when there is no diffuse map of its own
 
-# How far a random person strays from the mean: full identity and albedo, a face mostly at rest.
-_EXPRESSION_SIGMA = 0.35
+# How far a random person strays from the mean: a likely shape, any skin, a face mostly at rest.
+_IDENTITY_SIGMA, _EXPRESSION_SIGMA, _ALBEDO_SIGMA = 0.85, 0.35, 1.0
 
 Config = str | Mapping[str, Any]
 
@@ -84,9 +84,9 @@ class Face:
             return sigma * torch.randn(1, count, generator=generator)
 
         groups = {
-            "identity": draw(layout.identity, 1.0),
+            "identity": draw(layout.identity, _IDENTITY_SIGMA),
             "expression": draw(layout.expression, _EXPRESSION_SIGMA),
-            "albedo": draw(layout.albedo, 1.0),
+            "albedo": draw(layout.albedo, _ALBEDO_SIGMA),
         }
         model = type(face.face_model).__name__
         return replace(

@@ -50,25 +50,6 @@ class ProceduralFace(FaceModel):
         """Named movement → the coefficient of the full movement (a shut eye, a wide open jaw)."""
         return self.metadata["full_expression"]
 
-    def movements(self) -> list[str]:
-        """Every name that :meth:`expression_coefficients` knows: single modes, then combined ones."""
-        return [*self.full_expression, *self.metadata["combined_expression"]]
-
-    def expression_coefficients(self, **amounts: float) -> Tensor:
-        """Coefficients ``(1, E)`` of movements by name; 1.0 is the full movement, 0 none.
-
-        A name without side drives both: ``expression_coefficients(smile=1.0, jaw_open=0.3, blink_left=1.0)``.
-        """
-        coefficients = self.mean.new_zeros(1, self.layout.expression)
-        combined = self.metadata["combined_expression"]
-        for name, amount in amounts.items():
-            for mode in combined.get(name, [name]):
-                if mode not in self.full_expression:
-                    raise InputError(f"no movement is called {name!r}; known: {', '.join(self.movements())}")
-                column = self.mode_index("expression", mode)
-                coefficients[0, column] += float(amount) * self.full_expression[mode]
-        return coefficients
-
     def identity_coefficients(self, **traits: float) -> Tensor:
         """Coefficients ``(1, I)`` of a head by its measures, in deviations: ``(jaw_width=2, tip_depth=-1)``."""
         coefficients = self.mean.new_zeros(1, self.layout.identity)
