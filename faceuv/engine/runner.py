@@ -15,6 +15,7 @@ from mmengine.dist import all_gather_object, is_main_process
 from mmengine.logging import MMLogger
 from mmengine.optim import OptimWrapperDict
 from mmengine.registry import LOOPS as LOOP_ROOT
+from mmengine.runner import EpochBasedTrainLoop
 from mmengine.runner import Runner as MMEngineRunner
 from torch import nn
 
@@ -34,7 +35,7 @@ from faceuv.engine.compat.sampling import SeekingTrainLoop
 from faceuv.engine.divergence import diverged
 from faceuv.engine.logs import shorten_console
 from faceuv.errors import AssetError, InputError
-from faceuv.registry import RUNNERS
+from faceuv.registry import MODEL_WRAPPERS, RUNNERS
 
 _RUNS = itertools.count()
 
@@ -42,7 +43,7 @@ _RUNS = itertools.count()
 def by_iteration(train_cfg: Any) -> bool:
     """Whether a ``train_cfg`` counts iterations: it says so, or gives ``max_iters``."""
     if not isinstance(train_cfg, Mapping):
-        return not hasattr(train_cfg, "max_epochs") or isinstance(train_cfg, SeekingTrainLoop)
+        return not isinstance(train_cfg, EpochBasedTrainLoop)
     if "by_epoch" in train_cfg:
         return not train_cfg["by_epoch"]
     return "max_iters" in train_cfg
@@ -87,9 +88,13 @@ class Runner(MMEngineRunner):
         self.logger.info(f"Config:\n{self._config_text}")
 
     def wrap_model(self, model_wrapper_cfg: Any, model: nn.Module) -> nn.Module:
-        """Replicated on every rank, unless the config names another wrapper."""
-        if self.distributed and model_wrapper_cfg is None:
-            return Replicated(model.to(mmengine.device.get_device()))
+        """Replicated on every rank, unless the config names another wrapper.
+
+        MMEngine looks a name up in its root registry, where parts of ours are not.
+        """
+        config = model_wrapper_cfg or {"type": "Replicated"}
+        if self.distributed and config.get("type") in MODEL_WRAPPERS.names():
+            return MODEL_WRAPPERS.build({**config, "module": model.to(mmengine.device.get_device())})
         return super().wrap_model(model_wrapper_cfg, model)
 
     def build_optim_wrapper(self, optim_wrapper: Any) -> Any:

@@ -81,7 +81,12 @@ def test_two_processes_do_what_one_does_with_the_doubled_batch_even_when_one_die
 
 def test_a_nan_on_one_rank_stops_both(toy_run, tmp_path, capfd):
     # unshuffled, 4 per rank: rank 1 draws sample 17 in the third step, rank 0 never does
-    poisoned = {**TWO, "train_dataloader.dataset.poison": 17, "train_dataloader.sampler.shuffle": False}
+    poisoned = {
+        **TWO,
+        "model_wrapper_cfg": {"type": "Replicated"},
+        "train_dataloader.dataset.poison": 17,
+        "train_dataloader.sampler.shuffle": False,
+    }
     assert forked(lambda: toy_run("nan", poisoned, launcher="pytorch")) == [1, 1]
     assert capfd.readouterr().err.count("training stopped at iteration 3: the loss is not finite (photo = nan") == 2
 

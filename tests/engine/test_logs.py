@@ -7,9 +7,11 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+import torch
+from torch import nn
 
 from faceuv.cli.main import main
-from faceuv.engine import ProgressBar, TensorboardVisBackend
+from faceuv.engine import ImageSheets, ProgressBar, TensorboardVisBackend
 from faceuv.errors import InputError, MissingDependency
 
 QUICK = ["--cfg-options", "train_cfg.max_iters=10", "train_cfg.val_interval=10", "default_hooks.logger.interval=5"]
@@ -99,14 +101,17 @@ def test_a_missing_tensorboard_names_the_extra(monkeypatch, tmp_path):
         TensorboardVisBackend(save_dir=str(tmp_path))
 
 
-def test_sheets_need_something_to_show(toy_run, monkeypatch):
-    import toy_methods
+def test_sheets_need_something_to_show():
+    runner = SimpleNamespace(model=nn.Linear(1, 1))
+    with pytest.raises(InputError, match=r"ImageSheets needs Linear.sample_images\(count\), which it does not have"):
+        ImageSheets().before_train(runner)
 
-    monkeypatch.delattr(toy_methods.ToyGAN, "sample_images")
-    monkeypatch.setattr(toy_methods.ToyGAN, "__abstractmethods__", frozenset())
-    monkeypatch.setattr("faceuv.models.methods.BaseMethod.sample_images", None)
-    with pytest.raises((InputError, TypeError)):
-        toy_run(options={"train_cfg.max_iters": 2})
+
+def test_sheets_do_not_disturb_training(toy_run, tmp_path):
+    toy_run("with", {"train_cfg.max_iters": 10, "custom_hooks": [{"type": "ImageSheets", "interval": 2, "count": 1}]})
+    toy_run("without", {"train_cfg.max_iters": 10, "custom_hooks": []})
+    states = [torch.load(tmp_path / name / "iter_10.pth", weights_only=True) for name in ("with", "without")]
+    assert torch.equal(states[0]["state_dict"]["generator.0.weight"], states[1]["state_dict"]["generator.0.weight"])
 
 
 def test_the_package_and_its_registries_load_no_engine():

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import signal
 import sys
 
@@ -99,9 +100,10 @@ def test_a_killed_run_goes_on_to_the_very_same_bits(toy_run, toy_process, toy_pa
 def test_resuming_seeks_and_draws_the_same_samples(toy_run, tmp_path, workers, monkeypatch):
     options = {**SHORT, "train_dataloader.num_workers": workers}
     toy_run("whole", options)
+    assert multiprocessing.active_children() == []  # no worker is left to stall a later run
     toy_run("parts", {**options, "train_cfg.max_iters": 4})
     drawn = counted(sys.modules["toy_methods"].ToyImages, monkeypatch)
-    toy_run("parts", options, resume=True)
+    toy_run("parts", options, resume=tmp_path / "parts" / "iter_4.pth")
     same_run(tmp_path / "whole" / "iter_6.pth", tmp_path / "parts" / "iter_6.pth")
     if workers == 0:
         assert len(drawn) == 2 * 8  # two steps' worth: nothing was replayed

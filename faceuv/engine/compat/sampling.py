@@ -88,6 +88,15 @@ class SeekingTrainLoop(IterBasedTrainLoop):
 
     def run(self) -> Any:
         """Launch training."""
+        try:
+            return self._run()
+        finally:
+            # now, not when the garbage collector comes across it: workers that lose their queues first are waited for,
+            # five seconds each, in the middle of whatever runs then
+            del self.dataloader_iterator
+            self.dataloader._iterator = None  # where persistent workers live
+
+    def _run(self) -> Any:
         runner = self.runner
         runner.call_hook("before_train")
         runner.call_hook("before_train_epoch")

@@ -1,0 +1,68 @@
+"""The teacher on a CPU: a StyleGAN2 of 64² synthetic faces, small enough to train on two cores.
+
+``faceuv train stylegan2_synthetic``: draws its pictures once (the slow part on a CPU, see ``pictures``), then trains.
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from faceuv.configs.base.runtime import *
+
+size = 64
+batch_size = 16
+pictures = 8192
+r1_interval = 16
+# A step of R1 every 16 iterations is one more step of the discriminator's optimiser: it runs a little slower for it.
+lazy = r1_interval / (r1_interval + 1)
+
+model = dict(
+    type="StyleGAN2",
+    generator=dict(
+        type="StyleGAN2Generator", size=size, code_dim=128, mapping_depth=4, channel_base=2048, channel_max=128
+    ),
+    discriminator=dict(type="StyleGAN2Discriminator", size=size, channel_base=2048, channel_max=128),
+    losses=dict(
+        generator=dict(type="GeneratorLogistic"),
+        discriminator=dict(type="DiscriminatorLogistic"),
+        r1=dict(type="R1Penalty", gamma=0.2, interval=r1_interval),
+    ),
+)
+# float32: CPUs without bfloat16 units (most) train half as fast in bfloat16; `--amp` where it wins
+optim_wrapper = dict(
+    constructor="OptimizerPerModule",
+    generator=dict(optimizer=dict(type="Adam", lr=2.5e-3, betas=(0.0, 0.99))),
+    discriminator=dict(optimizer=dict(type="Adam", lr=2.5e-3 * lazy, betas=(0.0, 0.99**lazy))),
+)
+train_cfg = dict(max_iters=25_000, val_interval=2500)  # 400,000 images
+train_dataloader = dict(
+    batch_size=batch_size,
+    num_workers=0,
+    dataset=dict(
+        type="CachedImages", dataset=dict(type="SyntheticFaces", size=size, seed=0), length=pictures, workers=2
+    ),
+    sampler=dict(type="SeekableSampler"),
+    collate_fn=dict(type="default_collate"),
+)
+# Held out: the faces of another seed. A full validation set takes minutes to draw, once.
+val_cfg = dict()
+val_dataloader = dict(
+    batch_size=32,
+    num_workers=0,
+    dataset=dict(type="CachedImages", dataset=dict(type="SyntheticFaces", size=size, seed=1), length=1024, workers=2),
+    sampler=dict(type="DefaultSampler", shuffle=False),
+    collate_fn=dict(type="default_collate"),
+)
+val_evaluator = dict(
+    type="FrechetDistance",
+    features=dict(type="DiscriminatorFeatures", network=dict(type="StyleGAN2Discriminator", size=size,
+                  channel_base=1024, channel_max=64), seed=0),
+)  # fmt: skip
+test_cfg, test_dataloader, test_evaluator = val_cfg, val_dataloader, val_evaluator
+
+default_hooks.merge(
+    dict(checkpoint=dict(interval=500, max_keep_ckpts=2, save_best="frechet", rule="less"), logger=dict(interval=50))
+)
+custom_hooks = [
+    dict(type="GeneratorEMA", modules=["generator"], half_life=5_000),
+    dict(type="ImageSheets", interval=500, count=64, columns=8),
+]
