@@ -18,6 +18,7 @@ from faceuv.geometry.projection import pose, project
 from faceuv.geometry.uv import UVCorrespondence, bake, sample_map
 from faceuv.renderers.base import Renderer
 from faceuv.renderers.interpolation import interpolate
+from faceuv.renderers.occlusion import visible_points
 from faceuv.structures import Mesh
 
 
@@ -77,17 +78,16 @@ def visibility_mask(renderer: Renderer, mesh: Mesh, chart: UVCorrespondence, *, 
     ``mesh`` is in the world frame; ``chart`` is the UV correspondence of the mask's resolution. The test is exact for
     each point (see :func:`~faceuv.renderers.occlusion.visible_points`) and does not depend on the image's resolution.
     """
-    from faceuv.renderers.occlusion import visible_points
-
     camera = renderer.camera
     with torch.no_grad():
         pixels = project(mesh.vertices, camera, height, width)
-        surface = bake(mesh.vertices, chart).flatten(2).transpose(1, 2)
+        on_chart = (chart.face_id >= 0).flatten().nonzero().squeeze(1)
+        surface = bake(mesh.vertices, chart).flatten(2).transpose(1, 2).index_select(1, on_chart)
         points = project(surface, camera, height, width)
-        faces = mesh.faces
-        visible = visible_points(pixels, faces, points, height, width, near=camera.near)
-        visible &= (chart.face_id >= 0).flatten()
-    return visible.to(mesh.vertices.dtype).unflatten(1, (1, chart.height, chart.width))
+        seen = visible_points(pixels, mesh.faces, points, height, width, near=camera.near)
+        mask = mesh.vertices.new_zeros(seen.shape[0], chart.height * chart.width)
+        mask[:, on_chart] = seen.to(mask.dtype)
+    return mask.unflatten(1, (1, chart.height, chart.width))
 
 
 def combine_view_masks(original: Tensor, symmetric: Tensor, *, override: float = 0.5) -> tuple[Tensor, Tensor]:
