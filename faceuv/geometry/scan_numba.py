@@ -9,7 +9,9 @@ from torch import Tensor
 
 from faceuv.geometry.scan import Cull, check_scan_input
 
+_torch_threads = torch.get_num_threads()
 _MOST_THREADS: int = numba.get_num_threads()  # as NUMBA_NUM_THREADS or the machine's cores say
+torch.set_num_threads(_torch_threads)  # asking numba starts its threads, and may set torch's number to theirs
 _SIDES = {"none": (True, True), "back": (True, False), "front": (False, True)}  # cull → (draw front, draw back)
 
 
