@@ -29,7 +29,7 @@ def visible_points(
         points: ``(B, N, 3)`` projected surface points with depth.
         tolerance: a face occludes if it is nearer by more than this share of the depth (the point's own face is not).
 
-    Points are sorted into cells of the picture; each face is tested against the points in the cells of its bounding box.
+    Points are sorted into cells; each face is tested against the points in the cells of its bounding box.
     """
     # Cells so fine that few hold two points: then a face meets hardly any point that it does not cover.
     fine = max(1, math.ceil(math.sqrt(_CELLS_PER_POINT * points.shape[1] / (height * width))))
