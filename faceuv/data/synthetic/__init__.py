@@ -7,4 +7,14 @@ from faceuv.data.synthetic.seeds import FACTORS, SceneSeeds
 from faceuv.data.synthetic.studio import Studio, Take
 from faceuv.data.synthetic.truth import FIELDS
 
-__all__ = ["FACTORS", "FIELDS", "ProceduralGenerator", "Scene", "SceneSeeds", "Studio", "SyntheticFaces", "Take", "Truth"]
+__all__ = [
+    "FACTORS",
+    "FIELDS",
+    "ProceduralGenerator",
+    "Scene",
+    "SceneSeeds",
+    "Studio",
+    "SyntheticFaces",
+    "Take",
+    "Truth",
+]

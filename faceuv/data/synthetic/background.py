@@ -12,32 +12,38 @@ from faceuv.data.synthetic.seeds import smooth_noise, uniforms
 _COARSE = 40
 _PANELS, _LIGHTS = 5, 7
 # muted pairs of display-referred colours, upper and lower
-_STUDIO = torch.tensor(
-    [
-        [[0.78, 0.79, 0.80], [0.62, 0.63, 0.65]], [[0.30, 0.31, 0.34], [0.18, 0.18, 0.20]], [[0.62, 0.66, 0.70], [0.45, 0.49, 0.54]],
-        [[0.72, 0.67, 0.60], [0.55, 0.49, 0.43]], [[0.36, 0.42, 0.40], [0.24, 0.28, 0.27]], [[0.92, 0.92, 0.91], [0.80, 0.80, 0.79]],
-        [[0.52, 0.42, 0.38], [0.34, 0.27, 0.25]], [[0.42, 0.50, 0.62], [0.28, 0.34, 0.44]],
-    ]
-)  # fmt: skip
-_OUTDOOR = torch.tensor(
-    [
-        [[0.72, 0.82, 0.92], [0.38, 0.46, 0.28]], [[0.80, 0.84, 0.86], [0.46, 0.46, 0.42]], [[0.46, 0.56, 0.36], [0.30, 0.38, 0.22]],
-        [[0.88, 0.80, 0.68], [0.50, 0.42, 0.34]], [[0.62, 0.74, 0.88], [0.58, 0.54, 0.46]], [[0.34, 0.42, 0.28], [0.44, 0.48, 0.30]],
-    ]
-)  # fmt: skip
-_INDOOR = torch.tensor(
-    [
-        [[0.74, 0.70, 0.63], [0.42, 0.34, 0.27]], [[0.60, 0.58, 0.56], [0.36, 0.33, 0.31]], [[0.44, 0.36, 0.30], [0.26, 0.20, 0.17]],
-        [[0.80, 0.78, 0.74], [0.56, 0.50, 0.44]], [[0.34, 0.36, 0.40], [0.20, 0.20, 0.22]],
-    ]
-)  # fmt: skip
+_STUDIO = (
+    ((0.78, 0.79, 0.80), (0.62, 0.63, 0.65)),
+    ((0.30, 0.31, 0.34), (0.18, 0.18, 0.20)),
+    ((0.62, 0.66, 0.70), (0.45, 0.49, 0.54)),
+    ((0.72, 0.67, 0.60), (0.55, 0.49, 0.43)),
+    ((0.36, 0.42, 0.40), (0.24, 0.28, 0.27)),
+    ((0.92, 0.92, 0.91), (0.80, 0.80, 0.79)),
+    ((0.52, 0.42, 0.38), (0.34, 0.27, 0.25)),
+    ((0.42, 0.50, 0.62), (0.28, 0.34, 0.44)),
+)
+_OUTDOORS = (
+    ((0.72, 0.82, 0.92), (0.38, 0.46, 0.28)),
+    ((0.80, 0.84, 0.86), (0.46, 0.46, 0.42)),
+    ((0.46, 0.56, 0.36), (0.30, 0.38, 0.22)),
+    ((0.88, 0.80, 0.68), (0.50, 0.42, 0.34)),
+    ((0.62, 0.74, 0.88), (0.58, 0.54, 0.46)),
+    ((0.34, 0.42, 0.28), (0.44, 0.48, 0.30)),
+)
+_INDOORS = (
+    ((0.74, 0.70, 0.63), (0.42, 0.34, 0.27)),
+    ((0.60, 0.58, 0.56), (0.36, 0.33, 0.31)),
+    ((0.44, 0.36, 0.30), (0.26, 0.20, 0.17)),
+    ((0.80, 0.78, 0.74), (0.56, 0.50, 0.44)),
+    ((0.34, 0.36, 0.40), (0.20, 0.20, 0.22)),
+)
 
 
 def paint_background(numbers: Tensor, seed: Tensor, size: int) -> Tensor:
     """``(B, 3, size, size)`` in [0, 1]; ``numbers`` is the factor ``background``. Painted small, enlarged smoothly."""
     draw = Draw(numbers)
     kind = draw.choice([0.38, 0.30, 0.32])  # studio, outdoors, indoors
-    tables = [table.to(numbers) for table in (_STUDIO, _OUTDOOR, _INDOOR)]
+    tables = [numbers.new_tensor(table) for table in (_STUDIO, _OUTDOORS, _INDOORS)]
     pick = draw.uniform()
     pairs = torch.stack([table[(pick * len(table)).long().clamp(max=len(table) - 1)] for table in tables], 1)
     pair = pairs[torch.arange(len(kind), device=kind.device), kind] * draw.uniform(0.8, 1.12)[:, None, None]
@@ -75,10 +81,19 @@ def paint_background(numbers: Tensor, seed: Tensor, size: int) -> Tensor:
     spots = uniforms(seed, (4, _LIGHTS), 4)[..., None, None]
     lit = one(draw.chance(0.25)) * (1 - studio)
     for k in range(_LIGHTS):
-        distance = torch.sqrt((x - 2.2 * spots[:, 0, k, None] + 1.1) ** 2 + (y - 1.6 * spots[:, 1, k, None] + 1.0) ** 2 + 1e-6)
+        distance = torch.sqrt(
+            (x - 2.2 * spots[:, 0, k, None] + 1.1) ** 2 + (y - 1.6 * spots[:, 1, k, None] + 1.0) ** 2 + 1e-6
+        )
         radius = 0.06 + 0.10 * spots[:, 2, k, None]
         disc = smoothstep(radius + 0.05, radius - 0.04, distance)
-        glow = torch.cat([torch.ones_like(disc), 0.75 + 0.2 * spots[:, 3, k, None] * torch.ones_like(disc), 0.5 * torch.ones_like(disc)], 1)
+        glow = torch.cat(
+            [
+                torch.ones_like(disc),
+                0.75 + 0.2 * spots[:, 3, k, None] * torch.ones_like(disc),
+                0.5 * torch.ones_like(disc),
+            ],
+            1,
+        )
         picture = picture + lit * disc * glow * 0.28
     large = F.interpolate(picture, size=(size, size), mode="bicubic", align_corners=False)
     return large.clamp(0.01, 1)

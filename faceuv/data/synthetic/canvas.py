@@ -19,8 +19,8 @@ from faceuv.models.faces.procedural.grid import CURVES, Grid, azimuth, reference
 class Canvas(nn.Module):
     """``size × size`` texels over the chart of a :class:`ProceduralFace`.
 
-    Buffers are ``(T, T)`` unless said otherwise; ``x, y, z`` are millimetres in the head frame (between the ears, at the
-    height of the pupils; x to the subject's left).
+    Buffers are ``(T, T)`` unless said otherwise; ``x, y, z`` are millimetres in the head frame (between the ears, at
+    the height of the pupils; x to the subject's left).
     """
 
     def __init__(self, model: FaceModel, size: int) -> None:
@@ -33,7 +33,7 @@ class Canvas(nn.Module):
         across = 2 * u - 1
         x_reference = reference_x(across)
         average = Anatomy()
-        upper, lower, lid_along = eye.margins(x_reference, average)
+        lid_along = eye.margins(x_reference, average)[2]
         lip = mouth.curves(x_reference, average)
         self.eye_centre = eye.centre(average)
         # Texel centres in the grid of vertices: the columns are even, the rows are not.
@@ -129,7 +129,7 @@ class Canvas(nn.Module):
         return normals.flatten(1, 2), along_u.flatten(1, 2), along_v.flatten(1, 2)
 
     def surface_normals(self, normals: Tensor, along_u: Tensor, along_v: Tensor, height: Tensor) -> Tensor:
-        """Unit normals ``(B, 3, T, T)`` of the surface raised by ``height (B, 1, T, T)`` decimetres along its normals."""
+        """Unit normals ``(B, 3, T, T)`` of the surface raised along its normals by ``height (B, 1, T, T)`` dm."""
         smooth, tangent_u, tangent_v = self.spread(torch.cat([normals, along_u, along_v], 2)).split(3, 1)
         smooth = F.normalize(smooth, dim=1, eps=1e-20)
         slope_v, slope_u = torch.gradient(height, spacing=1 / self.size, dim=(2, 3))

@@ -57,7 +57,9 @@ class SyntheticFaces(Dataset[dict[str, Tensor]]):
         self.truth = check_fields(truth)
         self.hold = dict(hold or {})
         self.device = torch.device(device)
-        self.studio = Studio(face_model, renderer, size=size, samples=samples, texture_size=texture_size).to(self.device)
+        self.studio = Studio(face_model, renderer, size=size, samples=samples, texture_size=texture_size).to(
+            self.device
+        )
         self.seeds([0])  # an unknown factor to hold is an error here, not in a worker
 
     def __len__(self) -> int:

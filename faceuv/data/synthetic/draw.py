@@ -65,7 +65,7 @@ def mix(below: Tensor, above: Tensor, cover: Tensor) -> Tensor:
 
 
 def interpolate(x: Tensor, knots: Tensor, values: Tensor) -> Tensor:
-    """Piecewise linear through ``(knots (K,), values (..., K))``, ends held; ``x`` broadcasts against ``values[..., 0]``."""
+    """Piecewise linear through ``(knots (K,), values (..., K))``, ends held; ``x`` broadcasts."""
     result = values[..., 0] + torch.zeros_like(x)
     for k in range(len(knots) - 1):
         share = ((x - knots[k]) / (knots[k + 1] - knots[k])).clamp(0, 1)

@@ -16,9 +16,18 @@ from faceuv.models.faces.procedural.mouth import TEETH, TONGUE
 
 # Display-referred RGB.
 _IRIS = torch.tensor(
-    [[0.36, 0.26, 0.20], [0.46, 0.34, 0.24], [0.58, 0.50, 0.36], [0.50, 0.58, 0.44], [0.48, 0.60, 0.70], [0.60, 0.65, 0.68]]
+    [
+        [0.36, 0.26, 0.20],
+        [0.46, 0.34, 0.24],
+        [0.58, 0.50, 0.36],
+        [0.50, 0.58, 0.44],
+        [0.48, 0.60, 0.70],
+        [0.60, 0.65, 0.68],
+    ]
 )
-_LIPSTICKS = torch.tensor([[0.74, 0.28, 0.32], [0.82, 0.42, 0.46], [0.66, 0.20, 0.30], [0.78, 0.46, 0.42], [0.58, 0.26, 0.32]])
+_LIPSTICKS = torch.tensor(
+    [[0.74, 0.28, 0.32], [0.82, 0.42, 0.46], [0.66, 0.20, 0.30], [0.78, 0.46, 0.42], [0.58, 0.26, 0.32]]
+)
 _SHADOWS = torch.tensor([[0.42, 0.32, 0.30], [0.46, 0.36, 0.44], [0.36, 0.38, 0.46], [0.60, 0.46, 0.40]])
 
 
@@ -43,9 +52,15 @@ class FeaturePainter(nn.Module):
             self.register_buffer(name, table.clone())
         bare = (1 - canvas.lips) * canvas.smooth_skin
         moustache = (1.15 * canvas.spot(0, -53, 29, 8.5) * smoothstep(-43, -49, y)).clamp(0, 1) * smoothstep(55, 75, z)
-        chin = (smoothstep(-71, -80, y) + canvas.spot(30, -68, 6, 13)).clamp(0, 1) * smoothstep(40, 22, x) * smoothstep(20, 50, z)
+        chin = (
+            (smoothstep(-71, -80, y) + canvas.spot(30, -68, 6, 13)).clamp(0, 1)
+            * smoothstep(40, 22, x)
+            * smoothstep(20, 50, z)
+        )
         edge = -44 - 0.55 * (x - 40).clamp(-22, 16)
-        jaw = smoothstep(0, -20, y - edge) * smoothstep(-16, 14, z) * smoothstep(24, 40, x) * smoothstep(68, 56, x) + smoothstep(-74, -84, y)
+        jaw = smoothstep(0, -20, y - edge) * smoothstep(-16, 14, z) * smoothstep(24, 40, x) * smoothstep(
+            68, 56, x
+        ) + smoothstep(-74, -84, y)
         jaw = jaw.clamp(0, 1) + canvas.spot(30, -66, 8, 14)
         jaw = jaw.clamp(0, 1)
         low = smoothstep(-128, -106, y)
@@ -75,8 +90,12 @@ class FeaturePainter(nn.Module):
         """Paint over ``albedo (B, 3, T, T)`` and ``relief (B, 1, T, T)`` mm; both are returned anew."""
         draw = Draw(numbers["features"])
         albedo, relief = self._beard(albedo, relief, Draw(numbers["beard"]), seeds["beard"], person)
-        albedo = self._patch(albedo, self.canvas.rows_between("upper_lip_top", "lower_lip_bottom", 0.03), self._lips, draw, person)
-        albedo = self._patch(albedo, self.canvas.rows_between("brow", "upper_lid", 0.055), self._brows, draw, person, seeds["features"])
+        albedo = self._patch(
+            albedo, self.canvas.rows_between("upper_lip_top", "lower_lip_bottom", 0.03), self._lips, draw, person
+        )
+        albedo = self._patch(
+            albedo, self.canvas.rows_between("brow", "upper_lid", 0.055), self._brows, draw, person, seeds["features"]
+        )
         albedo = self._patch(
             albedo, self.canvas.rows_between("brow", "lower_lid", 0.03), self._eyes, draw, Draw(numbers["eyes"]), person
         )
@@ -121,12 +140,16 @@ class FeaturePainter(nn.Module):
         tint = self.lipsticks[draw.choice([0.25, 0.25, 0.15, 0.25, 0.10])]
         strength = draw.chance(0.5) * woman * draw.uniform(0.25, 0.85)
         patch = patch * (1 - 0.06 * lips)
-        patch = mix(patch, tint[:, :, None, None] * (1 - 0.25 * person.darkness[:, None, None, None]), _wide(strength) * lips)
+        patch = mix(
+            patch, tint[:, :, None, None] * (1 - 0.25 * person.darkness[:, None, None, None]), _wide(strength) * lips
+        )
         y = canvas.y[rows]
         gloss = torch.exp(-(((y + 69.5) / 1.8) ** 2) - (canvas.x[rows] / 9) ** 2) * lips
         patch = mix(patch, torch.ones_like(patch), 0.22 * _wide(draw.uniform(0.1, 1.0)) * gloss)
         t = (v - CURVES["upper_lip_edge"]) / (CURVES["lower_lip_edge"] - CURVES["upper_lip_edge"])
-        dark, enamel, tongue = (patch.new_tensor(c).view(1, 3, 1, 1) for c in ((0.26, 0.12, 0.12), (0.90, 0.87, 0.82), (0.66, 0.38, 0.38)))
+        dark, enamel, tongue = (
+            patch.new_tensor(c).view(1, 3, 1, 1) for c in ((0.26, 0.12, 0.12), (0.90, 0.87, 0.82), (0.66, 0.38, 0.38))
+        )
         gaps = 0.86 + 0.14 * torch.abs(torch.cos(torch.pi * canvas.x_reference[rows] / 8.0)) ** 0.4
         teeth = smoothstep(TEETH[0] - 0.03, TEETH[0] + 0.05, t) * smoothstep(TEETH[1] + 0.03, TEETH[1] - 0.03, t)
         shade = 1 - 0.55 * smoothstep(0.25, 0.9, along)
@@ -145,17 +168,24 @@ class FeaturePainter(nn.Module):
         middle = 16.6 + _wide(height) + (4.4 + _wide(arch)) * rise - t
         half = 3.7 * _wide(thickness) * (1 - 0.62 * t.clamp(0, 1) ** 1.5)
         ends = smoothstep(-0.06, 0.16, inside) * smoothstep(1.04, 0.80, inside) * smoothstep(20, 40, z)
-        wide = torch.exp(-(((y - 20) / 9.5) ** 4)) * smoothstep(-0.1, 0.02, t) * smoothstep(1.12, 1.0, t) * smoothstep(20, 40, z)
+        wide = (
+            torch.exp(-(((y - 20) / 9.5) ** 4))
+            * smoothstep(-0.1, 0.02, t)
+            * smoothstep(1.12, 1.0, t)
+            * smoothstep(20, 40, z)
+        )
         # The linear albedo has an average brow of its own: fill it with the skin above before painting another.
         above = patch[:, :, :1].mean(3, keepdim=True)
-        own = torch.exp(-(torch.abs((y - 16.6 - 4.4 * torch.sin(torch.pi * t.clamp(0, 1) ** 1.15 * 0.82) + t) / 5.6) ** 3))
+        own = torch.exp(
+            -(torch.abs((y - 16.6 - 4.4 * torch.sin(torch.pi * t.clamp(0, 1) ** 1.15 * 0.82) + t) / 5.6) ** 3)
+        )
         lost = (above - patch).clamp_min(0) * (own * wide)
         patch = patch + 0.9 * lost
         strokes = F.grid_sample(
             normals(seed, (1, 96, 14), 1), self.brow_grid[:, rows].expand(len(patch), -1, -1, -1),
             mode="bilinear", padding_mode="reflection", align_corners=True,
         )  # fmt: skip
-        cover = torch.exp(-torch.abs((y - middle) / half) ** 2.4) * ends
+        cover = torch.exp(-(torch.abs((y - middle) / half) ** 2.4)) * ends
         cover = cover * (0.74 + 0.30 * strokes).clamp(0.15, 1.1) * _wide(density)
         colour = person.hair_colour[:, :, None, None] * 0.72 + 0.02
         return mix(patch, colour.clamp(0.08, 0.5), cover.clamp(0, 0.93))
@@ -176,7 +206,14 @@ class FeaturePainter(nn.Module):
         look_x, look_y = _wide(eyes.normal(0, 1.5)), _wide(eyes.normal(0, 0.5))
         dx, dy = x.abs() - centre[0] - side * look_x, y - centre[1] - 0.3 - look_y
         radius = torch.sqrt(dx.square() + dy.square() + 1e-6)
-        likely = torch.stack([0.15 + 2.5 * person.darkness, torch.full_like(person.age, 0.22), *(0.18 * (1 - person.darkness) ** 2,) * 4], 1)
+        likely = torch.stack(
+            [
+                0.15 + 2.5 * person.darkness,
+                torch.full_like(person.age, 0.22),
+                *(0.18 * (1 - person.darkness) ** 2,) * 4,
+            ],
+            1,
+        )
         iris_colour = self.irises[eyes.choice(likely)] * eyes.uniform(0.8, 1.1)[:, None]
         iris_colour = iris_colour[:, :, None, None]
         white = mix(
@@ -187,7 +224,9 @@ class FeaturePainter(nn.Module):
         iris = mix(iris, 0.42 * iris_colour, smoothstep(4.9, 5.9, radius))
         ball = mix(white, iris, smoothstep(6.4, 5.7, radius))
         pupil = _wide(eyes.uniform(2.2, 2.9))
-        ball = mix(ball, patch.new_tensor([0.05, 0.045, 0.045]).view(1, 3, 1, 1), smoothstep(pupil + 0.4, pupil - 0.3, radius))
+        ball = mix(
+            ball, patch.new_tensor([0.05, 0.045, 0.045]).view(1, 3, 1, 1), smoothstep(pupil + 0.4, pupil - 0.3, radius)
+        )
         t = (v - CURVES["upper_lid"]) / (CURVES["lower_lid"] - CURVES["upper_lid"])
         ball = ball * (1 - 0.42 * torch.exp(-((t / 0.2) ** 2)) - 0.10 * torch.exp(-(((1 - t) / 0.12) ** 2)))
         ball = ball * (1 - 0.12 * smoothstep(0.4, 1.0, along.abs()))

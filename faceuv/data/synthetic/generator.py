@@ -44,8 +44,8 @@ class ProceduralGenerator(nn.Module):
     """Not a GAN: codes are read as scenes of the synthetic faces and drawn; every code's truth is known exactly.
 
     The interface is StyleGAN2's: ``mapping(z) → w (B, D)``, ``synthesis(code) → image (B, 3, S, S)`` in [0, 1], for
-    ``code (B, D)`` or ``(B, L, D)``. Pictures are differentiable in the code wherever the renderer is (shape, expression,
-    pose, albedo, light, …); choices such as the style of the hair are piecewise constant in it.
+    ``code (B, D)`` or ``(B, L, D)``. Pictures are differentiable in the code wherever the renderer is (shape,
+    expression, pose, albedo, light, …); choices such as the style of the hair are piecewise constant in it.
 
     Args:
         size: side of the pictures, a power of two.
@@ -115,7 +115,9 @@ class ProceduralGenerator(nn.Module):
         """``(B, D)`` or ``(B, L, D)`` → ``(B, L, D)``."""
         if not isinstance(code, Tensor) or code.ndim not in (2, 3):
             came = tuple(code.shape) if isinstance(code, Tensor) else type(code).__name__
-            raise InputError(f"a code must have shape (B, {self.num_layers}, {self.code_dim}) or (B, {self.code_dim}), got {came}")
+            raise InputError(
+                f"a code must have shape (B, {self.num_layers}, {self.code_dim}) or (B, {self.code_dim}), got {came}"
+            )
         check_floating("a code", code)
         if code.ndim == 2:
             check_shape("a w code", code, ("B", self.code_dim))

@@ -49,7 +49,9 @@ class Glasses(nn.Module):
         power = draw.uniform(0.55, 1.0)[:, None]
         thick = draw.uniform(0.9, 2.6)[:, None]
         tone, hue = draw.skewed(2.2, 0.6), draw.normal()
-        dark = torch.stack([tone + 0.06 + 0.05 * hue.clamp_min(0), tone + 0.05, tone + 0.05 - 0.02 * hue], 1).clamp(0.03, 0.9)
+        dark = torch.stack([tone + 0.06 + 0.05 * hue.clamp_min(0), tone + 0.05, tone + 0.05 - 0.02 * hue], 1).clamp(
+            0.03, 0.9
+        )
         rest = self.follow.rest
         moved = (self.follow(identity) - rest) * MM_PER_DM
         cos, sin = self.turn.cos(), self.turn.sin()
@@ -66,7 +68,9 @@ class Glasses(nn.Module):
         outer_left, outer_right = rims[0][:, _RIM // 2], rims[1][:, 0]
         inner_left, inner_right = rims[0][:, 1], rims[1][:, _RIM // 2 - 1]
         share = torch.linspace(0, 1, _BRIDGE, device=numbers.device)[None, :, None]
-        bow = torch.stack([torch.zeros_like(share), 4 * torch.sin(math.pi * share), 2 * torch.sin(math.pi * share)], -1)[..., 0, :]
+        bow = torch.stack(
+            [torch.zeros_like(share), 4 * torch.sin(math.pi * share), 2 * torch.sin(math.pi * share)], -1
+        )[..., 0, :]
         tubes.append(_tube(inner_left[:, None] * (1 - share) + inner_right[:, None] * share + bow, thick, closed=False))
         share = torch.linspace(0, 1, _ARM, device=numbers.device)[None, :, None]
         for hinge, temple, ear in ((outer_left, 3, 5), (outer_right, 4, 6)):

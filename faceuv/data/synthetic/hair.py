@@ -174,7 +174,10 @@ class Hair(nn.Module):
         azimuth = torch.atan2(x, z - CENTRE[2])[None, None].expand(len(style.line), -1, -1, -1)
         above = y - self.lower_edge(azimuth, style) + 2.2 * ragged
         behind_face = smoothstep(-70.0, 0.0, above + 40)
-        crown = smoothstep(1.0, 1.5, azimuth.abs()) * (style.kind == 0)[:, None, None, None] + (style.kind > 0)[:, None, None, None]
+        crown = (
+            smoothstep(1.0, 1.5, azimuth.abs()) * (style.kind == 0)[:, None, None, None]
+            + (style.kind > 0)[:, None, None, None]
+        )
         roots = smoothstep(-4.0, 8.0, above) * style.scalp[:, None, None, None] * crown
         shade = torch.exp(-((-above).clamp_min(0) / 8)) * (above < 0) * smoothstep(15, 40, y) * behind_face
         depth = (0.06 + 0.20 * smoothstep(3.0, 12.0, style.top)) * style.there
@@ -226,7 +229,9 @@ class Hair(nn.Module):
         thickness = thickness * (1 + (0.10 + 0.30 * style.curl[one]) * ripple)
         thickness = thickness * mix(smoothstep(1.03, 0.62, along), torch.ones_like(along), falls)
         at_edge = smoothstep(0.0, 22 * _DEGREE, outward - keep + 3 * _DEGREE)
-        thickness = thickness * mix(torch.ones_like(at_edge), 0.35 + 0.65 * at_edge, style.swept[one] * smoothstep(-10.0, 20.0, height))
+        thickness = thickness * mix(
+            torch.ones_like(at_edge), 0.35 + 0.65 * at_edge, style.swept[one] * smoothstep(-10.0, 20.0, height)
+        )
         thickness = thickness * smoothstep(-0.02, 0.12, along + 0.03)
 
         texel = torch.stack([_wrap(azimuth) / math.pi, polar / (55 * _DEGREE) - 1], -1)
@@ -242,12 +247,15 @@ class Hair(nn.Module):
         light = light * (1 + 0.10 * style.curl[one] * ripple)
         sheets = []
         for share, extra in SHEETS:
-            raised = 0.028 + 0.01 * share + share * thickness / MM_PER_DM + 0.012 * share * bulge * (0.3 + style.curl[one])
+            raised = (
+                0.028 + 0.01 * share + share * thickness / MM_PER_DM + 0.012 * share * bulge * (0.3 + style.curl[one])
+            )
             radius = skull[:, 0] + raised
             flare = drop / MM_PER_DM * (0.05 - 0.10 * smoothstep(60.0, 200.0, drop)) + share * waves / MM_PER_DM * 0.8
             level = radius * torch.sin(polar) + flare
             position = torch.stack(
-                [level * torch.sin(azimuth), radius * torch.cos(polar) - drop / MM_PER_DM, level * torch.cos(azimuth)], -1
+                [level * torch.sin(azimuth), radius * torch.cos(polar) - drop / MM_PER_DM, level * torch.cos(azimuth)],
+                -1,
             )
             position = position + self.centre + skull[:, 1:].permute(0, 2, 3, 1)
             normal, tangent = _frame(position)
@@ -272,7 +280,9 @@ def _wrap(angle: Tensor) -> Tensor:
 def _frame(position: Tensor) -> tuple[Tensor, Tensor]:
     """Outward normals and downward tangents ``(B, rows, columns, 3)``."""
     down = torch.cat([position[:, 1:], position[:, -1:]], 1) - torch.cat([position[:, :1], position[:, :-1]], 1)
-    across = torch.cat([position[:, :, 1:], position[:, :, -1:]], 2) - torch.cat([position[:, :, :1], position[:, :, :-1]], 2)
+    across = torch.cat([position[:, :, 1:], position[:, :, -1:]], 2) - torch.cat(
+        [position[:, :, :1], position[:, :, :-1]], 2
+    )
     normal = F.normalize(torch.linalg.cross(down, across, dim=-1), dim=-1, eps=1e-12)
     # where locks are crowded together the sheet folds: lean its normals outward
     outward = F.normalize(position - position.mean((1, 2), keepdim=True), dim=-1)

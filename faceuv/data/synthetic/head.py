@@ -67,7 +67,7 @@ def to_object(points: Array) -> Tensor:
 
 
 class BackOfHead(nn.Module):
-    """The skull behind the ears and the nape, continued from the face's chart by repeating the chart's border colours."""
+    """The skull behind the ears and the nape, continued from the chart by repeating its border colours."""
 
     def __init__(self, model: FaceModel, canvas: Canvas) -> None:
         super().__init__()

@@ -12,7 +12,7 @@ from faceuv.data.synthetic.features import Person
 from faceuv.geometry import ambient_light, directional_light
 from faceuv.models.faces.base import FaceModel
 
-# How the average man differs from the average woman, in standard deviations of the model's measures; half of it each way.
+# How the average man differs from the average woman, in standard deviations of each measure; half of it each way.
 _DIMORPHISM = {
     "brow_depth": 0.9, "glabella_depth": 0.8, "jaw_width": 0.9, "chin_width": 0.9, "chin_height": -0.5,
     "eye_opening": -0.7, "upper_lip": -0.6, "lower_lip": -0.5, "cheek_fullness": -0.3, "nose_length": 0.4,
@@ -100,10 +100,20 @@ class Population(nn.Module):
         """Display-referred RGB ``(B, 3)``: dark skins have dark hair, old heads grey hair."""
         light = (1 - darkness).clamp(0.02, 1) ** 2
         grey = smoothstep(0.62, 1.0, age)
-        weights = [0.10 + 2.2 * darkness, 0.30 + 0.6 * darkness, *(light * w for w in (0.26, 0.20, 0.10, 0.18, 0.16)), 0.8 * grey, 0.6 * grey]
+        weights = [
+            0.10 + 2.2 * darkness,
+            0.30 + 0.6 * darkness,
+            *(light * w for w in (0.26, 0.20, 0.10, 0.18, 0.16)),
+            0.8 * grey,
+            0.6 * grey,
+        ]
         table = torch.stack([w * (1 - 0.6 * grey) if k < 7 else w for k, w in enumerate(weights)], 1)
         colour = self.hair_colours[draw.choice(table)]
-        return colour * draw.uniform(0.85, 1.18)[:, None] * torch.stack([1 + 0.03 * draw.normal(), torch.ones_like(age), 1 + 0.03 * draw.normal()], 1)
+        return (
+            colour
+            * draw.uniform(0.85, 1.18)[:, None]
+            * torch.stack([1 + 0.03 * draw.normal(), torch.ones_like(age), 1 + 0.03 * draw.normal()], 1)
+        )
 
     def light(self, numbers: Tensor) -> Tensor:
         """``(B, 3, 9)``: an ambient part, a key light from above on either side, at times a fill or a rim."""

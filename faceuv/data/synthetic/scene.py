@@ -40,4 +40,6 @@ class Scene:
         return Scene({k: v[rows] for k, v in self.numbers.items()}, {k: v[rows] for k, v in self.noise.items()})
 
     def to(self, device: torch.device | str) -> Scene:
-        return Scene({k: v.to(device) for k, v in self.numbers.items()}, {k: v.to(device) for k, v in self.noise.items()})
+        return Scene(
+            {k: v.to(device) for k, v in self.numbers.items()}, {k: v.to(device) for k, v in self.noise.items()}
+        )

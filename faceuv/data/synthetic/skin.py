@@ -34,11 +34,16 @@ class SkinPainter(nn.Module):
         shade = shade + 0.07 * canvas.spot(22, 2, 8, 9) + 0.06 * canvas.spot(17, -38, 5, 7) * (z > 60)
         shade = shade + 0.05 * canvas.spot(0, -78, 17, 3.5)
         self.register_buffer("shade", shade.clamp(0, 0.4))
-        # A soft sheen where skin is oily, as cameras with a fill light see it; fixed to the skin, so part of the albedo.
+        # A soft sheen where skin is oily, as a fill light shows it; fixed to the skin, so part of the albedo.
         sheen = 0.55 * canvas.spot(0, 42, 26, 13) + 0.6 * torch.exp(-((x / 3.2) ** 2)) * smoothstep(-38, -28, y) * (
             smoothstep(14, 0, y)
         )
-        sheen = sheen + 0.5 * canvas.spot(0, -33, 5, 5) + 0.55 * canvas.spot(40, -18, 9, 6) + 0.3 * canvas.spot(0, -95, 8, 6)
+        sheen = (
+            sheen
+            + 0.5 * canvas.spot(0, -33, 5, 5)
+            + 0.55 * canvas.spot(40, -18, 9, 6)
+            + 0.3 * canvas.spot(0, -95, 8, 6)
+        )
         self.register_buffer("sheen", (sheen * canvas.smooth_skin * (1 - canvas.lips)).clamp(0, 1))
 
     melanin: Tensor
@@ -50,7 +55,9 @@ class SkinPainter(nn.Module):
     shade: Tensor
     sheen: Tensor
 
-    def forward(self, albedo: Tensor, numbers: Tensor, seed: Tensor, age: Tensor, male: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, albedo: Tensor, numbers: Tensor, seed: Tensor, age: Tensor, male: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """``albedo (B, 3, T, T)`` → painted albedo and relief ``(B, 1, T, T)`` in millimetres.
 
         ``numbers`` is the factor ``skin``, ``seed (B,)`` feeds the noise, ``age`` and ``male`` lie in [0, 1].
@@ -116,6 +123,11 @@ def _lines(canvas: Canvas) -> Tensor:
     lines.append(
         torch.exp(-(((y + 12 - ((x - 31) / 9) ** 2 * 1.8) / 1.2) ** 2)) * smoothstep(17, 22, x) * smoothstep(46, 39, x)
     )
-    lines.append(0.8 * torch.exp(-(((x - 29.5 + (y + 68) * 0.25) / 1.3) ** 2)) * smoothstep(-66, -71, y) * smoothstep(-90, -78, y))
+    lines.append(
+        0.8
+        * torch.exp(-(((x - 29.5 + (y + 68) * 0.25) / 1.3) ** 2))
+        * smoothstep(-66, -71, y)
+        * smoothstep(-90, -78, y)
+    )
     kept = canvas.smooth_skin * (1 - canvas.lips)
     return torch.stack([line * kept for line in lines])

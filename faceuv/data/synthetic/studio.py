@@ -14,25 +14,26 @@ from torch import Tensor, nn
 from faceuv.data.synthetic.alignment import Framing, align
 from faceuv.data.synthetic.background import paint_background
 from faceuv.data.synthetic.canvas import Canvas
-from faceuv.data.synthetic.draw import Draw, smoothstep
+from faceuv.data.synthetic.draw import Draw
 from faceuv.data.synthetic.features import FeaturePainter, Person
 from faceuv.data.synthetic.glasses import Glasses
-from faceuv.data.synthetic.hair import Hair, HairStyle, Sheet, draw_style
+from faceuv.data.synthetic.hair import Hair, HairStyle, draw_style
 from faceuv.data.synthetic.head import PIVOT, BackOfHead, Bust, to_object
+from faceuv.data.synthetic.layers import lay_hair, shade_opaque, strand_texture
 from faceuv.data.synthetic.population import Population, make_person
 from faceuv.data.synthetic.scene import Scene
-from faceuv.data.synthetic.seeds import normals, smooth_noise
+from faceuv.data.synthetic.seeds import smooth_noise
 from faceuv.data.synthetic.skin import SkinPainter
 from faceuv.errors import InputError
-from faceuv.geometry import euler_to_matrix, pose, rotate, sample_map, sh_irradiance
+from faceuv.geometry import euler_to_matrix, pose, rotate, sample_map
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.procedural.build import MM_PER_DM
 from faceuv.registry import FACE_MODELS, RENDERERS
-from faceuv.renderers.base import Renderer, View
+from faceuv.renderers.base import Renderer
 from faceuv.renderers.edge_gradient import edge_gradient
-from faceuv.renderers.interpolation import interpolate, spread
 from faceuv.structures import Coefficients, Mesh, UVMaps
 
+_BEHIND = 100.0  # dm: behind the camera, where nothing is drawn
 _BODY_TURN = (0.1, 0.4, 0.25)  # the share of the head's pitch, yaw and roll that the shoulders follow
 
 
@@ -86,10 +87,18 @@ class Studio(nn.Module):
         glasses: float = 0.16,
     ) -> None:
         super().__init__()
-        for name, value, least in (("size", size, 16), ("samples", samples, 1), ("texture_size", texture_size or 64, 64)):
+        for name, value, least in (
+            ("size", size, 16),
+            ("samples", samples, 1),
+            ("texture_size", texture_size or 64, 64),
+        ):
             if not isinstance(value, int) or value < least:
                 raise InputError(f"{name} must be a whole number of at least {least}, got {value!r}")
-        config = {"type": "ProceduralFace", "rows": 97, "columns": 81, "verbose": False} if face_model is None else face_model
+        config = (
+            {"type": "ProceduralFace", "rows": 97, "columns": 81, "verbose": False}
+            if face_model is None
+            else face_model
+        )
         self.face_model: FaceModel = FACE_MODELS.build(config)
         self.renderer: Renderer = RENDERERS.build(renderer)
         # a second view of the same renderer: each remembers the edges of one mesh
@@ -165,28 +174,56 @@ class Studio(nn.Module):
             ],
             1,
         )
-        uv = torch.cat([model.uv, self.back.uv, self.back.uv.new_zeros(mesh.vertices.shape[1] - len(model.uv) - len(self.back.uv), 2)])
-        painted = torch.cat([clothes.colours.new_zeros(len(scene), len(model.uv) + len(self.back.uv), 3), clothes.colours, frames.colours], 1)
+        uv = torch.cat(
+            [
+                model.uv,
+                self.back.uv,
+                self.back.uv.new_zeros(mesh.vertices.shape[1] - len(model.uv) - len(self.back.uv), 2),
+            ]
+        )
+        painted = torch.cat(
+            [
+                clothes.colours.new_zeros(len(scene), len(model.uv) + len(self.back.uv), 3),
+                clothes.colours,
+                frames.colours,
+            ],
+            1,
+        )
         attributes = torch.cat([uv.expand(len(scene), -1, -1), vertex_normals, painted], 2)
         world_normals = (turn @ normal_map.flatten(2)).unflatten(2, normal_map.shape[2:])
 
         fine = self.size * self.samples
         view = self.renderer.look(mesh, height=fine, width=fine)
-        colour, depth = self._shade(view, attributes, torch.cat([diffuse, world_normals], 1), lighting)
-        covered, on_face = (view.face_id >= 0)[:, None], ((view.face_id >= 0) & (view.face_id < self.face_faces))[:, None]
-        background = paint_background(numbers["background"], noise["background"], fine)
-        image = torch.where(covered, colour, background)
+        image, depth = shade_opaque(
+            view,
+            attributes,
+            torch.cat([diffuse, world_normals], 1),
+            lighting,
+            textured=self.textured_faces,
+            mapped=self.face_faces,
+        )
+        covered = (view.face_id >= 0)[:, None]
+        on_face = covered & (view.face_id < self.face_faces)[:, None]
+        background = paint_background(numbers["background"], noise["background"], self.size)
+        image = torch.where(covered, image, F.interpolate(background, (fine, fine), mode="nearest"))
         if image.requires_grad:
             image = edge_gradient(image, view.pixels, view.face_id, view.at)
-        hair = torch.zeros_like(depth)
+        hair = torch.zeros_like(image[:, :1])
         if bool((style.there > 0).any()):
+            strands = strand_texture(noise["hair"])
             for sheet in self.hair(identity, style, noise["hair"]):
-                image, alpha = self._lay(sheet, image, depth, style, person, scene, rotation, translation, lighting)
+                vertices = pose(sheet.vertices, rotation, translation)
+                vertices = torch.where((style.there == 0)[:, None, None], vertices.new_full((), _BEHIND), vertices)
+                looks = [rotate(sheet.normals, turn), rotate(sheet.tangents, turn), sheet.attributes]
+                view = self.hair_renderer.look(Mesh(vertices, self.hair.faces), height=fine, width=fine)
+                image, alpha = lay_hair(image, view, torch.cat(looks, 2), strands, person.hair_colour, lighting, depth)
                 hair = hair + alpha * (1 - hair)
         mask = on_face * (1 - hair)
         foreground = torch.maximum(covered.to(hair.dtype), hair)
-        image, mask, foreground, hair, background = (self._reduce(t) for t in (image, mask, foreground, hair, background))
-        return Take(image.clamp(0, 1), mask, foreground, background, coefficients, maps, face, mesh, hair, world_normals)
+        image, mask, foreground, hair = (self._reduce(t) for t in (image, mask, foreground, hair))
+        return Take(
+            image.clamp(0, 1), mask, foreground, background, coefficients, maps, face, mesh, hair, world_normals
+        )
 
     def _stand(self, surface: Tensor, scene: Scene) -> tuple[Tensor, Tensor]:
         pitch, yaw, roll = self.population.head_turn(scene.numbers["pose"])
@@ -210,80 +247,5 @@ class Studio(nn.Module):
     def _mean_colour(picture: Tensor, weight: Tensor) -> Tensor:
         return (picture * weight).flatten(2).sum(2)
 
-    def _shade(self, view: View, attributes: Tensor, texture: Tensor, lighting: Tensor) -> tuple[Tensor, Tensor]:
-        """Lit colours ``(B, 3, H, W)`` and view depth ``(B, 1, H, W)`` of everything opaque (infinite where there is nothing)."""
-        values = interpolate(attributes, view.at)
-        uv = values[:, :2]
-        grid = spread(uv * 2 - 1, view.at, fill=-3.0)
-        # the maps are coarser than the supersampled picture: nothing to prefilter
-        looked_up = F.grid_sample(texture, grid, mode="bilinear", padding_mode="border", align_corners=False)
-        plain = spread(values[:, 2:], view.at).permute(0, 3, 1, 2)
-        textured = (view.face_id < self.textured_faces)[:, None]
-        mapped = (view.face_id < self.face_faces)[:, None]
-        albedo = torch.where(textured, looked_up[:, :3], plain[:, 3:])
-        normal = F.normalize(torch.where(mapped, looked_up[:, 3:], plain[:, :3]), dim=1, eps=1e-20)
-        depth = spread(view.at.depth[:, None], view.at, fill=torch.inf).permute(0, 3, 1, 2)
-        return albedo * _irradiance(normal, lighting), depth
-
-    def _lay(
-        self,
-        sheet: Sheet,
-        image: Tensor,
-        depth: Tensor,
-        style: HairStyle,
-        person: Person,
-        scene: Scene,
-        rotation: Tensor,
-        translation: Tensor,
-        lighting: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """Composite one sheet of hair; returns the picture and the sheet's coverage ``(B, 1, H, W)``."""
-        turn = euler_to_matrix(rotation)
-        vertices = pose(sheet.vertices, rotation, translation)
-        hidden = (style.there == 0)[:, None, None]
-        vertices = torch.where(hidden, vertices.new_full((), 100.0), vertices)
-        fine = image.shape[-1]
-        view = self.hair_renderer.look(Mesh(vertices, self.hair.faces), height=fine, width=fine)
-        values = interpolate(
-            torch.cat([rotate(sheet.normals, turn), rotate(sheet.tangents, turn), sheet.attributes], 2), view.at
-        )
-        values = torch.cat([values, view.at.depth[:, None]], 1)
-        picture = spread(values, view.at).permute(0, 3, 1, 2)
-        normal, tangent = (F.normalize(t, dim=1, eps=1e-12) for t in (picture[:, :3], picture[:, 3:6]))
-        place, cover, light, distance = picture[:, 6:8], picture[:, 8:9], picture[:, 9:10], picture[:, 10:]
-        seed = scene.noise["hair"]
-        strands = F.grid_sample(
-            torch.cat([F.interpolate(normals(seed, (1, 9, 150), 31), (36, 300), mode="bicubic"), F.interpolate(smooth_noise(seed, (12, 60), (6, 30), 32), (36, 300), mode="bilinear")], 1),
-            place.permute(0, 2, 3, 1), mode="bilinear", padding_mode="border", align_corners=False,
-        )  # fmt: skip
-        fine_strand, clump = strands[:, :1], strands[:, 1:]
-        alpha = smoothstep(0.25, 0.75, cover + 0.13 * fine_strand + 0.10 * clump)
-        visible = (view.face_id >= 0)[:, None] & (distance < depth + 0.02)
-        alpha = alpha * visible
-        inside = (normal[:, 2:] < 0).to(alpha.dtype)
-        normal = normal * (1 - 2 * inside)
-        tone = light * (1 + 0.10 * fine_strand + 0.08 * clump) * (1 - 0.42 * inside)
-        colour = person.hair_colour[:, :, None, None]
-        lit = _irradiance(normal, lighting)
-        toward = _main_light(lighting)[:, :, None, None] + normal.new_tensor([0.0, 0.0, 1.0])[None, :, None, None]
-        toward = F.normalize(toward, dim=1)
-        across = (1 - (tangent * toward).sum(1, keepdim=True).square()).clamp_min(0)
-        gleam = across**12 * (0.75 + 0.35 * fine_strand + 0.2 * clump).clamp(0, 1.6) * (normal * toward).sum(1, keepdim=True).clamp_min(0)
-        gloss = 0.16 * (0.35 + colour) * gleam * (1 - inside)
-        shaded = (colour * tone + gloss) * lit
-        return image + (shaded - image) * alpha, alpha
-
     def _reduce(self, picture: Tensor) -> Tensor:
         return F.avg_pool2d(picture, self.samples) if self.samples > 1 else picture
-
-
-def _irradiance(normal: Tensor, lighting: Tensor) -> Tensor:
-    """Light ``(B, 3, H, W)`` on ``normal (B, 3, H, W)``."""
-    light = sh_irradiance(normal.flatten(2).transpose(1, 2), lighting)
-    return light.transpose(1, 2).unflatten(2, normal.shape[2:])
-
-
-def _main_light(lighting: Tensor) -> Tensor:
-    """The direction ``(B, 3)`` that most light comes from."""
-    linear = lighting.sum(1)
-    return F.normalize(torch.stack([-linear[:, 3], -linear[:, 1], linear[:, 2]], 1), dim=1, eps=1e-6)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -89,7 +88,9 @@ def _landmarks(studio: Studio, take: Take) -> tuple[Tensor, Tensor]:
     place = project(points, camera, size, size)
     lifted = points + points.new_tensor([0.0, 0.0, _LIFT])
     scenery = project(take.scenery.vertices, camera, size, size)
-    seen = visible_points(scenery, take.scenery.faces, project(lifted, camera, size, size), size, size, near=camera.near)
+    seen = visible_points(
+        scenery, take.scenery.faces, project(lifted, camera, size, size), size, size, near=camera.near
+    )
     return place[..., :2], seen.to(place.dtype) * (_look_up(take.hair, place[..., :2]) < 0.5)
 
 
@@ -107,6 +108,3 @@ def _look_up(picture: Tensor, pixels: Tensor) -> Tensor:
     grid = pixels / (0.5 * picture.shape[-1]) - 1
     samples = F.grid_sample(picture, grid[:, None], mode="bilinear", padding_mode="zeros", align_corners=False)
     return samples[:, 0, 0]
-
-
-
