@@ -6,6 +6,7 @@ import torch
 from faceuv.errors import InputError
 from faceuv.models.stylegan2 import StyleGAN2Discriminator
 from faceuv.models.stylegan2.discriminator import minibatch_deviation
+from faceuv.registry import MODELS
 
 
 class TestMinibatchDeviation:
@@ -97,3 +98,10 @@ class TestDiscriminator:
             small_discriminator(torch.zeros(1, 3, 16, 16, dtype=torch.uint8))
         with pytest.raises(InputError, match="group must be"):
             StyleGAN2Discriminator(16, group=0)
+
+
+def test_is_a_registered_model():
+    built = MODELS.build(dict(type="StyleGAN2Discriminator", size=8, channel_base=32))
+    assert isinstance(built, StyleGAN2Discriminator)
+    rebuilt = StyleGAN2Discriminator(**built.settings())
+    rebuilt.load_state_dict(built.state_dict())
