@@ -7,6 +7,7 @@ import torch
 
 from faceuv.errors import InputError
 from faceuv.geometry import euler_to_matrix, face_normals, rotate, vertex_normals, vertex_tangents
+from faceuv.geometry.normals import scatter_to_vertices
 
 
 def sphere(rows=24, columns=33):
@@ -47,6 +48,18 @@ def test_a_lonely_vertex_has_no_normal_and_no_nan():
     normals = vertex_normals(vertices, torch.tensor([[0, 1, 2], [3, 3, 3]]))
     torch.testing.assert_close(normals[0, 3], torch.zeros(3))
     torch.testing.assert_close(normals[0, 0], torch.tensor([0.0, 0, 1]))
+
+
+def test_the_closed_form_is_the_formula():
+    vertices, faces, _ = sphere(7, 9)
+    vertices = torch.cat([vertices, vertices.flip(2) * 0.7]).requires_grad_()
+    weights = torch.randn(vertices.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    summed = scatter_to_vertices(face_normals(vertices, faces), faces, vertices.shape[1])
+    formula = torch.nn.functional.normalize(summed, dim=2)
+    expected = torch.autograd.grad((formula * weights).sum(), vertices)[0]
+    normals = vertex_normals(vertices, faces)
+    torch.testing.assert_close(normals, formula)
+    torch.testing.assert_close(torch.autograd.grad((normals * weights).sum(), vertices)[0], expected)
 
 
 def test_tangents_are_derivatives_by_uv():
