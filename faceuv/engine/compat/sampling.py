@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from mmengine.dist import get_dist_info, sync_random_seed
 from mmengine.runner import IterBasedTrainLoop
-from mmengine.runner.loops import _InfiniteDataloaderIterator
 from torch.utils.data import Sampler
 
 from faceuv.errors import InputError
@@ -68,11 +67,30 @@ class SeekableSampler(Sampler):
         return torch.randperm(self.size, generator=generator)
 
 
+class _Batches:
+    """Batches of a loader without end. It starts at once, because starting draws from the random generators: MMEngine
+    and its fork differ in when they do, and a resumed run must not."""
+
+    def __init__(self, loader: Any) -> None:
+        self.loader, self.epoch = loader, 0
+        self.iterator = iter(loader)
+
+    def __next__(self) -> Any:
+        try:
+            return next(self.iterator)
+        except StopIteration:
+            self.epoch += 1
+            if hasattr(self.loader.sampler, "set_epoch"):
+                self.loader.sampler.set_epoch(self.epoch)
+            self.iterator = iter(self.loader)
+            return next(self.iterator)
+
+
 @LOOPS.register_module(name="IterBasedTrainLoop")
 class SeekingTrainLoop(IterBasedTrainLoop):
     """Iteration-based training that goes on where it was: seeks where the sampler can, replays where it cannot."""
 
-    dataloader_iterator: _InfiniteDataloaderIterator
+    dataloader_iterator: Any
     resumed_data: dict[str, int] | None = None
     """What :meth:`data_state` gave when the checkpoint was saved; set by the runner on resume."""
     _first_iter = 0
@@ -115,12 +133,14 @@ class SeekingTrainLoop(IterBasedTrainLoop):
 
     def _seek(self) -> None:
         if self._iter == 0:
+            self.dataloader_iterator = _Batches(self.dataloader)
             return
         sampler = self.dataloader.sampler
         if not hasattr(sampler, "seek"):
             self.runner.logger.info(
                 f"{type(sampler).__name__} cannot seek: replaying {self._iter} batches (SeekableSampler would not)"
             )
+            self.dataloader_iterator = _Batches(self.dataloader)
             for _ in range(self._iter):
                 next(self.dataloader_iterator)
             return
@@ -136,4 +156,4 @@ class SeekingTrainLoop(IterBasedTrainLoop):
                 " samples differs from here on"
             )
         sampler.seek(self._first_position)
-        self.dataloader_iterator = _InfiniteDataloaderIterator(self.dataloader)
+        self.dataloader_iterator = _Batches(self.dataloader)
