@@ -105,7 +105,7 @@ class Face:
                 rotation[:, axis] = math.radians(_finite("an angle", degrees))
         return replace(self, coefficients=self.coefficients.replace(rotation=rotation))
 
-    def with_expression(self, coefficients: Tensor | None = None, **amounts: float) -> Face:
+    def with_expression(self, coefficients: Tensor | None = None, /, **amounts: float) -> Face:
         """A new expression.
 
         Args:

@@ -38,7 +38,9 @@ def test_the_readme_names_every_command():
 
 def test_no_requirement_names_a_package_that_is_not_its_authors():
     lines = (ROOT / "pyproject.toml").read_text(encoding="utf-8").splitlines()
-    required = [line for line in lines if re.match(r'\s*(\w+\s*=\s*\[)?\s*"', line) and not line.strip().startswith("#")]
+    required = [
+        line for line in lines if re.match(r'\s*(\w+\s*=\s*\[)?\s*"', line) and not line.strip().startswith("#")
+    ]
     for line in required:
         if "ignore_missing_imports" in line or ".*" in line:
             continue
