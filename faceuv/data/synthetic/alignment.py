@@ -15,7 +15,7 @@ from torch import Tensor
 from faceuv.geometry import pose, project
 from faceuv.structures import Camera
 
-_ROUNDS = 4
+_ROUNDS = 3
 
 
 class Framing(NamedTuple):

@@ -70,30 +70,18 @@ def paint_background(numbers: Tensor, seed: Tensor, size: int) -> Tensor:
     picture = picture * (1 + outdoors * leaves + (1 - outdoors) * 0.05 * clouds[:, :1])
 
     # panels: door frames, shelves, windows, trunks
-    place = uniforms(seed, (5, _PANELS), 3)[..., None, None]
-    for k in range(_PANELS):
-        centre, half = 2.4 * place[:, 0, k, None] - 1.2, 0.05 + 0.28 * place[:, 1, k, None]
-        low = 2.2 * place[:, 2, k, None] - 0.9
-        panel = smoothstep(half + 0.10, half - 0.06, (x - centre).abs()) * smoothstep(low + 0.15, low - 0.1, y)
-        change = (0.9 * place[:, 3, k, None] - 0.5) * (0.75 * indoors + 0.30 * outdoors)
-        picture = picture * (1 + panel * change)
+    centre, width, top, change, _ = uniforms(seed, (5, _PANELS), 3)[..., None, None].unbind(1)
+    half, low = 0.05 + 0.28 * width, 2.2 * top - 0.9
+    panels = smoothstep(half + 0.10, half - 0.06, (x - 2.4 * centre + 1.2).abs()) * smoothstep(low + 0.15, low - 0.1, y)
+    changes = 1 + panels * (0.9 * change - 0.5) * (0.75 * indoors + 0.30 * outdoors)
+    picture = picture * changes.prod(1, keepdim=True)
     # lights out of focus
-    spots = uniforms(seed, (4, _LIGHTS), 4)[..., None, None]
     lit = one(draw.chance(0.25)) * (1 - studio)
-    for k in range(_LIGHTS):
-        distance = torch.sqrt(
-            (x - 2.2 * spots[:, 0, k, None] + 1.1) ** 2 + (y - 1.6 * spots[:, 1, k, None] + 1.0) ** 2 + 1e-6
-        )
-        radius = 0.06 + 0.10 * spots[:, 2, k, None]
-        disc = smoothstep(radius + 0.05, radius - 0.04, distance)
-        glow = torch.cat(
-            [
-                torch.ones_like(disc),
-                0.75 + 0.2 * spots[:, 3, k, None] * torch.ones_like(disc),
-                0.5 * torch.ones_like(disc),
-            ],
-            1,
-        )
-        picture = picture + lit * disc * glow * 0.28
-    large = F.interpolate(picture, size=(size, size), mode="bicubic", align_corners=False)
-    return large.clamp(0.01, 1)
+    right, down, large, warm = uniforms(seed, (4, _LIGHTS), 4)[..., None, None].unbind(1)
+    distance = torch.sqrt((x - 2.2 * right + 1.1) ** 2 + (y - 1.6 * down + 1.0) ** 2 + 1e-6)
+    radius = 0.06 + 0.10 * large
+    discs = smoothstep(radius + 0.05, radius - 0.04, distance)
+    glow = torch.stack([discs.sum(1), (discs * (0.75 + 0.2 * warm)).sum(1), 0.5 * discs.sum(1)], 1)
+    picture = picture + lit * glow * 0.28
+    enlarged = F.interpolate(picture, size=(size, size), mode="bicubic", align_corners=False)
+    return enlarged.clamp(0.01, 1)

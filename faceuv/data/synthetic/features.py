@@ -115,7 +115,8 @@ class FeaturePainter(nn.Module):
         stubble = draw.skewed(1.3, 0.55)
         weight = torch.where(kind == 1, stubble, weight) * smoothstep(0.5, 0.8, person.male)
         shadow = 0.16 * smoothstep(0.5, 0.8, person.male) * draw.uniform(0.2, 1.0)  # shaved, but still seen
-        region = sum(cover[:, k, None, None, None] * self.beards[k] for k in range(3)).clamp(0, 1)
+        parts = [cover[:, k, None, None, None] * self.beards[k] for k in range(3)]
+        region = (parts[0] + parts[1] + parts[2]).clamp(0, 1)
         everywhere = (self.beards[0] + self.beards[1] + self.beards[2]).clamp(0, 1)
         hairs = F.grid_sample(
             normals(seed, (1, 72, 96), 1), self.beard_grid.expand(len(seed), -1, -1, -1),
@@ -217,9 +218,10 @@ class FeaturePainter(nn.Module):
         iris_colour = self.irises[eyes.choice(likely)] * eyes.uniform(0.8, 1.1)[:, None]
         iris_colour = iris_colour[:, :, None, None]
         white = mix(
-            patch.new_tensor([0.91, 0.895, 0.875]).view(1, 3, 1, 1), patch.new_tensor([0.84, 0.62, 0.58]).view(1, 3, 1, 1),
+            patch.new_tensor([0.91, 0.895, 0.875]).view(1, 3, 1, 1),
+            patch.new_tensor([0.84, 0.62, 0.58]).view(1, 3, 1, 1),
             (0.8 * smoothstep(-0.75, -1.0, along) + 0.3 * smoothstep(0.82, 1.05, along)).clamp(0, 1),
-        )  # fmt: skip
+        )
         iris = iris_colour * (0.82 + 0.40 * smoothstep(5.4, 2.6, radius))
         iris = mix(iris, 0.42 * iris_colour, smoothstep(4.9, 5.9, radius))
         ball = mix(white, iris, smoothstep(6.4, 5.7, radius))

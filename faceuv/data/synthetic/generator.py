@@ -140,7 +140,7 @@ class ProceduralGenerator(nn.Module):
 
     def take(self, code: Tensor) -> Take:
         """The picture with everything that made it."""
-        return self.studio(self.scene(code))  # type: ignore[no-any-return]
+        return self.studio(self.scene(code))
 
     def synthesis(self, code: Tensor) -> Tensor:
         """``code (B, D)`` or ``(B, L, D)`` → image ``(B, 3, S, S)`` in [0, 1]."""

@@ -14,6 +14,7 @@ from faceuv.data.synthetic.head import Follower
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.procedural.build import MM_PER_DM
 
+_BEHIND = 100.0  # dm: behind the camera, however the head is turned about the viewing axis
 _RIM, _BRIDGE, _ARM, _SIDES = 28, 6, 7, 4
 _ANCHORS = np.array([[-33.0, -2, 95], [33, -2, 95], [0, -6, 98], [-70, 2, 40], [70, 2, 40], [-76, 2, 0], [76, 2, 0]])
 
@@ -36,6 +37,7 @@ class Glasses(nn.Module):
             faces.append(start + _tube_faces(count, closed))
             start += count * _SIDES
         self.register_buffer("faces", torch.from_numpy(np.concatenate(faces)))
+        self.count = start
         self.register_buffer("turn", torch.linspace(0, 2 * math.pi, _RIM + 1)[:-1])
 
     faces: Tensor
@@ -53,6 +55,9 @@ class Glasses(nn.Module):
             0.03, 0.9
         )
         rest = self.follow.rest
+        if not bool(worn.any()):
+            nothing = numbers.new_zeros(len(numbers), self.count, 3)
+            return Frames(nothing + nothing.new_tensor([0.0, 0.0, _BEHIND]), nothing, nothing)
         moved = (self.follow(identity) - rest) * MM_PER_DM
         cos, sin = self.turn.cos(), self.turn.sin()
         tubes = []
@@ -80,9 +85,7 @@ class Glasses(nn.Module):
             tubes.append(_tube(path + share**2 * ear_point[:, None], thick, closed=False))
         points = torch.cat([points for points, _ in tubes], 1) + self._origin(rest)
         normals = torch.cat([normal for _, normal in tubes], 1)
-        away = torch.full_like(points, 0.0)
-        away[..., 2] = 100 * MM_PER_DM
-        vertices = torch.where(worn > 0, points, away) / MM_PER_DM
+        vertices = torch.where(worn > 0, points / MM_PER_DM, points.new_tensor([0.0, 0.0, _BEHIND]))
         return Frames(vertices, normals, dark[:, None].expand(-1, points.shape[1], -1))
 
     @staticmethod

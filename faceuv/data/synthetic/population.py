@@ -21,12 +21,29 @@ _DIMORPHISM = {
 }  # fmt: skip
 # movement → (threshold, slope): amount = slope · max(0, normal − threshold) of the full movement
 _MOVEMENTS = {
-    "smile": (-0.1, 0.42), "jaw_open": (0.65, 0.22), "brow_up": (0.9, 0.45), "brow_down": (1.0, 0.40), "squint": (0.8, 0.4),
-    "blink": (1.6, 0.9), "eye_wide": (0.9, 0.4), "cheek_raise": (0.6, 0.3), "frown": (1.2, 0.4), "mouth_stretch": (1.2, 0.35),
-    "dimple": (0.8, 0.35), "upper_lip_raise": (1.1, 0.35), "lower_lip_drop": (1.1, 0.4), "pucker": (1.5, 0.4),
-    "funnel": (1.6, 0.4), "lip_press": (1.2, 0.4), "nose_sneer": (1.5, 0.35), "chin_raise": (1.3, 0.35),
-    "upper_lip_roll": (1.4, 0.35), "lower_lip_roll": (1.4, 0.35), "cheek_puff": (1.8, 0.4), "nostril_flare": (1.0, 0.35),
-}  # fmt: skip
+    "smile": (-0.3, 0.62),
+    "jaw_open": (0.4, 0.36),
+    "brow_up": (0.9, 0.63),
+    "brow_down": (1.0, 0.56),
+    "squint": (0.8, 0.56),
+    "blink": (1.6, 1.26),
+    "eye_wide": (0.9, 0.56),
+    "cheek_raise": (0.6, 0.42),
+    "frown": (1.2, 0.56),
+    "mouth_stretch": (1.2, 0.49),
+    "dimple": (0.8, 0.49),
+    "upper_lip_raise": (1.1, 0.49),
+    "lower_lip_drop": (1.1, 0.56),
+    "pucker": (1.5, 0.56),
+    "funnel": (1.6, 0.56),
+    "lip_press": (1.2, 0.56),
+    "nose_sneer": (1.5, 0.49),
+    "chin_raise": (1.3, 0.49),
+    "upper_lip_roll": (1.4, 0.49),
+    "lower_lip_roll": (1.4, 0.49),
+    "cheek_puff": (1.8, 0.56),
+    "nostril_flare": (1.0, 0.49),
+}
 _DETAIL_SIGMA = 0.35
 _IDENTITY_SIGMA = 0.9
 # Display-referred hair colours, dark to light: black, dark brown, brown, chestnut, red, fair, blond, grey, white
@@ -46,7 +63,7 @@ class Population(nn.Module):
         layout = model.layout
         traits, full = model.metadata["traits"], model.metadata["full_expression"]
         names = model.mode_names["expression"]
-        man = sum(0.5 * amount * torch.tensor(traits[name]) for name, amount in _DIMORPHISM.items())
+        man = torch.stack([0.5 * amount * torch.tensor(traits[name]) for name, amount in _DIMORPHISM.items()]).sum(0)
         self.register_buffer("man", man)
         left, right = (torch.zeros(len(_MOVEMENTS), layout.expression) for _ in range(2))
         combined = model.metadata["combined_expression"]
@@ -62,6 +79,7 @@ class Population(nn.Module):
         details = torch.tensor([name.startswith("detail") for name in names])
         self.register_buffer("detail_columns", details.nonzero()[:, 0])
         self.register_buffer("hair_colours", _HAIR.clone())
+        self.register_buffer("darker", -torch.sign(model.albedo_basis[..., 0].mean()).cpu())
 
     man: Tensor
     left: Tensor
@@ -69,6 +87,7 @@ class Population(nn.Module):
     threshold: Tensor
     slope: Tensor
     detail_columns: Tensor
+    darker: Tensor
     hair_colours: Tensor
 
     def identity(self, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -79,11 +98,14 @@ class Population(nn.Module):
         age = draw.skewed(1.4)
         return _IDENTITY_SIGMA * own + (2 * male - 1)[:, None] * self.man, male, age
 
-    @staticmethod
-    def albedo(numbers: Tensor) -> Tensor:
-        """Coefficients ``(B, A)``; the tails are pulled in, because far out the linear model leaves human colours."""
+    def albedo(self, numbers: Tensor) -> Tensor:
+        """Coefficients ``(B, A)``; the tails are pulled in, because far out the linear model leaves human colours.
+
+        The first mode is how dark the skin is; it leans to the dark side, where the linear model has the longer tail.
+        """
         coefficients = 1.9 * torch.tanh(numbers / 2.0)
-        return torch.cat([1.25 * coefficients[:, :1], coefficients[:, 1:]], 1)
+        depth = 0.45 + 1.1 * coefficients[:, :1]
+        return torch.cat([self.darker * depth, coefficients[:, 1:]], 1)
 
     def expression(self, numbers: Tensor) -> Tensor:
         """Coefficients ``(B, E)``: mostly calm or smiling faces, few movements at a time."""
@@ -120,11 +142,11 @@ class Population(nn.Module):
         draw = Draw(numbers)
         warm = 0.05 * draw.normal()
         tint = torch.stack([1 + warm, 1 + 0.012 * draw.normal(), 1 - warm], 1)
-        ambient = draw.uniform(0.44, 0.68)
+        ambient = draw.uniform(0.42, 0.66)
         light = ambient_light(ambient[:, None] * tint)
         sky = torch.stack([torch.zeros_like(warm), torch.ones_like(warm), 0.3 * torch.ones_like(warm)], 1)
         light = light + directional_light(sky, 0.14 * torch.ones_like(sky))
-        brightness = draw.uniform(0.42, 0.72) + (0.55 - ambient)
+        brightness = draw.uniform(0.38, 0.68) + (0.55 - ambient)
         key = torch.stack([draw.normal(0, 0.62), draw.normal(0.42, 0.32), draw.uniform(0.45, 1.1)], 1)
         warmth = 0.06 * draw.normal()
         colour = torch.stack([1 + warmth, torch.ones_like(warm), 1 - warmth], 1)

@@ -55,7 +55,12 @@ def uniforms(seed: Tensor, shape: Sequence[int], stream: int = 0) -> Tensor:
     count = math.prod(shape)
     index = torch.arange(count, device=seed.device)
     bits = combine(combine(seed, stream)[:, None], index[None])
-    return (((bits >> 8).float() + 0.5) * 2.0**-24).view(-1, *shape)
+    return unit_interval(bits).view(-1, *shape)
+
+
+def unit_interval(bits: Tensor) -> Tensor:
+    """32-bit numbers → float32 strictly between 0 and 1: 23 bits and a half, which float32 holds exactly."""
+    return ((bits >> 9).float() + 0.5) * 2.0**-23
 
 
 def normals(seed: Tensor, shape: Sequence[int], stream: int = 0) -> Tensor:

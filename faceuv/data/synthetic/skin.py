@@ -33,7 +33,7 @@ class SkinPainter(nn.Module):
         shade = 0.30 * smoothstep(-100, -118, y) * smoothstep(-10, 30, z) + 0.12 * smoothstep(-110, -140, y)
         shade = shade + 0.07 * canvas.spot(22, 2, 8, 9) + 0.06 * canvas.spot(17, -38, 5, 7) * (z > 60)
         shade = shade + 0.05 * canvas.spot(0, -78, 17, 3.5)
-        self.register_buffer("shade", shade.clamp(0, 0.4))
+        self.register_buffer("shade", (shade + _ear_shade(canvas)).clamp(0, 0.42))
         # A soft sheen where skin is oily, as a fill light shows it; fixed to the skin, so part of the albedo.
         sheen = 0.55 * canvas.spot(0, 42, 26, 13) + 0.6 * torch.exp(-((x / 3.2) ** 2)) * smoothstep(-38, -28, y) * (
             smoothstep(14, 0, y)
@@ -101,6 +101,16 @@ class SkinPainter(nn.Module):
         cover = cover * there[..., None, None]
         total = cover[:, :1] + cover[:, 1:2] + cover[:, 2:3] + cover[:, 3:4]
         return total, total
+
+
+def _ear_shade(canvas: Canvas) -> Tensor:
+    """What lies in shadow within and behind an ear, deeper than its relief can say."""
+    y, z = canvas.y + 9, canvas.z + 6
+    radius = torch.sqrt((y / 27).square() + (z / 14.5).square() + 1e-6)
+    behind = torch.exp(-(((radius - 1.12) / 0.14) ** 2)) * smoothstep(4, -6, z + 0.2 * y)
+    fold = torch.exp(-(((radius - 0.70) / 0.10) ** 2)) * smoothstep(-12, 4, y)
+    bowl = torch.exp(-(((y + 3) / 9) ** 2) - ((z - 1) / 5.5) ** 2)
+    return (0.30 * behind + 0.18 * fold + 0.34 * bowl) * smoothstep(58, 65, canvas.x.abs())
 
 
 def _wide(value: Tensor) -> Tensor:

@@ -72,7 +72,7 @@ def truth_of(studio: Studio, take: Take, fields: Sequence[str]) -> dict[str, Ten
 def face_surface(studio: Studio, take: Take) -> Render:
     """The face alone, as a renderer draws it from the take's maps and light."""
     model = studio.face_model
-    return studio.renderer(  # type: ignore[no-any-return]
+    return studio.renderer(
         Mesh(take.world, model.faces, model.uv),
         height=studio.size,
         width=studio.size,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faceuv.data.synthetic.draw import Draw
-from faceuv.data.synthetic.seeds import FACTORS, SceneSeeds, combine, normals, smooth_noise, uniforms
+from faceuv.data.synthetic.seeds import FACTORS, SceneSeeds, combine, normals, smooth_noise, uniforms, unit_interval
 from faceuv.errors import InputError
 
 
@@ -44,6 +44,14 @@ def test_any_seed_is_allowed_and_repeatable(seed):
 def test_combine_tells_large_seeds_apart():
     seeds = torch.tensor([1, 1 + 2**32, 1 + 2**40, -1])
     assert len(set(combine(seeds, 0).tolist())) == 4
+
+
+def test_no_number_is_infinite():
+    """The ends of the range must not round to 0 or 1, where a normal number would be infinite."""
+    ends = unit_interval(torch.tensor([0, 1, 2**32 - 2, 2**32 - 1]))
+    assert bool((ends > 0).all())
+    assert bool((ends < 1).all())
+    assert bool(torch.isfinite(torch.erfinv(2 * ends - 1)).all())
 
 
 def test_a_row_is_the_same_in_any_batch():

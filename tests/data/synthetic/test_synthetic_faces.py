@@ -122,7 +122,9 @@ def test_landmarks_lie_on_the_features(dataset, samples):
     inside = (samples["landmarks"] > 0) & (samples["landmarks"] < 64)
     assert float(inside[:, 17:].float().mean()) > 0.98
     assert 0.5 < float(samples["landmark_visibility"].mean()) <= 1
-    facing = dataset.draw(dataset.seeds([0]).replace(pose=_seed_of_yaw(dataset, 0.0), hair=_bald_seed(dataset)), list(FIELDS))
+    facing = dataset.draw(
+        dataset.seeds([0]).replace(pose=_seed_of_yaw(dataset, 0.0), hair=_bald_seed(dataset)), list(FIELDS)
+    )
     assert float(facing["landmark_visibility"][0, 17:48].mean()) > 0.9  # brows, nose, eyes
     turned = dataset.draw(dataset.seeds([0]).replace(pose=_seed_of_yaw(dataset, 50.0)), ["landmark_visibility"])
     # turned to the viewer's right, the subject's left side of the jaw (points 12 to 16) is hidden, or nearly so
