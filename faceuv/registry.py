@@ -134,10 +134,10 @@ class Registry(MMEngineRegistry):
         return super().build(cfg, *args, **kwargs)
 
     def summaries(self) -> dict[str, str]:
-        """Name → first line of the docstring, for ``faceuv list``."""
+        """Name → first paragraph of the docstring, for ``faceuv list``."""
         self._fill()
-        docs = {name: (self._module_dict[name].__doc__ or "").strip() for name in self.names()}
-        return {name: doc.partition("\n")[0] for name, doc in docs.items()}
+        docs = {name: self._module_dict[name].__doc__ or "" for name in self.names()}
+        return {name: " ".join(doc.strip().split("\n\n")[0].split()) for name, doc in docs.items()}
 
     def _known(self) -> str:
         return ", ".join(self.names()) or "none yet"

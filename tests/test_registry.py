@@ -54,7 +54,7 @@ def test_config_without_type(shapes):
         shapes.build({"radius": 2})
 
 
-def test_summaries_are_first_lines(shapes):
+def test_summaries_are_first_paragraphs(shapes):
     assert shapes.summaries() == {"circle": "A round one."}
 
 

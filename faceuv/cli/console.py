@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 from rich.console import Console
 
 from faceuv.errors import InputError
 
-# Progress and results go to stdout in short lines; soft_wrap keeps paths in one piece when piped.
-console = Console(soft_wrap=True, highlight=False)
+# Progress and results go to stdout; soft_wrap keeps a path in one piece, and a pipe gets tables with a line per row.
+console = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 240)
 
 
 def require_positive(option: str, value: int) -> None:

@@ -25,6 +25,7 @@ PACKAGES = (
 EXTRAS = {
     "fast": (("numba",), "a faster CPU rasterizer"),
     "video": (("imageio", "av"), "MP4 turntables"),
+    "train": (("tensorboard",), "TensorBoard logs"),
     "web": (("gradio",), "web pages (none yet)"),
 }
 
