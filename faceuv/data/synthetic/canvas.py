@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from faceuv.data.synthetic.draw import smoothstep
+from faceuv.data.synthetic.draw import smoothstep, unit
 from faceuv.errors import InputError
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.procedural import eye, mouth
@@ -125,18 +125,18 @@ class Canvas(nn.Module):
         grid = vertices.unflatten(1, (self.grid.rows, self.grid.columns))
         along_v = _differences(grid, 1, self._row_weights)
         along_u = _differences(grid, 2, self._column_weights)
-        normals = F.normalize(torch.linalg.cross(along_v, along_u, dim=-1), dim=-1, eps=1e-20)
+        normals = unit(torch.linalg.cross(along_v, along_u, dim=-1), -1)
         return normals.flatten(1, 2), along_u.flatten(1, 2), along_v.flatten(1, 2)
 
     def surface_normals(self, normals: Tensor, along_u: Tensor, along_v: Tensor, height: Tensor) -> Tensor:
         """Unit normals ``(B, 3, T, T)`` of the surface raised along its normals by ``height (B, 1, T, T)`` dm."""
         smooth, tangent_u, tangent_v = self.spread(torch.cat([normals, along_u, along_v], 2)).split(3, 1)
-        smooth = F.normalize(smooth, dim=1, eps=1e-20)
+        smooth = unit(smooth, 1)
         slope_v, slope_u = torch.gradient(height, spacing=1 / self.size, dim=(2, 3))
         # n − ∇h in the tangent plane: for a small height over an almost orthogonal chart
         lean = slope_u * tangent_u / tangent_u.square().sum(1, keepdim=True).clamp_min(1e-4)
         lean = lean + slope_v * tangent_v / tangent_v.square().sum(1, keepdim=True).clamp_min(1e-4)
-        return F.normalize(smooth - lean, dim=1, eps=1e-20)
+        return unit(smooth - lean, 1)
 
 
 def _difference_weights(knots: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from faceuv.data.synthetic.draw import Draw, interpolate, mix, smoothstep
+from faceuv.data.synthetic.draw import Draw, interpolate, mix, smoothstep, unit
 from faceuv.data.synthetic.features import Person
 from faceuv.data.synthetic.head import Follower, grid_faces, march, to_object
 from faceuv.data.synthetic.seeds import normals, smooth_noise
@@ -283,7 +283,7 @@ def _frame(position: Tensor) -> tuple[Tensor, Tensor]:
     across = torch.cat([position[:, :, 1:], position[:, :, -1:]], 2) - torch.cat(
         [position[:, :, :1], position[:, :, :-1]], 2
     )
-    normal = F.normalize(torch.linalg.cross(down, across, dim=-1), dim=-1, eps=1e-12)
+    normal = unit(torch.linalg.cross(down, across, dim=-1), -1)
     # where locks are crowded together the sheet folds: lean its normals outward
-    outward = F.normalize(position - position.mean((1, 2), keepdim=True), dim=-1)
-    return F.normalize(normal + 0.9 * outward, dim=-1, eps=1e-12), F.normalize(down, dim=-1, eps=1e-12)
+    outward = unit(position - position.mean((1, 2), keepdim=True), -1)
+    return unit(normal + 0.9 * outward, -1), unit(down, -1)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from faceuv.data.synthetic.draw import smoothstep
+from faceuv.data.synthetic.draw import smoothstep, unit
 from faceuv.data.synthetic.seeds import normals, smooth_noise
 from faceuv.geometry import sh_basis
 from faceuv.geometry.lighting import DC_OFFSET
@@ -35,7 +35,7 @@ def shade_opaque(
     rows = looked_up.permute(0, 2, 3, 1).reshape(-1, 6).index_select(0, at.flat)
     face = view.face_id.flatten().index_select(0, at.flat)[:, None]
     albedo = torch.where(face < textured, rows[:, :3], values[:, 5:])
-    normal = F.normalize(torch.where(face < mapped, rows[:, 3:], values[:, 2:5]), dim=1, eps=1e-20)
+    normal = unit(torch.where(face < mapped, rows[:, 3:], values[:, 2:5]), 1)
     colour = spread(albedo * light_on(normal, _image_of(view), lighting), at).permute(0, 3, 1, 2)
     nothing = torch.full((view.face_id.numel(),), torch.inf, dtype=colour.dtype, device=colour.device)
     return colour, nothing.index_copy(0, at.flat, at.depth.detach())
@@ -68,12 +68,12 @@ def lay_hair(
     alpha = smoothstep(0.25, 0.75, cover + 0.13 * fine + 0.10 * clump)
     alpha = alpha * (at.depth < depth.index_select(0, at.flat) + _NEARER)[:, None]
 
-    normal = F.normalize(values[:, :3], dim=1, eps=1e-12)
-    tangent = F.normalize(values[:, 3:6], dim=1, eps=1e-12)
+    normal = unit(values[:, :3], 1)
+    tangent = unit(values[:, 3:6], 1)
     inside = (normal[:, 2:] < 0).to(alpha.dtype)  # the far side of a curtain, seen from within: turned and darker
     normal = normal * (1 - 2 * inside)
     # strands gleam where they run across the half-way vector between the light and the camera (Kajiya and Kay 1989)
-    toward = F.normalize(main_light(lighting) + normal.new_tensor([[0.0, 0.0, 1.0]]), dim=1).index_select(0, image)
+    toward = unit(main_light(lighting) + normal.new_tensor([[0.0, 0.0, 1.0]]), 1).index_select(0, image)
     across = (1 - (tangent * toward).sum(1, keepdim=True).square()).clamp_min(0)
     gleam = across**12 * (0.75 + 0.35 * fine + 0.2 * clump).clamp(0, 1.6)
     gleam = gleam * (normal * toward).sum(1, keepdim=True).clamp_min(0) * (1 - inside)
@@ -100,7 +100,7 @@ def light_on(normal: Tensor, image: Tensor, lighting: Tensor) -> Tensor:
 def main_light(lighting: Tensor) -> Tensor:
     """The direction ``(B, 3)`` that most light comes from."""
     linear = lighting.sum(1)
-    return F.normalize(torch.stack([-linear[:, 3], -linear[:, 1], linear[:, 2]], 1), dim=1, eps=1e-6)
+    return unit(torch.stack([-linear[:, 3], -linear[:, 1], linear[:, 2]], 1), 1)
 
 
 def _image_of(view: View) -> Tensor:

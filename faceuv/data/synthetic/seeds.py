@@ -54,7 +54,9 @@ def uniforms(seed: Tensor, shape: Sequence[int], stream: int = 0) -> Tensor:
     """``(B, *shape)`` float32 in (0, 1) for seeds ``(B,)``."""
     count = math.prod(shape)
     index = torch.arange(count, device=seed.device)
-    bits = combine(combine(seed, stream)[:, None], index[None])
+    start = mix(((seed ^ (seed >> 32)) + (stream + 1) * 0x85EBCA6B) & _MASK)
+    # steps of the golden ratio, scrambled: one round for each number, since this is most of the hashing there is
+    bits = mix((start[:, None] + (index * 0x9E3779B9)[None]) & _MASK)
     return unit_interval(bits).view(-1, *shape)
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from faceuv.data.synthetic.alignment import Framing, align
 from faceuv.data.synthetic.background import paint_background
 from faceuv.data.synthetic.canvas import Canvas
-from faceuv.data.synthetic.draw import Draw
+from faceuv.data.synthetic.draw import Draw, unit
 from faceuv.data.synthetic.features import FeaturePainter, Person
 from faceuv.data.synthetic.glasses import Glasses
 from faceuv.data.synthetic.hair import Hair, HairStyle, draw_style
@@ -151,7 +151,7 @@ class Studio(nn.Module):
         vertex_normals, along_u, along_v = self.canvas.normals_and_tangents(surface)
         height = relief / MM_PER_DM
         normal_map = self.canvas.surface_normals(vertex_normals, along_u, along_v, height)
-        displacement = F.normalize(self.canvas.spread(vertex_normals), dim=1, eps=1e-20) * height
+        displacement = unit(self.canvas.spread(vertex_normals), 1) * height
         maps = UVMaps(diffuse, displacement)
 
         # everything opaque, in one mesh
