@@ -125,7 +125,7 @@ class Population(nn.Module):
         weights = [
             0.10 + 2.2 * darkness,
             0.30 + 0.6 * darkness,
-            *(light * w for w in (0.26, 0.20, 0.10, 0.18, 0.16)),
+            *(light * w for w in (0.28, 0.20, 0.06, 0.18, 0.16)),
             0.8 * grey,
             0.6 * grey,
         ]
