@@ -171,7 +171,7 @@ def _construct(kind: str, name: str, part: Any, args: tuple[Any, ...], arguments
 # Our own kinds: no parent, because MMEngine has nothing of the sort.
 RENDERERS = Registry("renderer", locations=["faceuv.renderers"])
 FACE_MODELS = Registry("face model", locations=["faceuv.models.faces"])
-DIRECTION_FINDERS = Registry("direction finder")
+DIRECTION_FINDERS = Registry("direction finder", locations=["faceuv.models.directions"])
 LOSSES = Registry("loss", locations=["faceuv.losses"])
 GENERATORS = Registry("generator", locations=["faceuv.models.stylegan2", "faceuv.data.synthetic"])
 LANDMARK_DETECTORS = Registry("landmark detector")

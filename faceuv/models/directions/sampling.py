@@ -1,0 +1,94 @@
+"""Codes of a generator by seed, batch after batch, and their moments: nothing here holds all of them at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from faceuv.errors import InputError
+
+
+class CodeSource(Protocol):
+    """What the finders ask of a generator."""
+
+    @property
+    def num_layers(self) -> int: ...
+    @property
+    def code_dim(self) -> int: ...
+    def sample_latents(self, count: int, *, generator: torch.Generator | None = None) -> Tensor: ...
+    def broadcast(self, code: Tensor) -> Tensor: ...
+
+
+def check_count(name: str, value: int, least: int) -> int:
+    """A whole number of at least ``least``."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise InputError(f"{name} must be a whole number of at least {least}, got {value!r}")
+    return value
+
+
+def sample_w(
+    generator: CodeSource, samples: int, *, seed: int, truncation: float = 1.0, batch: int = 1024
+) -> Iterator[Tensor]:
+    """Codes w ``(b, D)`` of ``samples`` random latents in all, at most ``batch`` at a time, without gradients."""
+    rng = torch.Generator().manual_seed(seed)
+    for start in range(0, samples, batch):
+        with torch.no_grad():
+            w = generator.mapping(  # type: ignore[attr-defined]  # a module in one generator, a method in another
+                generator.sample_latents(min(batch, samples - start), generator=rng)
+            )
+            if truncation != 1:
+                w = generator.truncate(w, truncation)  # type: ignore[attr-defined]
+        yield w
+
+
+@dataclass
+class Moments:
+    """Running mean ``(D,)`` and covariance ``(D, D)`` of rows, in float64."""
+
+    count: int = 0
+    total: Tensor | float = 0.0
+    products: Tensor | float = 0.0
+    origin: Tensor | float = 0.0
+
+    def add(self, rows: Tensor) -> None:
+        """Count rows ``(b, D)`` in."""
+        rows = rows.double()
+        if self.count == 0:
+            self.origin = rows.mean(0)  # near the mean, so that the difference below loses no digits
+        rows = rows - self.origin
+        self.total = self.total + rows.sum(0)
+        self.products = self.products + rows.T @ rows
+        self.count += len(rows)
+
+    @property
+    def mean(self) -> Tensor:
+        return torch.as_tensor(self.origin + self.total / self.count)
+
+    @property
+    def covariance(self) -> Tensor:
+        shift = torch.as_tensor(self.total) / self.count
+        return torch.as_tensor(self.products) / self.count - torch.outer(shift, shift)
+
+
+def code_covariance(generator: CodeSource, *, seed: int, truncation: float = 1.0, samples: int = 10_000) -> Tensor:
+    """Covariance ``(D, D)`` of a generator's w, float64 on the CPU."""
+    moments = Moments()
+    for w in sample_w(generator, samples, seed=seed, truncation=truncation):
+        moments.add(w.cpu())
+    return moments.covariance
+
+
+def spread(vector: Tensor, covariance: Tensor) -> float:
+    """σ of codes with one w for every layer along a direction ``(L, D)``, given the covariance of w."""
+    along = vector.to(covariance).sum(0)
+    return math.sqrt(max(float(along @ covariance @ along), 0.0))
+
+
+def first_names(names: Sequence[str], count: int = 8) -> str:
+    """A list for a message, cut where it grows long."""
+    return ", ".join(names[:count]) + (", …" if len(names) > count else "")
