@@ -182,7 +182,7 @@ STAGES = Registry("stage")
 _ENGINE = ["faceuv.engine"]
 MODELS = Registry(
     "model",
-    locations=["faceuv.models.methods", "faceuv.models.stylegan2"],
+    locations=["faceuv.models.methods", "faceuv.models.stylegan2", "faceuv.evaluation"],
     parent=mmengine_registry.MODELS,
     parent_room="mmengine.model",
 )

@@ -1,0 +1,31 @@
+"""The non-saturating logistic game: scores are logits, high for real."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from faceuv.losses.base import entry
+from faceuv.registry import LOSSES
+
+
+@LOSSES.register_module()
+class GeneratorLogistic(nn.Module):
+    """``mean softplus(−s)`` of the scores ``pred["scores"]`` of generated images: small when they pass for real."""
+
+    def forward(self, pred: Mapping[str, Any], target: Mapping[str, Any]) -> Tensor:
+        scores = entry(pred, "scores", self, "pred")
+        return F.softplus(-scores.float()).mean()
+
+
+@LOSSES.register_module()
+class DiscriminatorLogistic(nn.Module):
+    """``mean softplus(s_fake) + mean softplus(−s_real)``; ``pred["scores"]`` of generated images,
+    ``target["scores"]`` of real ones. 2·ln 2 ≈ 1.386 when it cannot tell them apart."""
+
+    def forward(self, pred: Mapping[str, Any], target: Mapping[str, Any]) -> Tensor:
+        fake, real = entry(pred, "scores", self, "pred"), entry(target, "scores", self, "target")
+        return F.softplus(fake.float()).mean() + F.softplus(-real.float()).mean()
