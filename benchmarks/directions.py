@@ -10,6 +10,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.svm import SVC, LinearSVC
 from torch import Tensor
 
-from faceuv.models.directions import SVMDirection
+from faceuv.models.directions import RegressionDirection, SVMDirection
 from faceuv.models.directions.linear_svm import separate
 from faceuv.models.stylegan2 import StyleGAN2Generator, broadcast_code
 
@@ -79,10 +80,16 @@ def compare(options: argparse.Namespace) -> None:
     print(f"{'noise':>5} {'solver':24} {'seconds':>8} {'° to ours':>10} {'° to planted':>13} {'held out':>9}")
     for noise in options.noise:
 
-        def score(code: Tensor, noise: float = noise) -> Tensor:
-            return code[:, 0] @ truth + noise * sigma * torch.randn(len(code), generator=rng)
+        def score(code: Tensor, noise: float = noise, draw: torch.Generator = rng) -> Tensor:
+            return code[:, 0] @ truth + noise * sigma * torch.randn(len(code), generator=draw)
+
+        own = torch.Generator().manual_seed(2)
 
         finder = SVMDirection(score, samples=options.samples)
+        start = time.perf_counter()
+        (fitted,) = RegressionDirection(partial(score, draw=own), samples=options.samples).find(source)
+        seconds = time.perf_counter() - start
+        print(f"{noise:5.1f} {'regression, all codes':24} {seconds:8.2f} {degrees(fitted.vector[0], truth):24.2f}")
         ends = finder.scored_ends(source, score)
         order = torch.randperm(finder.end, generator=rng)
         low, high = ends.low[order].double(), ends.high[order].double()

@@ -2,6 +2,7 @@
 
 from faceuv.models.directions.base import Direction, DirectionFinder, condition, load_directions, save_directions
 from faceuv.models.directions.ganspace import GANSpaceDirections
+from faceuv.models.directions.regression import RegressionDirection
 from faceuv.models.directions.scores import SCORES, named_score
 from faceuv.models.directions.sefa import SeFaDirections
 from faceuv.models.directions.svm import SVMDirection
@@ -11,6 +12,7 @@ __all__ = [
     "Direction",
     "DirectionFinder",
     "GANSpaceDirections",
+    "RegressionDirection",
     "SVMDirection",
     "SeFaDirections",
     "condition",

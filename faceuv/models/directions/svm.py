@@ -13,17 +13,15 @@ from torch import Tensor
 from faceuv.errors import InputError
 from faceuv.models.directions.base import (
     Direction,
-    DirectionFinder,
     Mapper,
     check_layers,
     condition,
     unit_over_layers,
 )
 from faceuv.models.directions.linear_svm import separate
-from faceuv.models.directions.sampling import CodeSource, check_count, code_covariance, sample_w, spread
-from faceuv.models.directions.scores import meaning, named_score
+from faceuv.models.directions.sampling import CodeSource, code_covariance, spread
+from faceuv.models.directions.scored import ScoredFinder
 from faceuv.registry import DIRECTION_FINDERS
-from faceuv.structures import Coefficients
 
 _TRAINING_SHARE = 0.7
 _LEAST_END = 10  # codes at each end below which a plane means nothing
@@ -38,7 +36,7 @@ class Ends(NamedTuple):
 
 
 @DIRECTION_FINDERS.register_module(name="svm")
-class SVMDirection(DirectionFinder):
+class SVMDirection(ScoredFinder):
     """Direction of a score: linear SVM between the codes that score highest and lowest, as in InterFaceGAN.
 
     Codes are drawn and scored in batches, and only the ends are kept. They have one w for every layer, so the plane in
@@ -69,45 +67,39 @@ class SVMDirection(DirectionFinder):
         samples: int = 200_000,
         ratio: float = 0.02,
         regularisation: float = 1.0,
-        orthogonal_to: Sequence[Direction | str | Path] = (),
+        orthogonal_to: Sequence[Direction | str | Path] | Direction | str | Path = (),
         layers: Sequence[int] | None = None,
         name: str | None = None,
         truncation: float = 1.0,
         batch: int = 1024,
         seed: int = 0,
     ) -> None:
-        if isinstance(score, str):
-            label, self.meaning = score, meaning(score)
-        elif callable(score):
-            label = str(getattr(score, "__name__", type(score).__name__))
-            self.meaning = f"the score {label!r}"
-        else:
-            raise InputError(f"score must be the name of a coefficient or a function of codes, got {score!r}")
+        super().__init__(
+            score,
+            samples=samples,
+            orthogonal_to=orthogonal_to,
+            layers=layers,
+            name=name,
+            truncation=truncation,
+            batch=batch,
+            seed=seed,
+        )
         if not 0 < ratio <= 0.5:
             raise InputError(f"ratio must lie in (0, 0.5], the share of codes at each end, got {ratio}")
         if not regularisation > 0:
             raise InputError(f"regularisation must be positive, got {regularisation}")
-        self.samples = check_count("samples", samples, 1)
         self.end = round(ratio * samples)
         if self.end < _LEAST_END:
             raise InputError(
                 f"ratio {ratio} of {samples} samples leaves {self.end} codes at each end; at least {_LEAST_END} are"
                 f" needed: draw {math.ceil(_LEAST_END / ratio)} samples or more"
             )
-        if isinstance(orthogonal_to, (Direction, str, Path)):
-            orthogonal_to = [orthogonal_to]
-        self.score, self.ratio, self.regularisation = score, ratio, regularisation
-        self.orthogonal_to = list(orthogonal_to)
-        self.layers = None if layers is None else list(layers)
-        self.name = name or label
-        self.truncation, self.batch, self.seed = truncation, check_count("batch", batch, 1), seed
+        self.ratio, self.regularisation = ratio, regularisation
 
     def find(self, generator: CodeSource, mapper: Mapper | None = None) -> list[Direction]:
         """The one direction of the score; its sign is that the score grows."""
-        others = [d if isinstance(d, Direction) else Direction.load(d) for d in self.orthogonal_to]
-        for other in others:
-            other.check_fits(generator)
-        ends = self.scored_ends(generator, self._scorer(mapper))
+        others = self.others(generator)
+        ends = self.scored_ends(generator, self.scorer(mapper))
         train, held_out = self._split(ends)
         rows = generator.num_layers
         normal, offset = separate(*train, rows=rows, regularisation=self.regularisation)
@@ -123,7 +115,7 @@ class SVMDirection(DirectionFinder):
         direction = Direction(
             vector=vector.float(),
             name=self.name,
-            meaning=self.meaning + "".join(f", orthogonal to {other.name}" for other in others),
+            meaning=self.meaning_beside(others),
             method="svm",
             scale=spread(vector, covariance),
             accuracy=_accuracy(along, offset, *held_out),
@@ -142,14 +134,7 @@ class SVMDirection(DirectionFinder):
     def scored_ends(self, generator: CodeSource, score: Callable[[Tensor], Tensor]) -> Ends:
         """Draw and score all codes; keep the ends, the most extreme first."""
         low, high, scored = _Best(self.end, largest=False), _Best(self.end, largest=True), 0
-        for w in sample_w(generator, self.samples, seed=self.seed, truncation=self.truncation, batch=self.batch):
-            with torch.no_grad():
-                values = score(generator.broadcast(w))
-            if not isinstance(values, Tensor) or values.shape != (len(w),):
-                came = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
-                raise InputError(f"a score must give one number per code, shape ({len(w)},), got {came}")
-            usable = torch.isfinite(values)
-            w, values = w[usable].cpu(), values[usable].double().cpu()
+        for w, values in self.scored_codes(generator, score):
             scored += len(w)
             low.add(w, values)
             high.add(w, values)
@@ -164,24 +149,6 @@ class SVMDirection(DirectionFinder):
                 f" {float(high.scores[-1]):.6g} at the other); take another score or a smaller ratio"
             )
         return Ends(low.codes, high.codes, self.samples - scored)
-
-    def _scorer(self, mapper: Mapper | None) -> Callable[[Tensor], Tensor]:
-        if not isinstance(self.score, str):
-            return self.score
-        if mapper is None:
-            raise InputError(
-                f"the score {self.score!r} is a coefficient: find(generator, mapper) needs a mapper from codes to"
-                " Coefficients, or give the finder a function of codes as its score"
-            )
-        name = self.score
-
-        def score(code: Tensor) -> Tensor:
-            coefficients = mapper(code)
-            if not isinstance(coefficients, Coefficients):
-                raise InputError(f"the mapper must give Coefficients, got {type(coefficients).__name__}")
-            return named_score(coefficients, name)
-
-        return score
 
     def _split(self, ends: Ends) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
         rng = torch.Generator().manual_seed(self.seed)

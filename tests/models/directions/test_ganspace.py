@@ -93,7 +93,7 @@ class TestOnActivations:
             code.mean(1)
         )
         # one σ of the activations, as far as w can say: all of it, since they are linear in w
-        assert float(moved.norm()) == pytest.approx(math.sqrt(found.metadata["variance"]), rel=0.1)
+        assert float(moved.detach().norm()) == pytest.approx(math.sqrt(found.metadata["variance"]), rel=0.1)
 
     def test_short_last_batch(self, linear):
         found = GANSpaceDirections(4, 1003, batch=500, activations="features").find(linear)

@@ -1,0 +1,102 @@
+"""What finders that score codes share: the score, its meaning, and scored codes batch after batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from faceuv.errors import InputError
+from faceuv.models.directions.base import Direction, DirectionFinder, Mapper
+from faceuv.models.directions.sampling import CodeSource, check_count, sample_w
+from faceuv.models.directions.scores import meaning, named_score
+from faceuv.structures import Coefficients
+
+Score = Callable[[Tensor], Tensor]
+
+
+class ScoredFinder(DirectionFinder):
+    """A finder of the direction of one score.
+
+    Args:
+        score: a coefficient by name (``"yaw"``, ``"pitch"``, ``"light_right"``, ``"expression:3"``, see
+            :mod:`~faceuv.models.directions.scores`), for which :meth:`find` needs a mapper; or any function from
+            codes ``(B, L, D)`` to numbers ``(B,)``. A code whose score is NaN or infinite is left out.
+        samples: number of codes N.
+        orthogonal_to: directions, or their files, that the result shall leave alone.
+        layers: rows of the code that it moves; all if absent.
+        name: of the direction; the score's by default.
+        truncation: ψ of the sampled codes.
+        batch: codes scored at a time.
+        seed: of the codes.
+    """
+
+    def __init__(
+        self,
+        score: str | Score,
+        *,
+        samples: int,
+        orthogonal_to: Sequence[Direction | str | Path] | Direction | str | Path,
+        layers: Sequence[int] | None,
+        name: str | None,
+        truncation: float,
+        batch: int,
+        seed: int,
+    ) -> None:
+        if isinstance(score, str):
+            label, self.meaning = score, meaning(score)
+        elif callable(score):
+            label = str(getattr(score, "__name__", type(score).__name__))
+            self.meaning = f"the score {label!r}"
+        else:
+            raise InputError(f"score must be the name of a coefficient or a function of codes, got {score!r}")
+        if isinstance(orthogonal_to, (Direction, str, Path)):
+            orthogonal_to = [orthogonal_to]
+        self.score, self.name = score, name or label
+        self.samples, self.batch = check_count("samples", samples, 1), check_count("batch", batch, 1)
+        self.orthogonal_to = list(orthogonal_to)
+        self.layers = None if layers is None else list(layers)
+        self.truncation, self.seed = truncation, seed
+
+    def others(self, generator: CodeSource) -> list[Direction]:
+        """The directions to leave alone, read and checked."""
+        found = [d if isinstance(d, Direction) else Direction.load(d) for d in self.orthogonal_to]
+        for direction in found:
+            direction.check_fits(generator)
+        return found
+
+    def scorer(self, mapper: Mapper | None) -> Score:
+        """The score as a function of codes ``(B, L, D)``."""
+        if not isinstance(self.score, str):
+            return self.score
+        if mapper is None:
+            raise InputError(
+                f"the score {self.score!r} is a coefficient: find(generator, mapper) needs a mapper from codes to"
+                " Coefficients, or give the finder a function of codes as its score"
+            )
+        name = self.score
+
+        def score(code: Tensor) -> Tensor:
+            coefficients = mapper(code)
+            if not isinstance(coefficients, Coefficients):
+                raise InputError(f"the mapper must give Coefficients, got {type(coefficients).__name__}")
+            return named_score(coefficients, name)
+
+        return score
+
+    def scored_codes(self, generator: CodeSource, score: Score) -> Iterator[tuple[Tensor, Tensor]]:
+        """Codes w ``(b, D)`` and their finite scores ``(b,)`` in float64, on the CPU, one batch at a time."""
+        for w in sample_w(generator, self.samples, seed=self.seed, truncation=self.truncation, batch=self.batch):
+            with torch.no_grad():
+                values = score(generator.broadcast(w))
+            if not isinstance(values, Tensor) or values.shape != (len(w),):
+                came = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
+                raise InputError(f"a score must give one number per code, shape ({len(w)},), got {came}")
+            usable = torch.isfinite(values)
+            yield w[usable].cpu(), values[usable].double().cpu()
+
+    def meaning_beside(self, others: Sequence[Direction]) -> str:
+        """The meaning in words, with what is left alone."""
+        return self.meaning + "".join(f", orthogonal to {other.name}" for other in others)
