@@ -59,7 +59,7 @@ def test_a_row_of_zeros_is_left_alone():
 def test_it_changes_the_styles_most(small):
     finder = DIRECTION_FINDERS.build(dict(type="sefa", layers=[1], components=1, normalise=False))
     (found,) = finder.find(small)
-    weight = small.synthesis.style_weights()[1]
+    weight = small.synthesis.style_weights()[1].detach()
     others = torch.nn.functional.normalize(torch.randn(200, 24, generator=torch.Generator().manual_seed(0)), dim=1)
     assert float((weight @ found.vector[1]).norm()) > float((others @ weight.T).norm(dim=1).max())
 
