@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -156,8 +158,10 @@ class CachedImages(Dataset[dict[str, Tensor]]):
             source = self._built()
             yield from (_write(source, job) for job in jobs)
             return
+        if self._config is None:  # refused by the constructor; said again for the type checker
+            raise InputError("workers need the dataset as a config, dict(type=…)")
         context = multiprocessing.get_context("spawn")  # a fork would inherit the threads' locks
-        with ProcessPoolExecutor(self.workers, context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        with ProcessPoolExecutor(self.workers, context, initializer=_start_worker) as pool:
             yield from pool.map(partial(_write_in_worker, self._config), jobs)
 
 
@@ -183,6 +187,19 @@ def _write(source: Any, job: tuple[Path, range]) -> int:
 
 
 _built_in_worker: dict[str, Any] = {}
+
+
+def _start_worker() -> None:
+    """One thread for drawing; and no worker outlives a parent that was killed."""
+    torch.set_num_threads(1)
+    parent = multiprocessing.parent_process()
+
+    def follow() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 def _write_in_worker(config: Mapping[str, Any], job: tuple[Path, range]) -> int:
