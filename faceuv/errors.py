@@ -6,6 +6,9 @@ so that a command line can print one clear line, and from the built-in error a c
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class FaceUVError(Exception):
     """Base of every deliberate error of this library."""
@@ -28,3 +31,10 @@ class UnknownName(FaceUVError, KeyError):
 
     def __str__(self) -> str:  # KeyError would print the repr, with the line breaks escaped
         return str(self.args[0]) if self.args else ""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """``". Did you mean 'smile'?"`` for the end of a message, or nothing if no known name is near."""
+    folded = {candidate.lower(): candidate for candidate in known}
+    near = difflib.get_close_matches(name.lower(), folded, n=1)
+    return f". Did you mean {folded[near[0]]!r}?" if near else ""

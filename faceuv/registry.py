@@ -17,7 +17,6 @@ group ``faceuv.plugins`` are imported on the first look-up.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
@@ -26,7 +25,7 @@ from typing import Any
 from mmengine import registry as mmengine_registry
 from mmengine.registry import Registry as MMEngineRegistry
 
-from faceuv.errors import FaceUVError, MissingDependency, UnknownName
+from faceuv.errors import FaceUVError, MissingDependency, UnknownName, did_you_mean
 
 PLUGIN_GROUP = "faceuv.plugins"
 _loaded_plugins: set[str] = set()
@@ -146,11 +145,7 @@ class Registry(MMEngineRegistry):
         message = f"no {self.name} is called {key!r}; known: {self._known()}"
         if key in self._needs:
             return f"{message}. {key!r} needs {self._needs[key]}"
-        folded = {name.lower(): name for name in [*self.names(), *self._needs]}
-        near = difflib.get_close_matches(key.lower(), folded, n=1)
-        if near:
-            message += f". Did you mean {folded[near[0]]!r}?"
-        return message
+        return message + did_you_mean(key, [*self.names(), *self._needs])
 
 
 def plain_class_is_ours(part: Any) -> bool:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from faceuv.checks import check_shape
-from faceuv.errors import InputError
+from faceuv.errors import InputError, did_you_mean
 
 DC_OFFSET = 0.8  # the light that all-zero coefficients mean
 
@@ -108,7 +108,8 @@ def named_light(name: str, *, device: torch.device | str | None = None, dtype: t
     if name == "default":
         return torch.zeros(1, 3, 9, device=device, dtype=dtype)
     if name not in _LIGHTS:
-        raise InputError(f"no light is called {name!r}; known: {', '.join(light_names())}")
+        known = light_names()
+        raise InputError(f"no light is called {name!r}; known: {', '.join(known)}{did_you_mean(name, known)}")
     ambient, sources = _LIGHTS[name]
     lighting = ambient_light(torch.tensor([ambient], device=device, dtype=dtype))
     for direction, colour in sources:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from faceuv.checks import check_shape
-from faceuv.errors import AssetError, InputError
+from faceuv.errors import AssetError, InputError, did_you_mean
 from faceuv.geometry.uv import UVCorrespondence, bake
 from faceuv.structures import CoefficientLayout, Coefficients, Mesh
 
@@ -133,7 +133,8 @@ class FaceModel(nn.Module):
         names, full = self.mode_names["expression"], self.metadata.get("full_expression", {})
         modes = self.metadata.get("combined_expression", {}).get(name, [name])
         if not set(modes) <= set(names):
-            raise InputError(f"no movement is called {name!r}; known: {', '.join(self.movements())}")
+            known = self.movements()
+            raise InputError(f"no movement is called {name!r}; known: {', '.join(known)}{did_you_mean(name, known)}")
         return {names.index(mode): float(full.get(mode, _FULL_MOVEMENT)) for mode in modes}
 
     def expression_coefficients(self, **amounts: float) -> Tensor:
