@@ -108,8 +108,9 @@ class ProceduralGenerator(nn.Module):
         return torch.randn(count, self.code_dim, generator=generator, device=device).to(self.mean_code.device)
 
     def sample_codes(self, count: int, *, truncation: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
-        """Codes ``(count, L, D)`` of random latents, one w repeated for every layer."""
-        return self.broadcast(self.truncate(self.mapping(self.sample_latents(count, generator=generator)), truncation))
+        """Codes ``(count, L, D)`` of random latents, one w repeated for every layer; rows may be changed in place."""
+        w = self.truncate(self.mapping(self.sample_latents(count, generator=generator)), truncation)
+        return self.broadcast(w).contiguous()
 
     def broadcast(self, code: Tensor) -> Tensor:
         """``(B, D)`` or ``(B, L, D)`` → ``(B, L, D)``."""

@@ -107,9 +107,9 @@ class StyleGAN2Generator(nn.Module):
         return z.to(like.device)
 
     def sample_codes(self, count: int, *, truncation: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
-        """Codes ``(count, L, D)`` of random latents, one w repeated for every layer."""
+        """Codes ``(count, L, D)`` of random latents, one w repeated for every layer; rows may be changed in place."""
         w = self.truncate(self.mapping(self.sample_latents(count, generator=generator)), truncation)
-        return self.broadcast(w)
+        return self.broadcast(w).contiguous()
 
     def broadcast(self, code: Tensor) -> Tensor:
         """``(B, D)`` or ``(B, L, D)`` → ``(B, L, D)``."""

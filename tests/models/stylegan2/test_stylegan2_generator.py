@@ -132,6 +132,12 @@ class TestGenerator:
         with pytest.raises(InputError, match=message):
             small_generator.synthesis(code)
 
+    def test_rows_of_sampled_codes_can_be_changed(self, small_generator):
+        code = small_generator.sample_codes(2, generator=rng())
+        kept = code[:, 1:].clone()
+        code[:, 0] = 0.0
+        assert torch.equal(code[:, 1:], kept)
+
     def test_wrong_latents(self, small_generator):
         with pytest.raises(InputError, match=r"latents z must have shape \(B, 8\), got \(2, 9\)"):
             small_generator(torch.zeros(2, 9))
