@@ -110,7 +110,7 @@ class CachedImages(Dataset[dict[str, Tensor]]):
         if number not in self._chunks:
             path = self.file(number)
             try:
-                found = np.load(path, mmap_mode="r", allow_pickle=False)
+                found = np.lib.format.open_memmap(path, mode="r")  # .npy only; never unpickles
             except (OSError, ValueError) as error:
                 raise AssetError(f"{path} cannot be read ({error}); delete it and it is drawn anew") from error
             if found.ndim != 4 or found.shape[0] != self.chunk or found.shape[3] != 3 or found.dtype != np.uint8:

@@ -29,7 +29,7 @@ class R1Penalty(nn.Module):
 
     def __init__(self, gamma: float = 10.0, interval: int = 1) -> None:
         super().__init__()
-        if gamma <= 0 or not isinstance(interval, int) or interval < 1:
+        if not gamma > 0 or not isinstance(interval, int) or interval < 1:
             raise InputError(f"expected gamma > 0 and a whole interval ≥ 1, got {gamma} and {interval!r}")
         self.gamma, self.interval = gamma, interval
 
@@ -41,5 +41,7 @@ class R1Penalty(nn.Module):
         image, scores = entry(target, "image", self, "target"), entry(target, "scores", self, "target")
         if not image.requires_grad or not scores.requires_grad:
             raise InputError("R1Penalty needs target['image'] with requires_grad, and scores computed from it")
-        (gradient,) = torch.autograd.grad(scores.sum(), image, create_graph=True)
+        (gradient,) = torch.autograd.grad(scores.sum(), image, create_graph=True, allow_unused=True)
+        if gradient is None:
+            raise InputError("target['scores'] were not computed from target['image']; score the tensor that is given")
         return gradient.square().flatten(1).sum(1).mean() * (0.5 * self.gamma * self.interval)
