@@ -21,7 +21,7 @@ from faceuv.artefacts import load_tensors, save_tensors
 from faceuv.checks import check_shape
 from faceuv.errors import InputError
 from faceuv.export import MeshFile, save_mesh, save_video, tangent_frame, tangent_normal_map
-from faceuv.geometry import named_light, sample_map
+from faceuv.geometry import named_light
 from faceuv.models.faces import FaceModel
 from faceuv.registry import FACE_MODELS, RENDERERS
 from faceuv.renderers import FaceRenderer, Renderer
@@ -186,10 +186,7 @@ class Face:
 
     def vertices(self) -> Tensor:
         """The displaced surface ``(V, 3)`` in decimetres, object frame, without pose."""
-        vertices = self.face_model.mesh(self.coefficients).vertices
-        if self.maps is not None and self.maps.displacement is not None:
-            vertices = vertices + sample_map(self.maps.displacement, self.face_model.uv)
-        return vertices[0]
+        return FaceRenderer(self.face_model, self.renderer).surface(self.coefficients, self.maps).vertices[0]
 
     def diffuse(self, size: int = TEXTURE_SIZE) -> Tensor:
         """The diffuse texture ``(3, H, W)`` in [0, 1]: the map, or the linear albedo painted at ``size``²."""

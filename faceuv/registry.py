@@ -25,7 +25,7 @@ from typing import Any
 from mmengine import registry as mmengine_registry
 from mmengine.registry import Registry as MMEngineRegistry
 
-from faceuv.errors import FaceUVError, MissingDependency, UnknownName, did_you_mean
+from faceuv.errors import FaceUVError, UnknownName, did_you_mean
 
 PLUGIN_GROUP = "faceuv.plugins"
 _loaded_plugins: set[str] = set()
@@ -157,8 +157,6 @@ def plain_class_is_ours(part: Any) -> bool:
 def _construct(kind: str, name: str, part: Any, args: tuple[Any, ...], arguments: dict[str, Any]) -> Any:
     try:
         return part(*args, **arguments)
-    except (FaceUVError, MissingDependency):
-        raise  # already says what to do
     except TypeError as error:
         raise TypeError(f"cannot build the {kind} {name!r} with {sorted(arguments)}: {error}") from error
 

@@ -36,7 +36,12 @@ class LossTerms(nn.Module):
 
     def forward(self, pred: Mapping[str, Any], target: Mapping[str, Any]) -> dict[str, Tensor]:
         """Name → weighted scalar of every term."""
-        return {name: self.weights[name] * term(pred, target) for name, term in self.terms.items()}
+        return {name: self.term(name, pred, target) for name in self.terms}
+
+    def term(self, name: str, pred: Mapping[str, Any], target: Mapping[str, Any]) -> Tensor:
+        """The weighted scalar of one term, for methods that do not take all of them at once."""
+        weighted: Tensor = self.weights[name] * self.terms[name](pred, target)
+        return weighted
 
 
 class BaseMethod(BaseModel):

@@ -106,9 +106,6 @@ class StyleGAN2(BaseMethod):
         """What the discriminator is shown of an image."""
         return image if self.augment is None else self.augment(image)
 
-    def _term(self, name: str, pred: Mapping[str, Any], target: Mapping[str, Any]) -> Tensor:
-        return self.losses.weights[name] * self.losses.terms[name](pred, target)
-
     def _discriminator_step(self, real: Tensor, optimizer: Any) -> dict[str, Tensor]:
         scores: dict[str, Tensor] = {}
 
@@ -118,7 +115,7 @@ class StyleGAN2(BaseMethod):
             scores["fake"] = self.discriminator(self._shown(fake))
             scores["real"] = self.discriminator(self._shown(real))
             pred, target = {"scores": scores["fake"]}, {"scores": scores["real"]}
-            return {"discriminator": self._term("discriminator", pred, target)}
+            return {"discriminator": self.losses.term("discriminator", pred, target)}
 
         logs = self.update(optimizer, terms)
         signs = torch.stack([scores["real"], scores["fake"]]).detach().float().sign().mean((1, 2))
@@ -134,12 +131,12 @@ class StyleGAN2(BaseMethod):
         with torch.autocast(real.device.type, enabled=False):
             image = (self._shown(real).detach() * 2 - 1).requires_grad_()
             scores = self.discriminator(image, raw=True)
-            return {"r1": self._term("r1", {}, {"image": image, "scores": scores})}
+            return {"r1": self.losses.term("r1", {}, {"image": image, "scores": scores})}
 
     def _generator_step(self, count: int, optimizer: Any) -> dict[str, Tensor]:
         def terms() -> dict[str, Tensor]:
             fake = self.generator.synthesis(self.codes(count), noise="random")
-            return {"generator": self._term("generator", {"scores": self.discriminator(self._shown(fake))}, {})}
+            return {"generator": self.losses.term("generator", {"scores": self.discriminator(self._shown(fake))}, {})}
 
         with frozen(self.discriminator):
             return self.update(optimizer, terms)
