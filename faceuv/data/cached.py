@@ -7,7 +7,7 @@ import json
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,7 @@ class CachedImages(Dataset[dict[str, Tensor]]):
     """The first ``length`` pictures of a dataset, drawn once and kept as bytes; item i is picture i.
 
     The pictures lie in files of ``chunk``, each written whole or not at all: an interrupted filling goes on where it
-    was, several processes and several runs share one folder. Item i is ``dict(image (3, S, S) uint8, index)``.
+    was, several processes and several runs share one folder. Item i is ``dict(image (3, S, S) uint8, index, …facts)``.
 
     Args:
         dataset: a dataset with ``batch(indices) → dict(image (B, 3, S, S) in [0, 1])``, or its config; a config is
@@ -42,6 +42,8 @@ class CachedImages(Dataset[dict[str, Tensor]]):
         folder: where; by default below faceuv's cache, under a name made of the dataset's config.
         chunk: pictures per file.
         workers: processes that draw; 0 draws in this one (right for a GPU). Needs ``dataset`` to be a config.
+        facts: names of what the dataset knows of an item without drawing it (``dataset.facts(indices)``, e.g.
+            ``("coefficients",)`` of synthetic faces); computed at the start, kept in memory, part of every item.
         check: draw one picture anew when pictures are found, and refuse them if the dataset draws it otherwise now.
     """
 
@@ -53,6 +55,7 @@ class CachedImages(Dataset[dict[str, Tensor]]):
         folder: str | Path | None = None,
         chunk: int = 128,
         workers: int = 0,
+        facts: Sequence[str] = (),
         check: bool = True,
     ) -> None:
         for name, value, least in (("length", length, 1), ("chunk", chunk, 1), ("workers", workers, 0)):
@@ -69,6 +72,7 @@ class CachedImages(Dataset[dict[str, Tensor]]):
         if check and any(self.file(number).is_file() for number in range(self.chunks)):
             self._check_pictures()
         self.fill()
+        self._facts = self._known(facts) if facts else {}
 
     @property
     def chunks(self) -> int:
@@ -100,7 +104,8 @@ class CachedImages(Dataset[dict[str, Tensor]]):
             raise IndexError(f"picture {index} of {self.length}")
         number, row = divmod(index % self.length, self.chunk)
         picture = torch.from_numpy(np.array(self._read(number)[row])).permute(2, 0, 1)
-        return {"image": picture, "index": torch.tensor(index % self.length)}
+        facts = {name: values[index % self.length] for name, values in self._facts.items()}
+        return {"image": picture, "index": torch.tensor(index % self.length), **facts}
 
     def __getstate__(self) -> dict[str, Any]:
         """For loader processes: they open the files themselves and never draw."""
@@ -127,7 +132,12 @@ class CachedImages(Dataset[dict[str, Tensor]]):
         if not path.is_file():
             with atomic_path(path) as temporary:
                 temporary.write_text(json.dumps(own, indent=2), encoding="utf-8")
-        elif (found := json.loads(path.read_text(encoding="utf-8"))) != own:
+            return
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise AssetError(f"{path} is not JSON ({error}); delete {self.folder} to draw its pictures anew") from error
+        if found != own:
             raise AssetError(f"{self.folder} holds pictures of {found}, not of {own}; choose another folder")
 
     def _check_pictures(self) -> None:
@@ -145,6 +155,15 @@ class CachedImages(Dataset[dict[str, Tensor]]):
         if isinstance(self._source, Mapping):
             self._source = DATASETS.build(self._source)
         return self._source
+
+    def _known(self, names: Sequence[str]) -> dict[str, Tensor]:
+        source = self._built()
+        if not hasattr(source, "facts"):
+            raise InputError(f"facts={tuple(names)}: {type(source).__name__} has no facts(indices) to ask for them")
+        found: dict[str, Tensor] = source.facts(range(self.length))
+        if unknown := [name for name in names if name not in found]:
+            raise InputError(f"{type(source).__name__} has no facts called {unknown}; it has {', '.join(found)}")
+        return {name: found[name].cpu() for name in names}
 
     def _draw(self, numbers: list[int], report: Report) -> None:
         done = self.chunks - len(self.missing())

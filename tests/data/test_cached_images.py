@@ -230,3 +230,21 @@ def test_a_built_dataset_needs_a_folder_and_no_workers(tmp_path):
     for settings in (dict(), dict(folder=tmp_path, workers=1)):
         with pytest.raises(InputError, match=r"need the dataset as a config, dict\(type=…\)"):
             CachedImages(ToyPictures(), 4, **settings)
+
+
+def test_facts_are_the_pictures_truth(tmp_path):
+    dataset = dict(type="SyntheticFaces", size=32, seed=5)
+    kept = CachedImages(dataset, 3, folder=tmp_path, chunk=4, facts=("latent", "coefficients"))
+    drawn = DATASETS.build({**dataset, "truth": ("coefficients",)}).batch([0, 1, 2])
+    for index in range(3):
+        item = kept[index]
+        assert item["latent"].shape == (383,)
+        torch.testing.assert_close(item["coefficients"], drawn["coefficients"][index])
+    with pytest.raises(InputError, match=r"no facts called \['depth'\]; it has latent, coefficients"):
+        CachedImages(dataset, 3, folder=tmp_path, chunk=4, facts=("depth",))
+
+
+def test_a_damaged_note_of_the_folder_is_an_error(tmp_path):
+    (tmp_path / "dataset.json").write_text('{"dataset": ', encoding="utf-8")
+    with pytest.raises(AssetError, match=r"is not JSON .*delete"):
+        CachedImages(dict(type="SyntheticFaces", size=32), 3, folder=tmp_path)

@@ -39,6 +39,10 @@ class Scene:
     def __getitem__(self, rows: slice) -> Scene:
         return Scene({k: v[rows] for k, v in self.numbers.items()}, {k: v[rows] for k, v in self.noise.items()})
 
+    def latent(self) -> Tensor:
+        """All numbers side by side, ``(B, Z)``: to a generator of such pictures, what its latent should mean."""
+        return torch.cat([self.numbers[name] for name in FACTORS], 1)
+
     def to(self, device: torch.device | str) -> Scene:
         return Scene(
             {k: v.to(device) for k, v in self.numbers.items()}, {k: v.to(device) for k, v in self.noise.items()}

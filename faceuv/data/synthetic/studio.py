@@ -65,6 +65,17 @@ class Take:
     normal_map: Tensor
 
 
+@dataclass(frozen=True, eq=False)
+class Sitter:
+    """``coefficients`` of the linear model, its ``surface (B, V, 3)`` before displacement and pose, ``male`` and
+    ``age (B,)`` in [0, 1]."""
+
+    coefficients: Coefficients
+    surface: Tensor
+    male: Tensor
+    age: Tensor
+
+
 class Studio(nn.Module):
     """Draws :class:`Scene` batches.
 
@@ -135,14 +146,10 @@ class Studio(nn.Module):
     def forward(self, scene: Scene) -> Take:
         """Draw a batch."""
         model, numbers, noise = self.face_model, scene.numbers, scene.noise
-        identity, male, age = self.population.identity(numbers["identity"])
-        expression = self.population.expression(numbers["expression"])
-        albedo = self.population.albedo(numbers["albedo"])
-        lighting = self.population.light(numbers["light"])
-        surface = model.shape(identity, expression)
-        rotation, translation = self._stand(surface, scene)
-        groups = (identity, expression, albedo, rotation, lighting.flatten(1), translation)
-        coefficients = Coefficients(torch.cat(groups, 1), model.layout)
+        sitter = self.sitter(scene)
+        coefficients, surface, male, age = sitter.coefficients, sitter.surface, sitter.male, sitter.age
+        identity, albedo, lighting = coefficients.identity, coefficients.albedo, coefficients.lighting
+        rotation, translation = coefficients.rotation, coefficients.translation
 
         linear = self.canvas.spread(model.albedo(albedo)).clamp(0, 1)
         person = make_person(self.population, numbers, self._mean_colour(linear, self.cheek), male, age)
@@ -224,6 +231,18 @@ class Studio(nn.Module):
         return Take(
             image.clamp(0, 1), mask, foreground, background, coefficients, maps, face, mesh, hair, world_normals
         )
+
+    def sitter(self, scene: Scene) -> Sitter:
+        """Who is drawn, how and in what light: all that the linear model knows, without drawing it."""
+        numbers = scene.numbers
+        identity, male, age = self.population.identity(numbers["identity"])
+        expression = self.population.expression(numbers["expression"])
+        albedo = self.population.albedo(numbers["albedo"])
+        lighting = self.population.light(numbers["light"])
+        surface = self.face_model.shape(identity, expression)
+        rotation, translation = self._stand(surface, scene)
+        groups = (identity, expression, albedo, rotation, lighting.flatten(1), translation)
+        return Sitter(Coefficients(torch.cat(groups, 1), self.face_model.layout), surface, male, age)
 
     def _stand(self, surface: Tensor, scene: Scene) -> tuple[Tensor, Tensor]:
         pitch, yaw, roll = self.population.head_turn(scene.numbers["pose"])
