@@ -2,6 +2,22 @@
 
 from faceuv.losses.adversarial import DiscriminatorLogistic, GeneratorLogistic
 from faceuv.losses.base import entry
+from faceuv.losses.coefficients import AlbedoVariance, CoefficientPenalty
 from faceuv.losses.gradient_penalty import R1Penalty
+from faceuv.losses.landmark import LandmarkLoss, landmark_weights
+from faceuv.losses.photometric import PhotometricLoss, rounded_length
+from faceuv.losses.pyramid import PyramidL1
 
-__all__ = ["DiscriminatorLogistic", "GeneratorLogistic", "R1Penalty", "entry"]
+__all__ = [
+    "AlbedoVariance",
+    "CoefficientPenalty",
+    "DiscriminatorLogistic",
+    "GeneratorLogistic",
+    "LandmarkLoss",
+    "PhotometricLoss",
+    "PyramidL1",
+    "R1Penalty",
+    "entry",
+    "landmark_weights",
+    "rounded_length",
+]

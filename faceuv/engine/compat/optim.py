@@ -6,7 +6,7 @@ optimiser.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -109,6 +109,8 @@ class OptimizerPerModule:
             generator=dict(optimizer=dict(type="Adam", lr=1e-3)),
             discriminator=dict(optimizer=dict(type="Adam", lr=1e-3), precision="bfloat16"),
         )
+
+    ``rates=dict(mapping=0.01)`` beside an optimiser multiplies its learning rate for the parameters below that part.
     """
 
     def __init__(self, optim_wrapper_cfg: dict[str, Any], paramwise_cfg: dict[str, Any] | None = None) -> None:
@@ -131,8 +133,25 @@ class OptimizerPerModule:
                 )
             if "optimizer" not in config:
                 raise InputError(f"optim_wrapper.{name} needs an 'optimizer', got {sorted(config)}")
-            parameters = [parameter for parameter in children[name].parameters() if parameter.requires_grad]
-            optimizer = OPTIMIZERS.build({**config["optimizer"], "params": parameters})
-            rest = {key: value for key, value in config.items() if key != "optimizer"}
+            groups = _groups(name, children[name], config["optimizer"], config.get("rates") or {})
+            optimizer = OPTIMIZERS.build({**config["optimizer"], "params": groups})
+            rest = {key: value for key, value in config.items() if key not in ("optimizer", "rates")}
             built[name] = OPTIM_WRAPPERS.build({"type": "OptimWrapper", **rest, "optimizer": optimizer})
         return OptimWrapperDict(**built)
+
+
+def _groups(
+    name: str, module: nn.Module, optimizer: Mapping[str, Any], rates: Mapping[str, float]
+) -> list[nn.Parameter] | list[dict[str, Any]]:
+    """The parameters, apart from each other where their learning rates differ."""
+    trained = {path: p for path, p in module.named_parameters() if p.requires_grad}
+    if not rates:
+        return list(trained.values())
+    groups = []
+    for part, rate in rates.items():
+        own = [path for path in trained if path == part or path.startswith(f"{part}.")]
+        if not own:
+            parts = ", ".join(sorted({path.split(".")[0] for path in trained}))
+            raise InputError(f"optim_wrapper.{name}.rates names {part!r}, which has no parameters; {name} has {parts}")
+        groups.append({"params": [trained.pop(path) for path in own], "lr": optimizer["lr"] * rate})
+    return [{"params": list(trained.values())}, *groups]

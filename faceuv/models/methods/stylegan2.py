@@ -14,10 +14,11 @@ from faceuv.data.augment import AdaptiveAugment
 from faceuv.errors import InputError
 from faceuv.losses import R1Penalty
 from faceuv.models.methods.base import BaseMethod, frozen
+from faceuv.models.methods.paired_generator import draw, pairs
 from faceuv.models.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator, mix
 from faceuv.registry import GENERATORS, MODELS
 
-TERMS = ("generator", "discriminator", "r1")
+TERMS = ("generator", "discriminator", "r1", "paired")
 
 
 @MODELS.register_module()
@@ -31,7 +32,12 @@ class StyleGAN2(BaseMethod):
         generator: config of a :class:`~faceuv.models.stylegan2.StyleGAN2Generator`.
         discriminator: config of a :class:`~faceuv.models.stylegan2.StyleGAN2Discriminator` of the same size.
         losses: ``generator``, ``discriminator`` and, unless None, ``r1``. R1 has an optimiser step of its own, in full
-            precision, on the images that the discriminator is shown, at its interval.
+            precision, on the images that the discriminator is shown, at its interval. ``paired`` (None by default)
+            compares images: it holds a generator that :class:`~faceuv.models.methods.paired_generator.PairedGenerator`
+            started to what it learned there; batches must then bring their latents.
+        paired_interval: iterations between two steps on pairs.
+        discriminator_first: images at the start that only the discriminator learns from; for a generator that is
+            already good, which an untrained discriminator would lead astray.
         style_mixing: share of the generated images whose coarse and fine rows come from different latents.
         mirror: show each real image mirrored half the time; right for what is left-right symmetric.
         augment: settings of :class:`~faceuv.data.augment.AdaptiveAugment`; None for no augmentation.
@@ -49,6 +55,8 @@ class StyleGAN2(BaseMethod):
         style_mixing: float = 0.9,
         mirror: bool = True,
         augment: Mapping[str, Any] | None = None,
+        paired_interval: int = 4,
+        discriminator_first: int = 0,
     ) -> None:
         super().__init__(losses)
         unknown = sorted(set(losses) - set(TERMS))
@@ -63,19 +71,28 @@ class StyleGAN2(BaseMethod):
             raise InputError(
                 f"the generator makes {self.generator.size}² images, the discriminator reads {self.discriminator.size}²"
             )
+        if not isinstance(paired_interval, int) or paired_interval < 1 or discriminator_first < 0:
+            raise InputError(
+                "expected a whole paired_interval ≥ 1 and discriminator_first ≥ 0 images, got"
+                f" {paired_interval!r} and {discriminator_first!r}"
+            )
         self.style_mixing, self.mirror = style_mixing, mirror
+        self.paired_interval, self.discriminator_first = paired_interval, discriminator_first
         self.augment = AdaptiveAugment(**augment) if augment is not None else None
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         self.register_buffer("images_seen", torch.zeros((), dtype=torch.int64))
 
     def train_step(self, data: Any, optim_wrapper: Any) -> dict[str, Tensor]:
-        """One step of the discriminator, its R1 step when due, one step of the generator."""
+        """One step of the discriminator, its R1 step when due, one step of the generator, one on pairs when due."""
         real = self.real_images(data)
         logs = self._discriminator_step(real, optim_wrapper["discriminator"])
         r1 = cast("R1Penalty | None", dict(self.losses.terms).get("r1"))
         if r1 is not None and r1.due(int(self.steps)):
             logs |= self.update(optim_wrapper["discriminator"], lambda: self._r1(real))
-        logs |= self._generator_step(len(real), optim_wrapper["generator"])
+        if int(self.images_seen) >= self.discriminator_first:
+            logs |= self._generator_step(len(real), optim_wrapper["generator"])
+            if "paired" in self.losses.terms and int(self.steps) % self.paired_interval == 0:
+                logs |= self._paired_step(data, optim_wrapper["generator"])
         self.steps += 1
         self.images_seen += len(real) * get_world_size()
         return logs
@@ -140,6 +157,14 @@ class StyleGAN2(BaseMethod):
 
         with frozen(self.discriminator):
             return self.update(optimizer, terms)
+
+    def _paired_step(self, data: Any, optimizer: Any) -> dict[str, Tensor]:
+        latent, image = pairs(self.data_preprocessor(data, True), self.generator)
+
+        def terms() -> dict[str, Tensor]:
+            return {"paired": self.losses.term("paired", {"image": draw(self.generator, latent)}, {"image": image})}
+
+        return self.update(optimizer, terms)
 
     @torch.no_grad()
     def generate(self, seeds: Tensor | list[int], *, truncation: float = 1.0) -> Tensor:
