@@ -234,22 +234,31 @@ class Studio(nn.Module):
 
     def sitter(self, scene: Scene) -> Sitter:
         """Who is drawn, how and in what light: all that the linear model knows, without drawing it."""
-        numbers = scene.numbers
-        identity, male, age = self.population.identity(numbers["identity"])
-        expression = self.population.expression(numbers["expression"])
-        albedo = self.population.albedo(numbers["albedo"])
-        lighting = self.population.light(numbers["light"])
+        identity, male, age = self.population.identity(scene.numbers["identity"])
+        expression = self.population.expression(scene.numbers["expression"])
         surface = self.face_model.shape(identity, expression)
-        rotation, translation = self._stand(surface, scene)
-        groups = (identity, expression, albedo, rotation, lighting.flatten(1), translation)
-        return Sitter(Coefficients(torch.cat(groups, 1), self.face_model.layout), surface, male, age)
+        coefficients = self._coefficients(scene, identity, expression, surface[:, self.face_model.landmarks])
+        return Sitter(coefficients, surface, male, age)
 
-    def _stand(self, surface: Tensor, scene: Scene) -> tuple[Tensor, Tensor]:
+    def coefficients(self, scene: Scene) -> Coefficients:
+        """The coefficients of :meth:`sitter` to the rounding of a float, without its surface: many times as fast."""
+        model, places = self.face_model, self.face_model.landmarks
+        identity, _, _ = self.population.identity(scene.numbers["identity"])
+        expression = self.population.expression(scene.numbers["expression"])
+        points = model.mean[places] + torch.einsum("bi,pci->bpc", identity, model.identity_basis[places])
+        points = points + torch.einsum("bi,pci->bpc", expression, model.expression_basis[places])
+        return self._coefficients(scene, identity, expression, points)
+
+    def _coefficients(self, scene: Scene, identity: Tensor, expression: Tensor, landmarks: Tensor) -> Coefficients:
+        """``landmarks (B, 68, 3)`` in the object frame decide where the head stands."""
+        albedo = self.population.albedo(scene.numbers["albedo"])
+        lighting = self.population.light(scene.numbers["light"])
         pitch, yaw, roll = self.population.head_turn(scene.numbers["pose"])
         draw = Draw(scene.numbers["framing"])
         framing = Framing(draw.normal(0, 0.008), draw.normal(0, 0.008), draw.normal(0, 0.025), roll)
-        points = surface[:, self.face_model.landmarks]
-        return align(points, pitch, yaw, framing, self.renderer.camera)
+        rotation, translation = align(landmarks, pitch, yaw, framing, self.renderer.camera)
+        groups = (identity, expression, albedo, rotation, lighting.flatten(1), translation)
+        return Coefficients(torch.cat(groups, 1), self.face_model.layout)
 
     def _paint(self, linear: Tensor, scene: Scene, person: Person, style: HairStyle) -> tuple[Tensor, Tensor]:
         numbers, noise, canvas = scene.numbers, scene.noise, self.canvas
