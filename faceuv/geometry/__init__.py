@@ -3,7 +3,7 @@
 Everything here is batched, differentiable where mathematics allows, and agnostic of device and dtype.
 """
 
-from faceuv.geometry.lighting import ambient_light, directional_light, named_light, sh_basis, sh_irradiance
+from faceuv.geometry.lighting import ambient_light, directional_light, light_form, named_light, sh_basis, sh_irradiance
 from faceuv.geometry.normals import face_normals, vertex_normals, vertex_tangents
 from faceuv.geometry.projection import pose, project, view_depth
 from faceuv.geometry.rotations import euler_to_matrix, matrix_to_euler, rotate
@@ -18,6 +18,7 @@ __all__ = [
     "displaced_normals",
     "euler_to_matrix",
     "face_normals",
+    "light_form",
     "map_gradients",
     "matrix_to_euler",
     "named_light",

@@ -51,6 +51,16 @@ def sh_irradiance(normals: Tensor, lighting: Tensor) -> Tensor:
     """
     sizes = check_shape("normals", normals, ("B", "N", 3))
     check_shape("lighting", lighting, (sizes["B"], 3, 9))
+    quadratic, linear, constant = light_form(lighting)
+    columns = normals.transpose(1, 2)  # (B, 3, N)
+    slopes = torch.bmm(quadratic.flatten(1, 2), columns).unflatten(1, (3, 3)) + linear[..., None]
+    return ((slopes * columns[:, None]).sum(2) + constant[..., None]).transpose(1, 2)
+
+
+def light_form(lighting: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The light on a normal n as nᵀQn + l·n + c: Q ``(B, 3 colours, 3, 3)``, symmetric, l ``(B, 3 colours, 3)`` and c
+    ``(B, 3 colours)`` of ``lighting (B, 3, 9)``."""
+    check_shape("lighting", lighting, ("B", 3, 9))
     g = lighting
     xy, yz, xz = 0.5 * _K2 * g[..., 4], -0.5 * _K2 * g[..., 5], -0.5 * _K2 * g[..., 7]
     xx = 0.5 * _K2 * g[..., 8]
@@ -58,9 +68,7 @@ def sh_irradiance(normals: Tensor, lighting: Tensor) -> Tensor:
     quadratic = torch.stack([xx, xy, xz, xy, -xx, yz, xz, yz, zz], -1).unflatten(-1, (3, 3))  # (B, 3 colours, 3, 3)
     linear = torch.stack([-_K1 * g[..., 3], -_K1 * g[..., 1], _K1 * g[..., 2]], -1)  # (B, 3, 3)
     constant = _K0 * (g[..., 0] + DC_OFFSET) - _K2 * _D0 * g[..., 6]
-    columns = normals.transpose(1, 2)  # (B, 3, N)
-    slopes = torch.bmm(quadratic.flatten(1, 2), columns).unflatten(1, (3, 3)) + linear[..., None]
-    return ((slopes * columns[:, None]).sum(2) + constant[..., None]).transpose(1, 2)
+    return quadratic, linear, constant
 
 
 def directional_light(direction: Tensor, colour: Tensor) -> Tensor:

@@ -3,10 +3,12 @@
 from faceuv.losses.adversarial import DiscriminatorLogistic, GeneratorLogistic
 from faceuv.losses.base import entry
 from faceuv.losses.coefficients import AlbedoVariance, CoefficientPenalty
+from faceuv.losses.distance import MeanDistance
 from faceuv.losses.gradient_penalty import R1Penalty
 from faceuv.losses.landmark import LandmarkLoss, landmark_weights
 from faceuv.losses.photometric import PhotometricLoss, rounded_length
 from faceuv.losses.pyramid import PyramidL1
+from faceuv.losses.standardised import StandardisedL1
 
 __all__ = [
     "AlbedoVariance",
@@ -14,9 +16,11 @@ __all__ = [
     "DiscriminatorLogistic",
     "GeneratorLogistic",
     "LandmarkLoss",
+    "MeanDistance",
     "PhotometricLoss",
     "PyramidL1",
     "R1Penalty",
+    "StandardisedL1",
     "entry",
     "landmark_weights",
     "rounded_length",

@@ -1,0 +1,57 @@
+"""How a render's colours differ from a picture's, where the render is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from faceuv.checks import check_shape
+from faceuv.errors import InputError
+from faceuv.losses.base import entry
+from faceuv.registry import LOSSES
+
+
+@LOSSES.register_module()
+class PhotometricLoss(nn.Module):
+    """``Σ M·ρ(‖I_r − I_t‖) / Σ M`` over pixels, the norm over colours; ``pred["image"]``, ``target["image"]``
+    ``(B, 3, H, W)``, mask M ``pred["mask"] (B, 1, H, W)``, times ``target["mask"]`` if there is one.
+
+    The mask only weighs: no gradient passes through it, so that a surface cannot win by leaving the picture.
+
+    Args:
+        norm: ``"length"`` is ρ(r) = √(r² + ε²) − ε, the length of the difference, rounded at 0: glasses and hair before
+            the face do not outvote the rest; ``"squared"`` is ρ(r) = r².
+        epsilon: ε, in colour levels of [0, 1].
+    """
+
+    def __init__(self, norm: Literal["length", "squared"] = "length", epsilon: float = 1e-3) -> None:
+        super().__init__()
+        if norm not in ("length", "squared") or not epsilon > 0:
+            raise InputError(f"expected norm 'length' or 'squared' and epsilon > 0, got {norm!r} and {epsilon}")
+        self.norm, self.epsilon = norm, epsilon
+
+    def per_image(self, pred: Mapping[str, Any], target: Mapping[str, Any]) -> Tensor:
+        """``(B,)``; 0 for an image whose mask is empty."""
+        image, mask = entry(pred, "image", self, "pred"), entry(pred, "mask", self, "pred").detach()
+        truth = entry(target, "image", self, "target")
+        sizes = check_shape("pred['image']", image, ("B", 3, "H", "W"))
+        check_shape("target['image']", truth, (sizes["B"], 3, sizes["H"], sizes["W"]))
+        check_shape("pred['mask']", mask, (sizes["B"], 1, sizes["H"], sizes["W"]))
+        if target.get("mask") is not None:
+            mask = mask * entry(target, "mask", self, "target")
+        squared = (image - truth).square().sum(1, keepdim=True)
+        if self.norm == "length":
+            squared = rounded_length(squared, self.epsilon)
+        total = (mask * squared).flatten(1).sum(1)
+        return total / mask.flatten(1).sum(1).clamp_min(torch.finfo(total.dtype).eps)
+
+    def forward(self, pred: Mapping[str, Any], target: Mapping[str, Any]) -> Tensor:
+        return self.per_image(pred, target).mean()
+
+
+def rounded_length(squared: Tensor, epsilon: float) -> Tensor:
+    """``√(s + ε²) − ε`` of squared lengths s (Charbonnier): s/2ε near 0, the length far out, smooth everywhere."""
+    return squared / ((squared + epsilon**2).sqrt() + epsilon)
