@@ -13,6 +13,7 @@ from faceuv.errors import InputError
 from faceuv.models.directions.base import Direction, Mapper, check_layers, condition, unit_over_layers
 from faceuv.models.directions.sampling import CodeSource, Moments, spread
 from faceuv.models.directions.scored import ScoredFinder
+from faceuv.models.directions.table import ScoreTable
 from faceuv.registry import DIRECTION_FINDERS
 
 _RIDGE = 1e-6  # of the mean variance of w: directions in which codes do not vary get no say
@@ -57,11 +58,13 @@ class RegressionDirection(ScoredFinder):
             seed=seed,
         )
 
-    def find(self, generator: CodeSource, mapper: Mapper | None = None) -> list[Direction]:
+    def find(
+        self, generator: CodeSource, mapper: Mapper | None = None, scores: ScoreTable | None = None
+    ) -> list[Direction]:
         """The one direction of the score; its sign is that the score grows."""
         others = self.others(generator)
         moments = Moments()  # of (w, score)
-        for w, values in self.scored_codes(generator, self.scorer(mapper)):
+        for w, values in self.scored_codes(generator, self.scorer(mapper, scores)):
             if len(w):
                 moments.add(torch.cat([w.double(), values[:, None]], 1))
         width = generator.code_dim

@@ -32,15 +32,18 @@ def check_count(name: str, value: int, least: int) -> int:
 
 
 def sample_w(
-    generator: CodeSource, samples: int, *, seed: int, truncation: float = 1.0, batch: int = 1024
+    generator: CodeSource, samples: int, *, seed: int, truncation: float = 1.0, batch: int = 1024, first: int = 0
 ) -> Iterator[Tensor]:
-    """Codes w ``(b, D)`` of ``samples`` random latents in all, at most ``batch`` at a time, without gradients."""
+    """Codes w ``(b, D)`` of random latents, at most ``batch`` at a time, without gradients: number ``first`` and on of
+    ``samples`` in all. Code n depends on seed, truncation and batch, and not on ``first`` and ``samples``."""
     rng = torch.Generator().manual_seed(seed)
     for start in range(0, samples, batch):
+        # a whole batch each time, then cut: the numbers of a shorter one would end otherwise
+        z = generator.sample_latents(batch, generator=rng)[max(0, first - start) : samples - start]
+        if len(z) == 0:
+            continue
         with torch.no_grad():
-            w = generator.mapping(  # type: ignore[attr-defined]  # a module in one generator, a method in another
-                generator.sample_latents(min(batch, samples - start), generator=rng)
-            )
+            w = generator.mapping(z)  # type: ignore[attr-defined]  # a module in one generator, a method in another
             if truncation != 1:
                 w = generator.truncate(w, truncation)  # type: ignore[attr-defined]
         yield w

@@ -10,20 +10,22 @@ from torch import Tensor
 
 from faceuv.errors import InputError
 from faceuv.models.directions.base import Direction, DirectionFinder, Mapper
-from faceuv.models.directions.sampling import CodeSource, check_count, sample_w
+from faceuv.models.directions.sampling import CodeSource, check_count
 from faceuv.models.directions.scores import meaning, named_score
+from faceuv.models.directions.table import CodeSample, ScoreTable
 from faceuv.structures import Coefficients
 
 Score = Callable[[Tensor], Tensor]
 
 
 class ScoredFinder(DirectionFinder):
-    """A finder of the direction of one score.
+    """A finder of the direction of one score. ``find(generator, scores=table)`` takes the scores of the codes from a
+    :class:`~faceuv.models.directions.table.ScoreTable`, where several finders share them.
 
     Args:
         score: a coefficient by name (``"yaw"``, ``"pitch"``, ``"light_right"``, ``"expression:3"``, see
-            :mod:`~faceuv.models.directions.scores`), for which :meth:`find` needs a mapper; or any function from
-            codes ``(B, L, D)`` to numbers ``(B,)``. A code whose score is NaN or infinite is left out.
+            :mod:`~faceuv.models.directions.scores`), for which :meth:`find` needs a mapper or a table of scores; or any
+            function from codes ``(B, L, D)`` to numbers ``(B,)``. A code whose score is NaN or infinite is left out.
         samples: number of codes N.
         orthogonal_to: directions, or their files, that the result shall leave alone.
         layers: rows of the code that it moves; all if absent.
@@ -67,10 +69,17 @@ class ScoredFinder(DirectionFinder):
             direction.check_fits(generator)
         return found
 
-    def scorer(self, mapper: Mapper | None) -> Score:
-        """The score as a function of codes ``(B, L, D)``."""
+    @property
+    def codes(self) -> CodeSample:
+        """Which codes are scored."""
+        return CodeSample(self.samples, self.seed, self.truncation, self.batch)
+
+    def scorer(self, mapper: Mapper | None, scores: ScoreTable | None = None) -> Score | ScoreTable:
+        """The score as a function of codes ``(B, L, D)``, or the table that holds it."""
         if not isinstance(self.score, str):
             return self.score
+        if scores is not None:
+            return scores
         if mapper is None:
             raise InputError(
                 f"the score {self.score!r} is a coefficient: find(generator, mapper) needs a mapper from codes to"
@@ -86,16 +95,23 @@ class ScoredFinder(DirectionFinder):
 
         return score
 
-    def scored_codes(self, generator: CodeSource, score: Score) -> Iterator[tuple[Tensor, Tensor]]:
+    def scored_codes(self, generator: CodeSource, score: Score | ScoreTable) -> Iterator[tuple[Tensor, Tensor]]:
         """Codes w ``(b, D)`` and their finite scores ``(b,)`` in float64, on the CPU, one batch at a time."""
-        for w in sample_w(generator, self.samples, seed=self.seed, truncation=self.truncation, batch=self.batch):
-            with torch.no_grad():
-                values = score(generator.broadcast(w))
+        for w, values in self._scored(generator, score):
             if not isinstance(values, Tensor) or values.shape != (len(w),):
                 came = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
                 raise InputError(f"a score must give one number per code, shape ({len(w)},), got {came}")
             usable = torch.isfinite(values)
             yield w[usable].cpu(), values[usable].double().cpu()
+
+    def _scored(self, generator: CodeSource, score: Score | ScoreTable) -> Iterator[tuple[Tensor, Tensor]]:
+        if isinstance(score, ScoreTable):
+            yield from zip(self.codes.draw(generator), score.batches(str(self.score), self.codes))
+            return
+        for w in self.codes.draw(generator):
+            with torch.no_grad():
+                values = score(generator.broadcast(w))
+            yield w, values
 
     def meaning_beside(self, others: Sequence[Direction]) -> str:
         """The meaning in words, with what is left alone."""

@@ -21,6 +21,7 @@ from faceuv.models.directions.base import (
 from faceuv.models.directions.linear_svm import separate
 from faceuv.models.directions.sampling import CodeSource, code_covariance, spread
 from faceuv.models.directions.scored import ScoredFinder
+from faceuv.models.directions.table import ScoreTable
 from faceuv.registry import DIRECTION_FINDERS
 
 _TRAINING_SHARE = 0.7
@@ -96,10 +97,12 @@ class SVMDirection(ScoredFinder):
             )
         self.ratio, self.regularisation = ratio, regularisation
 
-    def find(self, generator: CodeSource, mapper: Mapper | None = None) -> list[Direction]:
+    def find(
+        self, generator: CodeSource, mapper: Mapper | None = None, scores: ScoreTable | None = None
+    ) -> list[Direction]:
         """The one direction of the score; its sign is that the score grows."""
         others = self.others(generator)
-        ends = self.scored_ends(generator, self.scorer(mapper))
+        ends = self.scored_ends(generator, self.scorer(mapper, scores))
         train, held_out = self._split(ends)
         rows = generator.num_layers
         normal, offset = separate(*train, rows=rows, regularisation=self.regularisation)
@@ -131,7 +134,7 @@ class SVMDirection(ScoredFinder):
         )
         return [direction]
 
-    def scored_ends(self, generator: CodeSource, score: Callable[[Tensor], Tensor]) -> Ends:
+    def scored_ends(self, generator: CodeSource, score: Callable[[Tensor], Tensor] | ScoreTable) -> Ends:
         """Draw and score all codes; keep the ends, the most extreme first."""
         low, high, scored = _Best(self.end, largest=False), _Best(self.end, largest=True), 0
         for w, values in self.scored_codes(generator, score):

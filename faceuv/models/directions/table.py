@@ -1,0 +1,153 @@
+"""Scores of many codes, computed once: a table that several finders share and that survives an interruption."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from faceuv.artefacts import load_tensors, save_tensors
+from faceuv.checks import check_shape
+from faceuv.errors import AssetError, InputError
+from faceuv.models.directions.sampling import CodeSource, Moments, check_count, sample_w
+
+KIND = "scores"
+_SAVE_EVERY = 20.0  # seconds of work that an interruption may cost
+
+Report = Callable[[int, int], None]
+"""Called with (codes scored, codes wanted)."""
+
+
+@dataclass(frozen=True)
+class CodeSample:
+    """Which codes: those that :func:`~faceuv.models.directions.sampling.sample_w` draws with these settings."""
+
+    samples: int = 200_000
+    seed: int = 0
+    truncation: float = 1.0
+    batch: int = 1024
+
+    def __post_init__(self) -> None:
+        check_count("samples", self.samples, 1)
+        check_count("batch", self.batch, 1)
+
+    def same_codes(self, other: CodeSample) -> bool:
+        """Whether code n is the same in both. Random numbers depend on the size of the batch they are drawn in."""
+        return (self.seed, self.truncation, self.batch) == (other.seed, other.truncation, other.batch)
+
+    def draw(self, generator: CodeSource, first: int = 0) -> Iterator[Tensor]:
+        """The codes w ``(b, D)``, from number ``first`` on."""
+        return sample_w(
+            generator, self.samples, seed=self.seed, truncation=self.truncation, batch=self.batch, first=first
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreTable:
+    """``values (N, K)`` float32: row n holds the scores of code n of ``codes``, a column for each of ``names``; NaN
+    where a code could not be scored. The codes themselves are not kept: their seed is."""
+
+    names: tuple[str, ...]
+    values: Tensor
+    codes: CodeSample
+    source: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_shape("the values of a table of scores", self.values, (self.codes.samples, len(self.names)))
+
+    def column(self, name: str) -> Tensor:
+        """The scores ``(N,)`` of one name."""
+        if name not in self.names:
+            raise InputError(f"the table has no score {name!r}; it has {', '.join(self.names)}")
+        return self.values[:, self.names.index(name)]
+
+    def batches(self, name: str, codes: CodeSample) -> Iterator[Tensor]:
+        """The scores that belong to the batches of ``codes``, which must be these codes or the first of them."""
+        if not self.codes.same_codes(codes) or codes.samples > self.codes.samples:
+            raise InputError(f"the table holds the scores of {self.codes}, and those of {codes} are wanted")
+        return iter(self.column(name)[: codes.samples].split(codes.batch))
+
+    def moments(self, generator: CodeSource) -> Moments:
+        """Moments of ``(w, scores)`` side by side, ``D + K`` columns, over the codes that have every score."""
+        moments = Moments()
+        for w, values in zip(self.codes.draw(generator), self.values.split(self.codes.batch)):
+            usable = torch.isfinite(values).all(1)
+            if bool(usable.any()):
+                moments.add(torch.cat([w.cpu().double(), values.double()], 1)[usable])
+        return moments
+
+    def save(self, path: str | Path) -> Path:
+        """Write it to a safetensors file, atomically."""
+        return _save(path, self.values, self.names, self.codes, self.source)
+
+    @classmethod
+    def load(cls, path: str | Path) -> ScoreTable:
+        """Read a file of :meth:`save`; one that an interrupted scoring left holds fewer codes than it set out for."""
+        tensors, metadata = load_tensors(path, kind=KIND)
+        try:
+            values, codes = tensors["values"], CodeSample(**{**metadata["codes"], "samples": len(tensors["values"])})
+            return cls(tuple(metadata["names"]), values, codes, metadata["source"])
+        except (KeyError, TypeError, InputError) as error:
+            raise AssetError(f"{path} is not a table of scores ({error}); delete it and it is made anew") from error
+
+
+@torch.no_grad()
+def score_codes(
+    generator: CodeSource,
+    score: Callable[[Tensor], Tensor],
+    names: Sequence[str],
+    codes: CodeSample,
+    *,
+    path: str | Path | None = None,
+    source: Mapping[str, Any] | None = None,
+    report: Report | None = None,
+) -> ScoreTable:
+    """Score codes batch after batch; W+ codes exist for one batch at a time, and of the rest only the scores are kept.
+
+    Args:
+        score: codes ``(b, L, D)`` → ``(b, K)``, one column for each of ``names``.
+        path: where the scores are kept, written every few seconds and when anything stops the work. What lies there
+            is gone on from, or used if it is enough; scores of other names, codes or ``source`` are an error.
+        source: what scores, as JSON, for the file.
+        report: called after each batch.
+    """
+    source, tell = dict(source or {}), report or (lambda done, wanted: None)
+    done = _begun(path, tuple(names), codes, source)[: codes.samples]
+    kept, saved = [done], time.monotonic()
+    tell(len(done), codes.samples)
+    try:
+        for w in codes.draw(generator, first=len(done)):
+            values = score(generator.broadcast(w))
+            check_shape("scores", values, (len(w), len(names)))
+            kept.append(values.float().cpu())
+            tell(sum(map(len, kept)), codes.samples)
+            if path is not None and time.monotonic() - saved > _SAVE_EVERY:
+                _save(path, torch.cat(kept), names, codes, source)
+                saved = time.monotonic()
+    finally:  # whatever stopped the work, what is scored is scored
+        if path is not None and len(kept) > 1:
+            _save(path, torch.cat(kept), names, codes, source)
+    return ScoreTable(tuple(names), torch.cat(kept), codes, source)
+
+
+def _begun(path: str | Path | None, names: tuple[str, ...], codes: CodeSample, source: Mapping[str, Any]) -> Tensor:
+    """What an earlier run left, ``(n, K)``."""
+    if path is None or not Path(path).exists():
+        return torch.empty(0, len(names))
+    found = ScoreTable.load(path)
+    if found.names != names or not found.codes.same_codes(codes) or dict(found.source) != source:
+        raise AssetError(
+            f"{path} holds scores of other codes, or by another mapper: {', '.join(found.names)} of {found.codes};"
+            " delete it or choose another place"
+        )
+    return found.values
+
+
+def _save(path: str | Path, values: Tensor, names: Sequence[str], codes: CodeSample, source: Mapping[str, Any]) -> Path:
+    kept = {"kind": KIND, "names": list(names), "codes": asdict(codes), "source": dict(source)}
+    return save_tensors(path, {"values": values.contiguous()}, kept)
