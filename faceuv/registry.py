@@ -167,8 +167,9 @@ FACE_MODELS = Registry("face model", locations=["faceuv.models.faces"])
 DIRECTION_FINDERS = Registry("direction finder", locations=["faceuv.models.directions"])
 LOSSES = Registry("loss", locations=["faceuv.losses"])
 GENERATORS = Registry("generator", locations=["faceuv.models.stylegan2", "faceuv.data.synthetic"])
-LANDMARK_DETECTORS = Registry("landmark detector")
-STAGES = Registry("stage")
+LANDMARK_DETECTORS = Registry("landmark detector", locations=["faceuv.fitting.landmarks"])
+STAGES = Registry("stage", locations=["faceuv.engine.stages"])
+COEFFICIENT_SOURCES = Registry("coefficient source", locations=["faceuv.engine.stages.sources"])
 
 # Children of MMEngine's roots: one for every root, because its Runner searches each of them in the scope "faceuv" and
 # complains of every one that it does not find. The training engine fills most of those that are not empty.
@@ -184,7 +185,7 @@ METRICS = Registry(
 )
 DATASETS = Registry(
     "dataset",
-    locations=["faceuv.data.synthetic", "faceuv.data.cached"],
+    locations=["faceuv.data.synthetic", "faceuv.data.cached", "faceuv.data.codes"],
     parent=mmengine_registry.DATASETS,
     parent_room="mmengine.dataset",
 )
@@ -239,6 +240,7 @@ def all_registries() -> dict[str, Registry]:
         "generators": GENERATORS,
         "landmark_detectors": LANDMARK_DETECTORS,
         "stages": STAGES,
+        "coefficient_sources": COEFFICIENT_SOURCES,
         "models": MODELS,
         "metrics": METRICS,
         "datasets": DATASETS,

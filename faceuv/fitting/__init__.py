@@ -1,0 +1,1 @@
+"""From pictures to coefficients: landmark detectors and the fitter."""

@@ -1,0 +1,105 @@
+"""What every landmark detector promises: a batch of pictures in, 68 points of each face out, or why there are none."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from faceuv.checks import check_floating, check_shape
+from faceuv.errors import InputError
+
+COUNT = 68
+
+
+@dataclass(frozen=True, eq=False)
+class Landmarks:
+    """What a detector saw in a batch of pictures.
+
+    points   (B, 68, 2)  pixel space of the given pictures, iBUG order: x right, y down, centres at half integers.
+                         A face that is cut by the frame has points beyond it. Where no face was found they are finite
+                         and mean nothing
+    found    (B,) bool   whether there is a face
+    score    (B,)        how sure of that the detector is, in [0, 1]
+    reasons  B texts     why there is none, '' where one was found
+    """
+
+    points: Tensor
+    found: Tensor
+    score: Tensor
+    reasons: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        sizes = check_shape("landmark points", self.points, ("B", COUNT, 2))
+        check_floating("landmark points", self.points)
+        check_shape("found", self.found, (sizes["B"],))
+        check_shape("score", self.score, (sizes["B"],))
+        if self.found.dtype != torch.bool:
+            raise InputError(f"found must be bool, got {self.found.dtype}")
+        if not self.reasons:
+            reasons = tuple("" if found else "no face was found" for found in self.found.tolist())
+            object.__setattr__(self, "reasons", reasons)
+        if len(self.reasons) != sizes["B"]:
+            raise InputError(f"expected a reason for each of {sizes['B']} pictures, got {len(self.reasons)}")
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def __getitem__(self, rows: slice | Tensor) -> Landmarks:
+        """Some rows, by a slice, by indices or by a mask."""
+        chosen = torch.arange(len(self), device=self.points.device)[rows]
+        reasons = tuple(self.reasons[row] for row in chosen.tolist())
+        return Landmarks(self.points[chosen], self.found[chosen], self.score[chosen], reasons)
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Landmarks:
+        """Move to ``device``; ``dtype`` applies to points and score."""
+        return Landmarks(
+            self.points.to(device=device, dtype=dtype),
+            self.found.to(device=device),
+            self.score.to(device=device, dtype=dtype),
+            self.reasons,
+        )
+
+    @classmethod
+    def stack(cls, rows: Sequence[tuple[Tensor | None, float, str]], like: Tensor) -> Landmarks:
+        """From one ``(points (68, 2) or None, score, reason)`` for each picture; device and dtype as ``like``."""
+        points = [like.new_zeros(COUNT, 2) if found is None else found.to(like) for found, _, _ in rows]
+        return cls(
+            torch.stack(points) if points else like.new_zeros(0, COUNT, 2),
+            torch.tensor([found is not None for found, _, _ in rows], dtype=torch.bool, device=like.device),
+            like.new_tensor([score for _, score, _ in rows]),
+            tuple(reason for _, _, reason in rows),
+        )
+
+
+class LandmarkDetector(nn.Module):
+    """A detector of one face per picture; a picture without one is a row that says so, never an error."""
+
+    @abstractmethod
+    def detect(self, images: Tensor, names: Sequence[str] | None = None) -> Landmarks:
+        """Landmarks of ``images (B, 3, H, W)`` in [0, 1]; ``names`` are the pictures' file names, where they have any.
+
+        Every row depends on its own picture alone.
+        """
+
+    def forward(self, images: Tensor, names: Sequence[str] | None = None) -> Landmarks:
+        """The same as :meth:`detect`."""
+        return self.detect(images, names)
+
+
+def check_images(images: Tensor, names: Sequence[str] | None = None) -> None:
+    """Check what every detector is given."""
+    sizes = check_shape("images", images, ("B", 3, "H", "W"))
+    check_floating("images", images)
+    if min(sizes["H"], sizes["W"]) < 1:
+        raise InputError(f"images must have pixels, got {tuple(images.shape)}")
+    if names is not None and len(names) != sizes["B"]:
+        raise InputError(f"expected a name for each of {sizes['B']} images, got {len(names)}")
+
+
+def unreadable(images: Tensor) -> Tensor:
+    """``(B,)``: pictures with NaN or infinity in them, in which nothing can be found."""
+    return ~torch.isfinite(images).flatten(1).all(1)
