@@ -8,22 +8,19 @@ from typing import Any
 
 import torch
 from mmengine.evaluator import BaseMetric
-from scipy.spatial import Delaunay
 from torch import Tensor
 
 from faceuv.checks import check_finite, check_shape
 from faceuv.errors import InputError
 from faceuv.geometry import pose, project, sh_irradiance
-from faceuv.geometry.normals import face_normals, scatter_to_vertices
 from faceuv.models.faces.base import FaceModel
-from faceuv.registry import FACE_MODELS, METRICS, RENDERERS
+from faceuv.models.faces.region import face_weight, hemisphere
+from faceuv.registry import FACE_MODELS, METRICS
 from faceuv.structures import Camera, Coefficients
 
 MM_PER_DM = 100.0
 SHAPES = ("shape_mm", "identity_mm", "expression_mm", "albedo")
 """Errors of the linear modes, which can be compared with those of the mean face."""
-_SEEN_AT = 256  # pixels: fine enough to see every visible triangle of a face model, or a neighbour of it
-_MARGIN = 1.15  # landmarks lie within the brows; the region goes a little beyond them
 _NORMALS = 200
 
 
@@ -113,32 +110,6 @@ def summarise(errors: Mapping[str, Tensor], baseline: Mapping[str, Tensor] | Non
                 values.mean() / baseline[name].double().mean().clamp_min(1e-12)
             )
     return found
-
-
-@torch.no_grad()
-def face_weight(face_model: FaceModel) -> Tensor:
-    """Weights ``(V,)`` that sum to 1: the area of the face, which is the skin mask and, where the front view sees it,
-    what brows, eyes, nose and mouth enclose. Cranium, ears, neck and the inside of the mouth are 0."""
-    mean, features = face_model.mean, face_model.mean[face_model.landmarks[17:]]
-    centre = features.mean(0)
-    hull = Delaunay(((features - centre) * _MARGIN)[:, :2].double().cpu().numpy())
-    enclosed = torch.from_numpy(hull.find_simplex((mean - centre)[:, :2].double().cpu().numpy()) >= 0).to(mean.device)
-    mesh = face_model.mesh(Coefficients.zeros(1, face_model.layout, device=mean.device, dtype=mean.dtype))
-    face_id = RENDERERS.build("torch").look(mesh, height=_SEEN_AT, width=_SEEN_AT).face_id
-    seen = torch.zeros(len(mean), dtype=torch.bool, device=mean.device)
-    seen[face_model.faces[face_id[face_id >= 0].unique()].flatten()] = True
-    area = torch.linalg.vector_norm(face_normals(mean[None], face_model.faces), dim=2, keepdim=True)
-    region = face_model.skin_mask | (enclosed & seen)
-    weight = scatter_to_vertices(area, face_model.faces, len(mean))[0, :, 0] * region
-    return weight / weight.sum()
-
-
-def hemisphere(count: int) -> Tensor:
-    """``(1, count, 3)`` unit normals toward the camera, evenly spread (a Fibonacci lattice)."""
-    k = torch.arange(count, dtype=torch.float64) + 0.5
-    z = 1 - k / count
-    radius, turn = (1 - z * z).sqrt(), k * (math.pi * (3 - math.sqrt(5)))
-    return torch.stack([radius * turn.cos(), radius * turn.sin(), z], 1)[None].float()
 
 
 def _rigid_distance(first: Tensor, second: Tensor, weight: Tensor) -> Tensor:

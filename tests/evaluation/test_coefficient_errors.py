@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from faceuv.errors import InputError
 from faceuv.evaluation import CoefficientErrors, coefficient_errors, face_weight, mean_face, summarise
-from faceuv.evaluation.coefficient_errors import _rigid_distance, hemisphere
+from faceuv.evaluation.coefficient_errors import _rigid_distance
 from faceuv.geometry import euler_to_matrix, named_light, pose
 from faceuv.models.faces import ProceduralFace
+from faceuv.models.faces.region import hemisphere
 from faceuv.structures import Camera, Coefficients
 
 
