@@ -34,6 +34,15 @@ ASSETS: dict[str, Asset] = {
             where="register at https://faces.dmi.unibas.ch/bfm/ (research use only, not to be passed on)",
             command="faceuv convert bfm --raw BFM_FOLDER --uv BFM_UV.mat",
         ),
+        Asset(
+            name="inception",
+            filename="weights-inception-2015-12-05-6726825d.pth",
+            description="the Inception v3 network that FIDs are computed with, as published for torch-fidelity",
+            where="https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
+            "weights-inception-2015-12-05-6726825d.pth (91 MiB, Apache-2.0)",
+            command="mkdir -p ~/.local/share/faceuv && mv weights-inception-2015-12-05-6726825d.pth"
+            " ~/.local/share/faceuv/",
+        ),
     )
 }
 

@@ -26,6 +26,7 @@ EXTRAS = {
     "fast": (("numba",), "a faster CPU rasterizer"),
     "video": (("imageio", "av"), "MP4 turntables"),
     "train": (("tensorboard",), "TensorBoard logs"),
+    "fid": (("torch-fidelity",), "FID and KID, with weights that you bring"),
     "web": (("gradio",), "web pages (none yet)"),
 }
 

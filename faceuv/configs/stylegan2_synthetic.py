@@ -60,7 +60,10 @@ val_evaluator = dict(
 test_cfg, test_dataloader, test_evaluator = val_cfg, val_dataloader, val_evaluator
 
 default_hooks.merge(
-    dict(checkpoint=dict(interval=500, max_keep_ckpts=2, save_best="frechet", rule="less"), logger=dict(interval=50))
+    dict(
+        checkpoint=dict(interval=500, max_keep_ckpts=2, save_best="frechet_random_discriminator_seed0", rule="less"),
+        logger=dict(interval=50),
+    )
 )
 custom_hooks = [
     dict(type="GeneratorEMA", modules=["generator"], half_life=5_000),

@@ -10,14 +10,19 @@ from faceuv.evaluation.coefficient_errors import (
 )
 from faceuv.evaluation.features import DiscriminatorFeatures
 from faceuv.evaluation.frechet import FrechetDistance, frechet_distance
+from faceuv.evaluation.inception import InceptionFeatures
+from faceuv.evaluation.kernel import KernelDistance, kernel_distance
 
 __all__ = [
     "CoefficientErrors",
     "DiscriminatorFeatures",
     "FrechetDistance",
+    "InceptionFeatures",
+    "KernelDistance",
     "coefficient_errors",
     "face_weight",
     "frechet_distance",
+    "kernel_distance",
     "mean_face",
     "summarise",
 ]

@@ -9,6 +9,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+import faceuv.zoo
+from faceuv.artefacts import sha256_of
 from faceuv.checks import check_shape
 from faceuv.models.stylegan2 import StyleGAN2Discriminator, load_discriminator
 from faceuv.registry import MODELS
@@ -18,29 +20,44 @@ from faceuv.registry import MODELS
 class DiscriminatorFeatures(nn.Module):
     """Means and deviations of a discriminator's activations: image ``(B, 3, S, S)`` in [0, 1] → ``(B, C)``.
 
-    Not Inception: distances in this space are never an FID.
+    Not Inception: distances in this space are never an FID. ``space``, its name, tells where the weights are from. One
+    of the first three:
 
     Args:
         network: config of the discriminator; its weights are random, drawn from ``seed``. Random filters are a weak but
-            fixed yardstick that any two runs share.
-        weights: a file that :func:`~faceuv.models.stylegan2.load_discriminator` reads, instead of ``network``.
+            fixed yardstick that any two runs share. Space: ``random_discriminator_seed<seed>``.
+        weights: a file that :func:`~faceuv.models.stylegan2.load_discriminator` reads. Space:
+            ``discriminator_<first 8 digits of the file's SHA-256>``.
+        zoo: an entry of the zoo with a ``discriminator.safetensors``: the teacher's. Space: ``<zoo>_discriminator``.
         seed: of the random weights.
     """
 
     def __init__(
-        self, network: Mapping[str, Any] | None = None, *, weights: str | Path | None = None, seed: int = 0
+        self,
+        network: Mapping[str, Any] | None = None,
+        *,
+        weights: str | Path | None = None,
+        zoo: str | None = None,
+        seed: int = 0,
     ) -> None:
         super().__init__()
-        if (network is None) == (weights is None):
-            raise TypeError("DiscriminatorFeatures takes network=dict(type=…) or weights=PATH, one of the two")
-        if weights is not None:
-            self.network = load_discriminator(weights)
-        else:
+        if sum(source is not None for source in (network, weights, zoo)) != 1:
+            raise TypeError(
+                "DiscriminatorFeatures takes network=dict(type=…), weights=PATH or zoo=ENTRY, one of the three"
+            )
+        if network is not None:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
                 self.network = cast(StyleGAN2Discriminator, MODELS.build(network))
+            self.space = f"random_discriminator_seed{seed}"
+        elif zoo is not None:
+            self.network = load_discriminator(faceuv.zoo.path(zoo, "discriminator.safetensors"))
+            self.space = f"{zoo}_discriminator"
+        else:
+            path = Path(cast("str | Path", weights)).expanduser()
+            self.network = load_discriminator(path)
+            self.space = f"discriminator_{sha256_of(path)[:8]}"
         self.network.requires_grad_(False)
-        self.space = f"discriminator {weights}" if weights else f"random discriminator, seed {seed}"
 
     def forward(self, image: Tensor) -> Tensor:
         check_shape("images", image, ("B", 3, self.network.size, self.network.size))

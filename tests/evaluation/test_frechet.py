@@ -1,12 +1,24 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import scipy.linalg
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from faceuv.errors import InputError
-from faceuv.evaluation import DiscriminatorFeatures, FrechetDistance, frechet_distance
+from faceuv.evaluation import FrechetDistance, frechet_distance
+from faceuv.evaluation.moments import Moments
 
 NETWORK = {"type": "StyleGAN2Discriminator", "size": 16, "channel_base": 128, "channel_max": 16}
+# samples of the first set, of the second, dimensions: full covariances, and singular ones on either side or on both
+SHAPES = {
+    "full": (300, 260, 40),
+    "both singular": (30, 45, 90),
+    "one singular": (30, 400, 60),
+    "two samples": (2, 2, 8),
+}
 
 
 def exact_gaussian(mean, covariance, count=400, seed=0):
@@ -18,6 +30,25 @@ def exact_gaussian(mean, covariance, count=400, seed=0):
     return x @ whiten.T @ torch.linalg.cholesky(covariance).T + mean
 
 
+def correlated(count, dimensions, seed, shift=0.0):
+    """Features (count, C) with covariances that do not commute between seeds and fall over four decades."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(count, dimensions, generator=generator, dtype=torch.float64)
+    turn = torch.linalg.qr(torch.randn(dimensions, dimensions, generator=generator, dtype=torch.float64))[0]
+    return x * torch.logspace(0, -2, dimensions, dtype=torch.float64) @ turn + shift
+
+
+def pair(kind):
+    first, second, dimensions = SHAPES[kind]
+    return correlated(first, dimensions, 0), correlated(second, dimensions, 1, shift=0.05)
+
+
+def published_formula(first, second, trace_of_root):
+    """The distance as the literature computes it: a matrix square root of the product of the covariances."""
+    (mean1, cov1), (mean2, cov2) = ((x.mean(0), np.cov(x, rowvar=False)) for x in (first.numpy(), second.numpy()))
+    return np.square(mean1 - mean2).sum() + np.trace(cov1) + np.trace(cov2) - 2 * trace_of_root(cov1 @ cov2)
+
+
 class TestDistance:
     def test_of_diagonal_gaussians(self):
         zero, one = torch.zeros(3, dtype=torch.float64), torch.ones(3, dtype=torch.float64)
@@ -26,51 +57,93 @@ class TestDistance:
         # ‖μ‖² = 3, and (σ₁ − σ₂)² = 1, 0, 4
         assert frechet_distance(first, second) == pytest.approx(8.0, rel=1e-9)
 
-    def test_of_covariances_that_do_not_commute(self):
-        a = torch.tensor([[2.0, 0.9], [0.9, 1.0]], dtype=torch.float64)
-        b = torch.tensor([[1.0, -0.6], [-0.6, 3.0]], dtype=torch.float64)
-        values = torch.linalg.eigvals(a @ b).real  # of the product itself, by another route
-        expected = float(a.trace() + b.trace() - 2 * values.sqrt().sum())
-        zero = torch.zeros(2, dtype=torch.float64)
-        assert frechet_distance(exact_gaussian(zero, a), exact_gaussian(zero, b, seed=1)) == pytest.approx(expected)
+    def test_against_scipys_square_root(self):
+        first, second = pair("full")
+        expected = published_formula(first, second, lambda m: np.trace(scipy.linalg.sqrtm(m)).real)
+        assert frechet_distance(first, second) == pytest.approx(expected, rel=1e-6)
+
+    @pytest.mark.parametrize("kind", SHAPES)
+    def test_against_scipys_eigenvalues(self, kind):
+        def trace_of_root(product):
+            return np.sqrt(scipy.linalg.eigvals(product).astype(complex)).real.sum()
+
+        first, second = pair(kind)
+        expected = published_formula(first, second, trace_of_root)
+        assert frechet_distance(first, second) == pytest.approx(expected, rel=1e-6)
+
+    @pytest.mark.parametrize("kind", SHAPES)
+    def test_against_torch_fidelity(self, kind):
+        theirs = pytest.importorskip("torch_fidelity.metric_fid", reason='needs the extra "fid"')
+        first, second = pair(kind)
+        statistics = [theirs.fid_features_to_statistics(x) for x in (first, second)]
+        expected = theirs.fid_statistics_to_metric(*statistics, verbose=False)[theirs.KEY_METRIC_FID]
+        assert frechet_distance(first, second) == pytest.approx(expected, rel=1e-6)
+
+    @pytest.mark.parametrize("kind", SHAPES)
+    def test_against_the_singular_values_of_the_samples(self, kind):
+        # Σ₁ = AᵀA and Σ₂ = BᵀB of the centred samples themselves: no square root of a rounded zero anywhere.
+        first, second = pair(kind)
+        a, b = ((x - x.mean(0)) / (len(x) - 1) ** 0.5 for x in (first, second))
+        cross = torch.linalg.svdvals(a @ b.T).sum()
+        expected = (first.mean(0) - second.mean(0)).square().sum() + a.square().sum() + b.square().sum() - 2 * cross
+        assert frechet_distance(first, second) == pytest.approx(float(expected), rel=1e-10)
 
     def test_of_a_set_with_itself_is_zero(self):
         features = torch.randn(50, 80)  # fewer samples than features: a singular covariance
-        assert frechet_distance(features, features) == pytest.approx(0, abs=1e-5)
+        assert frechet_distance(features, features) == pytest.approx(0, abs=1e-11)
 
     def test_is_symmetric(self):
-        first, second = torch.randn(60, 5), 2 * torch.randn(70, 5) + 1
-        assert frechet_distance(first, second) == pytest.approx(frechet_distance(second, first))
+        first, second = pair("one singular")
+        assert frechet_distance(first, second) == pytest.approx(frechet_distance(second, first), rel=1e-10)
+
+    def test_does_not_mind_dead_features(self):
+        first, second = pair("full")
+        dead = [torch.cat([x, torch.zeros(len(x), 5, dtype=x.dtype)], 1) for x in (first, second)]
+        assert frechet_distance(*dead) == pytest.approx(frechet_distance(first, second), rel=1e-10)
 
     def test_bad_input(self):
         with pytest.raises(InputError, match="at least two samples, the second set has 1"):
             frechet_distance(torch.zeros(3, 2), torch.zeros(1, 2))
         with pytest.raises(InputError, match=r"second features must have shape \(M, 2\)"):
             frechet_distance(torch.zeros(3, 2), torch.zeros(3, 4))
-        with pytest.raises(InputError, match="NaN"):
-            frechet_distance(torch.full((3, 2), float("nan")), torch.zeros(3, 2))
+        with pytest.raises(InputError, match=r"first features hold NaN or infinity in row\(s\) \[1\]"):
+            frechet_distance(torch.tensor([[0.0, 1], [float("nan"), 0], [1, 1]]), torch.zeros(3, 2))
+        with pytest.raises(InputError, match="second features must be floating point"):
+            frechet_distance(torch.zeros(3, 2), torch.zeros(3, 2, dtype=torch.int64))
 
 
-class TestFeatures:
-    def test_the_seed_is_the_space(self):
-        image = torch.rand(2, 3, 16, 16)
-        first, again, other = (DiscriminatorFeatures(NETWORK, seed=s)(image) for s in (1, 1, 2))
-        assert torch.equal(first, again)
-        assert not torch.equal(first, other)
+class TestMoments:
+    @settings(deadline=None, max_examples=40)
+    @given(
+        sizes=st.lists(st.integers(1, 9), min_size=1, max_size=6),
+        dimensions=st.integers(1, 5),
+        offset=st.sampled_from([0.0, 1.0, 1e5]),
+        seed=st.integers(0, 2**31),
+    )
+    def test_parts_add_up(self, sizes, dimensions, offset, seed):
+        generator = torch.Generator().manual_seed(seed)
+        x = torch.randn(sum(sizes), dimensions, generator=generator, dtype=torch.float64) + offset
+        parts = [Moments.of(part) for part in x.split(sizes)]
+        total = parts[0]
+        for part in parts[1:]:
+            total = total + part
+        whole = Moments.of(x)
+        assert total.count == whole.count == len(x)
+        torch.testing.assert_close(total.mean, whole.mean, rtol=1e-12, atol=1e-12)
+        # Σx² − N·μ² would be off by 1e10 · 1e-16 per sample here
+        torch.testing.assert_close(total.scatter, whole.scatter, rtol=1e-9, atol=1e-9)
 
-    def test_the_global_generator_is_left_alone(self):
-        before = torch.get_rng_state()
-        DiscriminatorFeatures(NETWORK)
-        assert torch.equal(before, torch.get_rng_state())
+    def test_the_covariance_is_numpys(self):
+        x = correlated(50, 7, 0)
+        moments = Moments.of(x[:20]) + Moments.of(x[20:])
+        np.testing.assert_allclose(moments.covariance.numpy(), np.cov(x.numpy(), rowvar=False), rtol=1e-10, atol=1e-15)
+        assert moments.rank == 7
+        assert Moments.of(x[:4]).rank == 3
 
-    def test_an_image_does_not_see_its_batch(self):
-        features = DiscriminatorFeatures(NETWORK)
-        images = torch.rand(4, 3, 16, 16)
-        torch.testing.assert_close(features(images)[1:2], features(images[1:2]))
-
-    def test_one_source_of_weights(self):
-        with pytest.raises(TypeError, match="network=.* or weights=PATH"):
-            DiscriminatorFeatures()
+    def test_single_precision_is_summed_in_double(self):
+        x = torch.full((1000, 1), 0.1) + 1e4 * torch.arange(1000)[:, None]
+        assert Moments.of(x).mean.dtype == torch.float64
+        assert float(Moments.of(x).mean) == float(x.double().mean())
 
 
 class TestMetric:
@@ -85,5 +158,17 @@ class TestMetric:
             for k in range(0, 64, 16):
                 metric.process({}, [{"real": r, "fake": f} for r, f in zip(real[k : k + 16], fake[k : k + 16])])
             values.append(metric.evaluate(64))
-        assert values[0]["frechet"] < values[1]["frechet"] / 5
-        assert values[0]["frechet_samples"] == 64
+        name = "frechet_random_discriminator_seed0"
+        assert values[0][name] < values[1][name] / 5
+        assert values[0][f"{name}_samples"] == 64
+
+    def test_is_the_distance_of_all_features_at_once(self):
+        metric = FrechetDistance({"type": "DiscriminatorFeatures", "network": NETWORK})
+        generator = torch.Generator().manual_seed(0)
+        sides = {side: torch.rand(23, 3, 16, 16, generator=generator) for side in ("real", "fake")}
+        for k in range(0, 23, 5):
+            metric.process({}, [{side: x[i] for side, x in sides.items()} for i in range(k, min(k + 5, 23))])
+        (value, count) = metric.evaluate(23).values()
+        expected = frechet_distance(*(metric.features(x) for x in sides.values()))
+        assert value == pytest.approx(expected, rel=1e-6)
+        assert count == 23

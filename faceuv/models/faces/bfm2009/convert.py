@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from faceuv.artefacts import sha256_of
 from faceuv.errors import InputError
 from faceuv.models.faces.bfm2009.chart import CYLINDRICAL, cylindrical_uv, folded_faces, read_uv
 from faceuv.models.faces.bfm2009.layouts import Crop, read_front, read_raw
@@ -53,7 +53,7 @@ def convert(
         "uv": CYLINDRICAL if str(uv) == CYLINDRICAL else "file",
         "uv_folded_faces": folded_faces(chart, faces),
         "faces_flipped": flipped,
-        "parents": {path.name: _fingerprint(path) for path in files},
+        "parents": {path.name: sha256_of(path) for path in files},
     }
     return _arrays(crop, mean, faces, chart), metadata
 
@@ -73,11 +73,3 @@ def _arrays(crop: Crop, mean: Array, faces: Array, chart: Array) -> dict[str, Te
         **{name: torch.from_numpy(np.array(value, dtype=np.int64)) for name, value in integers.items()},
         "skin_mask": torch.from_numpy(crop.skin_mask.copy()),
     }
-
-
-def _fingerprint(path: Path) -> str:
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
