@@ -1,4 +1,4 @@
-"""``faceuv train``: train what a config describes."""
+"""``faceuv train``: train what a config describes, in one go or stage by stage."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="go on where the run was interrupted: the newest readable checkpoint of the work dir, or this one",
     )
     parser.add_argument("--amp", action="store_true", help="mixed precision (bfloat16; float16 on GPUs without it)")
+    stages = parser.add_argument_group("stages", "a config with stages=[…] runs what is missing or stale, in order")
+    stages.add_argument("--plan", action="store_true", help="show which stages would run, and why; run nothing")
+    stages.add_argument("--stage", metavar="NAME", help="this stage only")
+    stages.add_argument("--from", dest="start", metavar="NAME", help="this stage and those after it")
     parser.set_defaults(run=run)
 
 
@@ -47,8 +51,23 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train."""
-    from faceuv.engine import load_config, parse_options, train
+    from faceuv.engine import load_config, parse_options, train, train_stages
+    from faceuv.errors import InputError
 
     config = load_config(args.config, parse_options(args.cfg_options))
-    train(config, work_dir=args.work_dir, resume=args.resume, amp=args.amp, launcher=args.launcher, seed=args.seed)
+    common = dict(work_dir=args.work_dir, amp=args.amp, launcher=args.launcher, seed=args.seed)
+    if config.get("stages") is not None:
+        if isinstance(args.resume, str):
+            raise InputError(
+                f"--resume {args.resume}: {args.config} has stages, and each goes on where it was by itself;"
+                " leave --resume out"
+            )
+        train_stages(config, only=args.stage, start=args.start, plan_only=args.plan, **common)
+        return 0
+    if args.stage or args.start:
+        raise InputError(f"--stage and --from are for configs with stages=[…]; {args.config} is one training")
+    if args.plan:
+        print(f"{args.config}: one training, {config.get('train_cfg')}; no stages")
+        return 0
+    train(config, resume=args.resume, **common)
     return 0

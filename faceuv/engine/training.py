@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from mmengine.dist import get_rank, get_world_size
 from faceuv.engine.compat.distributed import peer_is_lost, start_processes, stop_processes
 from faceuv.engine.compat.optim import amp_precision
 from faceuv.engine.runner import Runner
+from faceuv.engine.stages import PlannedStage, run_stages
 from faceuv.errors import FaceUVError, InputError
 
 
@@ -41,11 +43,45 @@ def train(
         config.load_from = str(resume)
     if amp:
         use_precision(config.optim_wrapper, amp_precision())
-    start_processes(launcher)
-    try:
+    with _processes(launcher):
         runner = Runner.from_cfg(config)
         runner.train()
         return runner
+
+
+def train_stages(
+    config: Config,
+    *,
+    work_dir: str | Path | None = None,
+    only: str | None = None,
+    start: str | None = None,
+    plan_only: bool = False,
+    amp: bool = False,
+    launcher: str = "none",
+    seed: int | None = None,
+) -> list[PlannedStage]:
+    """Show the plan of a config with ``stages`` and run what is missing or stale, in order; the plan afterwards.
+
+    Args:
+        only: this stage alone.
+        start: this stage and those after it.
+        plan_only: show the plan and run nothing.
+        others: as for :func:`train`. Every stage goes on where it was; there is nothing to resume by hand.
+    """
+    config = completed(config, work_dir=work_dir, launcher=launcher, seed=seed)
+    _require(config, "stages")
+    if amp:
+        _use_precision_in_stages(config)
+    with _processes(launcher):
+        return run_stages(config, only=only, start=start, plan_only=plan_only)
+
+
+@contextmanager
+def _processes(launcher: str) -> Iterator[None]:
+    """The process group of ``launcher``, left in order; a lost peer is told from an error of our own."""
+    start_processes(launcher)
+    try:
+        yield
     except RuntimeError as error:
         if not peer_is_lost(error):
             raise
@@ -111,6 +147,14 @@ def use_precision(optim_wrapper: Any, precision: str) -> None:
         if config.get("type", "OptimWrapper") != "OptimWrapper":
             raise InputError(f"--amp works with type='OptimWrapper', the config has {config['type']!r}")
         config["precision"] = precision  # type: ignore[index]
+
+
+def _use_precision_in_stages(config: Config) -> None:
+    """``--amp`` for every stage that trains."""
+    for entry in config.stages:
+        stage = config[entry] if isinstance(entry, str) else entry
+        if "optim_wrapper" in stage:
+            use_precision(stage["optim_wrapper"], amp_precision())
 
 
 def _require(config: Config, *keys: str) -> None:

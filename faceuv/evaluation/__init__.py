@@ -12,6 +12,7 @@ from faceuv.evaluation.features import DiscriminatorFeatures
 from faceuv.evaluation.frechet import FrechetDistance, frechet_distance
 from faceuv.evaluation.inception import InceptionFeatures
 from faceuv.evaluation.kernel import KernelDistance, kernel_distance
+from faceuv.evaluation.yaw_errors import YawErrors
 
 __all__ = [
     "CoefficientErrors",
@@ -19,6 +20,7 @@ __all__ = [
     "FrechetDistance",
     "InceptionFeatures",
     "KernelDistance",
+    "YawErrors",
     "coefficient_errors",
     "face_weight",
     "frechet_distance",

@@ -2,6 +2,18 @@
 
 from faceuv.models.methods.base import BaseMethod, LossTerms, frozen
 from faceuv.models.methods.paired_generator import PairedGenerator
+from faceuv.models.methods.coefficient_mapping import CoefficientMapping
+from faceuv.models.methods.coefficient_regression import CoefficientRegression
 from faceuv.models.methods.stylegan2 import StyleGAN2
+from faceuv.models.methods.yaw_stepping import YawStepping
 
-__all__ = ["BaseMethod", "LossTerms", "PairedGenerator", "StyleGAN2", "frozen"]
+__all__ = [
+    "BaseMethod",
+    "CoefficientMapping",
+    "CoefficientRegression",
+    "LossTerms",
+    "PairedGenerator",
+    "StyleGAN2",
+    "YawStepping",
+    "frozen",
+]

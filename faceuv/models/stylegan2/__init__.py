@@ -4,6 +4,7 @@ from faceuv.models.stylegan2.checkpoints import load_discriminator, load_generat
 from faceuv.models.stylegan2.codes import broadcast_code, mix, truncate
 from faceuv.models.stylegan2.discriminator import StyleGAN2Discriminator
 from faceuv.models.stylegan2.generator import StyleGAN2Generator
+from faceuv.models.stylegan2.pretrained import pretrained_generator
 from faceuv.models.stylegan2.synthesis import SkipHead, SynthesisNetwork, SynthesisOutput
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "load_discriminator",
     "load_generator",
     "mix",
+    "pretrained_generator",
     "save_network",
     "truncate",
 ]

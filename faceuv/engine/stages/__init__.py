@@ -1,0 +1,26 @@
+"""Stages: a recipe as a list of steps, each with a folder, a record, and reasons for being made anew."""
+
+from faceuv.engine.stages.base import Stage, StageContext, StageResult
+from faceuv.engine.stages.direction import DirectionStage
+from faceuv.engine.stages.fits import FitsStage
+from faceuv.engine.stages.plan import PlannedStage, make_plan, show
+from faceuv.engine.stages.running import run_stages
+from faceuv.engine.stages.sources import CoefficientSource, Estimates
+from faceuv.engine.stages.teacher import TeacherStage
+from faceuv.engine.stages.train import TrainStage
+
+__all__ = [
+    "CoefficientSource",
+    "DirectionStage",
+    "Estimates",
+    "FitsStage",
+    "PlannedStage",
+    "Stage",
+    "StageContext",
+    "StageResult",
+    "TeacherStage",
+    "TrainStage",
+    "make_plan",
+    "run_stages",
+    "show",
+]

@@ -1,0 +1,63 @@
+"""What a stage is: one step of a recipe, with a folder of its own."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True)
+class StageContext:
+    """Where and how a stage runs.
+
+    name         of the stage
+    folder       the stage's own; nothing of an older version of it lies there, but perhaps the beginning of this one
+    fingerprint  of everything that the outputs depend on, but for what the stage extends; its files may carry it
+    seed         of all its randomness
+    runner       settings that every training of the recipe shares (hooks, logs, visualizer, …)
+    say          prints a line, on the first rank only
+    """
+
+    name: str
+    folder: Path
+    fingerprint: str
+    seed: int
+    runner: dict[str, Any] = field(default_factory=dict)
+    say: Callable[[str], None] = print
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What a stage leaves: its output files, as names below its folder, and numbers worth showing."""
+
+    outputs: Sequence[str]
+    summary: dict[str, Any] = field(default_factory=dict)
+
+
+class Stage(ABC):
+    """One step of a recipe: reads the folders of earlier stages, writes its own.
+
+    A subclass takes its settings as keyword arguments, is registered in ``STAGES``, and implements :meth:`run`. It is
+    built when the plan is made, so that building must be quick: networks and data are made in :meth:`run`.
+
+    ``version``  to be raised when the code changes what is written: it makes older outputs stale.
+    ``neutral``  settings (dotted keys) that change nothing in the outputs, such as a batch size.
+    ``extends``  settings whose change keeps what is there: :meth:`run` goes on from it and removes what is too much.
+    """
+
+    version: ClassVar[int] = 1
+    neutral: ClassVar[tuple[str, ...]] = ()
+    extends: ClassVar[tuple[str, ...]] = ()
+
+    def check(self) -> None:  # noqa: B027 (nothing to check is fine)
+        """Raise for whatever can be known to be wrong before anything runs: missing files, parts, devices."""
+
+    @abstractmethod
+    def run(self, context: StageContext) -> StageResult:
+        """Make the outputs, on every rank; go on from what an interrupted run of the same settings left.
+
+        Files are written atomically. The result of rank 0 is recorded when all ranks have returned.
+        """

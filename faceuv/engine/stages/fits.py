@@ -1,0 +1,201 @@
+"""The stage that samples codes, makes their pictures, and finds the coefficients of each."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from mmengine.device import get_device
+from mmengine.dist import all_gather_object, barrier, get_rank, get_world_size, is_main_process
+from torch import Tensor
+
+from faceuv.artefacts import save_tensors
+from faceuv.data.codes import FitShard, codes_at, shard_files, shard_name
+from faceuv.engine.stages.base import Stage, StageContext, StageResult
+from faceuv.engine.stages.sources import CoefficientSource, Estimates
+from faceuv.errors import AssetError, InputError
+from faceuv.registry import COEFFICIENT_SOURCES, GENERATORS, STAGES
+
+PAPER_COUNT = 36_000
+IMAGES = "images"
+
+
+@STAGES.register_module(name="fits")
+class FitsStage(Stage):
+    """Samples codes, generates their pictures, finds their coefficients; leaves ``fits_000000.safetensors`` ….
+
+    Sample i is a function of the seed and i: the same for any batch size and any number of ranks, and a larger
+    ``count`` later keeps what is there. A shard is written whole or not at all; an interrupted stage goes on with the
+    next one. A fit that fails is a row with its reason.
+
+    Args:
+        generator: config.
+        source: config of what turns pictures into coefficients: ``truth``, ``regressor`` or ``fitter``.
+        count: how many codes.
+        seed: of the codes; apart from the recipe's, so that two stages can sample different ones.
+        truncation: ψ of the codes.
+        batch: pictures at a time.
+        shard: samples per file, what an interruption costs at most.
+        keep_images: write the pictures, too, as uint8 ``images_000000.safetensors`` ….
+    """
+
+    neutral: ClassVar[tuple[str, ...]] = ("batch",)
+    extends: ClassVar[tuple[str, ...]] = ("count",)
+
+    def __init__(
+        self,
+        generator: Mapping[str, Any],
+        source: Mapping[str, Any] | str,
+        *,
+        count: int = PAPER_COUNT,
+        seed: int = 0,
+        truncation: float = 1.0,
+        batch: int = 32,
+        shard: int = 512,
+        keep_images: bool = False,
+    ) -> None:
+        for name, value in (("count", count), ("batch", batch), ("shard", shard)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise InputError(f"{name} must be a whole number of at least 1, got {value!r}")
+        self.generator = dict(generator)
+        self.source: CoefficientSource = COEFFICIENT_SOURCES.build(source)
+        self.count, self.seed, self.truncation = count, seed, truncation
+        self.batch, self.shard, self.keep_images = batch, shard, keep_images
+
+    def check(self) -> None:
+        """Whether the source can read this generator."""
+        self.source.check(self.generator)
+
+    @property
+    def shards(self) -> int:
+        """How many files there will be."""
+        return -(-self.count // self.shard)
+
+    def rows(self, number: int) -> range:
+        """The samples of one shard."""
+        return range(number * self.shard, min((number + 1) * self.shard, self.count))
+
+    def run(self, context: StageContext) -> StageResult:
+        """Write this rank's share of the missing shards."""
+        if is_main_process():
+            self._remove_surplus(context.folder)
+        barrier()
+        missing = [number for number in range(self.shards) if not self._whole(context.folder / shard_name(number))]
+        barrier()  # nobody writes before everybody has looked
+        share = missing[get_rank() :: get_world_size()]
+        done, began = 0, time.monotonic()
+        if share:
+            device = get_device()
+            generator = GENERATORS.build(self.generator).to(device).eval()
+            self.source.prepare(generator, device)
+            began = time.monotonic()
+            for number in share:
+                done += self._write(number, generator, context)
+                context.say(_progress(done, sum(len(self.rows(n)) for n in share), time.monotonic() - began))
+        seconds = time.monotonic() - began
+        speeds = all_gather_object(done / seconds if done else 0.0)
+        barrier()
+        return self._result(context, sum(speeds))
+
+    @torch.no_grad()
+    def _write(self, number: int, generator: Any, context: StageContext) -> int:
+        rows, path = self.rows(number), context.folder / shard_name(number)
+        # a whole shard's codes in one go, so that they do not depend on the batch size by a rounding
+        codes = codes_at(generator, rows, seed=self.seed, truncation=self.truncation)
+        parts, pictures = zip(*self._batches(generator, codes))
+        coefficients = torch.cat([part.coefficients.data.float().cpu() for part in parts])
+        reasons = [reason for part in parts for reason in part.reasons]
+        finite = torch.isfinite(coefficients).all(1).tolist()
+        reasons = [
+            reason or ("" if good else "its coefficients are not finite") for reason, good in zip(reasons, finite)
+        ]
+        ok = torch.tensor([not reason for reason in reasons])
+        coefficients[~ok] = float("nan")
+        names = parts[0].errors
+        shard = FitShard(
+            index=torch.arange(rows.start, rows.stop),
+            codes=codes.float().cpu(),
+            coefficients=coefficients,
+            ok=ok,
+            reasons=reasons,
+            errors={name: torch.cat([part.errors[name].float().cpu() for part in parts]) for name in names},
+            metadata={
+                "num_layers": generator.num_layers,
+                "layout": parts[0].coefficients.layout.groups,
+                "run": context.fingerprint,
+                "seed": self.seed,
+                "truncation": self.truncation,
+            },
+        )
+        if self.keep_images:
+            kept = {"images": torch.cat(list(pictures))}
+            save_tensors(_images_of(path), kept, {"kind": "images"})
+        shard.save(path)  # last: its being there says that all of it is
+        return len(rows)
+
+    def _batches(self, generator: Any, codes: Tensor) -> Iterator[tuple[Estimates, Tensor | None]]:
+        for code in codes.split(self.batch):
+            images = None
+            if self.source.reads_images or self.keep_images:
+                images = generator.synthesis(code).clamp(0, 1)
+                if not bool(torch.isfinite(images).all()):
+                    raise InputError("the generator makes pictures with NaN; its weights are damaged: load them again")
+            found = self.source.estimate(code, images)
+            if len(found.coefficients) != len(code) or len(found.reasons) != len(code):
+                raise InputError(
+                    f"a source must give one row and one reason per code ({len(code)}), got"
+                    f" {len(found.coefficients)} and {len(found.reasons)}"
+                )
+            levels = (images * 255).round().byte().cpu() if images is not None and self.keep_images else None
+            yield found, levels
+
+    def _whole(self, path: Path) -> bool:
+        """Whether a shard is there with all of its rows (the last one has fewer, and grows when ``count`` does)."""
+        if not path.is_file():
+            return False
+        try:
+            found = FitShard.load(path)
+        except AssetError:
+            return False
+        return found.index.tolist() == list(self.rows(int(path.stem.rpartition("_")[2])))
+
+    def _remove_surplus(self, folder: Path) -> None:
+        wanted = {shard_name(number) for number in range(self.shards)}
+        for path in shard_files(folder):
+            if path.name not in wanted:
+                path.unlink()
+                _images_of(path).unlink(missing_ok=True)
+
+    def _result(self, context: StageContext, speed: float) -> StageResult:
+        folder = context.folder
+        outputs = [path.name for path in shard_files(folder)]
+        summary: dict[str, Any] = {"codes": self.count}
+        if is_main_process():
+            reasons = Counter(reason for name in outputs for reason in FitShard.load(folder / name).reasons if reason)
+            summary |= {"failed": sum(reasons.values()), "reasons": dict(reasons.most_common(20))}
+            for reason, times in reasons.most_common(20):
+                context.say(f"{times} of {self.count} fits failed: {reason}")
+        if speed:
+            summary |= {"images_per_second": speed, "hours_for_36000": PAPER_COUNT / speed / 3600}
+        outputs += [path.name for path in sorted(folder.glob(f"{IMAGES}_*.safetensors"))]
+        return StageResult(outputs, summary)
+
+
+def _images_of(shard: Path) -> Path:
+    """The file of a shard's pictures."""
+    return shard.with_name(shard.name.replace("fits", IMAGES))
+
+
+def _progress(done: int, share: int, seconds: float) -> str:
+    """How far, how fast, how long still, and how long the paper's count would take; all ranks taken to be alike."""
+    ranks = get_world_size()
+    speed = done / max(seconds, 1e-9) * ranks
+    left, paper = (share - done) * ranks / speed, PAPER_COUNT / speed / 3600
+    return (
+        f"fits {done * ranks}/{share * ranks}  {speed:.3g} images/s  {left:.0f} s left "
+        f" ({PAPER_COUNT:,} would take {paper:.2g} h)"
+    )

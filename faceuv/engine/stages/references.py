@@ -1,0 +1,50 @@
+"""How a stage's config points at other stages' files and at the zoo: ``"{fits}"``, ``"zoo:regressor/weights…"``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from faceuv import zoo
+from faceuv.errors import InputError, did_you_mean
+
+_REFERENCE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def referenced(config: Any) -> list[str]:
+    """The stages that a config points at, in the order in which they are met."""
+    if isinstance(config, Mapping):
+        return list(dict.fromkeys(name for value in config.values() for name in referenced(value)))
+    if isinstance(config, Sequence) and not isinstance(config, str):
+        return list(dict.fromkeys(name for value in config for name in referenced(value)))
+    return _REFERENCE.findall(config) if isinstance(config, str) else []
+
+
+def resolve(config: Any, folders: Mapping[str, Path]) -> Any:
+    """``config`` with every ``{stage}`` replaced by that stage's folder, and ``zoo:…`` by the path of the file."""
+    if isinstance(config, Mapping):
+        return {key: resolve(value, folders) for key, value in config.items()}
+    if isinstance(config, Sequence) and not isinstance(config, str):
+        return [resolve(value, folders) for value in config]
+    if not isinstance(config, str):
+        return config
+    if config.startswith(zoo.PREFIX):
+        return str(zoo.locate(config))
+    return _REFERENCE.sub(lambda match: str(folders[match[1]]), config)
+
+
+def inputs_of(name: str, config: Mapping[str, Any], earlier: Sequence[str], every: Sequence[str]) -> list[str]:
+    """The inputs of a stage: what its config points at, and what it lists in ``inputs``; all must come before it."""
+    wanted = list(dict.fromkeys([*config.get("inputs", ()), *referenced(config)]))
+    for other in wanted:
+        if other in earlier:
+            continue
+        if other in every:
+            raise InputError(f"the stage {name!r} needs {other!r}, which comes after it: change the order of stages")
+        raise InputError(
+            f"the stage {name!r} needs {other!r}, which is no stage; the stages are"
+            f" {', '.join(every)}{did_you_mean(other, every)}"
+        )
+    return wanted

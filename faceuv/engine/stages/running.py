@@ -1,0 +1,103 @@
+"""Running a plan, on one process or on several."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.dist import barrier, broadcast_object_list, is_main_process
+
+from faceuv.artefacts import check_writable
+from faceuv.engine.stages.base import StageContext
+from faceuv.engine.stages.plan import PlannedStage, make_plan, plain, show
+from faceuv.engine.stages.record import begin, finish
+from faceuv.errors import FaceUVError
+
+SHARED = ("default_hooks", "visualizer", "log_processor", "log_level", "env_cfg", "default_scope", "launcher")
+"""What a recipe sets beside its stages for every training in it; none of it changes what is learned."""
+
+Say = Callable[[str], None]
+
+
+def run_stages(
+    config: Config,
+    *,
+    only: str | None = None,
+    start: str | None = None,
+    plan_only: bool = False,
+    say: Say = print,
+) -> list[PlannedStage]:
+    """Show the plan of a completed config (work dir and seed set), then run what is missing or stale, in order.
+
+    Args:
+        only, start: see :func:`~faceuv.engine.stages.plan.make_plan`.
+        plan_only: show it and run nothing.
+        say: prints a line; called on the first rank only.
+
+    Returns: the plan as it is afterwards.
+    """
+    seed = int(config.randomness["seed"])
+    plan = _same_on_every_rank(lambda: make_plan(config, config.work_dir, seed=seed, only=only, start=start))
+    speak: Say = say if is_main_process() else (lambda line: None)
+    speak(f"{config.work_dir}:\n{show(plan)}")
+    if plan_only:
+        return plan
+    runner = {key: config[key] for key in SHARED if key in config}
+    for row in plan:
+        if row.runs:
+            _run(row, StageContext(row.name, row.folder, row.identity, seed, plain(runner), speak), speak)
+    return _same_on_every_rank(lambda: make_plan(config, config.work_dir, seed=seed, only=only, start=start))
+
+
+def _run(row: PlannedStage, context: StageContext, speak: Say) -> None:
+    speak(f"stage {row.name}: {'goes on' if row.finding.keep else 'begins'} → {row.folder}")
+
+    def prepare() -> None:
+        check_writable(row.folder.parent)
+        begin(row.folder, row.name, row.description, row.fingerprint, keep=row.finding.keep)
+
+    _first_rank_first(prepare)
+    began = time.monotonic()
+    result = row.stage.run(context)
+    barrier()
+    seconds = time.monotonic() - began
+    _first_rank_first(lambda: finish(row.folder, result.outputs, seconds=seconds, summary=result.summary))
+    numbers = ", ".join(f"{key} {_short(value)}" for key, value in result.summary.items() if _showable(value))
+    speak(f"stage {row.name}: done in {seconds:.1f} s" + (f" ({numbers})" if numbers else ""))
+
+
+def _first_rank_first(action: Callable[[], Any]) -> None:
+    """Do something to the folder on the first rank; an error there is an error of every rank, at once."""
+    error: list[Any] = [None]
+    if is_main_process():
+        try:
+            action()
+        except Exception as raised:
+            error = [raised]
+    broadcast_object_list(error)
+    if error[0] is not None:
+        raise error[0]
+
+
+def _same_on_every_rank(plan: Callable[[], Sequence[PlannedStage]]) -> list[PlannedStage]:
+    """The plan that the first rank made: another rank may look at a folder later, when it has changed."""
+    made: list[Any] = [None]
+    if is_main_process():
+        try:
+            made = [list(plan())]
+        except FaceUVError as error:
+            made = [error]
+    broadcast_object_list(made)
+    if isinstance(made[0], Exception):
+        raise made[0]
+    return made[0]
+
+
+def _showable(value: Any) -> bool:
+    return isinstance(value, (int, float, str)) and not isinstance(value, bool)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,156 @@
+"""Where the ``fits`` stage gets coefficients from: the fitter, the regressor, or a generator that knows the truth."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from faceuv.errors import InputError
+from faceuv.registry import COEFFICIENT_SOURCES, FACE_MODELS, LANDMARK_DETECTORS, RENDERERS
+from faceuv.structures import Coefficients
+
+
+@dataclass(frozen=True, eq=False)
+class Estimates:
+    """Coefficients of a batch ``(B, N)``; ``reasons`` say why a row failed (``""`` where not), ``errors`` how well the
+    others fit, each ``(B,)``."""
+
+    coefficients: Coefficients
+    reasons: Sequence[str]
+    errors: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class CoefficientSource(ABC):
+    """Turns codes and their pictures into coefficients; built quickly, made ready by :meth:`prepare`."""
+
+    reads_images: ClassVar[bool] = True
+
+    def check(self, generator_config: Mapping[str, Any]) -> None:  # noqa: B027 (nothing to check is fine)
+        """Raise for what can be known to be wrong before anything runs."""
+
+    @abstractmethod
+    def prepare(self, generator: nn.Module, device: torch.device | str) -> None:
+        """Load what is needed, once."""
+
+    @abstractmethod
+    def estimate(self, code: Tensor, images: Tensor | None) -> Estimates:
+        """Coefficients of ``code (B, D)`` with pictures ``images (B, 3, S, S)`` in [0, 1], which are given if
+        ``reads_images``."""
+
+
+@COEFFICIENT_SOURCES.register_module(name="truth")
+class TruthSource(CoefficientSource):
+    """The exact coefficients of a ``ProceduralGenerator``, without drawing anything."""
+
+    reads_images = False
+
+    def check(self, generator_config: Mapping[str, Any]) -> None:
+        """Only a generator that knows the truth will do."""
+        if generator_config.get("type") != "ProceduralGenerator":
+            raise InputError(
+                f"source 'truth' works with the generator 'ProceduralGenerator', not {generator_config.get('type')!r}:"
+                " take 'regressor' or 'fitter'"
+            )
+
+    def prepare(self, generator: nn.Module, device: torch.device | str) -> None:
+        """Remember the generator."""
+        self.generator: Any = generator
+
+    def estimate(self, code: Tensor, images: Tensor | None) -> Estimates:
+        """Read off the scene."""
+        return Estimates(self.generator.studio.coefficients(self.generator.scene(code)), [""] * len(code))
+
+
+@COEFFICIENT_SOURCES.register_module(name="mapper")
+class MapperSource(CoefficientSource):
+    """A :class:`~faceuv.models.mappers.CoefficientMapper`: reads the code, no picture; for scoring many codes.
+
+    Args:
+        path: its weights.
+    """
+
+    reads_images = False
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def prepare(self, generator: nn.Module, device: torch.device | str) -> None:
+        """Load it; it must be for this generator."""
+        from faceuv.models.mappers import load_mapper
+
+        self.mapper = load_mapper(self.path, generator).to(device)  # type: ignore[arg-type]
+
+    def estimate(self, code: Tensor, images: Tensor | None) -> Estimates:
+        """One pass."""
+        return Estimates(self.mapper(code), [""] * len(code))
+
+
+@COEFFICIENT_SOURCES.register_module(name="regressor")
+class RegressorSource(CoefficientSource):
+    """A :class:`~faceuv.models.regressor.CoefficientRegressor` alone: one pass of a small network, no fitting.
+
+    Args:
+        path: its weights, or ``zoo:regressor/weights.safetensors``.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def prepare(self, generator: nn.Module, device: torch.device | str) -> None:
+        """Load it."""
+        from faceuv.models.regressor import load_regressor
+
+        self.regressor = load_regressor(self.path).to(device).eval()
+
+    def estimate(self, code: Tensor, images: Tensor | None) -> Estimates:
+        """One pass."""
+        assert images is not None
+        return Estimates(self.regressor(images), [""] * len(code))
+
+
+@COEFFICIENT_SOURCES.register_module(name="fitter")
+class FitterSource(CoefficientSource):
+    """The batched fitter (:mod:`faceuv.fitting`): landmarks and photometric, started by the regressor or cold.
+
+    Args:
+        face_model, renderer, detector: configs.
+        regressor: its weights, or None for a cold start.
+        settings: further arguments of :class:`~faceuv.fitting.Fitter`.
+    """
+
+    def __init__(
+        self,
+        face_model: Mapping[str, Any] | str,
+        detector: Mapping[str, Any] | str,
+        renderer: Mapping[str, Any] | str = "torch",
+        regressor: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.parts = {"face_model": face_model, "renderer": renderer, "detector": detector}
+        self.regressor, self.settings = regressor, dict(settings or {})
+
+    def prepare(self, generator: nn.Module, device: torch.device | str) -> None:
+        """Build the fitter."""
+        from faceuv.fitting.fitter import Fitter
+        from faceuv.models.regressor import load_regressor
+
+        built = (
+            FACE_MODELS.build(self.parts["face_model"]).to(device),
+            RENDERERS.build(self.parts["renderer"]),
+            LANDMARK_DETECTORS.build(self.parts["detector"]).to(device),
+        )
+        regressor = load_regressor(self.regressor).to(device).eval() if self.regressor is not None else None
+        self.fitter = Fitter(*built, regressor=regressor, **self.settings)
+
+    def estimate(self, code: Tensor, images: Tensor | None) -> Estimates:
+        """Fit the batch."""
+        assert images is not None
+        fit = self.fitter.fit(images)
+        return Estimates(
+            fit.coefficients, fit.reasons, {"landmarks": fit.landmark_error, "photometric": fit.photometric}
+        )

@@ -1,0 +1,67 @@
+"""The stage that trains: an ordinary MMEngine config with a folder of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+
+from faceuv.engine.checkpoint_hook import resumable
+from faceuv.engine.compat.distributed import unwrapped
+from faceuv.engine.runner import Runner
+from faceuv.engine.stages.base import Stage, StageContext, StageResult
+from faceuv.errors import AssetError, InputError
+from faceuv.registry import STAGES
+
+REQUIRED = ("model", "train_cfg", "train_dataloader", "optim_wrapper")
+
+
+@STAGES.register_module(name="train")
+class TrainStage(Stage):
+    """Trains a method; its settings are those of a runner's config.
+
+    What the recipe sets beside its stages (``default_hooks``, ``visualizer``, …) holds for every training; a stage's
+    own settings take its place. After training, ``method.export(folder)`` writes what later stages read, and returns
+    the names of the files; a method without one leaves its last checkpoint.
+
+    A run that was interrupted goes on from its newest checkpoint, to the very same bits.
+    """
+
+    neutral: ClassVar[tuple[str, ...]] = (
+        "visualizer", "log_processor", "log_level", "env_cfg", "train_dataloader.num_workers",
+        "val_dataloader.num_workers", "val_dataloader.batch_size", "default_hooks.logger",
+    )  # fmt: skip
+
+    def __init__(self, **config: Any) -> None:
+        missing = [key for key in REQUIRED if config.get(key) is None]
+        if missing:
+            raise InputError(f"a stage of type 'train' does not set {', '.join(missing)}; it has {', '.join(config)}")
+        self.config = config
+
+    def run(self, context: StageContext) -> StageResult:
+        """Train to the end and export."""
+        settings = {"default_scope": "faceuv", **context.runner, **self.config}
+        randomness = {"seed": context.seed, "diff_rank_seed": True, **self.config.get("randomness", {})}
+        settings |= {"work_dir": str(context.folder), "randomness": randomness, "resume": True, "load_from": None}
+        settings.setdefault("experiment_name", context.name)
+        runner = Runner.from_cfg(Config(settings))
+        runner.train()
+        outputs = self._export(unwrapped(runner.model), context.folder)
+        return StageResult(outputs, {"iterations": runner.iter, **_last_metrics(runner)})
+
+    def _export(self, method: Any, folder: Path) -> list[str]:
+        if not hasattr(method, "export"):
+            last = resumable(folder)
+            if not last:
+                raise AssetError(f"{folder} holds no checkpoint after training; set default_hooks.checkpoint.save_last")
+            return [last[0].name]
+        return list(method.export(folder)) if is_main_process() else []
+
+
+def _last_metrics(runner: Any) -> dict[str, float]:
+    """The newest value of every validation metric."""
+    scalars = runner.message_hub.log_scalars
+    return {name.removeprefix("val/"): float(history.current()) for name, history in scalars.items()
+            if name.startswith("val/") and not name.endswith("time")}  # fmt: skip
