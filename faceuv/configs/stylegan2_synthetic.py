@@ -1,6 +1,7 @@
 """The teacher on a CPU: a StyleGAN2 of 64² synthetic faces, small enough to train on two cores.
 
-``faceuv train stylegan2_synthetic``: draws its pictures once (the slow part on a CPU, see ``pictures``), then trains.
+First ``faceuv train stylegan2_synthetic_start``, which draws the pictures once and teaches the generator their latents;
+then ``faceuv train stylegan2_synthetic``, the adversarial game, which goes on from there.
 """
 
 from mmengine.config import read_base
@@ -18,28 +19,37 @@ lazy = r1_interval / (r1_interval + 1)
 model = dict(
     type="StyleGAN2",
     generator=dict(
-        type="StyleGAN2Generator", size=size, code_dim=128, mapping_depth=4, channel_base=2048, channel_max=128
+        type="StyleGAN2Generator",
+        size=size,
+        latent_dim=383,
+        code_dim=128,
+        mapping_depth=4,
+        mapping_rate=1.0,
+        channel_base=2048,
+        channel_max=128,
     ),
     discriminator=dict(type="StyleGAN2Discriminator", size=size, channel_base=2048, channel_max=128),
     losses=dict(
         generator=dict(type="GeneratorLogistic"),
         discriminator=dict(type="DiscriminatorLogistic"),
         r1=dict(type="R1Penalty", gamma=0.2, interval=r1_interval),
+        paired=dict(type="PyramidL1", levels=3, weight=10.0),
     ),
+    paired_interval=4,
+    discriminator_first=8_000,
 )
 # float32: CPUs without bfloat16 units (most) train half as fast in bfloat16; `--amp` where it wins
 optim_wrapper = dict(
     constructor="OptimizerPerModule",
-    generator=dict(optimizer=dict(type="Adam", lr=2.5e-3, betas=(0.0, 0.99))),
+    generator=dict(optimizer=dict(type="Adam", lr=1e-3, betas=(0.0, 0.99)), rates=dict(mapping=0.1)),
     discriminator=dict(optimizer=dict(type="Adam", lr=2.5e-3 * lazy, betas=(0.0, 0.99**lazy))),
 )
-train_cfg = dict(max_iters=25_000, val_interval=2500)  # 400,000 images
+train_cfg = dict(max_iters=20_000, val_interval=2000)  # 320,000 images
+faces = dict(type="SyntheticFaces", size=size)
 train_dataloader = dict(
     batch_size=batch_size,
     num_workers=0,
-    dataset=dict(
-        type="CachedImages", dataset=dict(type="SyntheticFaces", size=size, seed=0), length=pictures, workers=2
-    ),
+    dataset=dict(type="CachedImages", dataset=dict(faces, seed=0), length=pictures, workers=2, facts=("latent",)),
     sampler=dict(type="SeekableSampler"),
     collate_fn=dict(type="default_collate"),
 )
@@ -48,7 +58,7 @@ val_cfg = dict()
 val_dataloader = dict(
     batch_size=32,
     num_workers=0,
-    dataset=dict(type="CachedImages", dataset=dict(type="SyntheticFaces", size=size, seed=1), length=1024, workers=2),
+    dataset=dict(type="CachedImages", dataset=dict(faces, seed=1), length=1024, workers=2),
     sampler=dict(type="DefaultSampler", shuffle=False),
     collate_fn=dict(type="default_collate"),
 )
@@ -66,6 +76,7 @@ default_hooks.merge(
     )
 )
 custom_hooks = [
+    dict(type="WarmStart", source="work_dirs/stylegan2_synthetic_start", modules=dict(generator="ema.generator")),
     dict(type="GeneratorEMA", modules=["generator"], half_life=5_000),
     dict(type="ImageSheets", interval=500, count=64, columns=8),
 ]

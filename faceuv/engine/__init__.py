@@ -15,7 +15,8 @@ from faceuv.engine.ema import GeneratorEMA
 from faceuv.engine.image_sheets import ImageSheets
 from faceuv.engine.logs import LoggerHook, LogProcessor, ProgressBar, TensorboardVisBackend
 from faceuv.engine.runner import Runner
-from faceuv.engine.training import completed, evaluate, train
+from faceuv.engine.training import completed, evaluate, train, train_stages
+from faceuv.engine.warm_start import WarmStart
 
 __all__ = [
     "CheckpointHook",
@@ -35,6 +36,7 @@ __all__ = [
     "StopOnDivergence",
     "TensorboardVisBackend",
     "TrainingDiverged",
+    "WarmStart",
     "completed",
     "evaluate",
     "find_config",
@@ -47,4 +49,5 @@ __all__ = [
     "start_processes",
     "stop_processes",
     "train",
+    "train_stages",
 ]

@@ -121,9 +121,52 @@ class TestBadInput:
             method.train_step({"image": torch.zeros(2, 3, 16, 16)}, optimizers)
 
 
-@pytest.mark.parametrize("path", ["configs/stylegan2_synthetic.py", "faceuv/configs/stylegan2_synthetic.py"])
+class TestPairs:
+    def paired(self, **changes):
+        generator = {**CONFIG["generator"], "latent_dim": 6}
+        losses = {**CONFIG["losses"], "paired": {"type": "PyramidL1", "levels": 2, "weight": 5.0}}
+        return build(generator=generator, losses=losses, **changes)
+
+    def batch(self):
+        return {**batch(), "latent": torch.randn(4, 6, generator=torch.Generator().manual_seed(1))}
+
+    def test_pairs_are_due_at_their_interval(self):
+        method, optimizers = self.paired(paired_interval=3)
+        logs = [method.train_step(self.batch(), optimizers) for _ in range(4)]
+        assert ["paired" in log for log in logs] == [True, False, False, True]
+
+    def test_the_discriminator_goes_first(self):
+        method, optimizers = self.paired(discriminator_first=8)
+        start, critic = weights(method.generator), weights(method.discriminator)
+        for _ in range(2):
+            logs = method.train_step(self.batch(), optimizers)
+            assert not {"generator", "paired"} & set(logs)
+        assert torch.equal(weights(method.generator), start)
+        assert not torch.equal(weights(method.discriminator), critic)
+        assert "generator" in method.train_step(self.batch(), optimizers)
+        assert not torch.equal(weights(method.generator), start)
+
+    def test_pictures_without_latents_are_refused(self):
+        method, optimizers = self.paired()
+        with pytest.raises(InputError, match=r"facts=\('latent',\)"):
+            method.train_step(batch(), optimizers)
+
+    def test_bad_settings_are_refused(self):
+        with pytest.raises(InputError, match="paired_interval ≥ 1"):
+            self.paired(paired_interval=0)
+
+
+RECIPES = ("stylegan2_synthetic", "stylegan2_synthetic_start", "stylegan2_synthetic_128")
+
+
+@pytest.mark.parametrize(
+    "path", [f"{folder}/{name}.py" for name in RECIPES for folder in ("configs", "faceuv/configs")]
+)
 def test_the_recipe_builds(path):
     config = load_config(ROOT / path)
     method = MODELS.build(config.model)
-    assert method.generator.size == method.discriminator.size == config.size
-    assert METRICS.build(config.val_evaluator).features.network.size == config.size
+    sizes = [network.size for network in (method.generator, getattr(method, "discriminator", method.generator))]
+    pictures = [config.train_dataloader.dataset.dataset.size, config.val_dataloader.dataset.dataset.size]
+    assert {*sizes, *pictures, METRICS.build(config.val_evaluator).features.network.size} == {config.size}
+    held_out = config.val_dataloader.dataset.dataset.seed
+    assert held_out != config.train_dataloader.dataset.dataset.seed
