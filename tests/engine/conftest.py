@@ -1,13 +1,17 @@
-"""A toy GAN and how to train it, in this process or in one of its own."""
+"""A toy GAN and how to train it, in this process, in one of its own, or in several."""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import socket
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import pytest
+import torch
 
 ROOT = Path(__file__).parents[2]
 TOY = Path(__file__).parent / "toy"
@@ -41,5 +45,44 @@ def toy_process(tmp_path):
         launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"] if processes else []
         command = [sys.executable, *launch, str(ROOT / "tools" / f"{tool}.py"), *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=120)
+
+    return run
+
+
+@pytest.fixture
+def forked():
+    """Run ``function()`` in ranks of a gloo group, forked from here (nothing is imported anew) → their exit codes."""
+
+    def run(function, processes=2):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+
+        def body(rank):
+            torch.set_num_threads(1)
+            ranks = {
+                "RANK": rank,
+                "LOCAL_RANK": rank,
+                "WORLD_SIZE": processes,
+                "MASTER_ADDR": "127.0.0.1",
+                "MASTER_PORT": port,
+            }
+            os.environ.update({name: str(value) for name, value in ranks.items()})
+            code = 1
+            try:
+                function()
+                code = 0
+            except BaseException:
+                traceback.print_exc()
+            os._exit(code)
+
+        context = multiprocessing.get_context("fork")
+        children = [context.Process(target=body, args=(rank,)) for rank in range(processes)]
+        for child in children:
+            child.start()
+        for child in children:
+            child.join(90)
+            child.kill()
+        return [child.exitcode for child in children]
 
     return run

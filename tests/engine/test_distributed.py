@@ -1,10 +1,5 @@
 from __future__ import annotations
 
-import multiprocessing
-import os
-import socket
-import traceback
-
 import torch
 
 ONE = {
@@ -17,42 +12,8 @@ ONE = {
 TWO = {**ONE, "train_dataloader.batch_size": 4}
 
 
-def forked(function, processes=2):
-    """Run ``function()`` in ranks of a gloo group, forked from here (nothing is imported anew); their exit codes."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-
-    def body(rank):
-        torch.set_num_threads(1)
-        ranks = {
-            "RANK": rank,
-            "LOCAL_RANK": rank,
-            "WORLD_SIZE": processes,
-            "MASTER_ADDR": "127.0.0.1",
-            "MASTER_PORT": port,
-        }
-        os.environ.update({name: str(value) for name, value in ranks.items()})
-        code = 1
-        try:
-            function()
-            code = 0
-        except BaseException:
-            traceback.print_exc()
-        os._exit(code)
-
-    context = multiprocessing.get_context("fork")
-    children = [context.Process(target=body, args=(rank,)) for rank in range(processes)]
-    for child in children:
-        child.start()
-    for child in children:
-        child.join(90)
-        child.kill()
-    return [child.exitcode for child in children]
-
-
 def test_two_processes_do_what_one_does_with_the_doubled_batch_even_when_one_died(
-    toy_run, toy_process, toy_path, tmp_path, capfd
+    forked, toy_run, toy_process, toy_path, tmp_path, capfd
 ):
     text = toy_path.read_text() + '\ncustom_hooks += [dict(type="ToyKill", at=11, rank=1, code=3)]\n'
     (tmp_path / "toy_gan.py").write_text(text)
@@ -79,7 +40,7 @@ def test_two_processes_do_what_one_does_with_the_doubled_batch_even_when_one_die
     assert not torch.equal(first, second)  # ranks draw different noise
 
 
-def test_a_nan_on_one_rank_stops_both(toy_run, tmp_path, capfd):
+def test_a_nan_on_one_rank_stops_both(forked, toy_run, tmp_path, capfd):
     # unshuffled, 4 per rank: rank 1 draws sample 17 in the third step, rank 0 never does
     poisoned = {
         **TWO,
@@ -91,7 +52,7 @@ def test_a_nan_on_one_rank_stops_both(toy_run, tmp_path, capfd):
     assert capfd.readouterr().err.count("training stopped at iteration 3: the loss is not finite (photo = nan") == 2
 
 
-def test_a_rank_whose_peer_died_says_so(toy_run, capfd):
+def test_a_rank_whose_peer_died_says_so(forked, toy_run, capfd):
     def body():
         from toy_methods import ToyKill
 
@@ -110,7 +71,7 @@ def test_a_rank_whose_peer_died_says_so(toy_run, capfd):
     assert "process 0 of 2 lost another one (" in capfd.readouterr().err
 
 
-def test_a_wrapper_that_does_not_average_is_refused(toy_run, capfd):
+def test_a_wrapper_that_does_not_average_is_refused(forked, toy_run, capfd):
     options = {
         **TWO,
         "optim_wrapper": {"_delete_": True, "type": "AmpOptimWrapper", "optimizer": {"type": "Adam", "lr": 0.1}},
@@ -132,7 +93,7 @@ def test_a_wrapper_that_does_not_average_is_refused(toy_run, capfd):
     )
 
 
-def test_a_gradient_that_some_ranks_lack_counts_as_zero(tmp_path):
+def test_a_gradient_that_some_ranks_lack_counts_as_zero(forked, tmp_path):
     def body():
         import torch.distributed as dist
         from torch import nn
