@@ -205,6 +205,9 @@ class DirectionFinder(ABC):
     A finder holds its settings; the generator comes with the call, so that one config serves any of them.
     """
 
+    def check(self, generator: CodeSource) -> None:  # noqa: B027 (a finder that works with any generator has nothing to check)
+        """Raise for what can be known to be wrong before any code is drawn."""
+
     @abstractmethod
     def find(self, generator: CodeSource, mapper: Mapper | None = None) -> list[Direction]:
         """Directions, most important first.

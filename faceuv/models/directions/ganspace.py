@@ -62,11 +62,18 @@ class GANSpaceDirections(DirectionFinder):
             )
         self.truncation, self.seed = truncation, seed
 
+    def check(self, generator: CodeSource) -> None:
+        """The generator must have the layers, and as many dimensions as components are wanted."""
+        check_layers(self.layers, generator.num_layers)
+        if self.activations is not None:
+            _Probe(generator, self.activations)
+        elif self.components > generator.code_dim:
+            raise InputError(f"codes of width {generator.code_dim} have no {self.components} components; ask for fewer")
+
     def find(self, generator: CodeSource, mapper: Mapper | None = None) -> list[Direction]:
         """The directions, largest variance first."""
+        self.check(generator)
         rows = check_layers(self.layers, generator.num_layers)
-        if self.activations is None and self.components > generator.code_dim:
-            raise InputError(f"codes of width {generator.code_dim} have no {self.components} components; ask for fewer")
         moments = Moments()
         for w in self._codes(generator):
             moments.add(w.cpu())

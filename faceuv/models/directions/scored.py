@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from faceuv.errors import InputError
-from faceuv.models.directions.base import Direction, DirectionFinder, Mapper
+from faceuv.models.directions.base import Direction, DirectionFinder, Mapper, check_layers
 from faceuv.models.directions.sampling import CodeSource, check_count
 from faceuv.models.directions.scores import meaning, named_score
 from faceuv.models.directions.table import CodeSample, ScoreTable
@@ -61,6 +62,17 @@ class ScoredFinder(DirectionFinder):
         self.orthogonal_to = list(orthogonal_to)
         self.layers = None if layers is None else list(layers)
         self.truncation, self.seed = truncation, seed
+
+    @abstractmethod
+    def find(
+        self, generator: CodeSource, mapper: Mapper | None = None, scores: ScoreTable | None = None
+    ) -> list[Direction]:
+        """The one direction of the score; its sign is that the score grows."""
+
+    def check(self, generator: CodeSource) -> None:
+        """Layers and the directions to leave alone must be the generator's."""
+        check_layers(self.layers, generator.num_layers)
+        self.others(generator)
 
     def others(self, generator: CodeSource) -> list[Direction]:
         """The directions to leave alone, read and checked."""

@@ -50,12 +50,18 @@ class SeFaDirections(DirectionFinder):
         self.components = check_count("components", components, 1)
         self.normalise, self.truncation, self.seed = normalise, truncation, seed
 
-    def find(self, generator: CodeSource, mapper: Mapper | None = None) -> list[Direction]:
-        """The directions, largest eigenvalue first."""
-        rows = check_layers(self.layers, generator.num_layers)
-        weights = style_weights(generator)
+    def check(self, generator: CodeSource) -> None:
+        """The generator must have style weights, the layers, and as many dimensions as components are wanted."""
+        check_layers(self.layers, generator.num_layers)
+        style_weights(generator)
         if self.components > generator.code_dim:
             raise InputError(f"codes of width {generator.code_dim} have no {self.components} components; ask for fewer")
+
+    def find(self, generator: CodeSource, mapper: Mapper | None = None) -> list[Direction]:
+        """The directions, largest eigenvalue first."""
+        self.check(generator)
+        rows = check_layers(self.layers, generator.num_layers)
+        weights = style_weights(generator)
         values, vectors = factorise([weights[row] for row in rows], normalise=self.normalise)
         covariance = code_covariance(generator, seed=self.seed, truncation=self.truncation)
         total = float(values.sum())
