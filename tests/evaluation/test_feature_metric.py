@@ -65,7 +65,7 @@ def in_ranks(function, processes, folder):
     for child in children:
         child.start()
     for child in children:
-        child.join(60)
+        child.join(120)
         child.kill()
     assert [child.exitcode for child in children] == [0] * processes
     found = [json.loads((folder / f"{rank}.json").read_text()) for rank in range(processes)]
