@@ -168,6 +168,7 @@ DIRECTION_FINDERS = Registry("direction finder", locations=["faceuv.models.direc
 LOSSES = Registry("loss", locations=["faceuv.losses"])
 GENERATORS = Registry("generator", locations=["faceuv.models.stylegan2", "faceuv.data.synthetic"])
 LANDMARK_DETECTORS = Registry("landmark detector", locations=["faceuv.fitting.landmarks"])
+FIT_STEPS = Registry("fitting step", locations=["faceuv.fitting"])
 STAGES = Registry("stage", locations=["faceuv.engine.stages"])
 COEFFICIENT_SOURCES = Registry("coefficient source", locations=["faceuv.engine.stages.sources"])
 
@@ -239,6 +240,7 @@ def all_registries() -> dict[str, Registry]:
         "losses": LOSSES,
         "generators": GENERATORS,
         "landmark_detectors": LANDMARK_DETECTORS,
+        "fit_steps": FIT_STEPS,
         "stages": STAGES,
         "coefficient_sources": COEFFICIENT_SOURCES,
         "models": MODELS,

@@ -1,1 +1,19 @@
 """From pictures to coefficients: landmark detectors and the fitter."""
+
+from faceuv.fitting.fitter import Fit, Fitter
+from faceuv.fitting.gradient import AdamStep
+from faceuv.fitting.landmarks import LandmarkDetector, Landmarks
+from faceuv.fitting.schedules import SCHEDULES
+from faceuv.fitting.steps import FitStep, LandmarkStep, SurfaceStep
+
+__all__ = [
+    "SCHEDULES",
+    "AdamStep",
+    "Fit",
+    "FitStep",
+    "Fitter",
+    "LandmarkDetector",
+    "LandmarkStep",
+    "Landmarks",
+    "SurfaceStep",
+]

@@ -6,7 +6,7 @@ from faceuv.losses.coefficients import AlbedoVariance, CoefficientPenalty
 from faceuv.losses.distance import MeanDistance
 from faceuv.losses.gradient_penalty import R1Penalty
 from faceuv.losses.landmark import LandmarkLoss, landmark_weights
-from faceuv.losses.photometric import PhotometricLoss, rounded_length
+from faceuv.losses.photometric import PhotometricLoss, rounded_length, saturating
 from faceuv.losses.pyramid import PyramidL1
 from faceuv.losses.standardised import StandardisedL1
 
@@ -24,4 +24,5 @@ __all__ = [
     "entry",
     "landmark_weights",
     "rounded_length",
+    "saturating",
 ]

@@ -22,16 +22,26 @@ class PhotometricLoss(nn.Module):
     The mask only weighs: no gradient passes through it, so that a surface cannot win by leaving the picture.
 
     Args:
-        norm: ``"length"`` is ρ(r) = √(r² + ε²) − ε, the length of the difference, rounded at 0: glasses and hair before
-            the face do not outvote the rest; ``"squared"`` is ρ(r) = r².
+        norm: ``"length"`` is ρ(r) = √(r² + ε²) − ε, the length of the difference, rounded at 0; ``"squared"`` is
+            ρ(r) = r²; ``"saturating"`` is ρ(r) = c²r² / (r² + c²), squares of which none counts more than c² (Geman and
+            McClure): hair and glasses before the face have no say.
         epsilon: ε, in colour levels of [0, 1].
+        outlier: c, likewise.
     """
 
-    def __init__(self, norm: Literal["length", "squared"] = "length", epsilon: float = 1e-3) -> None:
+    def __init__(
+        self,
+        norm: Literal["length", "squared", "saturating"] = "length",
+        *,
+        epsilon: float = 1e-3,
+        outlier: float = 0.1,
+    ) -> None:
         super().__init__()
-        if norm not in ("length", "squared") or not epsilon > 0:
-            raise InputError(f"expected norm 'length' or 'squared' and epsilon > 0, got {norm!r} and {epsilon}")
-        self.norm, self.epsilon = norm, epsilon
+        if norm not in ("length", "squared", "saturating"):
+            raise InputError(f"norm must be 'length', 'squared' or 'saturating', got {norm!r}")
+        if not epsilon > 0 or not outlier > 0:
+            raise InputError(f"expected epsilon > 0 and outlier > 0, got {epsilon} and {outlier}")
+        self.norm, self.epsilon, self.outlier = norm, epsilon, outlier
 
     def per_image(self, pred: Mapping[str, Any], target: Mapping[str, Any]) -> Tensor:
         """``(B,)``; 0 for an image whose mask is empty."""
@@ -45,6 +55,8 @@ class PhotometricLoss(nn.Module):
         squared = (image - truth).square().sum(1, keepdim=True)
         if self.norm == "length":
             squared = rounded_length(squared, self.epsilon)
+        elif self.norm == "saturating":
+            squared = saturating(squared, self.outlier)
         total = (mask * squared).flatten(1).sum(1)
         return total / mask.flatten(1).sum(1).clamp_min(torch.finfo(total.dtype).eps)
 
@@ -55,3 +67,8 @@ class PhotometricLoss(nn.Module):
 def rounded_length(squared: Tensor, epsilon: float) -> Tensor:
     """``√(s + ε²) − ε`` of squared lengths s (Charbonnier): s/2ε near 0, the length far out, smooth everywhere."""
     return squared / ((squared + epsilon**2).sqrt() + epsilon)
+
+
+def saturating(squared: Tensor, outlier: float) -> Tensor:
+    """``c²s / (s + c²)`` of squared lengths s (Geman–McClure): s near 0, never more than c²."""
+    return squared * (outlier**2 / (squared + outlier**2))

@@ -1,0 +1,231 @@
+"""Pictures → coefficients: landmarks, a first guess, the steps of a schedule; every picture by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from faceuv.checks import check_floating, check_shape
+from faceuv.errors import InputError, did_you_mean
+from faceuv.fitting.gradient import Prediction
+from faceuv.fitting.landmarks.base import LandmarkDetector, Landmarks
+from faceuv.fitting.priors import likely
+from faceuv.fitting.schedules import SCHEDULES
+from faceuv.fitting.steps import FitStep, Problem
+from faceuv.losses import PhotometricLoss
+from faceuv.models.faces.base import FaceModel
+from faceuv.registry import FACE_MODELS, FIT_STEPS, LANDMARK_DETECTORS, RENDERERS
+from faceuv.renderers import FaceRenderer
+from faceuv.renderers.base import Renderer
+from faceuv.structures import Coefficients
+
+Config = Mapping[str, Any] | str
+_CHUNK_ON_CPU, _CHUNK = 8, 128  # pictures fitted at once: what fits a CPU's cache, and what fills an accelerator
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """What a batch of pictures was explained by.
+
+    coefficients       ``(B, N)``; rows that are not ``ok`` for want of a face, or of numbers, hold NaN
+    ok (B,) bool       whether the row can be used
+    reasons            B texts, why not; '' where it can
+    landmark_error (B,)  mean distance of the 68 projected landmarks from the picture's, pixels; NaN without a fit
+    photometric (B,)   mean length of the colour difference over the skin that is seen, in [0, √3]; NaN without a fit
+    iterations (B,)    of all steps together
+    """
+
+    coefficients: Coefficients
+    ok: Tensor
+    reasons: tuple[str, ...]
+    landmark_error: Tensor
+    photometric: Tensor
+    iterations: Tensor
+
+    def __len__(self) -> int:
+        return len(self.reasons)
+
+    def to(self, device: torch.device | str) -> Fit:
+        """Move every tensor."""
+        moved = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "reasons"}
+        return replace(self, **moved)
+
+    @classmethod
+    def cat(cls, parts: Sequence[Fit]) -> Fit:
+        """One fit of several batches."""
+        rest = {
+            f.name: torch.cat([getattr(part, f.name) for part in parts])
+            for f in fields(cls)
+            if f.name not in ("coefficients", "reasons")
+        }
+        data = torch.cat([part.coefficients.data for part in parts])
+        return cls(
+            coefficients=Coefficients(data, parts[0].coefficients.layout),
+            reasons=tuple(reason for part in parts for reason in part.reasons),
+            **rest,
+        )
+
+
+class Fitter(nn.Module):
+    """Fits a face model to pictures.
+
+    Args:
+        face_model: or its config or name.
+        renderer: or its config or name; its camera is the pictures'.
+        detector: finds landmarks where none are given; or its config or name.
+        regressor: a module ``images → Coefficients`` that gives the first guess and, for the priors, the most likely
+            face; None starts cold, from the mean face under an ordinary light.
+        schedule: a name of :data:`~faceuv.fitting.schedules.SCHEDULES`, or a list of configs of fitting steps.
+        fit_model: a face model of the same layout, coarser, that stands in while fitting.
+        centre: what the priors pull to: ``"start"``, the first guess, or ``"mean"``, the mean face.
+        worst_landmarks: a fit whose landmarks are farther off, in shares of the image's side, is not ok.
+        chunk: pictures that are fitted at once; None chooses. The result does not depend on it.
+    """
+
+    def __init__(
+        self,
+        face_model: FaceModel | Config = "ProceduralFace",
+        renderer: Renderer | Config = "torch",
+        detector: LandmarkDetector | Config | None = None,
+        regressor: nn.Module | None = None,
+        *,
+        schedule: str | Sequence[FitStep | Config] = "fast",
+        fit_model: FaceModel | Config | None = None,
+        centre: str = "start",
+        worst_landmarks: float = 0.05,
+        chunk: int | None = None,
+    ) -> None:
+        super().__init__()
+        if centre not in ("start", "mean"):
+            raise InputError(f"centre must be 'start' or 'mean', got {centre!r}")
+        if not worst_landmarks > 0 or (chunk is not None and chunk < 1):
+            raise InputError(f"expected worst_landmarks > 0 and chunk ≥ 1, got {worst_landmarks} and {chunk}")
+        self.face_model: FaceModel = FACE_MODELS.build(face_model)
+        self.fit_model: FaceModel = self.face_model if fit_model is None else FACE_MODELS.build(fit_model)
+        if self.fit_model.layout != self.face_model.layout:
+            raise InputError(
+                f"fit_model has the coefficients {self.fit_model.layout.groups}, the face model"
+                f" {self.face_model.layout.groups}: only a coarser version of the same model can stand in for it"
+            )
+        self.renderer: Renderer = RENDERERS.build(renderer)
+        self.detector: LandmarkDetector | None = None if detector is None else LANDMARK_DETECTORS.build(detector)
+        self.regressor = regressor
+        self.steps: list[FitStep] = [FIT_STEPS.build(step) for step in steps_of(schedule)]
+        self.centre, self.worst_landmarks, self.chunk = centre, worst_landmarks, chunk
+        self.photometric = PhotometricLoss()
+
+    @torch.no_grad()
+    def fit(
+        self,
+        images: Tensor,
+        landmarks: Landmarks | None = None,
+        *,
+        mask: Tensor | None = None,
+        names: Sequence[str] | None = None,
+    ) -> Fit:
+        """Coefficients of ``images (B, 3, H, W)`` in [0, 1], in the whole frame of the pictures.
+
+        Args:
+            landmarks: pixel space of the images; by default the detector's.
+            mask: ``(B, 1, H, W)`` in [0, 1], the pixels that count; by default all.
+            names: of the pictures, for a detector that reads a file.
+        """
+        device = self.face_model.mean.device
+        sizes = check_shape("images", images, ("B", 3, "H", "W"))
+        check_floating("images", images)
+        images = images.to(device=device, dtype=self.face_model.mean.dtype)
+        if mask is not None:
+            check_shape("mask", mask, (sizes["B"], 1, sizes["H"], sizes["W"]))
+            mask = mask.to(images)
+        if landmarks is None:
+            if self.detector is None:
+                raise InputError("give landmarks, or the fitter a detector: Fitter(detector='SyntheticLandmarks')")
+            landmarks = self.detector.detect(images, names)
+        if len(landmarks) != sizes["B"]:
+            raise InputError(f"expected landmarks of {sizes['B']} images, got {len(landmarks)}")
+        if sizes["B"] == 0:
+            raise InputError("images is an empty batch (0, 3, H, W); there is nothing to fit")
+        landmarks = landmarks.to(device=device, dtype=images.dtype)
+        chunk = self.chunk or (_CHUNK_ON_CPU if images.device.type == "cpu" else _CHUNK)
+        parts = []
+        for start in range(0, sizes["B"], chunk):
+            rows = slice(start, start + chunk)
+            parts.append(self._fit_chunk(images[rows], landmarks[rows], None if mask is None else mask[rows]))
+        return Fit.cat(parts)
+
+    def forward(self, images: Tensor, landmarks: Landmarks | None = None) -> Fit:
+        """The same as :meth:`fit`."""
+        return self.fit(images, landmarks)
+
+    def start(self, images: Tensor) -> Tensor:
+        """The first guess ``(B, N)``."""
+        if self.regressor is None:
+            return likely(self.face_model.layout, images).expand(len(images), -1).clone()
+        guess: Coefficients = self.regressor(images)
+        self.face_model.check_layout(guess)
+        return guess.data.to(images)
+
+    def _fit_chunk(self, images: Tensor, landmarks: Landmarks, mask: Tensor | None) -> Fit:
+        model = self.fit_model
+        readable = torch.isfinite(images).flatten(1).all(1)
+        placed = torch.isfinite(landmarks.points).flatten(1).all(1)
+        reasons = [
+            "the picture holds NaN or infinity" if not good else why if not found else "" if at else "landmarks are NaN"
+            for good, found, why, at in zip(
+                readable.tolist(), landmarks.found.tolist(), landmarks.reasons, placed.tolist()
+            )
+        ]
+        rows = (readable & landmarks.found & placed).nonzero()[:, 0]
+        x = images.new_full((len(images), model.layout.size), torch.nan)
+        iterations = torch.zeros(len(images), dtype=torch.int64, device=images.device)
+        errors = torch.full_like(x[:, :2], torch.nan)
+        if len(rows):
+            guess = self.start(images[rows])
+            centre = guess if self.centre == "start" else likely(model.layout, images)
+            problem = Problem(
+                model, self.renderer, images[rows], landmarks.points[rows], None if mask is None else mask[rows], centre
+            )
+            found = guess
+            for step in self.steps:
+                found, taken = step.run(problem, found)
+                iterations[rows] += taken
+            x[rows] = found
+            good = torch.isfinite(found).all(1)
+            if bool(good.any()):
+                errors[rows[good]] = self._errors(problem, found, good.nonzero()[:, 0])
+        limit = self.worst_landmarks * min(images.shape[2:])
+        for row, reason in enumerate(reasons):
+            if not reason and not bool(torch.isfinite(x[row]).all()):
+                reasons[row] = "the optimiser met NaN"
+            elif not reason and not float(errors[row, 0]) <= limit:
+                share = 100 * float(errors[row, 0]) / min(images.shape[2:])
+                reasons[row] = f"its landmarks stay {share:.1f} % of the image away: not a face, or not in this frame"
+        ok = torch.tensor([not reason for reason in reasons], device=images.device)
+        return Fit(Coefficients(x, model.layout), ok, tuple(reasons), errors[:, 0], errors[:, 1], iterations)
+
+    def _errors(self, problem: Problem, x: Tensor, rows: Tensor) -> Tensor:
+        """``(b, 2)``: landmarks in pixels, photometric."""
+        height, width = problem.size
+        pred = Prediction(FaceRenderer(problem.face_model, self.renderer), x[rows], height, width)
+        apart = pred["landmarks"] * min(height, width) - problem.landmarks[rows]
+        target = {"image": problem.images[rows]}
+        if problem.mask is not None:
+            target["mask"] = problem.mask[rows]
+        distance = torch.linalg.vector_norm(apart, dim=2).mean(1)
+        return torch.stack([distance, self.photometric.per_image(pred, target)], 1)
+
+
+def steps_of(schedule: str | Sequence[FitStep | Config]) -> Sequence[FitStep | Config]:
+    """The configs of a schedule that is named, or the list itself."""
+    if not isinstance(schedule, str):
+        if not schedule:
+            raise InputError("a schedule needs at least one step")
+        return schedule
+    if schedule not in SCHEDULES:
+        known = ", ".join(SCHEDULES)
+        raise InputError(f"no schedule is called {schedule!r}; known: {known}{did_you_mean(schedule, SCHEDULES)}")
+    return SCHEDULES[schedule]

@@ -1,0 +1,172 @@
+"""A fitting step by gradient descent through the renderer: any losses, no second derivatives; the published way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from faceuv.errors import InputError
+from faceuv.fitting.kinematics import LinearPoints, Posed
+from faceuv.fitting.steps import ALL, FitStep, Problem, check_settings
+from faceuv.fitting.terms import group_columns
+from faceuv.models.faces.base import FaceModel
+from faceuv.registry import FIT_STEPS, LOSSES
+from faceuv.renderers import FaceRenderer
+from faceuv.structures import Coefficients, Render
+
+_BETAS, _TINY = (0.9, 0.999), 1e-8
+
+
+class ImageLoss(Protocol):
+    """A loss that is known for each image; it moves its own buffers to the device of what it is given."""
+
+    def per_image(self, pred: Mapping[str, Any], target: Mapping[str, Any]) -> Tensor:
+        """``(B,)``."""
+
+
+@FIT_STEPS.register_module()
+class AdamStep(FitStep):
+    """Adam on losses of the landmarks, the rendered picture and the coefficients; each image has its own moments.
+
+    Args:
+        losses: name → ``dict(type=…, weight=…)`` of losses with ``per_image``; what they may read is listed in
+            :class:`Prediction`. Nothing is rendered unless a loss reads the picture.
+        groups: the groups of coefficients that move.
+        rate: the learning rate, or one for each group.
+        iterations: at most so many.
+        patience: an image is done when its loss has not fallen by a share of ``tolerance`` in so many iterations; None
+            for all iterations, always.
+    """
+
+    def __init__(
+        self,
+        losses: Mapping[str, Mapping[str, Any] | None],
+        groups: Sequence[str] = ALL,
+        *,
+        rate: float | Mapping[str, float] = 1e-2,
+        iterations: int = 500,
+        patience: int | None = None,
+        tolerance: float = 1e-3,
+    ) -> None:
+        rates = dict(rate) if isinstance(rate, Mapping) else dict.fromkeys(groups, rate)
+        check_settings(iterations=iterations, tolerance=tolerance, patience=patience or 1, **rates)
+        if missing := sorted(set(groups) - set(rates)):
+            raise InputError(f"no rate is given for {', '.join(missing)}")
+        self.groups, self.rates, self.iterations = tuple(groups), rates, iterations
+        self.patience, self.tolerance = patience, tolerance
+        self.losses: dict[str, tuple[float, ImageLoss]] = {}
+        for name, config in losses.items():
+            if config is None:
+                continue
+            loss = LOSSES.build({key: value for key, value in config.items() if key != "weight"})
+            if not hasattr(loss, "per_image"):
+                raise InputError(f"losses.{name}: {type(loss).__name__} has no per_image, so it cannot fit images")
+            self.losses[name] = (float(config.get("weight", 1.0)), loss)
+        if not self.losses:
+            raise InputError("AdamStep needs at least one loss")
+
+    def run(self, problem: Problem, x: Tensor) -> tuple[Tensor, Tensor]:
+        columns = group_columns(problem.face_model.layout, self.groups).to(x.device)
+        sizes = problem.face_model.layout.groups
+        rate = torch.cat([x.new_full((sizes[group],), self.rates[group]) for group in self.groups])
+        x = x.detach().clone()
+        first, second = (x.new_zeros(len(x), len(columns)) for _ in range(2))
+        best = torch.full_like(x[:, 0], torch.inf)
+        since, taken = (torch.zeros(len(x), dtype=torch.int64, device=x.device) for _ in range(2))
+        rows = torch.isfinite(x).all(1).nonzero()[:, 0]
+        drawing = FaceRenderer(problem.face_model, problem.renderer)
+        targets = target_of(problem)
+        for iteration in range(1, self.iterations + 1):
+            if not len(rows):
+                break
+            loss, gradient = self._slope(drawing, targets, x[rows], rows)
+            lost = ~(torch.isfinite(loss) & torch.isfinite(gradient).all(1))
+            x[rows[lost]] = torch.nan
+            gradient, loss, rows = gradient[~lost], loss[~lost], rows[~lost]
+            gradient = gradient.index_select(1, columns)
+            taken[rows] += 1
+            first[rows] = torch.lerp(gradient, first[rows], _BETAS[0])
+            second[rows] = torch.lerp(gradient.square(), second[rows], _BETAS[1])
+            mean, spread = first[rows] / (1 - _BETAS[0] ** iteration), second[rows] / (1 - _BETAS[1] ** iteration)
+            x[rows] = x[rows].index_add(1, columns, -rate * mean / (spread.sqrt() + _TINY))
+            if self.patience is not None:
+                better = loss < best[rows] * (1 - self.tolerance)
+                best[rows] = torch.where(better, loss, best[rows])
+                since[rows] = torch.where(better, 0, since[rows] + 1)
+                rows = rows[since[rows] < self.patience]
+        return x, taken
+
+    def _slope(
+        self, drawing: FaceRenderer, targets: Mapping[str, Tensor], x: Tensor, rows: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Loss ``(b,)`` and gradient ``(b, N)``; an image's gradient does not depend on its company."""
+        height, width = (int(side) for side in targets["image"].shape[2:])
+        target = {name: value if name == "skin_mask" else value[rows] for name, value in targets.items()}
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            pred = Prediction(drawing, x, height, width)
+            parts = [weight * loss.per_image(pred, target) for weight, loss in self.losses.values()]
+            total = torch.stack(parts).sum(0)
+            (gradient,) = torch.autograd.grad(total.sum(), x)
+        return total.detach(), gradient
+
+
+def target_of(problem: Problem) -> dict[str, Tensor]:
+    """What losses may read of the pictures: ``image``, ``mask`` (if given), ``landmarks`` in units of the image's
+    shorter side, ``skin_mask (V,)`` of the face model."""
+    found = {
+        "image": problem.images,
+        "landmarks": problem.landmarks / min(problem.size),
+        "skin_mask": problem.face_model.skin_mask,
+    }
+    return found if problem.mask is None else {**found, "mask": problem.mask}
+
+
+class Prediction(Mapping[str, Tensor]):
+    """What losses may read of a fit, each made when it is first asked for: ``image``, ``mask`` (the rendered skin),
+    ``landmarks`` in units of the image's shorter side, ``colours`` of the vertices, and each group of coefficients."""
+
+    def __init__(self, drawing: FaceRenderer, x: Tensor, height: int, width: int) -> None:
+        self._drawing, self._height, self._width = drawing, height, width
+        self._coefficients = Coefficients(x, drawing.face_model.layout)
+        self._known: dict[str, Tensor] = {}
+        self._makers: dict[str, Callable[[], Tensor]] = {
+            "image": lambda: self._render().image,
+            "mask": lambda: skin_seen(drawing.face_model, self._render()),
+            "landmarks": self._landmarks,
+            "colours": lambda: drawing.face_model.albedo(self._coefficients.albedo),
+            **{g: lambda g=g: self._coefficients.view(g) for g in self._coefficients.layout.groups},  # type: ignore[misc]
+        }
+        self._drawn: Render | None = None
+
+    def __getitem__(self, key: str) -> Tensor:
+        if key not in self._known:
+            self._known[key] = self._makers[key]()
+        return self._known[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+    def _render(self) -> Render:
+        if self._drawn is None:
+            self._drawn = self._drawing(self._coefficients, size=(self._height, self._width))
+        return self._drawn
+
+    def _landmarks(self) -> Tensor:
+        model, camera = self._drawing.face_model, self._drawing.renderer.camera
+        points = LinearPoints.of(model, model.landmarks)
+        posed = Posed.of(points, self._coefficients.data, model.layout)
+        return posed.pixels(camera, self._height, self._width) / min(self._height, self._width)
+
+
+def skin_seen(model: FaceModel, render: Render) -> Tensor:
+    """``(B, 1, H, W)`` in {0, 1}: the pixels that show skin of the face model."""
+    skin = model.skin_mask[model.faces].all(1)
+    seen = skin[render.face_id.clamp_min(0)] & (render.face_id >= 0)
+    return seen[:, None].to(render.image.dtype)

@@ -1,0 +1,95 @@
+"""Levenberg–Marquardt for many small problems at once: each has its own damping, its own acceptance, its own end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+_FIRST_DAMPING, _LEAST_DAMPING, _MOST_DAMPING = 1e-3, 1e-7, 1e6
+_EASE, _STIFFEN = 0.2, 5.0
+
+
+class Term(Protocol):
+    """A part of the objective: a sum of squares, or of robust functions of squares.
+
+    ``rows (b,)`` says which problems the ``x (b, N)`` belong to.
+    """
+
+    def cost(self, x: Tensor, rows: Tensor) -> Tensor:
+        """``(b,)``."""
+
+    def system(self, x: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Gauss–Newton matrix ``(b, N, N)`` and gradient ``(b, N)`` of the cost, both halved."""
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """``x (B, N)``, ``cost (B,)``, ``iterations (B,)`` and ``finite (B,)``: False where the cost was never a number."""
+
+    x: Tensor
+    cost: Tensor
+    iterations: Tensor
+    finite: Tensor
+
+
+@torch.no_grad()
+def minimise(
+    terms: Sequence[Term], x: Tensor, columns: Tensor, *, iterations: int, tolerance: float = 1e-4
+) -> Solution:
+    """Minimise the sum of ``terms`` over some columns of ``x (B, N)``, each row by itself.
+
+    A step that does not lower a row's cost is not taken, and the row's damping grows. A row is done when a step gains
+    less than ``tolerance`` of its cost, or when no damping finds a gain; rows that are done cost nothing more.
+
+    Args:
+        columns: ``(n,)`` int64, the columns that are free.
+        iterations: at most so many steps, taken or refused.
+    """
+    x = x.clone()
+    every = torch.arange(len(x), device=x.device)
+    cost = _cost(terms, x, every)
+    finite = torch.isfinite(cost)
+    damping = torch.full_like(cost, _FIRST_DAMPING)
+    taken = torch.zeros_like(every)
+    rows = every[finite]
+    for _ in range(iterations):
+        if not len(rows):
+            break
+        taken[rows] += 1
+        trial = _step(terms, x[rows], rows, columns, damping[rows])
+        trial_cost = _cost(terms, trial, rows)
+        better = trial_cost < cost[rows]  # False for NaN
+        gain = (cost[rows] - trial_cost) / cost[rows].clamp_min(torch.finfo(cost.dtype).tiny)
+        x[rows] = torch.where(better[:, None], trial, x[rows])
+        cost[rows] = torch.where(better, trial_cost, cost[rows])
+        factor = torch.where(better, _EASE, _STIFFEN)
+        damping[rows] = (damping[rows] * factor).clamp_min(_LEAST_DAMPING)
+        # a small gain of a heavily damped step says nothing; a refused step of a free one neither
+        done = torch.where(better, (gain < tolerance) & (damping[rows] < 1), damping[rows] > _MOST_DAMPING)
+        rows = rows[~done]
+    return Solution(x, cost, taken, finite)
+
+
+def _cost(terms: Sequence[Term], x: Tensor, rows: Tensor) -> Tensor:
+    return torch.stack([term.cost(x, rows) for term in terms]).sum(0)
+
+
+def _step(terms: Sequence[Term], x: Tensor, rows: Tensor, columns: Tensor, damping: Tensor) -> Tensor:
+    """``x`` after a damped Gauss–Newton step, NaN where the system cannot be solved."""
+    parts = [term.system(x, rows) for term in terms]
+    matrix = torch.stack([part[0] for part in parts]).sum(0) if len(parts) > 1 else parts[0][0]
+    gradient = torch.stack([part[1] for part in parts]).sum(0)
+    matrix = matrix.index_select(1, columns).index_select(2, columns)
+    gradient = gradient.index_select(1, columns)
+    diagonal = matrix.diagonal(dim1=1, dim2=2)
+    # Marquardt's scaling: the step does not depend on the units of a column; the floor is for columns without effect
+    floor = 1e-6 * diagonal.amax(1, keepdim=True) + torch.finfo(x.dtype).tiny
+    matrix = matrix + torch.diag_embed(damping[:, None] * torch.maximum(diagonal, floor))
+    factor, failed = torch.linalg.cholesky_ex(matrix)
+    step = torch.cholesky_solve(gradient[:, :, None], factor)[:, :, 0]
+    step = step.masked_fill((failed != 0)[:, None], torch.nan)
+    return x.index_add(1, columns, -step)

@@ -1,0 +1,195 @@
+"""The steps of a fit: each takes coefficients nearer to the pictures, every picture by itself."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from faceuv.errors import InputError
+from faceuv.fitting.priors import prior_terms
+from faceuv.fitting.solver import Solution, Term, minimise
+from faceuv.fitting.surface import SurfaceSamples, SurfaceTerm
+from faceuv.fitting.terms import LandmarkTerm, group_columns
+from faceuv.models.faces.base import FaceModel
+from faceuv.registry import FIT_STEPS
+from faceuv.renderers.base import Renderer
+
+RIGID = ("rotation", "translation")
+SHAPE = (*RIGID, "identity", "expression")
+ALL = (*SHAPE, "albedo", "lighting")
+# One coefficient is a standard deviation, a unit of light is far more than one: about 0.06.
+PRIOR: Mapping[str, float] = {"identity": 1e-3, "expression": 2e-3, "albedo": 1.5e-3, "lighting": 0.3}
+TINT = 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Pictures to be explained.
+
+    images (B, 3, H, W)  in [0, 1];  landmarks (B, 68, 2)  pixels
+    mask (B, 1, H, W)    which pixels count, or None for all
+    centre (B or 1, N)   the most likely coefficients, before the picture is seen
+    """
+
+    face_model: FaceModel
+    renderer: Renderer
+    images: Tensor
+    landmarks: Tensor
+    mask: Tensor | None
+    centre: Tensor
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the pictures."""
+        return self.images.shape[2], self.images.shape[3]
+
+
+class FitStep(ABC):
+    """One step of a schedule. A subclass is registered in ``FIT_STEPS`` and implements :meth:`run`."""
+
+    @abstractmethod
+    def run(self, problem: Problem, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Coefficients ``x (B, N)`` → better ones, and the iterations ``(B,)`` that they took. A row that cannot be
+        improved comes back as it was; one that went wrong comes back as NaN, the others do not suffer."""
+
+
+@FIT_STEPS.register_module()
+class LandmarkStep(FitStep):
+    """Levenberg–Marquardt on the landmarks and the priors: 136 residuals, so its cost is next to nothing.
+
+    Args:
+        groups: the groups of coefficients that move.
+        weight: of the landmarks' mean squared distance, in squared image sides.
+        emphasis: how many times nose and mouth count.
+        robust: distance, in image sides, from which on a landmark is distrusted; None: never.
+        prior: group → weight of its squared distance from the most likely value.
+        iterations, tolerance: at most so many; an image is done when a step gains less than that share.
+    """
+
+    def __init__(
+        self,
+        groups: Sequence[str] = SHAPE,
+        *,
+        weight: float = 1000.0,
+        emphasis: float = 1.0,
+        robust: float | None = 0.02,
+        prior: Mapping[str, float] = PRIOR,
+        iterations: int = 30,
+        tolerance: float = 1e-3,
+    ) -> None:
+        check_settings(weight=weight, emphasis=emphasis, iterations=iterations, tolerance=tolerance)
+        self.groups, self.weight, self.emphasis, self.robust = tuple(groups), weight, emphasis, robust
+        self.prior, self.iterations, self.tolerance = dict(prior), iterations, tolerance
+
+    def term(self, problem: Problem) -> LandmarkTerm:
+        """The landmarks' part of the objective."""
+        return LandmarkTerm(
+            problem.face_model, problem.renderer.camera, problem.landmarks, *problem.size,
+            weight=self.weight, emphasis=self.emphasis, robust=self.robust,
+        )  # fmt: skip
+
+    def run(self, problem: Problem, x: Tensor) -> tuple[Tensor, Tensor]:
+        layout = problem.face_model.layout
+        moving = {group: weight for group, weight in self.prior.items() if group in self.groups}
+        terms = [self.term(problem), *prior_terms(layout, moving, problem.centre, tint=0)]
+        columns = group_columns(layout, self.groups).to(x.device)
+        found = minimise(terms, x, columns, iterations=self.iterations, tolerance=self.tolerance)
+        return _lost_rows_as_nan(found), found.iterations
+
+
+@FIT_STEPS.register_module()
+class SurfaceStep(FitStep):
+    """Levenberg–Marquardt on everything: landmarks, priors and the colours of points of the skin.
+
+    The rounds alternate between looking which points are seen and a few steps with that view. From round to round less
+    of a difference is tolerated: what remains far off is hair, glasses or beard, and has no say.
+
+    Args:
+        groups: the groups of coefficients that move.
+        weight: of the mean squared colour difference.
+        outliers: colour differences from which on a point is distrusted, one per round.
+        samples: how many points of the skin.
+        blur: σ of the Gaussian that the pictures are read through, in samples' distances; 0 for none.
+        landmarks: settings of the landmarks' part, see :class:`LandmarkStep`.
+        prior, tint: weights of the priors, see :func:`~faceuv.fitting.priors.prior_terms`.
+        iterations: at most so many in each round.
+    """
+
+    def __init__(
+        self,
+        groups: Sequence[str] = ALL,
+        *,
+        weight: float = 30.0,
+        outliers: Sequence[float] = (0.3, 0.1, 0.07),
+        samples: int = 400,
+        blur: float = 0.0,
+        landmarks: Mapping[str, float | None] | None = None,
+        prior: Mapping[str, float] = PRIOR,
+        tint: float = TINT,
+        iterations: int = 4,
+        tolerance: float = 1e-3,
+    ) -> None:
+        check_settings(weight=weight, samples=samples, iterations=iterations, tolerance=tolerance)
+        if not outliers or min(outliers) <= 0:
+            raise InputError(f"outliers are colour differences > 0, one per round, got {outliers}")
+        self.groups, self.weight, self.outliers, self.samples = tuple(groups), weight, tuple(outliers), samples
+        self.blur, self.landmarks = blur, LandmarkStep(**{"weight": 1000.0, **(landmarks or {})})  # type: ignore[arg-type]
+        self.prior, self.tint, self.iterations, self.tolerance = dict(prior), tint, iterations, tolerance
+        self._chosen: tuple[FaceModel, SurfaceSamples] | None = None
+
+    def run(self, problem: Problem, x: Tensor) -> tuple[Tensor, Tensor]:
+        layout = problem.face_model.layout
+        surface = SurfaceTerm(
+            self._samples(problem.face_model), problem.renderer, self._seen_through(problem.images), problem.mask,
+            weight=self.weight, outlier=self.outliers[0],
+        )  # fmt: skip
+        priors = prior_terms(layout, self.prior, problem.centre, tint=self.tint)
+        terms: list[Term] = [self.landmarks.term(problem), surface, *priors]
+        columns = group_columns(layout, self.groups).to(x.device)
+        iterations = torch.zeros(len(x), dtype=torch.int64, device=x.device)
+        for outlier in self.outliers:
+            surface.outlier = outlier
+            good = torch.isfinite(x).all(1).nonzero()[:, 0]
+            if len(good):
+                surface.look(x[good], good)
+            found = minimise(terms, x, columns, iterations=self.iterations, tolerance=self.tolerance)
+            x, iterations = _lost_rows_as_nan(found), iterations + found.iterations
+        return x, iterations
+
+    def _samples(self, model: FaceModel) -> SurfaceSamples:
+        """Chosen once per face model."""
+        known = self._chosen
+        if known is None or known[0] is not model or known[1].colour.device != model.mean.device:
+            known = self._chosen = (model, SurfaceSamples.choose(model, self.samples))
+        return known[1]
+
+    def _seen_through(self, images: Tensor) -> Tensor:
+        """The pictures, blurred; about half of their width is skin, so the samples are that far apart."""
+        sigma = self.blur * min(images.shape[2:]) * 0.5 / self.samples**0.5
+        return images if sigma < 0.2 else blurred(images, sigma)
+
+
+def blurred(images: Tensor, sigma: float) -> Tensor:
+    """A Gaussian of ``sigma`` pixels."""
+    radius = max(1, round(2.5 * sigma))
+    steps = torch.arange(-radius, radius + 1, device=images.device, dtype=images.dtype)
+    kernel = torch.exp(-0.5 * (steps / sigma) ** 2)
+    kernel = (kernel / kernel.sum()).expand(3, 1, 1, -1)
+    wide = F.pad(images, (radius, radius, radius, radius), mode="replicate")
+    return F.conv2d(F.conv2d(wide, kernel, groups=3), kernel.transpose(2, 3), groups=3)
+
+
+def check_settings(**settings: float) -> None:
+    """Refuse settings that must be positive and are not."""
+    wrong = {name: value for name, value in settings.items() if not value > 0}
+    if wrong:
+        raise InputError(f"settings of a fitting step must be positive, got {wrong}")
+
+
+def _lost_rows_as_nan(found: Solution) -> Tensor:
+    return found.x.masked_fill(~found.finite[:, None], torch.nan)
