@@ -12,6 +12,7 @@ from faceuv.evaluation.features import DiscriminatorFeatures
 from faceuv.evaluation.frechet import FrechetDistance, frechet_distance
 from faceuv.evaluation.inception import InceptionFeatures
 from faceuv.evaluation.kernel import KernelDistance, kernel_distance
+from faceuv.evaluation.landmark_errors import LandmarkErrors, landmark_errors, summarise_landmarks, summarise_scores
 from faceuv.evaluation.yaw_errors import YawErrors
 
 __all__ = [
@@ -20,11 +21,15 @@ __all__ = [
     "FrechetDistance",
     "InceptionFeatures",
     "KernelDistance",
+    "LandmarkErrors",
     "YawErrors",
     "coefficient_errors",
     "face_weight",
     "frechet_distance",
     "kernel_distance",
+    "landmark_errors",
     "mean_face",
     "summarise",
+    "summarise_landmarks",
+    "summarise_scores",
 ]

@@ -25,12 +25,14 @@ class Landmarks:
     found    (B,) bool   whether there is a face
     score    (B,)        how sure of that the detector is, in [0, 1]
     reasons  B texts     why there is none, '' where one was found
+    notes    B texts     what else is worth knowing of a row, such as that there were two faces, '' mostly
     """
 
     points: Tensor
     found: Tensor
     score: Tensor
     reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         sizes = check_shape("landmark points", self.points, ("B", COUNT, 2))
@@ -42,8 +44,11 @@ class Landmarks:
         if not self.reasons:
             reasons = tuple("" if found else "no face was found" for found in self.found.tolist())
             object.__setattr__(self, "reasons", reasons)
-        if len(self.reasons) != sizes["B"]:
-            raise InputError(f"expected a reason for each of {sizes['B']} pictures, got {len(self.reasons)}")
+        if not self.notes:
+            object.__setattr__(self, "notes", ("",) * sizes["B"])
+        for name, texts in (("reason", self.reasons), ("note", self.notes)):
+            if len(texts) != sizes["B"]:
+                raise InputError(f"expected a {name} for each of {sizes['B']} pictures, got {len(texts)}")
 
     def __len__(self) -> int:
         return len(self.points)
@@ -51,8 +56,8 @@ class Landmarks:
     def __getitem__(self, rows: slice | Tensor) -> Landmarks:
         """Some rows, by a slice, by indices or by a mask."""
         chosen = torch.arange(len(self), device=self.points.device)[rows]
-        reasons = tuple(self.reasons[row] for row in chosen.tolist())
-        return Landmarks(self.points[chosen], self.found[chosen], self.score[chosen], reasons)
+        reasons, notes = (tuple(texts[row] for row in chosen.tolist()) for texts in (self.reasons, self.notes))
+        return Landmarks(self.points[chosen], self.found[chosen], self.score[chosen], reasons, notes)
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Landmarks:
         """Move to ``device``; ``dtype`` applies to points and score."""
@@ -61,10 +66,13 @@ class Landmarks:
             self.found.to(device=device),
             self.score.to(device=device, dtype=dtype),
             self.reasons,
+            self.notes,
         )
 
     @classmethod
-    def stack(cls, rows: Sequence[tuple[Tensor | None, float, str]], like: Tensor) -> Landmarks:
+    def stack(
+        cls, rows: Sequence[tuple[Tensor | None, float, str]], like: Tensor, notes: tuple[str, ...] = ()
+    ) -> Landmarks:
         """From one ``(points (68, 2) or None, score, reason)`` for each picture; device and dtype as ``like``."""
         points = [like.new_zeros(COUNT, 2) if found is None else found.to(like) for found, _, _ in rows]
         return cls(
@@ -72,6 +80,7 @@ class Landmarks:
             torch.tensor([found is not None for found, _, _ in rows], dtype=torch.bool, device=like.device),
             like.new_tensor([score for _, score, _ in rows]),
             tuple(reason for _, _, reason in rows),
+            notes,
         )
 
 
