@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from faceuv.errors import FaceUVError
 from faceuv.version import __version__
 
-COMMANDS = ("sample", "render", "convert", "train", "test", "direction", "list", "doctor")
+COMMANDS = ("sample", "render", "fit", "convert", "train", "test", "direction", "list", "doctor")
 
 
 def build_parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:

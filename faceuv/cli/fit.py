@@ -1,0 +1,139 @@
+"""``faceuv fit``: pictures → coefficients, overlay pictures and meshes."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from faceuv.errors import InputError
+
+if TYPE_CHECKING:
+    from faceuv.cli.fit_folder import FitFolder
+    from faceuv.data.images import PictureFile
+    from faceuv.fitting import Fitter
+
+COARSE = {"type": "ProceduralFace", "rows": 97, "columns": 81}  # stands in while fitting the procedural face
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser("fit", help="fit the face model to pictures: coefficients, overlays, meshes")
+    parser.add_argument("images", nargs="+", metavar="IMAGES", help="pictures, folders, globs or videos")
+    parser.add_argument("--out", type=Path, default=Path("out/fit"), metavar="DIR", help="where to (out/fit)")
+    parser.add_argument(
+        "--detector",
+        default="SyntheticLandmarks",
+        help="a landmark detector by name, or a file of landmarks (.json, .npz, .safetensors)",
+    )
+    parser.add_argument(
+        "--regressor",
+        default="zoo:regressor/weights.safetensors",
+        metavar="FILE",
+        help="weights of the regressor that starts the fit; none starts from the mean face",
+    )
+    parser.add_argument("--schedule", default="fast", help="fast, landmarks or published (default fast)")
+    parser.add_argument(
+        "--framing",
+        choices=("pad", "crop", "align"),
+        default="pad",
+        help="pad: the whole picture; crop: its middle square; align: FFHQ's square around the face",
+    )
+    parser.add_argument("--size", type=int, default=256, metavar="PX", help="side of the fitted square (default 256)")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="of a video, every N-th frame")
+    parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="pictures at a time (default 16)")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, …")
+    parser.add_argument("--face-model", default="ProceduralFace", help="a face model by name")
+    parser.add_argument("--renderer", default="torch", help="a renderer by name (default torch)")
+    parser.add_argument("--no-meshes", action="store_true", help="write no .glb files")
+    parser.add_argument("--overwrite", action="store_true", help="fit anew what is there already")
+    parser.add_argument(
+        "--launcher",
+        choices=("none", "pytorch", "slurm", "mpi"),
+        default="none",
+        help="how several processes were started; each fits its share of the pictures",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fit what is not fitted yet; 1 if no picture could be fitted."""
+    from mmengine.dist import barrier, get_rank, get_world_size
+
+    from faceuv.artefacts import check_writable
+    from faceuv.cli.console import console, require_positive
+    from faceuv.cli.fit_folder import FitFolder
+    from faceuv.data.images import find_pictures
+    from faceuv.engine.compat.distributed import start_processes, stop_processes
+
+    for option, value in (("--batch-size", args.batch_size), ("--every", args.every)):
+        require_positive(option, value)
+    files = find_pictures(args.images, every=args.every)
+    check_writable(args.out)
+    start_processes(args.launcher)
+    try:
+        folder = FitFolder(args.out, _settings(args), meshes=not args.no_meshes)
+        folder.claim(overwrite=args.overwrite)
+        share = files[get_rank() :: get_world_size()]
+        waiting = [file for file in share if args.overwrite or not folder.is_finished(file)]
+        if len(waiting) < len(share):
+            console.print(f"{len(share) - len(waiting)} of {len(share)} pictures are fitted already")
+        if waiting:
+            _work(args, folder, waiting)
+        barrier()
+        if get_rank() == 0:
+            return folder.report(files)
+        return 0
+    finally:
+        stop_processes()
+
+
+def _settings(args: argparse.Namespace) -> dict[str, Any]:
+    """What a fit depends on; fits of other settings do not share a folder."""
+    names = ("detector", "regressor", "schedule", "framing", "size", "face_model", "renderer")
+    return {name: getattr(args, name) for name in names}
+
+
+def _work(args: argparse.Namespace, folder: FitFolder, files: list[PictureFile]) -> None:
+    from mmengine.dist import get_rank
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from faceuv.cli.console import console
+    from faceuv.fitting.pictures import fit_pictures
+
+    fitter = build_fitter(args)
+    failures = TextColumn("{task.fields[failed]} failed")
+    columns = (TextColumn("fitting"), BarColumn(), MofNCompleteColumn(), failures, TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=get_rank() != 0) as progress:
+        task, failed = progress.add_task("fitting", total=len(files), failed=0), 0
+        for result in fit_pictures(fitter, files, size=args.size, framing=args.framing, batch_size=args.batch_size):
+            folder.write(result, fitter)
+            failed += bool(result.reason)
+            progress.update(task, advance=1, failed=failed)
+
+
+def build_fitter(args: argparse.Namespace) -> Fitter:
+    """The fitter that the options describe, on its device."""
+    import torch
+
+    from faceuv.fitting import Fitter
+    from faceuv.fitting.landmarks.precomputed import SUFFIXES
+    from faceuv.models.regressor import load_regressor
+    from faceuv.registry import FACE_MODELS
+    from faceuv.zoo import locate
+
+    try:
+        device = torch.device(args.device)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"--device {args.device} cannot be used here: {' '.join(str(error).split())}") from error
+    regressor = None if args.regressor == "none" else load_regressor(locate(args.regressor)).eval()
+    from_file = Path(args.detector).suffix.lower() in SUFFIXES
+    detector = {"type": "PrecomputedLandmarks", "path": args.detector} if from_file else args.detector
+    return Fitter(
+        FACE_MODELS.build(args.face_model),
+        args.renderer,
+        detector,
+        regressor,
+        schedule=args.schedule,
+        fit_model=COARSE if args.face_model == "ProceduralFace" else None,
+    ).to(device)

@@ -1,0 +1,180 @@
+"""Pictures that users have: found in folders, globs and videos, read whatever their kind, cut to the square of a fit.
+
+A tensor ``(3, H, W)`` RGB in [0, 1], row 0 on top, is what comes out; a file that cannot be used is an error that says
+why, for the caller to report and go on.
+"""
+
+from __future__ import annotations
+
+import glob
+import itertools
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from faceuv.errors import AssetError, InputError, MissingDependency
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".gif")
+VIDEOS = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm")
+LEAST_SIDE = 32  # pixels: a face in fewer has nothing to fit
+
+
+@dataclass(frozen=True)
+class PictureFile:
+    """A picture that is to be read: ``name`` is unique among those found, ``frame`` counts from 0 in a video."""
+
+    name: str
+    path: Path
+    frame: int | None = None
+
+    def __str__(self) -> str:
+        return str(self.path) if self.frame is None else f"{self.path} (frame {self.frame})"
+
+
+def find_pictures(sources: Iterable[str | Path], *, every: int = 1) -> list[PictureFile]:
+    """The pictures behind files, folders (without their sub-folders), globs and videos, in natural order.
+
+    Args:
+        every: of a video, every so many frames.
+    """
+    if every < 1:
+        raise InputError(f"every must be at least 1, got {every}")
+    found: list[tuple[Path, int | None]] = []
+    for source in sources:
+        for path in _paths(source):
+            if path.suffix.lower() in VIDEOS:
+                found += [(path, frame) for frame in range(0, count_frames(path), every)]
+            else:
+                found.append((path, None))
+    found = list(dict.fromkeys(found))
+    return [PictureFile(name, *file) for name, file in zip(_names(found), found)]
+
+
+def _paths(source: str | Path) -> list[Path]:
+    path = Path(source).expanduser()
+    if path.is_dir():
+        paths = sorted((p for p in path.iterdir() if _is_picture(p)), key=_natural)
+        if not paths:
+            raise InputError(f"{path} holds no pictures or videos ({', '.join(PICTURES + VIDEOS)})")
+        return paths
+    if path.is_file():
+        return [path]
+    if glob.has_magic(str(source)):
+        paths = sorted((p for p in map(Path, glob.glob(str(path), recursive=True)) if _is_picture(p)), key=_natural)
+        if not paths:
+            raise InputError(f"nothing matches {source!s}: no picture or video ({', '.join(PICTURES + VIDEOS)})")
+        return paths
+    raise AssetError(f"{path} does not exist; expected a picture, a folder of pictures, a glob or a video")
+
+
+def _is_picture(path: Path) -> bool:
+    return path.is_file() and not path.name.startswith(".") and path.suffix.lower() in PICTURES + VIDEOS
+
+
+def _natural(path: Path) -> list[tuple[int, int, str]]:
+    """face_2 before face_10."""
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", str(path).lower())]
+
+
+def _names(files: Sequence[tuple[Path, int | None]]) -> list[str]:
+    """Stems, with frame numbers; where two are the same, with their folders or suffixes."""
+    frames = ["" if frame is None else f"_f{frame:06d}" for _, frame in files]
+    plain = [path.stem + frame for (path, _), frame in zip(files, frames)]
+    shared = Counter(name.lower() for name in plain)  # some file systems do not tell case apart
+    longer = [
+        f"{path.resolve().parent.name}_{path.stem}_{path.suffix[1:]}{frame}" if shared[name.lower()] > 1 else name
+        for (path, _), frame, name in zip(files, frames, plain)
+    ]
+    taken: Counter[str] = Counter()
+    names = []
+    for name in longer:
+        taken[name.lower()] += 1
+        names.append(name if taken[name.lower()] == 1 else f"{name}_{taken[name.lower()]}")
+    return names
+
+
+class PictureReader:
+    """Reads picture files; a video is decoded once, in order, when its frames are asked for in order."""
+
+    def __init__(self) -> None:
+        self._video: tuple[Path, Iterator[np.ndarray], int] | None = None
+
+    def read(self, file: PictureFile) -> Tensor:
+        """``(3, H, W)`` RGB in [0, 1]; an error of :mod:`faceuv.errors` if it cannot be used."""
+        if file.frame is None:
+            return read_picture(file.path)
+        if self._video is None or self._video[0] != file.path or self._video[2] > file.frame:
+            self._video = (file.path, _frames(file.path), 0)
+        path, frames, position = self._video
+        self._video = (path, frames, file.frame + 1)
+        frame = next(itertools.islice(frames, file.frame - position, None), None)
+        if frame is None:
+            self._video = None
+            raise AssetError(f"{path} ends before frame {file.frame}; it may be truncated")
+        return _checked(torch.from_numpy(frame.copy()).permute(2, 0, 1).float() / 255, str(file))
+
+
+def read_picture(path: str | Path) -> Tensor:
+    """A picture file → ``(3, H, W)`` RGB in [0, 1], turned as its EXIF says; grey becomes RGB, 16-bit levels and floats
+    in [0, 1] keep their precision, transparent pixels are laid over white."""
+    path = Path(path)
+    try:
+        with Image.open(path) as file:
+            picture: Image.Image = ImageOps.exif_transpose(file)
+            picture.load()
+    except FileNotFoundError:
+        raise AssetError(f"{path} does not exist") from None
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise AssetError(f"{path} cannot be read as a picture: {' '.join(str(error).split())}") from error
+    return _checked(_colours(picture, path), str(path))
+
+
+def _colours(picture: Image.Image, path: Path) -> Tensor:
+    if picture.mode.startswith(("I", "F")):
+        grey = torch.from_numpy(np.array(picture, dtype=np.float32))
+        if picture.mode != "F":
+            grey = grey / 65535
+        elif not bool((torch.isfinite(grey) & (grey >= 0) & (grey <= 1)).all()):
+            raise InputError(f"{path}: a picture of floats must hold values in [0, 1]")
+        return grey.clamp(0, 1).expand(3, -1, -1).contiguous()
+    if "transparency" in picture.info or picture.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    return torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1).float() / 255
+
+
+def _checked(image: Tensor, name: str) -> Tensor:
+    height, width = image.shape[1:]
+    if min(height, width) < LEAST_SIDE:
+        raise InputError(f"{name} is {width} × {height} pixels; a face needs at least {LEAST_SIDE} on each side")
+    return image
+
+
+def count_frames(path: Path) -> int:
+    """How many frames a video has, by decoding it: headers are not always right."""
+    return sum(1 for _ in _frames(path))
+
+
+def _frames(path: Path) -> Iterator[np.ndarray]:
+    """``(H, W, 3)`` uint8, one after the other."""
+    try:
+        import av
+    except ImportError as error:
+        raise MissingDependency(
+            f'reading {path.name} needs PyAV ({error}): pip install "faceuv[video]", or extract its frames as pictures'
+        ) from error
+    try:
+        with av.open(str(path)) as video:
+            frame: Any
+            for frame in video.decode(video=0):
+                yield frame.to_ndarray(format="rgb24")
+    except (av.FFmpegError, IndexError) as error:
+        raise AssetError(f"{path} cannot be read as a video: {error}") from error
