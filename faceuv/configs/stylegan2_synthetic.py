@@ -10,8 +10,8 @@ with read_base():
     from faceuv.configs.base.runtime import *
 
 size = 64
-batch_size = 16
-pictures = 8192
+batch_size = 8
+pictures = 12_288
 r1_interval = 16
 # A step of R1 every 16 iterations is one more step of the discriminator's optimiser: it runs a little slower for it.
 lazy = r1_interval / (r1_interval + 1)
@@ -36,15 +36,15 @@ model = dict(
         paired=dict(type="PyramidL1", levels=3, weight=10.0),
     ),
     paired_interval=4,
-    discriminator_first=8_000,
+    discriminator_first=4_000,
 )
 # float32: CPUs without bfloat16 units (most) train half as fast in bfloat16; `--amp` where it wins
 optim_wrapper = dict(
     constructor="OptimizerPerModule",
-    generator=dict(optimizer=dict(type="Adam", lr=1e-3, betas=(0.0, 0.99)), rates=dict(mapping=0.1)),
+    generator=dict(optimizer=dict(type="Adam", lr=2e-3, betas=(0.0, 0.99)), rates=dict(mapping=0.1)),
     discriminator=dict(optimizer=dict(type="Adam", lr=2.5e-3 * lazy, betas=(0.0, 0.99**lazy))),
 )
-train_cfg = dict(max_iters=20_000, val_interval=2000)  # 320,000 images
+train_cfg = dict(max_iters=40_000, val_interval=2000)  # 320,000 images
 faces = dict(type="SyntheticFaces", size=size)
 train_dataloader = dict(
     batch_size=batch_size,
@@ -78,5 +78,5 @@ default_hooks.merge(
 custom_hooks = [
     dict(type="WarmStart", source="work_dirs/stylegan2_synthetic_start", modules=dict(generator="ema.generator")),
     dict(type="GeneratorEMA", modules=["generator"], half_life=5_000),
-    dict(type="ImageSheets", interval=500, count=64, columns=8),
+    dict(type="ImageSheets", interval=1000, count=64, columns=8),
 ]
