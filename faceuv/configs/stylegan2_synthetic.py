@@ -28,7 +28,7 @@ model = dict(
         channel_base=2048,
         channel_max=128,
     ),
-    discriminator=dict(type="StyleGAN2Discriminator", size=size, channel_base=2048, channel_max=128),
+    discriminator=dict(type="StyleGAN2Discriminator", size=size, channel_base=1024, channel_max=128),
     losses=dict(
         generator=dict(type="GeneratorLogistic"),
         discriminator=dict(type="DiscriminatorLogistic"),
