@@ -10,8 +10,8 @@ with read_base():
 
 size = 64
 batch_size = 64
-pictures = 14_336  # more distinct pictures help more than more epochs
-iterations = 6000  # 384,000 pictures seen
+pictures = 12_800  # more distinct pictures help more than more epochs
+iterations = 4500  # 288,000 pictures seen
 face_model = dict(type="ProceduralFace", rows=97, columns=81, verbose=False)
 faces = dict(type="SyntheticFaces", size=size, seed=0)
 
@@ -42,9 +42,12 @@ optim_wrapper = dict(
     optimizer=dict(type="AdamW", lr=2e-3, weight_decay=0.02),
     clip_grad=dict(max_norm=50.0),
 )
+# Warm-up, one rate for as long as there is time, then down to nothing, which makes the result.
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.05, begin=0, end=200, by_epoch=False),
-    dict(type="CosineAnnealingLR", eta_min=1e-5, begin=200, end=iterations, by_epoch=False),
+    dict(
+        type="LinearLR", start_factor=1.0, end_factor=0.005, begin=iterations * 2 // 3, end=iterations, by_epoch=False
+    ),
 ]
 train_cfg = dict(max_iters=iterations, val_interval=1000)
 train_dataloader = dict(
