@@ -12,11 +12,12 @@ size = 64  # of the pictures and of the network's cut-outs
 batch_size = 32
 pictures = 12_800
 iterations = 4000  # 128,000 cut-outs seen
+warm_up, cool_down = 100, 800
 faces = dict(type="SyntheticFaces", size=size, seed=0)
 
 model = dict(
     type="LandmarkRegression",
-    network=dict(type="LandmarkNetwork", size=size, widths=(16, 32, 80, 128), hidden=192, heatmaps=True),
+    network=dict(type="LandmarkNetwork", size=size, widths=(16, 32, 64, 96), hidden=192, heatmaps=True),
     face_model=dict(type="ProceduralFace", rows=97, columns=81, verbose=False),
     population=faces,
     losses=dict(
@@ -31,14 +32,17 @@ model = dict(
 )
 optim_wrapper = dict(
     type="OptimWrapper",
-    optimizer=dict(type="AdamW", lr=1.5e-3, weight_decay=0.02),
+    optimizer=dict(type="AdamW", lr=1.5e-3, weight_decay=0.02, fused=True),
     clip_grad=dict(max_norm=20.0),
 )
+# level, then down at the end: a run that is cut short was a run until then
 param_scheduler = [
-    dict(type="LinearLR", start_factor=0.05, begin=0, end=200, by_epoch=False),
-    dict(type="CosineAnnealingLR", eta_min=1e-5, begin=200, end=iterations, by_epoch=False),
+    dict(type="LinearLR", start_factor=0.05, begin=0, end=warm_up, by_epoch=False),
+    dict(
+        type="LinearLR", start_factor=1.0, end_factor=0.01, begin=iterations - cool_down, end=iterations, by_epoch=False
+    ),
 ]
-train_cfg = dict(max_iters=iterations, val_interval=1000)
+train_cfg = dict(max_iters=iterations, val_interval=500)
 train_dataloader = dict(
     batch_size=batch_size,
     num_workers=0,
@@ -71,6 +75,6 @@ default_hooks.merge(
     )
 )
 custom_hooks = [
-    dict(type="GeneratorEMA", modules=["network"], half_life=10_000),
-    dict(type="ImageSheets", interval=2500, count=16, columns=8),
+    dict(type="GeneratorEMA", modules=["network"], half_life=5_000),
+    dict(type="ImageSheets", interval=1000, count=16, columns=8),
 ]

@@ -53,7 +53,7 @@ class LandmarkNetwork(nn.Module):
     mean_points: Tensor
 
     def __init__(
-        self, size: int = 64, widths: Sequence[int] = (16, 32, 80, 128), hidden: int = 192, *, heatmaps: bool = True
+        self, size: int = 64, widths: Sequence[int] = (16, 32, 64, 96), hidden: int = 192, *, heatmaps: bool = True
     ) -> None:
         super().__init__()
         if size < 16 or size % 16 or len(widths) != 4 or any(w < 1 or w % _GROUPS for w in widths):

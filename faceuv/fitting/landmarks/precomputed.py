@@ -181,7 +181,7 @@ def _read_safetensors(path: Path) -> dict[str, _Known]:
     known = {}
     for row, name in enumerate(names):
         if tensors["found"][row]:
-            found = _known(path, name, tensors["points"][row], tensors["sizes"][row])
+            found = _known(path, name, tensors["points"][row].tolist(), tensors["sizes"][row].tolist())
             known[name] = _Known(found.points, found.size, float(tensors["score"][row]), found.reason)
         else:
             known[name] = _Known(None, None, float(tensors["score"][row]), reasons[row] or "no face was found")
