@@ -41,7 +41,7 @@ model = dict(
 # float32: CPUs without bfloat16 units (most) train half as fast in bfloat16; `--amp` where it wins
 optim_wrapper = dict(
     constructor="OptimizerPerModule",
-    generator=dict(optimizer=dict(type="Adam", lr=2e-3, betas=(0.0, 0.99)), rates=dict(mapping=0.1)),
+    generator=dict(optimizer=dict(type="Adam", lr=1e-3, betas=(0.0, 0.99)), rates=dict(mapping=0.1)),
     discriminator=dict(optimizer=dict(type="Adam", lr=2.5e-3 * lazy, betas=(0.0, 0.99**lazy))),
 )
 train_cfg = dict(max_iters=40_000, val_interval=2000)  # 320,000 images
