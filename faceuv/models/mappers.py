@@ -148,6 +148,13 @@ class CoefficientMapper(CodeReader):
         face, start = self.face(flat), self.layout.slice("albedo").start
         return torch.cat([face[:, :start], self.albedo(flat), face[:, start:]], 1)
 
+    def yaw(self, code: Tensor) -> Tensor:
+        """The yaw alone, ``(B,)`` radians: half the work."""
+        column = self.layout.slice("rotation").start + 1
+        own = column - self.layout.albedo if column > self.layout.slice("albedo").start else column
+        found: Tensor = self.mean[column] + self.deviation[column] * self.face(self.read(code))[:, own]
+        return found
+
     def forward(self, code: Tensor) -> Coefficients:
         """``(B, L, D)``, or one w per face ``(B, D)`` → coefficients of B faces; differentiable."""
         return Coefficients(self.mean + self.deviation * self.standardised(code), self.layout)
@@ -260,7 +267,7 @@ class YawStepper(CodeReader):
 
     def symmetric(self, code: Tensor, mapper: CoefficientMapper) -> Tensor:
         """The code ``(B, L, D)`` of the mirrored view: turned to minus its yaw, as ``mapper`` reads it."""
-        return self.turn(code, -mapper(code).rotation[:, 1])
+        return self.turn(code, -mapper.yaw(code))
 
 
 def perceptron(

@@ -45,10 +45,12 @@ class Stage(ABC):
 
     ``version``  to be raised when the code changes what is written: it makes older outputs stale.
     ``neutral``  settings (dotted keys) that change nothing in the outputs, such as a batch size.
+    ``seeded``   whether the recipe's seed decides about the outputs (not where a stage has one of its own).
     ``extends``  settings whose change keeps what is there: :meth:`run` goes on from it and removes what is too much.
     """
 
     version: ClassVar[int] = 1
+    seeded: ClassVar[bool] = False
     neutral: ClassVar[tuple[str, ...]] = ()
     extends: ClassVar[tuple[str, ...]] = ()
 

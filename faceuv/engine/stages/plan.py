@@ -12,7 +12,7 @@ from faceuv.engine.stages.fingerprint import Description, describe, fingerprint
 from faceuv.engine.stages.names import check_names
 from faceuv.engine.stages.record import Finding, inspect
 from faceuv.engine.stages.references import inputs_of, resolve
-from faceuv.errors import InputError, did_you_mean
+from faceuv.errors import FaceUVError, InputError, did_you_mean
 from faceuv.registry import STAGES
 
 
@@ -80,7 +80,7 @@ def make_plan(
         only: this stage alone is chosen.
         start: this stage and those after it are chosen.
 
-    What can be known to be wrong before anything runs is an error here: names of parts, references, missing files.
+    Names of parts and references that lead nowhere are errors here; see also :func:`check_plan`.
     """
     configs, root = stage_configs(config), Path(work_dir)
     folders = {name: root / name for name in configs}
@@ -97,17 +97,30 @@ def make_plan(
         if not isinstance(stage, Stage):
             raise InputError(f"the stage {name!r} is a {type(stage).__name__}; a stage derives from faceuv's Stage")
         description = describe(settings, neutral=stage.neutral, inputs={i: rows[i].fingerprint for i in inputs})
-        description |= {"seed": seed, "stage version": stage.version}
+        description |= {"stage version": stage.version} | ({"recipe seed": seed} if stage.seeded else {})
         mark = fingerprint(description)
         finding = inspect(folders[name], description, mark, stage.extends)
         chosen = index >= first and (only is None or name == only)
         rows[name] = PlannedStage(name, stage, folders[name], inputs, description, mark, finding, chosen)
     plan = list(rows.values())
     _check_inputs(plan)
-    for row in plan:
-        if row.runs:
-            row.stage.check()
     return plan
+
+
+def check_plan(plan: Sequence[PlannedStage]) -> None:
+    """Ask every stage that is to run whether it can; all that is in the way, of all of them, is one error."""
+    errors: list[tuple[str, FaceUVError]] = []
+    for row in plan:
+        try:
+            if row.runs:
+                row.stage.check()
+        except FaceUVError as error:
+            errors.append((row.name, error))
+    if len(errors) == 1:
+        raise errors[0][1]
+    if errors:
+        listed = "; ".join(f"({k}) {name}: {error}" for k, (name, error) in enumerate(errors, 1))
+        raise FaceUVError(f"{len(errors)} stages cannot run yet: {listed}")
 
 
 def show(plan: Sequence[PlannedStage]) -> str:

@@ -11,12 +11,14 @@ from mmengine.dist import barrier, broadcast_object_list, is_main_process
 
 from faceuv.artefacts import check_writable
 from faceuv.engine.stages.base import StageContext
-from faceuv.engine.stages.plan import PlannedStage, make_plan, plain, show
+from faceuv.engine.stages.plan import PlannedStage, check_plan, make_plan, plain, show
 from faceuv.engine.stages.record import begin, finish
 from faceuv.errors import FaceUVError
 
 SHARED = ("default_hooks", "visualizer", "log_processor", "log_level", "env_cfg", "default_scope", "launcher")
 """What a recipe sets beside its stages for every training in it; none of it changes what is learned."""
+
+SHOWN = 6  # numbers of a stage's summary on its last line
 
 Say = Callable[[str], None]
 
@@ -42,6 +44,7 @@ def run_stages(
     plan = _same_on_every_rank(lambda: make_plan(config, config.work_dir, seed=seed, only=only, start=start))
     speak: Say = say if is_main_process() else (lambda line: None)
     speak(f"{config.work_dir}:\n{show(plan)}")
+    _first_rank_first(lambda: check_plan(plan))
     if plan_only:
         return plan
     runner = {key: config[key] for key in SHARED if key in config}
@@ -64,7 +67,8 @@ def _run(row: PlannedStage, context: StageContext, speak: Say) -> None:
     barrier()
     seconds = time.monotonic() - began
     _first_rank_first(lambda: finish(row.folder, result.outputs, seconds=seconds, summary=result.summary))
-    numbers = ", ".join(f"{key} {_short(value)}" for key, value in result.summary.items() if _showable(value))
+    shown = [f"{key} {_short(value)}" for key, value in result.summary.items() if _showable(value)]
+    numbers = ", ".join(shown[:SHOWN]) + (f", … in {row.name}/stage.json" if len(shown) > SHOWN else "")
     speak(f"stage {row.name}: done in {seconds:.1f} s" + (f" ({numbers})" if numbers else ""))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,8 +11,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from faceuv.errors import InputError
-from faceuv.registry import COEFFICIENT_SOURCES, FACE_MODELS, LANDMARK_DETECTORS, RENDERERS
+from faceuv.errors import InputError, did_you_mean
+from faceuv.registry import COEFFICIENT_SOURCES, LANDMARK_DETECTORS
 from faceuv.structures import Coefficients
 
 
@@ -115,42 +116,44 @@ class RegressorSource(CoefficientSource):
 
 @COEFFICIENT_SOURCES.register_module(name="fitter")
 class FitterSource(CoefficientSource):
-    """The batched fitter (:mod:`faceuv.fitting`): landmarks and photometric, started by the regressor or cold.
+    """The batched fitter (:mod:`faceuv.fitting`): landmarks and colours, started by a regressor or cold.
 
     Args:
-        face_model, renderer, detector: configs.
-        regressor: its weights, or None for a cold start.
-        settings: further arguments of :class:`~faceuv.fitting.Fitter`.
+        regressor: its weights (or ``zoo:…``); None for a cold start.
+        settings: the other arguments of :class:`~faceuv.fitting.Fitter`: ``face_model``, ``renderer``, ``detector``,
+            ``schedule``, …
     """
 
-    def __init__(
-        self,
-        face_model: Mapping[str, Any] | str,
-        detector: Mapping[str, Any] | str,
-        renderer: Mapping[str, Any] | str = "torch",
-        regressor: str | None = None,
-        settings: Mapping[str, Any] | None = None,
-    ) -> None:
-        self.parts = {"face_model": face_model, "renderer": renderer, "detector": detector}
-        self.regressor, self.settings = regressor, dict(settings or {})
+    def __init__(self, regressor: str | None = None, **settings: Any) -> None:
+        self.regressor, self.settings = regressor, settings
+
+    def check(self, generator_config: Mapping[str, Any]) -> None:
+        """Settings that the fitter does not know, and no detector, which it cannot do without here."""
+        from faceuv.fitting import Fitter
+
+        known = [name for name in inspect.signature(Fitter).parameters if name != "regressor"]
+        for name in self.settings:
+            if name not in known:
+                raise InputError(
+                    f"source 'fitter' has no setting {name!r}{did_you_mean(name, known)}; it has {', '.join(known)}"
+                )
+        if self.settings.get("detector") is None:
+            raise InputError(
+                "source 'fitter' needs a landmark detector, detector=dict(type=…), of"
+                f" {', '.join(LANDMARK_DETECTORS.names())}"
+            )
 
     def prepare(self, generator: nn.Module, device: torch.device | str) -> None:
         """Build the fitter."""
-        from faceuv.fitting.fitter import Fitter
+        from faceuv.fitting import Fitter
         from faceuv.models.regressor import load_regressor
 
-        built = (
-            FACE_MODELS.build(self.parts["face_model"]).to(device),
-            RENDERERS.build(self.parts["renderer"]),
-            LANDMARK_DETECTORS.build(self.parts["detector"]).to(device),
-        )
-        regressor = load_regressor(self.regressor).to(device).eval() if self.regressor is not None else None
-        self.fitter = Fitter(*built, regressor=regressor, **self.settings)
+        regressor = load_regressor(self.regressor) if self.regressor is not None else None
+        self.fitter = Fitter(regressor=regressor, **self.settings).to(device).eval()
 
     def estimate(self, code: Tensor, images: Tensor | None) -> Estimates:
         """Fit the batch."""
         assert images is not None
         fit = self.fitter.fit(images)
-        return Estimates(
-            fit.coefficients, fit.reasons, {"landmarks": fit.landmark_error, "photometric": fit.photometric}
-        )
+        reasons = [reason or ("" if good else "the fit failed") for reason, good in zip(fit.reasons, fit.ok.tolist())]
+        return Estimates(fit.coefficients, reasons, {"landmarks": fit.landmark_error, "photometric": fit.photometric})

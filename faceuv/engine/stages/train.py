@@ -29,6 +29,7 @@ class TrainStage(Stage):
     A run that was interrupted goes on from its newest checkpoint, to the very same bits.
     """
 
+    seeded: ClassVar[bool] = True
     neutral: ClassVar[tuple[str, ...]] = (
         "visualizer", "log_processor", "log_level", "env_cfg", "train_dataloader.num_workers",
         "val_dataloader.num_workers", "val_dataloader.batch_size", "default_hooks.logger",

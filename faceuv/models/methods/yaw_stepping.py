@@ -93,7 +93,7 @@ class YawStepping(BaseMethod):
 
     def yaw(self, code: Tensor) -> Tensor:
         """What F3D reads: ``(B,)`` radians."""
-        return self.mapper(code).rotation[:, 1]
+        return self.mapper.yaw(code)
 
     def wanted(self, code: Tensor) -> Tensor:
         """The angles of a training batch, ``(B,)`` radians."""

@@ -21,7 +21,7 @@ def toys(monkeypatch):
 
 @pytest.fixture
 def recipe(toys, tmp_path):
-    """``recipe(first=dict(type=…), …)`` → a completed config whose stages are these, with its work dir in ``tmp_path``."""
+    """``recipe(first=dict(type=…), …)`` → a completed config of these stages, with its work dir in ``tmp_path``."""
 
     def make(work_dir="work", seed=0, **stages):
         settings = {"stages": list(stages), **stages, "work_dir": str(tmp_path / work_dir)}

@@ -10,7 +10,7 @@ from faceuv.engine.stages import make_plan, run_stages, show
 from faceuv.engine.stages.fingerprint import describe, fingerprint, flatten, reasons
 from faceuv.engine.stages.record import Record
 from faceuv.engine.stages.references import referenced, resolve
-from faceuv.errors import AssetError, InputError, MissingDependency, UnknownName
+from faceuv.errors import AssetError, FaceUVError, InputError, MissingDependency, UnknownName
 
 
 def silent(line):
@@ -83,7 +83,7 @@ def test_a_neutral_setting_changes_nothing(recipe):
 
 def test_another_seed_or_version_of_the_stage_is_stale(recipe, toys, monkeypatch):
     run_stages(two(recipe), say=silent)
-    assert states(two(recipe, seed=3))["first"] == ("stale", ["seed: 0 → 3"])
+    assert states(two(recipe, seed=3))["first"] == ("stale", ["recipe seed: 0 → 3"])
     monkeypatch.setattr(toys.NoteStage, "version", 2)
     assert states(two(recipe))["first"] == ("stale", ["stage version: 1 → 2"])
 
@@ -177,9 +177,7 @@ class TestChoosing:
         assert runs(config) == ["first", "second"]
 
     def test_an_input_that_is_not_fresh_is_named_with_its_reason(self, recipe):
-        with pytest.raises(
-            InputError, match=r"'second' needs 'first', which is missing: run it too, with --from first"
-        ):
+        with pytest.raises(InputError, match=r"'second' needs 'first', which is missing: run it too, with --from"):
             run_stages(two(recipe), only="second", say=silent)
         run_stages(two(recipe), say=silent)
         with pytest.raises(InputError, match=r"needs 'first', which is stale \(text: a → A\): run it too"):
@@ -271,7 +269,26 @@ class TestBadConfigs:
 
     def test_a_missing_teacher(self, recipe):
         with pytest.raises(AssetError, match=r"the teacher nowhere.pt does not exist; expected StyleGAN2 weights"):
-            make_plan(recipe(teacher={"type": "teacher", "path": "nowhere.pt"}), "w")
+            run_stages(recipe(teacher={"type": "teacher", "path": "nowhere.pt"}), plan_only=True, say=silent)
+
+    def test_all_that_is_in_the_way_is_one_error_after_the_plan(self, recipe):
+        lines = []
+        config = recipe(
+            teacher={"type": "teacher", "path": "nowhere.pt"},
+            fits={"type": "fits", "generator": {"type": "ToyCodes"}, "source": "truth"},
+            other={"type": "fits", "generator": {"type": "ToyCodes"}, "source": {"type": "fitter", "schedul": "fast"}},
+        )
+        with pytest.raises(
+            FaceUVError, match=r"3 stages cannot run yet: \(1\) teacher: .*nowhere.pt.*; \(2\) fits: source"
+        ):
+            run_stages(config, say=lines.append)
+        assert lines[0].count("runs  missing") == 3
+        config.stages = ["other"]
+        with pytest.raises(InputError, match=r"no setting 'schedul'. Did you mean 'schedule'"):
+            run_stages(config, say=silent)
+        config.other.source = {"type": "fitter", "schedule": "fast"}
+        with pytest.raises(InputError, match=r"needs a landmark detector, .* of .*SyntheticLandmarks"):
+            run_stages(config, say=silent)
 
     def test_a_zoo_entry_that_is_not_there(self, recipe):
         with pytest.raises(UnknownName, match="the zoo has no entry 'teecher'"):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from pathlib import Path
 
 import torch
@@ -35,6 +33,9 @@ class ToyCodes(nn.Module):
     def truncate(self, code, psi):
         return torch.lerp(self.mean_code.expand_as(code), code, psi)
 
+    def sample_codes(self, count, *, generator=None):
+        return self.broadcast(self.mapping(self.sample_latents(count, generator=generator)))
+
     def broadcast(self, code):
         return broadcast_code(code, self.num_layers, self.code_dim)
 
@@ -55,20 +56,16 @@ def toy_coefficients(w):
 
 @COEFFICIENT_SOURCES.register_module(name="toy", force=True)
 class ToySource(CoefficientSource):
-    """Fails where w₃ is large, gives NaN where w₄ is; kills its process after so many batches."""
+    """Fails where w₃ is large, gives NaN where w₄ is."""
 
-    def __init__(self, fail=9.0, nan=9.0, kill_after=None, reads_images=False):
-        self.fail, self.nan, self.kill_after, self.reads_images = fail, nan, kill_after, reads_images
-        self.batches = 0
+    def __init__(self, fail=9.0, nan=9.0, reads_images=False):
+        self.fail, self.nan, self.reads_images = fail, nan, reads_images
 
     def prepare(self, generator, device):
         self.generator = generator
 
     def estimate(self, code, images):
-        self.batches += 1
-        if self.kill_after is not None and self.batches > self.kill_after:
-            os.kill(os.getpid(), signal.SIGKILL)
-        assert (images is not None) == self.reads_images or images is not None
+        assert images is not None or not self.reads_images
         found = toy_coefficients(code).data
         found[code[:, 4] > self.nan] = float("nan")
         reasons = ["no face found" if value > self.fail else "" for value in code[:, 3].tolist()]
@@ -79,6 +76,7 @@ class ToySource(CoefficientSource):
 class NoteStage(Stage):
     """Writes a text, and counts how often it has run in ``runs`` beside the work dir's folders."""
 
+    seeded = True
     neutral = ("speed",)
     extends = ("more",)
 

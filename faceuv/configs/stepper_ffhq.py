@@ -1,0 +1,49 @@
+"""F_yaw at the paper's scale: the SVM direction of 200,000 codes scored by F3D, and the step along it.
+
+The paper publishes no schedule for F_yaw; this one is ours.
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from faceuv.configs.mapper_ffhq import *
+
+steps = 20_000
+
+stages = ["teacher", "fits", "mapper", "direction", "stepper"]
+direction = dict(
+    type="direction",
+    generator=generator,
+    mapper="{mapper}/mapper.safetensors",
+    finder=dict(type="svm", score="yaw", samples=200_000, ratio=0.02),
+)
+stepper = dict(
+    type="train",
+    model=dict(
+        type="YawStepping",
+        fits="{fits}",
+        mapper="{mapper}/mapper.safetensors",
+        direction="{direction}/directions.safetensors",
+        losses=dict(yaw=dict(type="MeanDistance", of="yaw")),
+        range_deg=30.0,
+    ),
+    optim_wrapper=dict(constructor="OptimizerPerModule", stepper=dict(optimizer=dict(type="Adam", lr=5e-4))),
+    param_scheduler=dict(stepper=[dict(type="CosineAnnealingLR", T_max=steps, by_epoch=False)]),
+    train_cfg=dict(max_iters=steps, val_interval=5000),
+    train_dataloader=dict(
+        batch_size=64,
+        num_workers=0,
+        dataset=dict(type="CodeFits", folder="{fits}", split="train"),
+        sampler=dict(type="SeekableSampler"),
+        collate_fn=dict(type="default_collate"),
+    ),
+    val_cfg=dict(),
+    val_dataloader=dict(
+        batch_size=64,
+        num_workers=0,
+        dataset=dict(type="CodeFits", folder="{fits}", split="val", limit=512),
+        sampler=dict(type="DefaultSampler", shuffle=False),
+        collate_fn=dict(type="default_collate"),
+    ),
+    val_evaluator=dict(type="YawErrors"),
+)

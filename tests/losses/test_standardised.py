@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from faceuv.errors import InputError
+from faceuv.losses import StandardisedL1
+from faceuv.structures import CoefficientLayout, Coefficients
+
+
+def sides(difference):
+    return {"coefficients": difference}, {"coefficients": torch.zeros_like(difference)}
+
+
+def test_every_column_counts_alike():
+    difference = torch.randn(4, 257)
+    torch.testing.assert_close(StandardisedL1()(*sides(difference)), difference.abs().mean())
+
+
+def test_groups_weigh_what_they_are_given():
+    loss = StandardisedL1(groups={"rotation": 5.0})  # the other five groups weigh 1
+    one = Coefficients.zeros(2).replace(rotation=torch.ones(2, 3)).data
+    torch.testing.assert_close(loss(*sides(one)), torch.tensor(0.5))
+    one = Coefficients.zeros(2).replace(identity=torch.ones(2, 80)).data
+    torch.testing.assert_close(loss(*sides(one)), torch.tensor(0.1))
+
+
+def test_another_layout_and_gradients():
+    loss = StandardisedL1(layout=CoefficientLayout(identity=2, expression=1, albedo=1)).double()
+    difference = torch.randn(3, 37, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: loss(*sides(x)), difference)
+
+
+def test_bad_input():
+    with pytest.raises(InputError, match=r"got rotaton=1.0; .*Did you mean 'rotation'"):
+        StandardisedL1(groups={"rotaton": 1.0})
+    with pytest.raises(InputError, match="all groups weigh nothing"):
+        StandardisedL1(groups=dict.fromkeys(CoefficientLayout().groups, 0.0))
+    with pytest.raises(InputError, match=r"pred\['coefficients'\] must have shape \(B, 257\), got \(2, 177\)"):
+        StandardisedL1()(*sides(torch.zeros(2, 177)))
+    with pytest.raises(InputError, match=r"needs the tensor pred\['coefficients'\]"):
+        StandardisedL1()({}, {})
