@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from faceuv.data.window import RULES, Window
 from faceuv.data.images import PictureFile, PictureReader
+from faceuv.data.window import RULES, Window
 from faceuv.errors import AssetError, InputError
 from faceuv.fitting.fitter import Fitter
 from faceuv.fitting.landmarks.base import Landmarks

@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-_FIRST_DAMPING, _LEAST_DAMPING, _MOST_DAMPING = 1e-3, 1e-7, 1e6
+_FIRST_DAMPING, _LEAST_DAMPING, _MOST_DAMPING = 1e-3, 1e-7, 10.0
 _EASE, _STIFFEN = 0.2, 5.0
 
 
@@ -43,7 +43,8 @@ def minimise(
     """Minimise the sum of ``terms`` over some columns of ``x (B, N)``, each row by itself.
 
     A step that does not lower a row's cost is not taken, and the row's damping grows. A row is done when a step gains
-    less than ``tolerance`` of its cost, or when no damping finds a gain; rows that are done cost nothing more.
+    less than ``tolerance`` of its cost, or promises a tenth of that, or when no damping finds a gain; rows that are
+    done cost nothing more.
 
     Args:
         columns: ``(n,)`` int64, the columns that are free.
@@ -60,7 +61,12 @@ def minimise(
         if not len(rows):
             break
         taken[rows] += 1
-        trial = _step(terms, x[rows], rows, columns, damping[rows])
+        trial, promise = _step(terms, x[rows], rows, columns, damping[rows])
+        # NaN promises nothing, and is kept: its damping grows
+        worth = ~(promise < 0.1 * tolerance * cost[rows] + torch.finfo(x.dtype).eps)
+        rows, trial = rows[worth], trial[worth]
+        if not len(rows):
+            break
         trial_cost = _cost(terms, trial, rows)
         better = trial_cost < cost[rows]  # False for NaN
         gain = (cost[rows] - trial_cost) / cost[rows].clamp_min(torch.finfo(cost.dtype).tiny)
@@ -78,8 +84,8 @@ def _cost(terms: Sequence[Term], x: Tensor, rows: Tensor) -> Tensor:
     return torch.stack([term.cost(x, rows) for term in terms]).sum(0)
 
 
-def _step(terms: Sequence[Term], x: Tensor, rows: Tensor, columns: Tensor, damping: Tensor) -> Tensor:
-    """``x`` after a damped Gauss–Newton step, NaN where the system cannot be solved."""
+def _step(terms: Sequence[Term], x: Tensor, rows: Tensor, columns: Tensor, damping: Tensor) -> tuple[Tensor, Tensor]:
+    """``x`` after a damped Gauss–Newton step and about how much it lowers the cost; NaN where no step can be found."""
     parts = [term.system(x, rows) for term in terms]
     matrix = torch.stack([part[0] for part in parts]).sum(0) if len(parts) > 1 else parts[0][0]
     gradient = torch.stack([part[1] for part in parts]).sum(0)
@@ -92,4 +98,4 @@ def _step(terms: Sequence[Term], x: Tensor, rows: Tensor, columns: Tensor, dampi
     factor, failed = torch.linalg.cholesky_ex(matrix)
     step = torch.cholesky_solve(gradient[:, :, None], factor)[:, :, 0]
     step = step.masked_fill((failed != 0)[:, None], torch.nan)
-    return x.index_add(1, columns, -step)
+    return x.index_add(1, columns, -step), (gradient * step).sum(1)

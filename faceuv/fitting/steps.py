@@ -125,7 +125,7 @@ class SurfaceStep(FitStep):
         groups: Sequence[str] = ALL,
         *,
         weight: float = 30.0,
-        outliers: Sequence[float] = (0.3, 0.1, 0.07),
+        outliers: Sequence[float] = (0.2, 0.08),
         samples: int = 400,
         blur: float = 0.0,
         landmarks: Mapping[str, float | None] | None = None,

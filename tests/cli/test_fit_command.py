@@ -1,0 +1,183 @@
+"""``faceuv fit`` from files to files: with landmarks from a file, so that no network is needed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from PIL import Image
+
+from faceuv.cli import fit as command
+from faceuv.cli.main import main
+from faceuv.data.synthetic import SyntheticFaces
+from faceuv.export import save_png
+from faceuv.face import Face
+from faceuv.fitting import Landmarks
+from faceuv.fitting.landmarks.precomputed import save_landmarks
+from faceuv.fitting.landmarks.truth import LandmarkTruth
+from faceuv.models.faces.procedural import ProceduralFace
+from faceuv.registry import FACE_MODELS
+from faceuv.structures import Coefficients
+
+SIZE = 64
+
+
+@pytest.fixture(autouse=True)
+def small_face(monkeypatch):
+    """The command names a face model; a coarse one of the same name keeps these tests quick."""
+
+    class Small(ProceduralFace):
+        """The procedural face on a coarse grid."""
+
+        def __init__(self) -> None:
+            super().__init__(rows=65, columns=51, verbose=False)
+
+    Small.__name__ = "ProceduralFace"
+    monkeypatch.setitem(FACE_MODELS._module_dict, "ProceduralFace", Small)
+    monkeypatch.setattr(command, "COARSE", None)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """A folder: faces a, b, c; one broken file, one without landmarks, one without a face; and the landmarks."""
+    folder = tmp_path_factory.mktemp("pictures")
+    model = ProceduralFace(rows=65, columns=51, verbose=False)
+    dataset = SyntheticFaces(size=SIZE, seed=2, samples=1, truth=("coefficients",), face_model=model)
+    drawn = dataset.batch(range(3))
+    points, _ = LandmarkTruth(model)(Coefficients(drawn["coefficients"], model.layout), SIZE)
+    for name, image in zip("abc", drawn["image"]):
+        save_png(folder / f"{name}.png", image)
+    (folder / "broken.png").write_bytes(b"not a picture")
+    save_png(folder / "unknown.png", drawn["image"][0])
+    found = Landmarks(points, torch.ones(3, dtype=torch.bool), torch.ones(3))
+    file = save_landmarks(folder / "landmarks.json", ["a.png", "b.png", "c.png"], found, [(SIZE, SIZE)] * 3)
+    return folder, file, drawn["coefficients"]
+
+
+def fit(pictures, out, *more):
+    folder, landmarks, _ = pictures
+    words = ["--detector", str(landmarks), "--regressor", "none", "--size", str(SIZE), "--schedule", "landmarks"]
+    return main(["fit", str(folder), "--out", str(out), *words, *more])
+
+
+def test_fits_a_folder_and_reports_what_failed(tmp_path, pictures, capsys):
+    assert fit(pictures, tmp_path / "out") == 0
+    out = tmp_path / "out"
+    for name in "abc":
+        assert (out / "meshes" / f"{name}.glb").stat().st_size > 10_000
+        assert Image.open(out / "overlays" / f"{name}.png").size == (3 * SIZE, SIZE)
+    report = json.loads((out / "report.json").read_text())
+    assert sorted(report["fitted"]) == ["a", "b", "c"]
+    assert report["medians"]["landmark_error"] < 0.02 * SIZE
+    assert sorted(report["failures"]) == ["broken", "unknown"]
+    assert "cannot be read as a picture" in report["failures"]["broken"]["reason"]
+    assert "has no landmarks of 'unknown.png'" in report["failures"]["unknown"]["reason"]
+    printed = capsys.readouterr().out
+    assert "fitted 3 of 5 pictures" in printed
+    assert "why it was not fitted" in printed
+    assert (out / "sheet.png").is_file()
+
+
+def test_coefficients_are_a_face_that_render_reads(tmp_path, pictures):
+    fit(pictures, tmp_path, "--no-meshes")
+    assert not (tmp_path / "meshes").exists()
+    face = Face.load(tmp_path / "coefficients" / "b.safetensors")
+    yaw = float(face.coefficients.rotation[0, 1]) - float(pictures[2][1, 225])
+    assert abs(yaw) < 0.03
+    assert main(["render", str(tmp_path / "coefficients" / "b.safetensors"), "--size", "32",
+                 "--out", str(tmp_path / "b.png")]) == 0  # fmt: skip
+
+
+def test_goes_on_after_an_interruption(tmp_path, pictures, monkeypatch, capsys):
+    from faceuv.cli.fit_folder import FitFolder
+
+    write, written = FitFolder.write, []
+
+    def interrupted(self, result, fitter):
+        if result.file.name == "b":
+            raise KeyboardInterrupt
+        written.append(result.file.name)
+        write(self, result, fitter)
+
+    monkeypatch.setattr(FitFolder, "write", interrupted)
+    assert fit(pictures, tmp_path, "--no-meshes") == 130
+    assert written == ["a"]
+    before = (tmp_path / "coefficients" / "a.safetensors").stat().st_mtime_ns
+    monkeypatch.setattr(FitFolder, "write", write)
+    assert fit(pictures, tmp_path, "--no-meshes") == 0
+    assert "1 of 5 pictures are fitted already" in capsys.readouterr().out
+    assert (tmp_path / "coefficients" / "a.safetensors").stat().st_mtime_ns == before
+    assert sorted(json.loads((tmp_path / "report.json").read_text())["fitted"]) == ["a", "b", "c"]
+    assert fit(pictures, tmp_path, "--no-meshes", "--overwrite") == 0
+    assert (tmp_path / "coefficients" / "a.safetensors").stat().st_mtime_ns > before
+
+
+def test_a_folder_of_other_settings_is_refused(tmp_path, pictures, capsys):
+    fit(pictures, tmp_path, "--no-meshes")
+    assert fit(pictures, tmp_path, "--framing", "crop") == 1
+    assert "holds fits of other settings (framing 'pad' → 'crop')" in capsys.readouterr().err
+
+
+def test_ranks_share_the_pictures(tmp_path, pictures, monkeypatch):
+    import mmengine.dist
+
+    monkeypatch.setattr(mmengine.dist, "get_world_size", lambda: 2)
+    monkeypatch.setattr(mmengine.dist, "barrier", lambda: None)
+    seen = []
+    for rank in (1, 0):  # one after the other; rank 0 reports
+        monkeypatch.setattr(mmengine.dist, "get_rank", lambda rank=rank: rank)
+        assert fit(pictures, tmp_path, "--no-meshes") == 0
+        seen.append({path.stem for path in (tmp_path / "coefficients").glob("*")})
+    assert seen[0] < seen[1]
+    assert seen[1] == {"a", "b", "c"}
+    assert len(json.loads((tmp_path / "report.json").read_text())["failures"]) == 2
+
+
+def test_the_squares_around_the_faces(tmp_path, pictures):
+    """A photograph with much around the face: framed by its landmarks, it is fitted like the portrait in it."""
+    folder, _, true = pictures
+    wide = tmp_path / "wide"
+    wide.mkdir()
+    portrait = Image.open(folder / "a.png").resize((128, 128), Image.Resampling.BICUBIC)
+    photograph = Image.new("RGB", (400, 300), (90, 120, 90))
+    photograph.paste(portrait, (200, 60))
+    photograph.save(wide / "a.png")
+    points = torch.tensor(json.loads((folder / "landmarks.json").read_text())["a.png"]["points"])
+    moved = Landmarks(2 * points[None] + torch.tensor([200.0, 60.0]), torch.ones(1, dtype=torch.bool), torch.ones(1))
+    file = save_landmarks(tmp_path / "landmarks.json", ["a.png"], moved, [(400, 300)])
+    for framing, limit in (("align", 0.04), ("pad", 0.25)):
+        out = tmp_path / framing
+        words = ["--detector", str(file), "--regressor", "none", "--size", "64", "--framing", framing, "--no-meshes"]
+        assert main(["fit", str(wide), "--out", str(out), *words]) == 0
+        face = Face.load(out / "coefficients" / "a.safetensors")
+        # away from the middle of a picture the same head is seen from another side: pad's yaw is another one
+        assert abs(float(face.coefficients.rotation[0, 1]) - float(true[0, 225])) < limit
+        window = face.metadata["fit"]["window"]
+        assert window["centre"] == pytest.approx([264, 124] if framing == "align" else [200, 150], abs=8)
+
+
+def test_no_picture_could_be_fitted(tmp_path, pictures, capsys):
+    assert main(["fit", str(pictures[0] / "broken.png"), "--out", str(tmp_path), "--detector", str(pictures[1]),
+                 "--regressor", "none"]) == 1  # fmt: skip
+    assert "fitted 0 of 1 pictures" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nowhere"], "nowhere does not exist; expected a picture, a folder of pictures, a glob or a video"),
+        (["{folder}", "--batch-size", "0"], "--batch-size must be at least 1, got 0"),
+        (["{folder}", "--device", "abacus"], "--device abacus cannot be used here"),
+        (["{folder}", "--detector", "Oracle"], "no landmark detector is called 'Oracle'"),
+        (["{folder}", "--schedule", "slow", "--detector", "{landmarks}"], "no schedule is called 'slow'"),
+        (["{folder}", "--detector", "missing.json"], "missing.json does not exist"),
+        (["{folder}", "--detector", "{landmarks}", "--size", "16"], "expected size ≥ 32"),
+    ],
+)
+def test_bad_options_are_one_clear_line(tmp_path, pictures, capsys, words, message):
+    filled = [word.format(folder=pictures[0], landmarks=pictures[1]) for word in words]
+    assert main(["fit", *filled, "--out", str(tmp_path), "--regressor", "none"]) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1

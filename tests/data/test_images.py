@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from faceuv.data.images import PictureFile, PictureReader, count_frames, find_pictures, read_picture
+from faceuv.errors import AssetError, InputError
+from faceuv.export import save_video
+
+SIDE = 40
+
+
+@pytest.fixture
+def levels():
+    """``(H, W, 3)`` uint8, not square, no symmetry."""
+    return np.random.default_rng(0).integers(0, 256, (SIDE, SIDE + 8, 3), dtype=np.uint8)
+
+
+def expected(levels):
+    return torch.from_numpy(levels.copy()).permute(2, 0, 1).float() / 255
+
+
+def test_rgb(tmp_path, levels):
+    Image.fromarray(levels).save(tmp_path / "a.png")
+    torch.testing.assert_close(read_picture(tmp_path / "a.png"), expected(levels))
+
+
+def test_grey_and_palette_become_rgb(tmp_path, levels):
+    Image.fromarray(levels[..., 0]).save(tmp_path / "grey.png")
+    grey = read_picture(tmp_path / "grey.png")
+    torch.testing.assert_close(grey, expected(levels)[:1].expand(3, -1, -1))
+    Image.fromarray(levels).convert("P").save(tmp_path / "palette.gif")
+    assert read_picture(tmp_path / "palette.gif").shape == (3, SIDE, SIDE + 8)
+
+
+def test_sixteen_bits_keep_their_precision(tmp_path, levels):
+    fine = levels[..., 0].astype(np.uint16) * 256 + levels[..., 1]
+    Image.fromarray(fine).save(tmp_path / "fine.png")
+    found = read_picture(tmp_path / "fine.png")
+    np.testing.assert_allclose(found[0], fine / 65535.0, atol=1e-6)
+    assert len(found.unique()) > 300
+
+
+def test_floats_in_range_are_read_and_others_refused(tmp_path, levels):
+    Image.fromarray((levels[..., 0] / 255).astype(np.float32)).save(tmp_path / "float.tif")
+    torch.testing.assert_close(read_picture(tmp_path / "float.tif")[0], expected(levels)[0])
+    Image.fromarray(levels[..., 0].astype(np.float32)).save(tmp_path / "wide.tif")
+    with pytest.raises(InputError, match=r"a picture of floats must hold values in \[0, 1\]"):
+        read_picture(tmp_path / "wide.tif")
+
+
+def test_transparency_is_laid_over_white(tmp_path, levels):
+    alpha = np.zeros((SIDE, SIDE + 8), np.uint8)
+    alpha[:, :10], alpha[:, 10:20] = 255, 128
+    Image.fromarray(np.dstack([levels, alpha])).save(tmp_path / "cut.png")
+    found, full = read_picture(tmp_path / "cut.png"), expected(levels)
+    torch.testing.assert_close(found[..., :10], full[..., :10])
+    torch.testing.assert_close(found[..., 10:20], (full[..., 10:20] + 1) / 2, atol=0.01, rtol=0)
+    assert bool((found[..., 20:] == 1).all())
+
+
+@pytest.mark.parametrize(("tag", "turns"), [(3, 2), (6, 3), (8, 1)])
+def test_exif_turns_the_picture_upright(tmp_path, levels, tag, turns):
+    exif = Image.Exif()
+    exif[0x0112] = tag
+    Image.fromarray(np.ascontiguousarray(np.rot90(levels, -turns))).save(tmp_path / "turned.png", exif=exif)
+    torch.testing.assert_close(read_picture(tmp_path / "turned.png"), expected(levels))
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n", b"GIF89a"])
+def test_what_is_no_picture_is_said_to_be_none(tmp_path, content):
+    (tmp_path / "bad.png").write_bytes(content)
+    with pytest.raises(AssetError, match=r"bad\.png cannot be read as a picture"):
+        read_picture(tmp_path / "bad.png")
+
+
+def test_truncated_picture(tmp_path, levels):
+    Image.fromarray(levels).save(tmp_path / "whole.png")
+    data = (tmp_path / "whole.png").read_bytes()
+    (tmp_path / "half.png").write_bytes(data[: len(data) // 2])
+    with pytest.raises(AssetError, match="cannot be read as a picture"):
+        read_picture(tmp_path / "half.png")
+
+
+def test_tiny_picture_is_refused(tmp_path):
+    Image.new("RGB", (200, 31)).save(tmp_path / "tiny.png")
+    with pytest.raises(InputError, match=r"is 200 × 31 pixels; a face needs at least 32 on each side"):
+        read_picture(tmp_path / "tiny.png")
+
+
+def test_folder_file_and_glob_in_natural_order(tmp_path):
+    for name in ("f10.png", "f9.png", "f1.JPG", ".hidden.png", "notes.txt"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "sub").mkdir()
+    assert [file.name for file in find_pictures([tmp_path])] == ["f1", "f9", "f10"]
+    assert [file.name for file in find_pictures([f"{tmp_path}/f*.png"])] == ["f9", "f10"]
+    twice = find_pictures([tmp_path / "f9.png", tmp_path])
+    assert [file.name for file in twice] == ["f9", "f1", "f10"]
+
+
+def test_names_are_unique(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "me.png").write_bytes(b"x")
+    (tmp_path / "a" / "ME.jpg").write_bytes(b"x")
+    names = [file.name for file in find_pictures([tmp_path / "a", tmp_path / "b"])]
+    assert sorted(names) == ["a_ME_jpg", "a_me_png", "b_me_png"]
+
+
+def test_nothing_to_fit_is_an_error(tmp_path):
+    with pytest.raises(InputError, match="holds no pictures or videos"):
+        find_pictures([tmp_path])
+    with pytest.raises(InputError, match="nothing matches"):
+        find_pictures([f"{tmp_path}/*.png"])
+    with pytest.raises(AssetError, match=r"nobody\.png does not exist; expected a picture, a folder"):
+        find_pictures([tmp_path / "nobody.png"])
+    with pytest.raises(InputError, match="every must be at least 1, got 0"):
+        find_pictures([tmp_path], every=0)
+
+
+def test_video_frames(tmp_path):
+    pytest.importorskip("av")
+    frames = [torch.full((3, 48, 64), level) for level in (0.1, 0.4, 0.7, 0.9, 0.2)]
+    film = save_video(tmp_path / "film.mp4", frames, fps=5)
+    assert count_frames(film) == 5
+    files = find_pictures([film], every=2)
+    assert [(file.name, file.frame) for file in files] == [
+        ("film_f000000", 0),
+        ("film_f000002", 2),
+        ("film_f000004", 4),
+    ]
+    reader = PictureReader()
+    for file in [*files, files[0]]:  # and back again
+        assert float(reader.read(file).mean()) == pytest.approx(float(frames[file.frame].mean()), abs=0.03)
+    with pytest.raises(AssetError, match="ends before frame 99"):
+        reader.read(PictureFile("film", film, 99))
+    (tmp_path / "bad.mp4").write_bytes(b"no film")
+    with pytest.raises(AssetError, match="cannot be read as a video"):
+        find_pictures([tmp_path / "bad.mp4"])
