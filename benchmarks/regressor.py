@@ -1,7 +1,7 @@
 """How well the coefficient regressor reads held-out synthetic faces; ships a trained one with its card.
 
 python benchmarks/regressor.py [--weights FILE] [--faces 512] [--sheet FILE.png]
-python benchmarks/regressor.py --ship WORK_DIR [--hardware TEXT]     the newest checkpoint's averaged network → the zoo
+python benchmarks/regressor.py --ship WORK_DIR … [--hardware TEXT]   the last one's averaged network → the zoo
 """
 
 from __future__ import annotations
@@ -108,29 +108,40 @@ def sheet(path: Path, images: Tensor, pred: Coefficients, true: Coefficients, fa
     save_png(path, contact_sheet([image for row in rows for image in row], columns=12, labels=labels))
 
 
-def shipped(work_dir: Path, hardware: str) -> tuple[CoefficientRegressor, dict[str, Any]]:
-    """The averaged network of the newest checkpoint, and how it was trained."""
-    checkpoints = sorted(work_dir.glob("iter_*.pth"), key=lambda path: int(path.stem.split("_")[1]))
-    if not checkpoints:
-        raise SystemExit(f"{work_dir} holds no checkpoint iter_*.pth")
-    state = read_checkpoint(checkpoints[-1])
-    weights = {name.removeprefix(_AVERAGE): w for name, w in state["state_dict"].items() if name.startswith(_AVERAGE)}
-    config = load_config(next(work_dir.glob("*.py")))
+def shipped(work_dirs: list[Path], hardware: str) -> tuple[CoefficientRegressor, dict[str, Any]]:
+    """The averaged network of the newest checkpoint of the last work dir, and how it was trained; each work dir went on
+    from the newest checkpoint of the one before."""
+    states = [read_checkpoint(newest_checkpoint(work_dir)) for work_dir in work_dirs]
+    weights = states[-1]["state_dict"]
+    config = load_config(next(work_dirs[-1].glob("*.py")))
     network = {key: value for key, value in config.model.regressor.items() if key != "type"}
     regressor = CoefficientRegressor(**network)
-    regressor.load_state_dict(weights)
-    iterations, batch = int(state["meta"]["iter"]), int(config.train_dataloader.batch_size)
-    logs = [json.loads(line) for path in work_dir.glob("*/vis_data/scalars.json") for line in path.open()]
-    steps = [log for log in logs if "time" in log and "landmarks" in log]
-    seconds = sum(log["time"] for log in steps) * iterations / max(len(steps), 1)
-    distinct = int(config.train_dataloader.dataset.length)
+    regressor.load_state_dict({k.removeprefix(_AVERAGE): w for k, w in weights.items() if k.startswith(_AVERAGE)})
+    iterations = [int(state["meta"]["iter"]) for state in states]
+    seconds = sum(count * seconds_per_iteration(path) for path, count in zip(work_dirs, iterations))
+    distinct, seen = int(config.train_dataloader.dataset.length), sum(iterations) * int(config.batch_size)
     facts = {
-        "config": "`configs/regressor_synthetic.py`",
+        "config": "`configs/regressor_synthetic.py`" + (f", in {len(work_dirs)} runs" if len(work_dirs) > 1 else ""),
+        "iterations": " + ".join(map(str, iterations)),
         "training data": f"{distinct:,} synthetic faces of {config.size}² (seed 0), mirrored, rolled, perturbed",
-        "pictures seen": f"{iterations * batch:,} ({iterations * batch / distinct:.0f} × each)",
+        "pictures seen": f"{seen:,} ({seen / distinct:.0f} × each)",
         "training time": f"{seconds / 60:.0f} minutes, {hardware}",
     }
     return regressor.eval().requires_grad_(False), facts
+
+
+def newest_checkpoint(work_dir: Path) -> Path:
+    found = sorted(work_dir.glob("iter_*.pth"), key=lambda path: int(path.stem.split("_")[1]))
+    if not found:
+        raise SystemExit(f"{work_dir} holds no checkpoint iter_*.pth")
+    return found[-1]
+
+
+def seconds_per_iteration(work_dir: Path) -> float:
+    """From the training's own log."""
+    logs = [json.loads(line) for path in work_dir.glob("*/vis_data/scalars.json") for line in path.open()]
+    times = [float(log["time"]) for log in logs if "landmarks" in log]
+    return sum(times) / max(len(times), 1)
 
 
 TEXT = f"""
@@ -155,7 +166,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--faces", type=int, default=512, help="held-out faces to measure on")
     parser.add_argument("--sheet", type=Path, help="write pictures and what was read in them")
-    parser.add_argument("--ship", type=Path, metavar="WORK_DIR", help="write the zoo's weights and card")
+    parser.add_argument("--ship", type=Path, nargs="+", metavar="WORK_DIR", help="write the zoo's weights and card")
     parser.add_argument("--hardware", default="one thread of a CPU")
     args = parser.parse_args()
 
