@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     check_writable(work_dir)
     check_writable(out)
-    with _progress() as report:
+    with _Progress() as report:
         table = score_all(study, report)
     with console.status("finding directions"):
         found = find_all(study, table)
@@ -89,7 +89,7 @@ def _short(config: Any) -> str:
     return f"{config['type']} {config['path']}" if "path" in config else str(config["type"])
 
 
-class _progress:
+class _Progress:
     """A bar while codes are scored, on a terminal; else a line at the start and at the end."""
 
     def __enter__(self) -> Any:
@@ -111,17 +111,13 @@ def _table(study: DirectionStudy, found: Mapping[str, Found], qualities: Mapping
     from rich.table import Table
 
     unit = next(iter(qualities.values())).unit.name
-    table = Table(box=None, pad_edge=False, title=f"{study.score}: what a step does; drift is per {unit}")
+    table = Table(
+        box=None, pad_edge=False, title=f"{study.score}: correlation of step and score, and what else moves per {unit}"
+    )
     shown = [name for name in _COLUMNS if any(name in quality.drift for quality in qualities.values())]
-    for column in (
-        "finder",
-        "component",
-        "accuracy",
-        "correlation",
-        f"{unit} per σ",
-        *(_COLUMNS[n] for n in shown),
-        "s",
-    ):
+    of_drift = (_COLUMNS[name] for name in shown)
+    columns = ("component", "accuracy", "all faces", "one face", f"{unit} per σ", *of_drift, "s")
+    for column in ("finder", *columns):
         table.add_column(column, justify="left" if column == "finder" else "right")
     for name, quality in qualities.items():
         one = found[name]
