@@ -155,7 +155,7 @@ class FitsStage(Stage):
 
     def _whole(self, path: Path) -> bool:
         """Whether a shard is there with all of its rows (the last one has fewer, and grows when ``count`` does)."""
-        if not path.is_file():
+        if not path.is_file() or (self.keep_images and not _images_of(path).is_file()):
             return False
         try:
             found = FitShard.load(path)

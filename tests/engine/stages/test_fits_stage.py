@@ -183,6 +183,9 @@ def test_pictures_are_kept_when_asked_for(fitted, toys):
     expected = GENERATORS.build({"type": "ToyCodes"}).synthesis(code)
     assert float((images / 255 - expected).abs().max()) < 1 / 255
     assert not list(fitted("without").glob("images_*"))
+    (folder / "images_000001.safetensors").unlink()
+    fitted(keep_images=True)
+    assert (folder / "images_000001.safetensors").is_file()
 
 
 def test_progress_says_how_fast_and_how_long_the_papers_count_would_take(recipe):
