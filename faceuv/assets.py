@@ -43,6 +43,13 @@ ASSETS: dict[str, Asset] = {
             command="mkdir -p ~/.local/share/faceuv && mv weights-inception-2015-12-05-6726825d.pth"
             " ~/.local/share/faceuv/",
         ),
+        Asset(
+            name="vgg16",
+            filename="vgg16-397923af.pth",
+            description="torchvision's VGG-16 of ImageNet, the network that LPIPS looks at pictures with",
+            where="https://download.pytorch.org/models/vgg16-397923af.pth (528 MiB, BSD-3-Clause)",
+            command="mkdir -p ~/.local/share/faceuv && mv vgg16-397923af.pth ~/.local/share/faceuv/",
+        ),
     )
 }
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-import faceuv.zoo
-from faceuv.artefacts import sha256_of
 from faceuv.checks import check_shape
-from faceuv.models.stylegan2 import StyleGAN2Discriminator, load_discriminator
+from faceuv.models.stylegan2.named import named_discriminator
 from faceuv.registry import MODELS
 
 
@@ -41,23 +39,9 @@ class DiscriminatorFeatures(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        if sum(source is not None for source in (network, weights, zoo)) != 1:
-            raise TypeError(
-                "DiscriminatorFeatures takes network=dict(type=…), weights=PATH or zoo=ENTRY, one of the three"
-            )
-        if network is not None:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(seed)
-                self.network = cast(StyleGAN2Discriminator, MODELS.build(network))
-            self.space = f"random_discriminator_seed{seed}"
-        elif zoo is not None:
-            self.network = load_discriminator(faceuv.zoo.path(zoo, "discriminator.safetensors"))
-            self.space = f"{zoo}_discriminator"
-        else:
-            path = Path(cast("str | Path", weights)).expanduser()
-            self.network = load_discriminator(path)
-            self.space = f"discriminator_{sha256_of(path)[:8]}"
-        self.network.requires_grad_(False)
+        self.network, self.space = named_discriminator(
+            network, weights=weights, zoo=zoo, seed=seed, owner=type(self).__name__
+        )
 
     def forward(self, image: Tensor) -> Tensor:
         check_shape("images", image, ("B", 3, self.network.size, self.network.size))

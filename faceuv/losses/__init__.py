@@ -6,17 +6,21 @@ from faceuv.losses.coefficients import AlbedoVariance, CoefficientPenalty
 from faceuv.losses.distance import MeanDistance
 from faceuv.losses.gradient_penalty import R1Penalty
 from faceuv.losses.landmark import LandmarkLoss, landmark_weights
+from faceuv.losses.perceptual import LPIPS, DiscriminatorPerceptual, Perceptual
 from faceuv.losses.photometric import PhotometricLoss, rounded_length, saturating
 from faceuv.losses.pyramid import PyramidL1
 from faceuv.losses.standardised import StandardisedL1
 
 __all__ = [
+    "LPIPS",
     "AlbedoVariance",
     "CoefficientPenalty",
     "DiscriminatorLogistic",
+    "DiscriminatorPerceptual",
     "GeneratorLogistic",
     "LandmarkLoss",
     "MeanDistance",
+    "Perceptual",
     "PhotometricLoss",
     "PyramidL1",
     "R1Penalty",

@@ -37,11 +37,15 @@ class R1Penalty(nn.Module):
         """Whether iteration ``step``, counted from 0, takes the term."""
         return step % self.interval == 0
 
-    def forward(self, pred: Mapping[str, Any], target: Mapping[str, Any]) -> Tensor:
+    def per_image(self, pred: Mapping[str, Any], target: Mapping[str, Any]) -> Tensor:
+        """``(B,)``."""
         image, scores = entry(target, "image", self, "target"), entry(target, "scores", self, "target")
         if not image.requires_grad or not scores.requires_grad:
             raise InputError("R1Penalty needs target['image'] with requires_grad, and scores computed from it")
         (gradient,) = torch.autograd.grad(scores.sum(), image, create_graph=True, allow_unused=True)
         if gradient is None:
             raise InputError("target['scores'] were not computed from target['image']; score the tensor that is given")
-        return gradient.square().flatten(1).sum(1).mean() * (0.5 * self.gamma * self.interval)
+        return gradient.square().flatten(1).sum(1) * (0.5 * self.gamma * self.interval)
+
+    def forward(self, pred: Mapping[str, Any], target: Mapping[str, Any]) -> Tensor:
+        return self.per_image(pred, target).mean()

@@ -5,6 +5,7 @@ from faceuv.models.methods.coefficient_mapping import CoefficientMapping
 from faceuv.models.methods.coefficient_regression import CoefficientRegression
 from faceuv.models.methods.landmarks import LandmarkRegression
 from faceuv.models.methods.paired_generator import PairedGenerator
+from faceuv.models.methods.stylefaceuv import StyleFaceUV
 from faceuv.models.methods.stylegan2 import StyleGAN2
 from faceuv.models.methods.yaw_stepping import YawStepping
 
@@ -15,6 +16,7 @@ __all__ = [
     "LandmarkRegression",
     "LossTerms",
     "PairedGenerator",
+    "StyleFaceUV",
     "StyleGAN2",
     "YawStepping",
     "frozen",

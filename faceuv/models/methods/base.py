@@ -43,6 +43,12 @@ class LossTerms(nn.Module):
         weighted: Tensor = self.weights[name] * self.terms[name](pred, target)
         return weighted
 
+    def per_image(self, name: str, pred: Mapping[str, Any], target: Mapping[str, Any]) -> Tensor:
+        """The weighted values ``(B,)`` of one term, for methods whose images do not all count alike."""
+        loss: Any = self.terms[name]
+        weighted: Tensor = self.weights[name] * loss.per_image(pred, target)
+        return weighted
+
 
 class BaseMethod(BaseModel):
     """A method: trained by ``train_step``, shown by ``sample_images``.

@@ -24,8 +24,14 @@ from faceuv.models.stylegan2 import nvidia_tensorflow, nvidia_torch, rosinality
 from faceuv.models.stylegan2.discriminator import StyleGAN2Discriminator
 from faceuv.models.stylegan2.generator import StyleGAN2Generator
 from faceuv.models.stylegan2.unpickler import read_pickle
+from faceuv.models.stylegan2.uv_generator import UVGenerator
 
-KINDS = {StyleGAN2Generator: "stylegan2_generator", StyleGAN2Discriminator: "stylegan2_discriminator"}
+Network = StyleGAN2Generator | StyleGAN2Discriminator | UVGenerator
+KINDS: dict[type[Network], str] = {
+    StyleGAN2Generator: "stylegan2_generator",
+    StyleGAN2Discriminator: "stylegan2_discriminator",
+    UVGenerator: "uv_generator",
+}
 Part = Literal["ema", "generator", "discriminator"]
 # The names of the three networks in each layout.
 ROSINALITY_KEYS = {"ema": "g_ema", "generator": "g", "discriminator": "d"}
@@ -59,9 +65,17 @@ def load_discriminator(path: str | Path, *, size: int | None = None) -> StyleGAN
     return network
 
 
+def load_uv_generator(path: str | Path, *, size: int | None = None) -> UVGenerator:
+    """The UV generator of a file of ours, in evaluation mode and without gradients."""
+    network = _load_ours(Path(path), UVGenerator)
+    assert isinstance(network, UVGenerator)
+    _check_size(network.size, size, path)
+    return network
+
+
 def save_network(
     path: str | Path,
-    network: StyleGAN2Generator | StyleGAN2Discriminator,
+    network: Network,
     *,
     dtype: torch.dtype = torch.float32,
     metadata: Mapping[str, Any] | None = None,
@@ -88,7 +102,9 @@ def _check_size(found: int, expected: int | None, path: str | Path) -> None:
 def _load(path: Path, part: Part) -> StyleGAN2Generator | StyleGAN2Discriminator:
     kind = _sniff(path)
     if kind == "ours":
-        return _load_ours(path, part)
+        ours = _load_ours(path, StyleGAN2Discriminator if part == "discriminator" else StyleGAN2Generator)
+        assert isinstance(ours, (StyleGAN2Generator, StyleGAN2Discriminator))
+        return ours
     if kind == "torch":
         data = rosinality.read_state_dicts(path)
         where = f"{path} [{ROSINALITY_KEYS[part]}]"
@@ -139,9 +155,7 @@ def _pick(data: Mapping[str, Any], key: str, path: Path, layout: str) -> Any:
     return data[key]
 
 
-def _load_ours(path: Path, part: Part) -> StyleGAN2Generator | StyleGAN2Discriminator:
-    cls: type[StyleGAN2Generator] | type[StyleGAN2Discriminator]
-    cls = StyleGAN2Discriminator if part == "discriminator" else StyleGAN2Generator
+def _load_ours(path: Path, cls: type[Network]) -> Network:
     tensors, metadata = load_tensors(path, kind=KINDS[cls])
     settings = dict(metadata["settings"])
     settings["channels"] = {int(key): value for key, value in settings["channels"].items()}

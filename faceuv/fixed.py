@@ -1,0 +1,38 @@
+"""Networks that another module uses but does not own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from torch import nn
+
+M = TypeVar("M", bound=nn.Module)
+
+
+class Fixed(nn.Module, Generic[M]):
+    """A frozen network inside another module: it moves to a device with it, but is neither trained, averaged nor saved.
+
+    Checkpoints of a method then hold what it trains, and not the teacher, the face model and VGG once more.
+    ``fixed.network`` is the network, in evaluation mode and without gradients of its own.
+    """
+
+    _network: M
+
+    def __init__(self, network: M) -> None:
+        super().__init__()
+        # past nn.Module's own bookkeeping, which would list its parameters
+        object.__setattr__(self, "_network", network.eval().requires_grad_(False))
+
+    @property
+    def network(self) -> M:
+        """The network itself."""
+        return self._network
+
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Fixed[M]:
+        super()._apply(fn, recurse)
+        self.network._apply(fn, recurse)
+        return self
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        return self.network(*args, **kwargs)

@@ -1,0 +1,168 @@
+"""How differently two pictures look to a network."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from faceuv.artefacts import sha256_of
+from faceuv.assets import ASSETS, asset_folders, locate_asset
+from faceuv.checks import check_shape
+from faceuv.errors import AssetError, MissingDependency
+from faceuv.fixed import Fixed
+from faceuv.losses.base import entry
+from faceuv.models.stylegan2.discriminator import StyleGAN2Discriminator
+from faceuv.models.stylegan2.named import named_discriminator
+from faceuv.registry import LOSSES
+
+_OFFLINE = 'dict(type="DiscriminatorPerceptual", …) needs no download (and is not LPIPS)'
+
+
+class Perceptual(nn.Module):
+    """What perceptual losses share: ``pred["image"]`` and ``target["image"] (B, 3, H, W)`` in [0, 1], both multiplied
+    by the masks that there are, ``pred["mask"]`` and ``target["mask"] (B, 1, H, W)``, which get no gradient."""
+
+    def per_image(self, pred: Mapping[str, Any], target: Mapping[str, Any]) -> Tensor:
+        """``(B,)``."""
+        image, truth = entry(pred, "image", self, "pred"), entry(target, "image", self, "target")
+        sizes = check_shape("pred['image']", image, ("B", 3, "H", "W"))
+        check_shape("target['image']", truth, tuple(image.shape))
+        for side, given in (("pred", pred), ("target", target)):
+            if given.get("mask") is not None:
+                mask = entry(given, "mask", self, side).detach()
+                check_shape(f"{side}['mask']", mask, (sizes["B"], 1, sizes["H"], sizes["W"]))
+                image, truth = image * mask, truth * mask
+        return self.distance(image, truth)
+
+    @abstractmethod
+    def distance(self, image: Tensor, truth: Tensor) -> Tensor:
+        """``(B,)`` of two batches of pictures ``(B, 3, H, W)`` in [0, 1]."""
+
+    def forward(self, pred: Mapping[str, Any], target: Mapping[str, Any]) -> Tensor:
+        return self.per_image(pred, target).mean()
+
+
+def directions(features: Tensor, epsilon: float) -> Tensor:
+    """``(B, C, R, R)`` scaled to length 1 over the channels; ``epsilon`` bounds the gradient of zero vectors."""
+    return features / (features.square().sum(1, keepdim=True) + epsilon**2).sqrt()
+
+
+@LOSSES.register_module()
+class LPIPS(Perceptual):
+    """LPIPS (Zhang et al. 2018) with VGG-16, by the package ``lpips``, on masked pictures of any size ≥ 16².
+
+    The package brings the weights of the layers; VGG's own are a file of torchvision's, which is never downloaded here.
+
+    Args:
+        weights: the file ``vgg16-397923af.pth``; by default it is looked for among the assets (``$FACEUV_ASSETS``, the
+            user's data folder) and where torchvision keeps its downloads.
+        sha256: the beginning of the file's SHA-256, at least 8 digits; another network than the published one gives
+            distances that are not LPIPS.
+    """
+
+    def __init__(self, weights: str | Path | None = None, *, sha256: str = "397923af") -> None:
+        super().__init__()
+        state = read_vgg(find_vgg() if weights is None else Path(weights).expanduser(), sha256)
+        try:
+            import lpips
+        except ImportError as error:
+            raise MissingDependency(
+                f"LPIPS needs lpips ({error}): pip install lpips. Without it, {_OFFLINE}"
+            ) from error
+        network = lpips.LPIPS(net="vgg", pnet_rand=True, verbose=False)  # "rand": it must not download
+        for part in network.net.children():
+            part.load_state_dict({key: state[f"features.{key}"] for key in part.state_dict()})
+        self.network: Fixed[nn.Module] = Fixed(network)
+
+    def distance(self, image: Tensor, truth: Tensor) -> Tensor:
+        with torch.no_grad():
+            wanted = self._features(truth)
+        # the package's own forward, but its lengths have no derivative where VGG answers nothing at all
+        layers = [
+            layer((directions(a, 1e-10) - directions(b, 1e-10)).square()).mean((1, 2, 3))
+            for layer, a, b in zip(self._network.lins, self._features(image), wanted)
+        ]
+        return torch.stack(layers).sum(0)
+
+    @property
+    def _network(self) -> Any:
+        return self.network.network
+
+    def _features(self, image: Tensor) -> tuple[Tensor, ...]:
+        features: tuple[Tensor, ...] = self._network.net(self._network.scaling_layer(image * 2 - 1))
+        return features
+
+
+@LOSSES.register_module()
+class DiscriminatorPerceptual(Perceptual):
+    """Distance of a discriminator's activations at every resolution from S down to 8, channels normalised at each
+    place, for pictures ``(B, 3, S, S)``. It needs no download, and is not LPIPS: ``space`` names its weights.
+
+    Args:
+        network: config of a discriminator with random weights drawn from ``seed``; or
+        weights: a file of a trained one; or
+        zoo: an entry of the zoo that has one: the teacher's.
+        seed: of random weights.
+    """
+
+    def __init__(
+        self,
+        network: Mapping[str, Any] | None = None,
+        *,
+        weights: str | Path | None = None,
+        zoo: str | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        found, self.space = named_discriminator(network, weights=weights, zoo=zoo, seed=seed, owner=type(self).__name__)
+        self.network: Fixed[StyleGAN2Discriminator] = Fixed(found)
+
+    def distance(self, image: Tensor, truth: Tensor) -> Tensor:
+        with torch.no_grad():
+            wanted = self._features(truth)
+        layers = [
+            (directions(a, 1e-3) - directions(b, 1e-3)).square().sum(1).mean((1, 2))
+            for a, b in zip(self._features(image), wanted)
+        ]
+        return torch.stack(layers).mean(0)
+
+    def _features(self, image: Tensor) -> list[Tensor]:
+        return [x.float() for x in self.network.network.features(image) if x.shape[-1] >= 8]
+
+
+def find_vgg() -> Path:
+    """Where VGG's weights lie; the error says where they were looked for and how to get them."""
+    asset = ASSETS["vgg16"]
+    cache = Path(torch.hub.get_dir()) / "checkpoints"
+    found = locate_asset("vgg16") or cache / asset.filename
+    if not found.is_file():
+        looked = ", ".join(str(folder) for folder in (*asset_folders(), cache))
+        raise AssetError(
+            f"LPIPS needs {asset.filename} ({asset.description}), which was not found in {looked}. Get it:"
+            f" {asset.where}; then run: {asset.command}. Without it, {_OFFLINE}"
+        )
+    return found
+
+
+def read_vgg(path: Path, sha256: str) -> dict[str, Tensor]:
+    """The state dict of torchvision's VGG-16 in a file whose SHA-256 begins with ``sha256``."""
+    if not path.is_file():
+        raise AssetError(f"{path} does not exist; expected {ASSETS['vgg16'].filename}: {ASSETS['vgg16'].where}")
+    found = sha256_of(path)
+    if len(sha256) < 8 or not found.startswith(sha256.lower()):
+        raise AssetError(
+            f"{path} has SHA-256 {found[:8]}…, expected {sha256[:8]}…: it is truncated or another file; get it:"
+            f" {ASSETS['vgg16'].where}"
+        )
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file can raise anything
+        raise AssetError(f"{path} is not a readable PyTorch file of plain tensors ({type(error).__name__})") from error
+    if not isinstance(state, dict) or "features.28.weight" not in state:
+        raise AssetError(f"{path} does not hold a VGG-16 of torchvision (features.28.weight is missing)")
+    return state

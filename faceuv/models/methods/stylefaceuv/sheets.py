@@ -1,0 +1,60 @@
+"""Pictures that show how far the training is."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from faceuv.models.methods.stylefaceuv.guides import Guides
+from faceuv.models.methods.stylefaceuv.views import shoot
+from faceuv.models.stylegan2 import UVGenerator
+from faceuv.renderers.face import FaceRenderer
+from faceuv.structures import Coefficients, UVMaps
+
+TURNED = math.radians(45)
+GREY = 0.72
+# A lamp above the viewer's left shoulder: what the bare shape is lit by.
+LAMP = (0.0, -0.25, -0.3, 0.3, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+def view_sheet(guides: Guides, renderer: FaceRenderer, generator: UVGenerator, code: Tensor) -> Tensor:
+    """Per face a strip ``(B, 3, S, 6·S)``: the teacher's image, the render over it, the teacher's symmetric view and
+    the render over that, the render turned to 45°, and the shape in grey. Coefficients are F3D's."""
+    teacher, mapper = guides.teacher.network, guides.mapper.network
+    size = teacher.size
+    maps = generator(code)
+    own = mapper(code)
+    seen = [teacher.synthesis(code).clamp(0, 1)]
+    strips = [seen[0], shoot(renderer, own, maps, size).over(seen[0])]
+    if guides.stepper is not None:
+        mirrored = guides.stepper.network.turn(code, -own.rotation[:, 1])
+        other = teacher.synthesis(mirrored).clamp(0, 1)
+        strips += [other, shoot(renderer, mapper(mirrored), maps, size).over(other)]
+    strips.append(shoot(renderer, turned(own, TURNED), maps, size).image)
+    plain = UVMaps(diffuse=torch.full_like(own.data[:1, :1, None, None].expand(-1, 3, 2, 2), GREY))
+    grey = renderer(
+        own,
+        UVMaps(diffuse=plain.diffuse, displacement=maps.displacement),
+        size=size,
+        lighting=own.data.new_tensor(LAMP).expand(1, 3, 9),
+    )
+    strips.append(grey.image)
+    return torch.cat(strips, 3).clamp(0, 1)
+
+
+def map_sheet(generator: UVGenerator, code: Tensor) -> Tensor:
+    """Per face ``(B, 3, H, W)`` or twice as wide: the diffuse map, and the displacement, grey for none."""
+    maps = generator(code)
+    found = [] if maps.diffuse is None else [maps.diffuse]
+    if maps.displacement is not None:
+        found.append(maps.displacement / (2 * generator.displacement_scale) + 0.5)
+    return torch.cat(found, 3).clamp(0, 1)
+
+
+def turned(coefficients: Coefficients, yaw: float) -> Coefficients:
+    """The same faces with the yaw ``yaw`` (radians)."""
+    rotation = coefficients.rotation.clone()
+    rotation[:, 1] = yaw
+    return coefficients.replace(rotation=rotation)

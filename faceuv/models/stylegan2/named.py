@@ -1,0 +1,47 @@
+"""A discriminator whose weights have a name: features of it are a space that two runs can share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+import faceuv.zoo
+from faceuv.artefacts import sha256_of
+from faceuv.models.stylegan2.checkpoints import load_discriminator
+from faceuv.models.stylegan2.discriminator import StyleGAN2Discriminator
+from faceuv.registry import MODELS
+
+
+def named_discriminator(
+    network: Mapping[str, Any] | None = None,
+    *,
+    weights: str | Path | None = None,
+    zoo: str | None = None,
+    seed: int = 0,
+    owner: str = "a space of features",
+) -> tuple[StyleGAN2Discriminator, str]:
+    """A frozen discriminator and its name, from one of three sources.
+
+    Args:
+        network: config of the discriminator, with random weights drawn from ``seed``: ``random_discriminator_seed0``.
+        weights: a file that :func:`~faceuv.models.stylegan2.load_discriminator` reads: ``discriminator_`` and the first
+            8 digits of its SHA-256.
+        zoo: an entry of the zoo with a ``discriminator.safetensors``: ``<entry>_discriminator``.
+        owner: who asks, for the error.
+    """
+    if sum(source is not None for source in (network, weights, zoo)) != 1:
+        raise TypeError(f"{owner} takes network=dict(type=…), weights=PATH or zoo=ENTRY, one of the three")
+    if network is not None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            built = cast(StyleGAN2Discriminator, MODELS.build(network))
+        name = f"random_discriminator_seed{seed}"
+    elif zoo is not None:
+        built, name = load_discriminator(faceuv.zoo.path(zoo, "discriminator.safetensors")), f"{zoo}_discriminator"
+    else:
+        path = Path(cast("str | Path", weights)).expanduser()
+        built, name = load_discriminator(path), f"discriminator_{sha256_of(path)[:8]}"
+    return built.requires_grad_(False), name
