@@ -50,6 +50,8 @@ def run(args: argparse.Namespace) -> int:
     check_writable(out)
     with _Progress() as report:
         table = score_all(study, report)
+    if table.unscored:
+        console.print(f"{table.unscored:,} of {len(table.values):,} codes could not be scored and are left out")
     with console.status("finding directions"):
         found = find_all(study, table)
     with console.status("moving faces"):

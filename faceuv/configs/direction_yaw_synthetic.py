@@ -6,7 +6,7 @@ never a code, measures what each direction does.
 
 score = "yaw"
 generator = dict(type="PretrainedGenerator", path="zoo:teacher_64/generator.safetensors")
-source = dict(type="mapper", path="zoo:mapper_64/mapper.safetensors")
+source = dict(type="mapper", path="zoo:mapper_64/weights.safetensors")
 judge = dict(type="regressor", path="zoo:regressor/weights.safetensors")
 face_model = dict(type="ProceduralFace", rows=97, columns=81)
 

@@ -209,10 +209,31 @@ def test_parts_that_do_not_belong_together(trained, networks, config, tmp_path):
         build_study(_read(config) | {"finders": {"sefa": {"type": "sefa"}}}, tmp_path)
     with pytest.raises(InputError, match="finders.sefa: 'sefa' does not score codes"):
         build_study(trained | {"finders": {"sefa": {"type": "sefa", "orthogonal_to": "pitch"}}}, tmp_path)
+    foreign = Direction(torch.full((14, 16), 1 / 14**0.5 / 4), "tall", "of a larger generator", "hand", 1.0)
+    alone = {"type": "svm", "ratio": 0.1, "orthogonal_to": str(foreign.save(tmp_path / "tall.safetensors"))}
+    with pytest.raises(InputError, match=r"finders.svm: the direction 'tall' moves codes \(B, 14, 16\)"):
+        build_study(trained | {"finders": {"svm": alone}}, tmp_path)
     with pytest.raises(InputError, match="set them in codes"):
         build_study(trained | {"finders": {"svm": {"type": "svm", "seed": 5, "ratio": 0.1}}}, tmp_path)
     with pytest.raises(InputError, match="one study has one score"):
         build_study(trained | {"finders": {"svm": {"type": "svm", "score": "roll", "ratio": 0.1}}}, tmp_path)
+
+
+def test_codes_that_cannot_be_scored_are_counted(config, tmp_path, monkeypatch, capsys):
+    from faceuv.engine.stages.sources import Estimates, TruthSource
+
+    whole = TruthSource.estimate
+
+    def sometimes(self, code, images):
+        found = whole(self, code, images)
+        # every tenth code of the scored batches, none of the few faces that are moved
+        reasons = ["no face" if len(code) > 100 and k % 10 == 0 else "" for k in range(len(code))]
+        return Estimates(found.coefficients, reasons)
+
+    monkeypatch.setattr(TruthSource, "estimate", sometimes)
+    assert main(["direction", str(config), "--work-dir", str(tmp_path), "--cfg-options", "codes.samples=1024"]) == 0
+    assert "104 of 1,024 codes could not be scored" in capsys.readouterr().out
+    assert Direction.load(tmp_path / "yaw_svm.safetensors").metadata["unscored"] == 104
 
 
 def test_an_empty_config_is_explained(tmp_path, capsys):

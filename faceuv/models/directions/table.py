@@ -66,6 +66,11 @@ class ScoreTable:
             raise InputError(f"the table has no score {name!r}; it has {', '.join(self.names)}")
         return self.values[:, self.names.index(name)]
 
+    @property
+    def unscored(self) -> int:
+        """How many codes lack a finite score; finders leave them out."""
+        return int((~torch.isfinite(self.values).all(1)).sum())
+
     def batches(self, name: str, codes: CodeSample) -> Iterator[Tensor]:
         """The scores that belong to the batches of ``codes``, which must be these codes or the first of them."""
         if not self.codes.same_codes(codes) or codes.samples > self.codes.samples:

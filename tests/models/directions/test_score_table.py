@@ -153,7 +153,9 @@ def test_moments_leave_unscored_codes_out(linear):
     assert torch.allclose(moments.covariance, torch.cov(both.T, correction=0), atol=1e-9)
     values = table.values.clone()
     values[::7, 1] = torch.nan
-    some = ScoreTable(NAMES, values, CODES).moments(linear)
+    holes = ScoreTable(NAMES, values, CODES)
+    assert (table.unscored, holes.unscored) == (0, len(values[::7]))
+    some = holes.moments(linear)
     assert some.count == 1000 - len(values[::7])
     assert torch.isfinite(some.covariance).all()
 
