@@ -10,7 +10,7 @@ with read_base():
 
 generator = dict(type="PretrainedGenerator", path="zoo:teacher_64/generator.safetensors")
 face_model = dict(type="ProceduralFace", rows=97, columns=81, verbose=False)
-iterations = 4000
+iterations = 2500
 
 stages = ["fits", "mapper"]
 # The regressor alone reads the pictures: less true than the fitter, and many times as fast. For the fitter:
@@ -20,7 +20,7 @@ fits = dict(
     type="fits",
     generator=generator,
     source=dict(type="regressor", path="zoo:regressor/weights.safetensors"),
-    count=12_000,
+    count=8_000,
     batch=64,
 )
 mapper = dict(

@@ -8,7 +8,7 @@ from mmengine.config import read_base
 with read_base():
     from faceuv.configs.mapper_64 import *
 
-steps = 2000
+steps = 1200
 
 stages = ["fits", "mapper", "direction", "stepper"]
 direction = dict(
@@ -47,7 +47,7 @@ stepper = dict(
     val_dataloader=dict(
         batch_size=32,
         num_workers=0,
-        dataset=dict(type="CodeFits", folder="{fits}", split="val", limit=128),
+        dataset=dict(type="CodeFits", folder="{fits}", split="val", limit=64),
         sampler=dict(type="DefaultSampler", shuffle=False),
         collate_fn=dict(type="default_collate"),
     ),

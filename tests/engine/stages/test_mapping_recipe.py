@@ -202,3 +202,24 @@ class TestBadInput:
         path = save_directions(tmp_path / "d.safetensors", [replace(yaw, name="a"), replace(yaw, name="b")])
         with pytest.raises(AssetError, match="holds the directions a, b; expected one called yaw"):
             YawStepping(trained / "fits", trained / "mapper" / "mapper.safetensors", path, YAW_LOSS)
+
+
+def test_two_processes_run_every_stage(recipe, toys, forked, trained, tmp_path, capfd):
+    from faceuv.engine.training import train_stages
+
+    made = stages()
+    for name in ("mapper", "stepper"):
+        made[name]["train_cfg"] = {"max_iters": 4, "val_interval": 4}
+    made["direction"]["finder"]["samples"] = 200
+
+    def body():
+        rows = train_stages(recipe("two", **made), launcher="pytorch")
+        assert [row.finding.state for row in rows] == ["fresh"] * 4
+
+    assert forked(body) == [0, 0]
+    for shard in sorted((trained / "fits").glob("*.safetensors")):
+        assert (tmp_path / "two" / "fits" / shard.name).read_bytes() == shard.read_bytes()
+    out = capfd.readouterr().out
+    assert out.count("stage stepper: done") == 1
+    mapper = load_mapper(tmp_path / "two" / "mapper" / "mapper.safetensors")
+    assert bool(torch.isfinite(mapper(torch.zeros(1, 8)).data).all())
