@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -74,7 +75,9 @@ class LPIPS(Perceptual):
             raise MissingDependency(
                 f"LPIPS needs lpips ({error}): pip install lpips. Without it, {_OFFLINE}"
             ) from error
-        network = lpips.LPIPS(net="vgg", pnet_rand=True, verbose=False)  # "rand": it must not download
+        with warnings.catch_warnings():  # it builds VGG by an argument that torchvision has renamed
+            warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")
+            network = lpips.LPIPS(net="vgg", pnet_rand=True, verbose=False)  # "rand": it must not download
         for part in network.net.children():
             part.load_state_dict({key: state[f"features.{key}"] for key in part.state_dict()})
         self.network: Fixed[nn.Module] = Fixed(network)

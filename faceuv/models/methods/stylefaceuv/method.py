@@ -282,10 +282,8 @@ def start_uv_generator(teacher: StyleGAN2Generator, face_model: FaceModel, confi
     """The UV generator that training begins with: a trained one, or one from the teacher's weights."""
     if "weights" not in config:
         return UVGenerator.from_teacher(teacher, face_model=face_model, **config)
-    if len(config) > 1:
-        raise InputError(
-            f"uv_generator: weights bring their settings along; {sorted(set(config) - {'weights'})} cannot"
-        )
+    if others := sorted(set(config) - {"weights"}):
+        raise InputError(f"a uv_generator from weights has the settings of its file; {others} cannot be set beside it")
     found = load_uv_generator(zoo.locate(config["weights"]))
     if (found.num_layers, found.code_dim) != (teacher.num_layers, teacher.code_dim):
         raise InputError(

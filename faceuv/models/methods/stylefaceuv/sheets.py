@@ -15,8 +15,8 @@ from faceuv.structures import Coefficients, UVMaps
 
 TURNED = math.radians(45)
 GREY = 0.72
-# A lamp above the viewer's left shoulder: what the bare shape is lit by.
-LAMP = (0.0, -0.25, -0.3, 0.3, 0.0, 0.0, 0.0, 0.0, 0.0)
+# A lamp before the face, above it and to the left: what the bare shape is lit by.
+LAMP = (-0.25, -0.2, 0.3, 0.2, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def view_sheet(guides: Guides, renderer: FaceRenderer, generator: UVGenerator, code: Tensor) -> Tensor:
