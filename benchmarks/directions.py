@@ -87,9 +87,9 @@ def compare(options: argparse.Namespace) -> None:
 
         finder = SVMDirection(score, samples=options.samples)
         start = time.perf_counter()
-        (fitted,) = RegressionDirection(partial(score, draw=own), samples=options.samples).find(source)
+        (fitted,) = RegressionDirection(partial(score, draw=own), samples=options.samples, ridge=0.0).find(source)
         seconds = time.perf_counter() - start
-        print(f"{noise:5.1f} {'regression, all codes':24} {seconds:8.2f} {degrees(fitted.vector[0], truth):24.2f}")
+        print(f"{noise:5.1f} {'least squares, all codes':24} {seconds:8.2f} {degrees(fitted.vector[0], truth):24.2f}")
         ends = finder.scored_ends(source, score)
         order = torch.randperm(finder.end, generator=rng)
         low, high = ends.low[order].double(), ends.high[order].double()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ def planted():
 
 
 def test_linear_score_exactly(linear, angle, planted):
-    (found,) = RegressionDirection(lambda code: code.mean(1) @ planted + 3, samples=500).find(linear)
+    (found,) = RegressionDirection(lambda code: code.mean(1) @ planted + 3, samples=500, ridge=0).find(linear)
     assert angle(found.vector, planted.expand(4, -1)) < 0.01
     assert found.metadata["correlation"] == pytest.approx(1, abs=1e-4)
     rng = torch.Generator().manual_seed(1)
@@ -27,16 +28,17 @@ def test_linear_score_exactly(linear, angle, planted):
 
 
 def test_monotone_score(linear, angle, planted):
-    (found,) = RegressionDirection(lambda code: ((code.mean(1) - linear.offset) @ planted).tanh(), samples=40_000).find(
-        linear
+    finder = RegressionDirection(
+        lambda code: ((code.mean(1) - linear.offset) @ planted).tanh(), samples=40_000, ridge=0
     )
+    (found,) = finder.find(linear)
     assert angle(found.vector, planted.expand(4, -1)) < 1.5
     assert 0.9 < found.metadata["correlation"] < 0.99
 
 
 def test_nearer_than_the_svm_under_noise(linear, angle, planted):
     offs = []
-    for finder in (RegressionDirection, SVMDirection):
+    for finder in (partial(RegressionDirection, ridge=0), SVMDirection):
         rng = torch.Generator().manual_seed(5)
 
         def noisy(code, rng=rng):
@@ -44,6 +46,25 @@ def test_nearer_than_the_svm_under_noise(linear, angle, planted):
 
         offs.append(angle(finder(noisy, samples=40_000).find(linear)[0].vector, planted.expand(4, -1)))
     assert offs[0] < 0.5 * offs[1]
+
+
+def test_the_ridge_leans_to_where_codes_vary(linear, planted):
+    def score(code):
+        return code.mean(1) @ planted
+
+    found = [RegressionDirection(score, samples=4000, ridge=ridge).find(linear)[0] for ridge in (0.0, 1.0, 100.0)]
+    scales = [one.scale for one in found]
+    correlations = [one.metadata["correlation"] for one in found]
+    assert scales == sorted(scales)
+    assert scales[1] > 1.05 * scales[0]
+    assert 0.95 < correlations[1] < correlations[0]
+    assert correlations[2] < correlations[1]
+
+
+def test_a_ridge_is_a_number(linear):
+    for ridge in (-1.0, math.nan, math.inf):
+        with pytest.raises(InputError, match="ridge must be a number ≥ 0"):
+            RegressionDirection("yaw", ridge=ridge)
 
 
 def test_conditional_layers_and_seed(linear, planted):
