@@ -10,7 +10,7 @@ with read_base():
 
 generator = dict(type="PretrainedGenerator", path="zoo:teacher_64/generator.safetensors")
 face_model = dict(type="ProceduralFace", rows=97, columns=81, verbose=False)
-iterations = 2500
+iterations = 2000
 
 stages = ["fits", "mapper"]
 # The regressor alone reads the pictures: less true than the fitter, and many times as fast. For the fitter:
@@ -29,6 +29,7 @@ mapper = dict(
         type="CoefficientMapping",
         fits="{fits}",
         widths=(256, 256),
+        jitter=0.05,
         face_model=face_model,
         # as for the regressor: each in the unit of its points (%, mm, degrees)
         losses=dict(
@@ -45,7 +46,12 @@ mapper = dict(
     ),
     optim_wrapper=dict(
         constructor="OptimizerPerModule",
-        mapper=dict(optimizer=dict(type="AdamW", lr=2e-3, weight_decay=0.02), clip_grad=dict(max_norm=50.0)),
+        mapper=dict(
+            optimizer=dict(type="AdamW", lr=2e-3, weight_decay=0.02),
+            # the ten rows of a code are alike, and steps of their weights add up
+            rates={"face.0": 0.1, "albedo.0": 0.1},
+            clip_grad=dict(max_norm=50.0),
+        ),
     ),
     param_scheduler=dict(mapper=[dict(type="CosineAnnealingLR", T_max=iterations, by_epoch=False)]),
     train_cfg=dict(max_iters=iterations, val_interval=1000),

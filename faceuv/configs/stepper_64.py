@@ -32,7 +32,8 @@ stepper = dict(
         dtype="float16",
     ),
     optim_wrapper=dict(
-        constructor="OptimizerPerModule", stepper=dict(optimizer=dict(type="AdamW", lr=1e-3, weight_decay=0.02))
+        constructor="OptimizerPerModule",
+        stepper=dict(optimizer=dict(type="AdamW", lr=2e-3, weight_decay=0.02), rates={"network.0": 0.1}),
     ),
     param_scheduler=dict(stepper=[dict(type="CosineAnnealingLR", T_max=steps, by_epoch=False)]),
     train_cfg=dict(max_iters=steps, val_interval=steps),

@@ -20,6 +20,7 @@ from faceuv.registry import FACE_MODELS, MODELS
 from faceuv.structures import Coefficients
 
 FILE = "mapper.safetensors"
+POINTS = 100  # of the face, which stand for all in natural units: coefficients are smooth, and this is most of the work
 
 
 @MODELS.register_module()
@@ -35,6 +36,7 @@ class CoefficientMapping(BaseMethod):
             the others are those of :class:`~faceuv.models.natural_units.NaturalUnits`, if there is a ``face_model``.
         face_model: of the coefficients, for terms in natural units; a coarse one of the same kind trains the same.
         widths: hidden widths of both networks; the paper's by default.
+        jitter: deviation of normal noise on the training codes, in units of their own; it smooths what few fits teach.
         held_out: as of the data sets, see :class:`~faceuv.data.codes.CodeFits`.
         dtype: of the exported weights, ``"float32"`` or ``"float16"``.
     """
@@ -46,6 +48,7 @@ class CoefficientMapping(BaseMethod):
         *,
         face_model: FaceModel | Mapping[str, Any] | str | None = None,
         widths: Sequence[int] = PAPER_WIDTHS,
+        jitter: float = 0.0,
         held_out: int = 10,
         dtype: str = "float32",
     ) -> None:
@@ -55,11 +58,14 @@ class CoefficientMapping(BaseMethod):
         data = CodeFits(fits, split="train", held_out=held_out)
         self.mapper = CoefficientMapper(data.num_layers, data.code_dim, data.layout, widths=widths)
         self.mapper.set_statistics(data.codes, data.all_coefficients())
+        if not jitter >= 0:
+            raise InputError(f"jitter must be at least 0, got {jitter}")
+        self.jitter = jitter
         self.units: NaturalUnits | None = None
         if face_model is not None:
             model: FaceModel = FACE_MODELS.build(face_model)
             self.mapper.check_layout(model.layout)
-            self.units = NaturalUnits(model)
+            self.units = NaturalUnits(model, POINTS)
         self.dtype = weights_dtype(dtype)
         self.origin = {"fits": len(data), "run": data.metadata.get("run"), "seed": data.metadata.get("seed")}
 
@@ -67,9 +73,12 @@ class CoefficientMapping(BaseMethod):
         """One step of the mapper."""
         data = self.data_preprocessor(data, True)
         check_finite("coefficients of a batch", data["coefficients"])
+        code = data["code"]
+        if self.jitter:
+            code = code + self.jitter * self.mapper.code_scale * torch.randn_like(code)
 
         def terms() -> dict[str, Tensor]:
-            return self.losses(self._sides(self.mapper(data["code"]).data), self._sides(data["coefficients"]))
+            return self.losses(self._sides(self.mapper(code).data), self._sides(data["coefficients"]))
 
         return self.update(optim_wrapper["mapper"], terms)
 
