@@ -19,6 +19,7 @@ model.merge(
         ),
         discriminator=dict(size=size, channel_base=8192, channel_max=256),
         losses=dict(r1=dict(gamma=0.5), paired=None),
+        noise="random",
         discriminator_first=0,
     )
 )  # fmt: skip

@@ -27,6 +27,7 @@ model = dict(
         channel_max=128,
     ),
     losses=dict(image=dict(type="PyramidL1", levels=3, weight=10.0)),
+    noise="none",
     gains=dict(pose=8.0, framing=4.0, light=3.0, background=3.0, hair=3.0, beard=3.0, glasses=3.0, clothes=2.0),
 )
 optim_wrapper = dict(

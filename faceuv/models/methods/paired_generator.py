@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 from mmengine.dist import get_world_size
@@ -14,6 +14,7 @@ from faceuv.data.synthetic.seeds import FACTORS
 from faceuv.errors import InputError
 from faceuv.models.methods.base import BaseMethod
 from faceuv.models.stylegan2 import StyleGAN2Generator
+from faceuv.models.stylegan2.synthesis import Noise
 from faceuv.registry import GENERATORS, MODELS
 
 
@@ -33,14 +34,22 @@ class PairedGenerator(BaseMethod):
         losses: terms that compare images, ``loss({"image"}, {"image"})``.
         gains: factor of the synthetic scenes → how much louder than the others its numbers start in the mapping
             network. Three numbers for the pose among hundreds would be long in being heard.
+        noise: ``"none"`` trains without the noise inputs, whose strengths then stay zero.
     """
 
     images_seen: Tensor
 
     def __init__(
-        self, generator: Mapping[str, Any], losses: Mapping[str, Any], *, gains: Mapping[str, float] | None = None
+        self,
+        generator: Mapping[str, Any],
+        losses: Mapping[str, Any],
+        *,
+        gains: Mapping[str, float] | None = None,
+        noise: Literal["random", "none"] = "random",
     ) -> None:
         super().__init__(losses)
+        check_noise(noise)
+        self.noise: Noise = noise
         self.generator = cast(StyleGAN2Generator, GENERATORS.build(generator))
         if gains:
             _amplify(self.generator, gains)
@@ -51,7 +60,7 @@ class PairedGenerator(BaseMethod):
         latent, image = pairs(self.data_preprocessor(data, True), self.generator)
 
         def terms() -> dict[str, Tensor]:
-            return self.losses({"image": draw(self.generator, latent)}, {"image": image})
+            return self.losses({"image": draw(self.generator, latent, self.noise)}, {"image": image})
 
         logs = self.update(optim_wrapper["generator"], terms)
         self.images_seen += len(image) * get_world_size()
@@ -68,7 +77,7 @@ class PairedGenerator(BaseMethod):
     def forward(self, data: Any) -> list[dict[str, Tensor]]:
         """For metrics: each picture of the batch beside what the averaged generator draws for its latent."""
         latent, image = pairs(data, self.generator)
-        drawn = draw(cast(StyleGAN2Generator, self.averaged("generator")), latent).clamp(0, 1)
+        drawn = draw(cast(StyleGAN2Generator, self.averaged("generator")), latent, "fixed").clamp(0, 1)
         return [{"real": real, "fake": fake} for real, fake in zip(image, drawn)]
 
 
@@ -96,10 +105,16 @@ def pairs(data: Mapping[str, Any], generator: StyleGAN2Generator) -> tuple[Tenso
     return latent, image.float() / 255 if image.dtype == torch.uint8 else image
 
 
-def draw(generator: StyleGAN2Generator, latent: Tensor) -> Tensor:
-    """Images of latents in training: the mean code follows, the noise is fresh."""
+def check_noise(noise: str) -> None:
+    """Training draws fresh noise or none."""
+    if noise not in ("random", "none"):
+        raise InputError(f"noise must be 'random' or 'none' in training, got {noise!r}")
+
+
+def draw(generator: StyleGAN2Generator, latent: Tensor, noise: Noise) -> Tensor:
+    """Images of latents; in training the mean code follows."""
     w = generator.mapping(latent)
     if generator.training:
         generator.track_mean_code(w)
-    image: Tensor = generator.synthesis(generator.broadcast(w), noise="random" if generator.training else "fixed")
+    image: Tensor = generator.synthesis(generator.broadcast(w), noise=noise)
     return image

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 from mmengine.dist import all_reduce, get_world_size
@@ -14,7 +14,7 @@ from faceuv.data.augment import AdaptiveAugment
 from faceuv.errors import InputError
 from faceuv.losses import R1Penalty
 from faceuv.models.methods.base import BaseMethod, frozen
-from faceuv.models.methods.paired_generator import draw, pairs
+from faceuv.models.methods.paired_generator import check_noise, draw, pairs
 from faceuv.models.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator, mix
 from faceuv.registry import GENERATORS, MODELS
 
@@ -35,6 +35,7 @@ class StyleGAN2(BaseMethod):
             precision, on the images that the discriminator is shown, at its interval. ``paired`` (None by default)
             compares images: it holds a generator that :class:`~faceuv.models.methods.paired_generator.PairedGenerator`
             started to what it learned there; batches must then bring their latents.
+        noise: ``"none"`` trains without the noise inputs, whose strengths then stay what they are: zero at first.
         paired_interval: iterations between two steps on pairs.
         discriminator_first: images at the start that only the discriminator learns from; for a generator that is
             already good, which an untrained discriminator would lead astray.
@@ -55,6 +56,7 @@ class StyleGAN2(BaseMethod):
         style_mixing: float = 0.9,
         mirror: bool = True,
         augment: Mapping[str, Any] | None = None,
+        noise: Literal["random", "none"] = "random",
         paired_interval: int = 4,
         discriminator_first: int = 0,
     ) -> None:
@@ -76,7 +78,8 @@ class StyleGAN2(BaseMethod):
                 "expected a whole paired_interval ≥ 1 and discriminator_first ≥ 0 images, got"
                 f" {paired_interval!r} and {discriminator_first!r}"
             )
-        self.style_mixing, self.mirror = style_mixing, mirror
+        check_noise(noise)
+        self.style_mixing, self.mirror, self.noise = style_mixing, mirror, noise
         self.paired_interval, self.discriminator_first = paired_interval, discriminator_first
         self.augment = AdaptiveAugment(**augment) if augment is not None else None
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
@@ -128,7 +131,7 @@ class StyleGAN2(BaseMethod):
 
         def terms() -> dict[str, Tensor]:
             with torch.no_grad():
-                fake = self.generator.synthesis(self.codes(len(real)), noise="random")
+                fake = self.generator.synthesis(self.codes(len(real)), noise=self.noise)
             scores["fake"] = self.discriminator(self._shown(fake))
             scores["real"] = self.discriminator(self._shown(real))
             pred, target = {"scores": scores["fake"]}, {"scores": scores["real"]}
@@ -152,7 +155,7 @@ class StyleGAN2(BaseMethod):
 
     def _generator_step(self, count: int, optimizer: Any) -> dict[str, Tensor]:
         def terms() -> dict[str, Tensor]:
-            fake = self.generator.synthesis(self.codes(count), noise="random")
+            fake = self.generator.synthesis(self.codes(count), noise=self.noise)
             return {"generator": self.losses.term("generator", {"scores": self.discriminator(self._shown(fake))}, {})}
 
         with frozen(self.discriminator):
@@ -162,7 +165,11 @@ class StyleGAN2(BaseMethod):
         latent, image = pairs(self.data_preprocessor(data, True), self.generator)
 
         def terms() -> dict[str, Tensor]:
-            return {"paired": self.losses.term("paired", {"image": draw(self.generator, latent)}, {"image": image})}
+            return {
+                "paired": self.losses.term(
+                    "paired", {"image": draw(self.generator, latent, self.noise)}, {"image": image}
+                )
+            }
 
         return self.update(optimizer, terms)
 

@@ -154,6 +154,17 @@ class TestPairs:
     def test_bad_settings_are_refused(self):
         with pytest.raises(InputError, match="paired_interval ≥ 1"):
             self.paired(paired_interval=0)
+        with pytest.raises(InputError, match="'random' or 'none' in training, got 'fixed'"):
+            self.paired(noise="fixed")
+
+    @pytest.mark.parametrize(("noise", "still"), [("none", True), ("random", False)])
+    def test_without_noise_its_strengths_stay_zero(self, noise, still):
+        method, optimizers = self.paired(noise=noise)
+        for _ in range(2):
+            method.train_step(self.batch(), optimizers)
+        strengths = [p for name, p in method.generator.named_parameters() if name.endswith("noise_strength")]
+        assert strengths
+        assert all(float(p) == 0 for p in strengths) == still
 
 
 RECIPES = ("stylegan2_synthetic", "stylegan2_synthetic_start", "stylegan2_synthetic_128")
