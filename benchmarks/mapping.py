@@ -125,7 +125,10 @@ def strip(path: Path, codes: Tensor, stepper: YawStepper, generator: Any, regres
 
 
 def record(work_dir: Path, stage: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((work_dir / stage / "stage.json").read_text(encoding="utf-8"))
+    path = work_dir / stage / "stage.json"
+    if not path.is_file():
+        raise SystemExit(f"{path} does not exist; run: faceuv train configs/stepper_64.py --work-dir {work_dir}")
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
 
 

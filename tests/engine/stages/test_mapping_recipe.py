@@ -172,6 +172,8 @@ class TestBadInput:
             CoefficientMapping(trained / "fits", {})
         with pytest.raises(InputError, match=r"range_deg in 0 … 90, got 0.5 and 120"):
             YawStepping(trained / "fits", "m", "d", YAW_LOSS, range_deg=120)
+        with pytest.raises(InputError, match="jitter must be at least 0, got -1"):
+            CoefficientMapping(trained / "fits", LOSS, widths=[4], jitter=-1)
         with pytest.raises(InputError, match="kept as float32 or float16, got 'bfloat16'"):
             CoefficientMapping(trained / "fits", LOSS, widths=[4], dtype="bfloat16")
 
