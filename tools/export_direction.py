@@ -9,13 +9,14 @@ import argparse
 import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from faceuv.cli.console import console
 from faceuv.errors import AssetError, InputError
 from faceuv.models.directions import Direction
-from faceuv.zoo import FOLDER
+from faceuv.zoo import FOLDER, PREFIX
 from faceuv.zoo.cards import write_card
 
 FILE = "direction.safetensors"
@@ -39,9 +40,18 @@ def main() -> None:
     record = json.loads(record_file.read_text(encoding="utf-8"))
     if args.finder not in record["finders"]:
         raise InputError(f"{record_file} has no finder {args.finder!r}; it has {', '.join(record['finders'])}")
+    own, generator = record["finders"][args.finder], record["generator"]
+    for key in ("generator", "source", "judge"):
+        if not str(record.get(key, record["source"]).get("path", "")).startswith(PREFIX):
+            raise InputError(
+                f"the {key} was {_named(record.get(key, record['source']))}; a direction of the zoo is found with parts of"
+                " the zoo, so that anybody can find it again"
+            )
     folder = args.folder / args.entry
     direction = Direction.load(args.out / f"{args.score}_{args.finder}.safetensors")
-    direction.save(folder / FILE)
+    measured = {key: own[key] for key in ("correlation", "pooled_correlation")}
+    kept = {**direction.metadata, "generator": generator["path"], "measured": measured}  # what its test needs
+    replace(direction, metadata=kept).save(folder / FILE)
     shutil.copyfile(args.out / f"strip_{args.score}_{args.finder}.png", folder / "strip.png")
     shutil.copyfile(args.out / f"quality_{args.score}.png", folder / "quality.png")
     card = write_card(
