@@ -42,10 +42,11 @@ def main() -> None:
         raise InputError(f"{record_file} has no finder {args.finder!r}; it has {', '.join(record['finders'])}")
     own, generator = record["finders"][args.finder], record["generator"]
     for key in ("generator", "source", "judge"):
-        if not str(record.get(key, record["source"]).get("path", "")).startswith(PREFIX):
+        part = record.get(key, record["source"])
+        if not str(part.get("path", "")).startswith(PREFIX):
             raise InputError(
-                f"the {key} was {_named(record.get(key, record['source']))}; a direction of the zoo is found with parts of"
-                " the zoo, so that anybody can find it again"
+                f"the {key} was {_named(part)}; a direction of the zoo is found with parts of the zoo, so that anybody"
+                " can find it again"
             )
     folder = args.folder / args.entry
     direction = Direction.load(args.out / f"{args.score}_{args.finder}.safetensors")
