@@ -1,0 +1,67 @@
+"""StyleFaceUV at the paper's scale: 256², BFM 2009, an FFHQ teacher, LPIPS-VGG; stages up to the UV generator.
+
+Weights, ratios, rates and batch are the paper's. The number of epochs is ours, as are the running average and the
+momenta (StyleGAN2's). The discriminator sees renders over the teacher's image; ``uv.model.discriminator_sees=render``
+shows them over black, as the paper writes it.
+
+Ablations, one line each: ``--cfg-options``
+``uv.model.views="('original',)"`` · ``uv.model.mask=None`` · ``uv.model.uv_generator.displacement=False`` ·
+``uv.model.uv_generator.diffuse=False`` · ``uv.model.maps=own`` · ``uv.model.coefficients=predicted`` ·
+``uv.model.losses.photo.norm=length``
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from faceuv.configs.stepper_ffhq import *
+
+epochs = 15
+batch_size = 12
+rec = 10.0  # the reconstruction's weight beside the adversarial term
+percept = 0.2  # LPIPS's within the reconstruction
+
+stages = ["teacher", "fits", "mapper", "direction", "stepper", "uv"]
+uv = dict(
+    type="train",
+    model=dict(
+        type="StyleFaceUV",
+        teacher=generator,
+        mapper="{mapper}/mapper.safetensors",
+        stepper="{stepper}/stepper.safetensors",
+        face_model=face_model,
+        discriminator="550000.pt",  # the teacher's own
+        uv_generator=dict(size=256, displacement_scale=0.01, displacement_space="xyz"),
+        losses=dict(
+            photo=dict(type="PhotometricLoss", norm="squared", weight=rec),
+            percept=dict(type="LPIPS", weight=rec * percept),
+            adversarial=dict(type="GeneratorLogistic"),
+            discriminator=dict(type="DiscriminatorLogistic"),
+            r1=dict(type="R1Penalty", gamma=10.0, interval=16),
+        ),
+        views=("original", "symmetric"),
+        symmetric_weight=0.75,
+        coefficients="fitted",
+        maps="shared",
+        mask="splat",
+        mask_override=0.5,
+        discriminator_every=5,
+        discriminator_sees="pasted",
+    ),
+    optim_wrapper=dict(
+        constructor="OptimizerPerModule",
+        uv_generator=dict(optimizer=dict(type="Adam", lr=1e-3, betas=(0.0, 0.99))),
+        discriminator=dict(optimizer=dict(type="Adam", lr=1e-3, betas=(0.0, 0.99))),
+    ),
+    train_cfg=dict(max_iters=epochs * 36_000 // batch_size),
+    train_dataloader=dict(
+        batch_size=batch_size,
+        num_workers=0,
+        dataset=dict(type="CodeFits", folder="{fits}"),
+        sampler=dict(type="SeekableSampler"),
+        collate_fn=dict(type="default_collate"),
+    ),
+    custom_hooks=[
+        dict(type="GeneratorEMA", modules=["uv_generator"], half_life=10_000),
+        dict(type="ImageSheets", interval=1000, count=8, columns=1),
+    ],
+)
