@@ -11,8 +11,8 @@ with read_base():
 size = 64  # of the pictures and of the network's cut-outs
 batch_size = 32
 pictures = 12_800
-iterations = 4000  # 128,000 cut-outs seen
-warm_up, cool_down = 100, 800
+iterations = 2000  # 64,000 cut-outs seen
+warm_up, cool_down = 100, 500
 faces = dict(type="SyntheticFaces", size=size, seed=0)
 
 model = dict(
