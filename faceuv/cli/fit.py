@@ -31,7 +31,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="FILE",
         help="weights of the regressor that starts the fit; none starts from the mean face",
     )
-    parser.add_argument("--schedule", default="fast", help="fast, landmarks or published (default fast)")
+    parser.add_argument(
+        "--schedule",
+        default="fast",
+        help="fast, precise (landmarks by hand), landmarks (only them) or published; default fast",
+    )
     parser.add_argument(
         "--framing",
         choices=("pad", "crop", "align"),

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from faceuv.checks import check_floating, check_shape
 from faceuv.errors import InputError, did_you_mean
-from faceuv.fitting.gradient import Prediction
+from faceuv.fitting.gradient import Prediction, Scene
 from faceuv.fitting.landmarks.base import LandmarkDetector, Landmarks
 from faceuv.fitting.priors import likely
 from faceuv.fitting.schedules import SCHEDULES
@@ -19,7 +19,6 @@ from faceuv.fitting.steps import FitStep, Problem
 from faceuv.losses import PhotometricLoss
 from faceuv.models.faces.base import FaceModel
 from faceuv.registry import FACE_MODELS, FIT_STEPS, LANDMARK_DETECTORS, RENDERERS
-from faceuv.renderers import FaceRenderer
 from faceuv.renderers.base import Renderer
 from faceuv.structures import Coefficients
 
@@ -80,7 +79,8 @@ class Fitter(nn.Module):
         regressor: a module ``images → Coefficients`` that gives the first guess and, for the priors, the most likely
             face; None starts cold, from the mean face under an ordinary light.
         schedule: a name of :data:`~faceuv.fitting.schedules.SCHEDULES`, or a list of configs of fitting steps.
-        fit_model: a face model of the same layout, coarser, that stands in while fitting.
+        fit_model: a face model of the same layout, coarser, that stands in while fitting. Its landmarks count, so it
+            must be the one that the detector learned: a coarse mesh has them at vertices of its own.
         centre: what the priors pull to: ``"start"``, the first guess, or ``"mean"``, the mean face.
         worst_landmarks: a fit whose landmarks are farther off, in shares of the image's side, is not ok.
         chunk: pictures that are fitted at once; None chooses. The result does not depend on it.
@@ -185,9 +185,15 @@ class Fitter(nn.Module):
         errors = torch.full_like(x[:, :2], torch.nan)
         if len(rows):
             guess = self.start(images[rows])
-            centre = guess if self.centre == "start" else likely(model.layout, images)
+            guessed = self.regressor is not None and self.centre == "start"
             problem = Problem(
-                model, self.renderer, images[rows], landmarks.points[rows], None if mask is None else mask[rows], centre
+                model,
+                self.renderer,
+                images[rows],
+                landmarks.points[rows],
+                None if mask is None else mask[rows],
+                centre=guess if guessed else likely(model.layout, images),
+                guessed=guessed,
             )
             found = guess
             for step in self.steps:
@@ -210,7 +216,7 @@ class Fitter(nn.Module):
     def _errors(self, problem: Problem, x: Tensor, rows: Tensor) -> Tensor:
         """``(b, 2)``: landmarks in pixels, photometric."""
         height, width = problem.size
-        pred = Prediction(FaceRenderer(problem.face_model, self.renderer), x[rows], height, width)
+        pred = Prediction(Scene.of(problem.face_model, self.renderer), x[rows], height, width)
         apart = pred["landmarks"] * min(height, width) - problem.landmarks[rows]
         target = {"image": problem.images[rows]}
         if problem.mask is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -15,6 +17,7 @@ from faceuv.fitting.terms import group_columns
 from faceuv.models.faces.base import FaceModel
 from faceuv.registry import FIT_STEPS, LOSSES
 from faceuv.renderers import FaceRenderer
+from faceuv.renderers.base import Renderer
 from faceuv.structures import Coefficients, Render
 
 _BETAS, _TINY = (0.9, 0.999), 1e-8
@@ -77,12 +80,12 @@ class AdamStep(FitStep):
         best = torch.full_like(x[:, 0], torch.inf)
         since, taken = (torch.zeros(len(x), dtype=torch.int64, device=x.device) for _ in range(2))
         rows = torch.isfinite(x).all(1).nonzero()[:, 0]
-        drawing = FaceRenderer(problem.face_model, problem.renderer)
+        scene = Scene.of(problem.face_model, problem.renderer)
         targets = target_of(problem)
         for iteration in range(1, self.iterations + 1):
             if not len(rows):
                 break
-            loss, gradient = self._slope(drawing, targets, x[rows], rows)
+            loss, gradient = self._slope(scene, targets, x[rows], rows)
             lost = ~(torch.isfinite(loss) & torch.isfinite(gradient).all(1))
             x[rows[lost]] = torch.nan
             gradient, loss, rows = gradient[~lost], loss[~lost], rows[~lost]
@@ -99,15 +102,13 @@ class AdamStep(FitStep):
                 rows = rows[since[rows] < self.patience]
         return x, taken
 
-    def _slope(
-        self, drawing: FaceRenderer, targets: Mapping[str, Tensor], x: Tensor, rows: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def _slope(self, scene: Scene, targets: Mapping[str, Tensor], x: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Loss ``(b,)`` and gradient ``(b, N)``; an image's gradient does not depend on its company."""
         height, width = (int(side) for side in targets["image"].shape[2:])
         target = {name: value if name == "skin_mask" else value[rows] for name, value in targets.items()}
         with torch.enable_grad():
             x = x.detach().requires_grad_()
-            pred = Prediction(drawing, x, height, width)
+            pred = Prediction(scene, x, height, width)
             parts = [weight * loss.per_image(pred, target) for weight, loss in self.losses.values()]
             total = torch.stack(parts).sum(0)
             (gradient,) = torch.autograd.grad(total.sum(), x)
@@ -125,20 +126,34 @@ def target_of(problem: Problem) -> dict[str, Tensor]:
     return found if problem.mask is None else {**found, "mask": problem.mask}
 
 
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What all predictions of a face model share: how it is drawn, and its landmarks."""
+
+    drawing: FaceRenderer
+    landmarks: LinearPoints
+
+    @classmethod
+    def of(cls, model: FaceModel, renderer: Renderer) -> Scene:
+        """For a face model and its renderer."""
+        return cls(FaceRenderer(model, renderer), LinearPoints.of(model, model.landmarks))
+
+
 class Prediction(Mapping[str, Tensor]):
     """What losses may read of a fit, each made when it is first asked for: ``image``, ``mask`` (the rendered skin),
     ``landmarks`` in units of the image's shorter side, ``colours`` of the vertices, and each group of coefficients."""
 
-    def __init__(self, drawing: FaceRenderer, x: Tensor, height: int, width: int) -> None:
-        self._drawing, self._height, self._width = drawing, height, width
-        self._coefficients = Coefficients(x, drawing.face_model.layout)
+    def __init__(self, scene: Scene, x: Tensor, height: int, width: int) -> None:
+        self._scene, self._height, self._width = scene, height, width
+        model = scene.drawing.face_model
+        self._coefficients = Coefficients(x, model.layout)
         self._known: dict[str, Tensor] = {}
         self._makers: dict[str, Callable[[], Tensor]] = {
             "image": lambda: self._render().image,
-            "mask": lambda: skin_seen(drawing.face_model, self._render()),
+            "mask": lambda: skin_seen(model, self._render()),
             "landmarks": self._landmarks,
-            "colours": lambda: drawing.face_model.albedo(self._coefficients.albedo),
-            **{g: lambda g=g: self._coefficients.view(g) for g in self._coefficients.layout.groups},  # type: ignore[misc]
+            "colours": lambda: model.albedo(self._coefficients.albedo),
+            **{group: partial(self._coefficients.view, group) for group in model.layout.groups},
         }
         self._drawn: Render | None = None
 
@@ -155,13 +170,12 @@ class Prediction(Mapping[str, Tensor]):
 
     def _render(self) -> Render:
         if self._drawn is None:
-            self._drawn = self._drawing(self._coefficients, size=(self._height, self._width))
+            self._drawn = self._scene.drawing(self._coefficients, size=(self._height, self._width))
         return self._drawn
 
     def _landmarks(self) -> Tensor:
-        model, camera = self._drawing.face_model, self._drawing.renderer.camera
-        points = LinearPoints.of(model, model.landmarks)
-        posed = Posed.of(points, self._coefficients.data, model.layout)
+        posed = Posed.of(self._scene.landmarks, self._coefficients.data, self._coefficients.layout)
+        camera = self._scene.drawing.renderer.camera
         return posed.pixels(camera, self._height, self._width) / min(self._height, self._width)
 
 

@@ -22,9 +22,18 @@ from faceuv.renderers.base import Renderer
 RIGID = ("rotation", "translation")
 SHAPE = (*RIGID, "identity", "expression")
 ALL = (*SHAPE, "albedo", "lighting")
-# One coefficient is a standard deviation, a unit of light is far more than one: about 0.06.
-PRIOR: Mapping[str, float] = {"identity": 1e-3, "expression": 2e-3, "albedo": 1.5e-3, "lighting": 0.3}
+# 1e-3 over the variance: coefficients count standard deviations, light strays by about 0.08 from an average portrait's,
+# the regressor's angles by 0.02 radians and its distance by 0.15 dm.
+PRIOR: Mapping[str, float] = {
+    "identity": 1e-3,
+    "expression": 2e-3,
+    "albedo": 1.5e-3,
+    "lighting": 0.15,
+    "rotation": 2.0,
+    "translation": 0.05,
+}
 TINT = 3.0
+LANDMARKS = 30.0  # 1e-3 over the variance, and errors of a detector's 68 points go together: about seven count
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +43,7 @@ class Problem:
     images (B, 3, H, W)  in [0, 1];  landmarks (B, 68, 2)  pixels
     mask (B, 1, H, W)    which pixels count, or None for all
     centre (B or 1, N)   the most likely coefficients, before the picture is seen
+    guessed              whether the centre's pose is a guess from the picture; else pose has no prior
     """
 
     face_model: FaceModel
@@ -42,11 +52,18 @@ class Problem:
     landmarks: Tensor
     mask: Tensor | None
     centre: Tensor
+    guessed: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of the pictures."""
         return self.images.shape[2], self.images.shape[3]
+
+    def priors(self, weights: Mapping[str, float], groups: Sequence[str], tint: float) -> list[Term]:
+        """The priors of the groups that move, see :func:`~faceuv.fitting.priors.prior_terms`."""
+        known = groups if self.guessed else [group for group in groups if group not in RIGID]
+        chosen = {group: weight for group, weight in weights.items() if group in known}
+        return [*prior_terms(self.face_model.layout, chosen, self.centre, tint=tint)]
 
 
 class FitStep(ABC):
@@ -67,7 +84,7 @@ class LandmarkStep(FitStep):
         weight: of the landmarks' mean squared distance, in squared image sides.
         emphasis: how many times nose and mouth count.
         robust: distance, in image sides, from which on a landmark is distrusted; None: never.
-        prior: group → weight of its squared distance from the most likely value.
+        prior: group → weight of its squared distance from the most likely value; pose has one only after a regressor.
         iterations, tolerance: at most so many; an image is done when a step gains less than that share.
     """
 
@@ -75,7 +92,7 @@ class LandmarkStep(FitStep):
         self,
         groups: Sequence[str] = SHAPE,
         *,
-        weight: float = 1000.0,
+        weight: float = LANDMARKS,
         emphasis: float = 1.0,
         robust: float | None = 0.02,
         prior: Mapping[str, float] = PRIOR,
@@ -95,8 +112,7 @@ class LandmarkStep(FitStep):
 
     def run(self, problem: Problem, x: Tensor) -> tuple[Tensor, Tensor]:
         layout = problem.face_model.layout
-        moving = {group: weight for group, weight in self.prior.items() if group in self.groups}
-        terms = [self.term(problem), *prior_terms(layout, moving, problem.centre, tint=0)]
+        terms = [self.term(problem), *problem.priors(self.prior, self.groups, tint=0)]
         columns = group_columns(layout, self.groups).to(x.device)
         found = minimise(terms, x, columns, iterations=self.iterations, tolerance=self.tolerance)
         return _lost_rows_as_nan(found), found.iterations
@@ -138,7 +154,7 @@ class SurfaceStep(FitStep):
         if not outliers or min(outliers) <= 0:
             raise InputError(f"outliers are colour differences > 0, one per round, got {outliers}")
         self.groups, self.weight, self.outliers, self.samples = tuple(groups), weight, tuple(outliers), samples
-        self.blur, self.landmarks = blur, LandmarkStep(**{"weight": 1000.0, **(landmarks or {})})  # type: ignore[arg-type]
+        self.blur, self.landmarks = blur, LandmarkStep(**(landmarks or {}))  # type: ignore[arg-type]
         self.prior, self.tint, self.iterations, self.tolerance = dict(prior), tint, iterations, tolerance
         self._chosen: tuple[FaceModel, SurfaceSamples] | None = None
 
@@ -148,7 +164,7 @@ class SurfaceStep(FitStep):
             self._samples(problem.face_model), problem.renderer, self._seen_through(problem.images), problem.mask,
             weight=self.weight, outlier=self.outliers[0],
         )  # fmt: skip
-        priors = prior_terms(layout, self.prior, problem.centre, tint=self.tint)
+        priors = problem.priors(self.prior, self.groups, self.tint)
         terms: list[Term] = [self.landmarks.term(problem), surface, *priors]
         columns = group_columns(layout, self.groups).to(x.device)
         iterations = torch.zeros(len(x), dtype=torch.int64, device=x.device)
