@@ -6,6 +6,7 @@ from faceuv.losses.coefficients import AlbedoVariance, CoefficientPenalty
 from faceuv.losses.distance import MeanDistance
 from faceuv.losses.gradient_penalty import R1Penalty
 from faceuv.losses.landmark import LandmarkLoss, landmark_weights
+from faceuv.losses.maps import MapPenalty
 from faceuv.losses.perceptual import LPIPS, DiscriminatorPerceptual, Perceptual
 from faceuv.losses.photometric import PhotometricLoss, rounded_length, saturating
 from faceuv.losses.pyramid import PyramidL1
@@ -19,6 +20,7 @@ __all__ = [
     "DiscriminatorPerceptual",
     "GeneratorLogistic",
     "LandmarkLoss",
+    "MapPenalty",
     "MeanDistance",
     "Perceptual",
     "PhotometricLoss",
