@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from faceuv import zoo
 from faceuv.data.cached import CachedImages
-from faceuv.data.cutouts import cut, mirror_points, points_in, random_frames
+from faceuv.data.cutouts import cut, points_in, random_frames
 from faceuv.data.no_face import no_face
 from faceuv.data.perturb import perturb
 from faceuv.data.synthetic import SyntheticFaces
@@ -237,20 +237,18 @@ def sheet(path: Path, detector: LandmarkDetector, faces: Faces) -> None:
 @torch.no_grad()
 def on_generator(detector: LandmarkDetector, path: Path, count: int, picture: Path | None) -> dict[str, str]:
     """What can be said of pictures whose truth is unknown: how many faces are found, how much the points move when the
-    picture is mirrored or shifted, and how far they are from those of the coefficients that the regressor reads."""
+    picture is shifted, and how far they are from those of the coefficients that the regressor reads."""
     generator = load_generator(path).eval()
     latents = [generator.sample_latents(1, generator=torch.Generator().manual_seed(seed)) for seed in range(count)]
     images = torch.cat([generator(part).clamp(0, 1) for part in torch.cat(latents).split(32)])
     side = images.shape[3]
     found = detector.detect(images)
     scale = interocular_distance(found.points).clamp_min(0.1 * side)  # of a profile it says little
-    flipped = detector.detect(images.flip(3)).points * (2 / side) - 1
     step = side // 16
     moved = detector.detect(images.roll(step, 3)).points - found.points.new_tensor([step, 0.0])
     regressor = load_regressor(zoo.path("regressor", "weights.safetensors"))
     read, _ = LandmarkTruth(ProceduralFace(rows=97, columns=81))(regressor(images), side)
     others = {
-        "mirrored pictures": (mirror_points(flipped) + 1) * (side / 2),
         f"pictures shifted by {step} pixels": moved,
         "the landmarks of the regressor's coefficients": read,
     }
@@ -258,6 +256,8 @@ def on_generator(detector: LandmarkDetector, path: Path, count: int, picture: Pa
         save_png(picture, contact_sheet(list(drawn(images, found)[:48]), columns=12))
     rows = {"found": f"{100 * float(found.found.float().mean()):.1f} % of {count} pictures"}
     for name, points in others.items():
+        if not bool(found.found.any()):
+            break
         errors = landmark_errors(points, found.points, scale)[found.found].mean(1)
         rows[f"against {name}"] = f"median {float(errors.median()):.2f} %, mean {float(errors.mean()):.2f} %"
     return rows
