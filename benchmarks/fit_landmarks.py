@@ -20,6 +20,7 @@ from faceuv.data.synthetic import SyntheticFaces
 from faceuv.fitting.fitter import steps_of
 from faceuv.fitting.landmarks.truth import LandmarkTruth
 from faceuv.fitting.priors import likely
+from faceuv.fitting.solver import Term
 from faceuv.fitting.steps import RIGID, SHAPE, FitStep, Problem
 from faceuv.fitting.terms import LandmarkTerm, PriorTerm
 from faceuv.models.faces.procedural import ProceduralFace
@@ -49,7 +50,7 @@ def main() -> None:
     centre = likely(model.layout, points)
     blank = points.new_zeros(len(points), 3, SIZE, SIZE)
     problem = Problem(model, RENDERERS.build("torch"), blank, points, None, centre)
-    terms = [
+    terms: list[Term] = [
         LandmarkTerm(model, problem.renderer.camera, points, SIZE, SIZE, weight=WEIGHT, emphasis=1.0, robust=None),
         PriorTerm(model.layout, PRIOR, centre),
     ]

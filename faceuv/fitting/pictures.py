@@ -16,6 +16,8 @@ from faceuv.fitting.landmarks.base import Landmarks
 from faceuv.fitting.landmarks.precomputed import PrecomputedLandmarks
 from faceuv.structures import Coefficients
 
+_ROUNDS = 2  # of framing a face by its landmarks: found small or tilted, they are rough; found in the square, good
+
 
 @dataclass(frozen=True, eq=False)
 class PictureFit:
@@ -109,7 +111,8 @@ def _fit_group(
     if framed:
         landmarks = _detect(fitter, framed, size)
         if framing == "align":
-            framed, landmarks = _align(fitter, framed, landmarks, size)
+            for _ in range(_ROUNDS):
+                framed, landmarks = _align(fitter, framed, landmarks, size)
         images = torch.stack([item.image for item in framed])
         mask = torch.stack([item.mask for item in framed])
         fit = fitter.fit(images, landmarks, mask=mask).to("cpu")
