@@ -21,9 +21,10 @@ from faceuv.cli.console import console
 from faceuv.engine import load_config, load_weights, read_checkpoint
 from faceuv.evaluation import DiscriminatorFeatures, frechet_distance, kernel_distance
 from faceuv.export import contact_sheet, save_png
+from faceuv.models.regressor import load_regressor
 from faceuv.models.stylegan2 import StyleGAN2Generator, load_discriminator, load_generator, save_network
 from faceuv.registry import DATASETS, GENERATORS, MODELS
-from faceuv.zoo import FOLDER
+from faceuv.zoo import FOLDER, locate
 from faceuv.zoo.cards import write_card
 
 LIMIT_MB = 20
@@ -78,6 +79,7 @@ def main() -> None:
             f"Distances to held-out faces (seed {args.seed}), {args.count:,} images each": distances(
                 config.val_evaluator["features"], drawn, trained, held_out
             ),
+            "Poses that the zoo's regressor reads, standard deviations": poses(drawn, held_out),
         },
         "Trained by `faceuv` on pictures that `faceuv` draws; no data and no weights of others. Made by"
         f" `tools/export_teacher.py`.\n\nSamples, nothing chosen:\n\n![samples](samples.png)\n\nThe same at truncation"
@@ -136,6 +138,18 @@ def distances(features: Mapping[str, Any], drawn: Tensor, trained: Tensor, held_
         found[f"Fréchet, {network.space}: {name}"] = frechet_distance(side, sides[2])
         found[f"kernel, {network.space}: {name}"] = kernel_distance(side, sides[2], subset_size=min(1000, len(side)))[0]
     return found
+
+
+@torch.no_grad()
+def poses(drawn: Tensor, held_out: Tensor) -> dict[str, str]:
+    """Spread of the three angles in samples and in drawn faces: whether the teacher turns heads as the data does."""
+    regressor = load_regressor(locate("zoo:regressor/weights.safetensors"))
+    spread = {}
+    for name, side in (("samples", drawn), ("held-out faces", held_out)):
+        rotation = torch.cat([regressor(part).rotation for part in side.split(BATCH)])
+        pitch, yaw, roll = rotation.rad2deg().std(0).tolist()
+        spread[name] = f"yaw {yaw:.1f}°, pitch {pitch:.1f}°, roll {roll:.1f}°"
+    return spread
 
 
 def logged(runs: Sequence[Path]) -> list[list[dict[str, float]]]:

@@ -14,6 +14,7 @@ from faceuv.data.synthetic.seeds import FACTORS
 from faceuv.errors import InputError
 from faceuv.models.methods.base import BaseMethod
 from faceuv.models.stylegan2 import StyleGAN2Generator
+from faceuv.models.stylegan2.layers import EqualizedLinear
 from faceuv.models.stylegan2.synthesis import Noise
 from faceuv.registry import GENERATORS, MODELS
 
@@ -85,7 +86,7 @@ class PairedGenerator(BaseMethod):
 def _amplify(generator: StyleGAN2Generator, gains: Mapping[str, float]) -> None:
     if unknown := sorted(set(gains) - set(FACTORS)):
         raise InputError(f"gains: scenes have no factors {unknown}; they have {', '.join(FACTORS)}")
-    first = generator.mapping.layers[0].weight
+    first = cast(EqualizedLinear, generator.mapping.layers[0]).weight
     if (came := first.shape[1]) != (wanted := sum(FACTORS.values())):
         raise InputError(f"gains are for latents that are scenes, latent_dim={wanted}; this generator has {came}")
     each = torch.cat([torch.full((width,), float(gains.get(name, 1.0))) for name, width in FACTORS.items()])
