@@ -14,15 +14,12 @@ from faceuv.models.mappers import load_mapper, load_stepper
 from faceuv.models.regressor import load_regressor
 from faceuv.models.stylegan2 import load_generator
 
-pytestmark = pytest.mark.skipif(
-    not {"teacher_64", "mapper_64", "stepper_64"} <= set(zoo.entries()), reason="the zoo has no mapper_64 yet"
-)
 CODES, SEED = 48, 77
-# Bounds in degrees; from a half-trained teacher with 4,000 fits, to be tightened when the weights are shipped.
-MEDIAN_YAW = 1.5  # F3D against the regressor on pictures
+# Bounds in degrees, with margin above what the cards say.
+MEDIAN_YAW = 1.2  # F3D against the regressor on pictures
 TURNED = 3.0  # mean |yaw read by F3D − wanted|
-SEEN = 6.0  # mean |yaw seen by the regressor − wanted|
-SYMMETRIC = 3.0  # mean |yaw of the symmetric view + own yaw|, both by F3D
+SEEN = 4.5  # mean |yaw seen by the regressor − wanted|
+SYMMETRIC = 1.6  # mean |yaw of the symmetric view + own yaw|, both by F3D
 
 
 @pytest.fixture(scope="module")
