@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal, cast
 
 import torch
@@ -15,7 +16,7 @@ from faceuv.errors import InputError
 from faceuv.losses import R1Penalty
 from faceuv.models.methods.base import BaseMethod, frozen
 from faceuv.models.methods.paired_generator import check_noise, draw, pairs
-from faceuv.models.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator, mix
+from faceuv.models.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator, mix, save_network
 from faceuv.registry import GENERATORS, MODELS
 
 TERMS = ("generator", "discriminator", "r1", "paired")
@@ -184,6 +185,14 @@ class StyleGAN2(BaseMethod):
         """``samples``, and the same latents ``truncated`` to 0.7, of the averaged generator."""
         seeds = list(range(count))
         return {"samples": self.generate(seeds), "truncated": self.generate(seeds, truncation=0.7)}
+
+    def export(self, folder: Path) -> list[str]:
+        """Write what later stages read: the averaged generator and the discriminator."""
+        generator = cast(StyleGAN2Generator, self.averaged("generator"))
+        metadata = {"images_seen": int(self.images_seen)}
+        for name, network in (("generator", generator), ("discriminator", self.discriminator)):
+            save_network(folder / f"{name}.safetensors", network, metadata=metadata)
+        return ["generator.safetensors", "discriminator.safetensors"]
 
     def forward(self, data: Any) -> list[dict[str, Tensor]]:
         """For metrics of distributions: each real image of the batch beside a generated one."""

@@ -10,6 +10,7 @@ from mmengine.optim import OptimWrapperDict
 from faceuv.engine.compat.configs import load_config
 from faceuv.engine.compat.optim import OptimWrapper
 from faceuv.errors import InputError
+from faceuv.models.stylegan2 import load_discriminator, load_generator
 from faceuv.registry import METRICS, MODELS
 
 ROOT = Path(__file__).parents[3]
@@ -119,6 +120,17 @@ class TestBadInput:
         method, optimizers = build()
         with pytest.raises(InputError, match=r"real images must have shape \(B, 3, 8, 8\)"):
             method.train_step({"image": torch.zeros(2, 3, 16, 16)}, optimizers)
+
+
+def test_what_is_exported_draws_the_same(tmp_path):
+    method, optimizers = build()
+    method.train_step(batch(), optimizers)
+    method.eval()
+    assert method.export(tmp_path) == ["generator.safetensors", "discriminator.safetensors"]
+    z = torch.randn(2, 8)
+    torch.testing.assert_close(load_generator(tmp_path / "generator.safetensors")(z), method.generator(z))
+    scores = load_discriminator(tmp_path / "discriminator.safetensors", size=8)(torch.ones(2, 3, 8, 8))
+    torch.testing.assert_close(scores, method.discriminator(torch.ones(2, 3, 8, 8)))
 
 
 class TestPairs:
