@@ -46,6 +46,7 @@ from faceuv.structures import Coefficients
 from faceuv.zoo.cards import write_card
 
 ENTRY, FILE = "landmarks", "weights.safetensors"
+TEACHER = "teacher_64"
 SIZE = 128
 VALIDATION_SEED, HELD_OUT_SEED = 1, 2
 YAWS = ((0, 15), (15, 30), (30, 45), (45, 65))
@@ -307,6 +308,9 @@ def main() -> None:
         f" {torch.get_num_threads()} CPU thread(s)",
         "measured on": f"{args.faces} held-out synthetic faces of {SIZE}² (seed {HELD_OUT_SEED})",
         **measured(path, faces),
+        f"On pictures of the zoo's {TEACHER}, whose truth nobody knows": on_generator(
+            detector, zoo.path(TEACHER, "generator.safetensors"), args.faces, None
+        ),
     }
     for name, value in facts.items():
         print(f"{name}: {value}" if not isinstance(value, dict) else f"\n{name}")

@@ -229,8 +229,8 @@ def test_fits_are_joined(fit):
         ({"schedule": [{"type": "SurfaceStep", "outliers": ()}]}, "outliers are colour differences > 0"),
         ({"schedule": [{"type": "AdamStep", "losses": {}}]}, "AdamStep needs at least one loss"),
         (
-            {"schedule": [{"type": "AdamStep", "losses": {"g": {"type": "R1Penalty"}}}]},
-            "R1Penalty has no per_image",
+            {"schedule": [{"type": "AdamStep", "losses": {"g": {"type": "PyramidL1"}}}]},
+            "PyramidL1 has no per_image",
         ),
     ],
 )
