@@ -8,54 +8,73 @@ from typing import Any
 
 from mmengine.hooks import Hook
 
+from faceuv.artefacts import load_tensors
 from faceuv.engine.checkpoint_hook import resumable
 from faceuv.engine.compat.checkpoints import load_weights, read_checkpoint
 from faceuv.engine.compat.distributed import unwrapped
 from faceuv.errors import AssetError, InputError
 from faceuv.registry import HOOKS
+from faceuv.zoo import PREFIX, locate
 
 
 @HOOKS.register_module()
 class WarmStart(Hook):
     """Before the first iteration, load sub-modules from a checkpoint; a run that is resumed keeps its own.
 
-    Config: ``dict(type="WarmStart", source="work_dirs/start", modules=dict(generator="ema.generator"))``.
+    Config: ``dict(type="WarmStart", source="work_dirs/start", modules=dict(generator="ema.generator"))``, or without a
+    source ``modules=dict(generator="zoo:teacher_64/generator.safetensors")``.
 
     Args:
         source: a checkpoint, or the work dir of a run, whose newest checkpoint is taken.
-        modules: sub-module of the method → where its weights are in the checkpoint. They must fit exactly.
+        modules: sub-module of the method → where its weights are in the checkpoint, or a file of its own
+            (``.safetensors``, ``zoo:…``). They must fit exactly.
     """
 
     priority = "HIGH"  # before GeneratorEMA copies what it averages
 
-    def __init__(self, source: str | Path, modules: Mapping[str, str]) -> None:
+    def __init__(self, source: str | Path | None = None, *, modules: Mapping[str, str]) -> None:
         if not modules:
             raise InputError('WarmStart needs modules=dict(name="where.in.the.checkpoint")')
-        self.source, self.modules = Path(source), dict(modules)
+        inside = [place for place in modules.values() if not _is_file(place)]
+        if (source is None) == bool(inside):
+            raise InputError(
+                f"WarmStart needs a source for what lies in a checkpoint, and only for that: source={source!r},"
+                f" modules {dict(modules)}"
+            )
+        self.source, self.modules = None if source is None else Path(source), dict(modules)
 
     def before_train(self, runner: Any) -> None:
         """Load, unless a checkpoint of this very run was."""
         if runner._has_loaded:
             return
-        path = self._checkpoint()
-        weights, model = read_checkpoint(path)["state_dict"], unwrapped(runner.model)
+        model = unwrapped(runner.model)
+        path = None if self.source is None else _checkpoint(self.source)
+        weights = {} if path is None else read_checkpoint(path)["state_dict"]
         children = dict(model.named_children())
         for name, place in self.modules.items():
             if name not in children:
                 raise InputError(f"WarmStart: {type(model).__name__} has no {name!r}; it has {', '.join(children)}")
-            own = {
-                key.removeprefix(f"{place}."): value for key, value in weights.items() if key.startswith(f"{place}.")
-            }
+            if _is_file(place):
+                file = str(locate(place))
+                own = {key: value.float() for key, value in load_tensors(file)[0].items()}
+            else:
+                file = f"{path} [{place}]"
+                own = {k.removeprefix(f"{place}."): v for k, v in weights.items() if k.startswith(f"{place}.")}
             if not own:
                 tops = sorted({".".join(key.split(".")[:2]) for key in weights})
                 raise AssetError(f"WarmStart: {path} has nothing under {place!r}; it has {', '.join(tops[:12])}")
-            load_weights(children[name], own, f"{path} [{place}]")
-        runner.logger.info(f"started from {path}: {', '.join(self.modules)}")
+            load_weights(children[name], own, file)
+            runner.logger.info(f"started {name} from {file}")
 
-    def _checkpoint(self) -> Path:
-        if not self.source.is_dir():
-            return self.source  # read_checkpoint says it if there is none
-        found = resumable(self.source)
-        if not found:
-            raise AssetError(f"WarmStart: {self.source} has no checkpoint; train what belongs there first")
-        return found[0]
+
+def _is_file(place: str) -> bool:
+    return place.startswith(PREFIX) or place.endswith(".safetensors")
+
+
+def _checkpoint(source: Path) -> Path:
+    if not source.is_dir():
+        return source  # read_checkpoint says it if there is none
+    found = resumable(source)
+    if not found:
+        raise AssetError(f"WarmStart: {source} has no checkpoint; train what belongs there first")
+    return found[0]

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from faceuv.artefacts import save_tensors
 from faceuv.engine.warm_start import WarmStart
 from faceuv.errors import AssetError, InputError
 from faceuv.registry import OPTIM_WRAPPER_CONSTRUCTORS
@@ -32,7 +33,7 @@ def test_it_loads_the_named_modules_of_the_newest_checkpoint(tmp_path):
     checkpoint(tmp_path, Method(), "iter_1.pth")
     checkpoint(tmp_path, source)
     critic = method.critic.weight.detach().clone()
-    WarmStart(tmp_path, {"generator": "ema.generator"}).before_train(runner(method))
+    WarmStart(tmp_path, modules={"generator": "ema.generator"}).before_train(runner(method))
     assert torch.equal(method.generator[0].weight, source.generator[0].weight)
     assert torch.equal(method.critic.weight, critic)
 
@@ -40,7 +41,7 @@ def test_it_loads_the_named_modules_of_the_newest_checkpoint(tmp_path):
 def test_a_resumed_run_keeps_its_own(tmp_path):
     method = Method()
     before = method.generator[0].weight.detach().clone()
-    WarmStart(tmp_path / "gone", {"generator": "ema.generator"}).before_train(runner(method, loaded=True))
+    WarmStart(tmp_path / "gone", modules={"generator": "ema.generator"}).before_train(runner(method, loaded=True))
     assert torch.equal(method.generator[0].weight, before)
 
 
@@ -56,12 +57,31 @@ def test_a_resumed_run_keeps_its_own(tmp_path):
 def test_what_does_not_fit_is_named(tmp_path, modules, error, message):
     path = checkpoint(tmp_path, Method())
     with pytest.raises(error, match=message):
-        WarmStart(path, modules).before_train(runner(Method()))
+        WarmStart(path, modules=modules).before_train(runner(Method()))
+
+
+def test_it_loads_files_of_one_network(tmp_path):
+    source, method = Method(), Method()
+    save_tensors(tmp_path / "critic.safetensors", {k: v.half() for k, v in source.critic.state_dict().items()}, {})
+    generator = method.generator[0].weight.detach().clone()
+    WarmStart(modules={"critic": str(tmp_path / "critic.safetensors")}).before_train(runner(method))
+    assert torch.equal(method.critic.weight, source.critic.weight.half().float())
+    assert torch.equal(method.generator[0].weight, generator)
+    with pytest.raises(AssetError, match="does not fit"):
+        WarmStart(modules={"generator": str(tmp_path / "critic.safetensors")}).before_train(runner(Method()))
+
+
+@pytest.mark.parametrize(
+    ("source", "place"), [(None, "ema.generator"), ("start", "zoo:teacher_64/generator.safetensors")]
+)
+def test_a_source_is_for_checkpoints(source, place):
+    with pytest.raises(InputError, match="needs a source for what lies in a checkpoint"):
+        WarmStart(source, modules={"generator": place})
 
 
 def test_a_folder_without_checkpoints_is_named(tmp_path):
     with pytest.raises(AssetError, match="has no checkpoint; train"):
-        WarmStart(tmp_path, {"generator": "ema.generator"}).before_train(runner(Method()))
+        WarmStart(tmp_path, modules={"generator": "ema.generator"}).before_train(runner(Method()))
 
 
 class TestRates:
