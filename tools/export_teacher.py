@@ -174,8 +174,9 @@ def earlier(runs: Sequence[Path]) -> int:
     count = 0
     for run in runs:
         newest = max(run.glob("iter_*.pth"), key=lambda path: path.stat().st_mtime, default=None)
-        if newest is not None and "images_seen" in (state := read_checkpoint(newest)["state_dict"]):
-            count += 0 if "discriminator.steps" in state or "steps" in state else int(state["images_seen"])
+        state = {} if newest is None else read_checkpoint(newest)["state_dict"]
+        if "images_seen" in state and "steps" not in state:  # StyleGAN2 counts its steps, too
+            count += int(state["images_seen"])
     return count
 
 

@@ -7,27 +7,15 @@ then ``faceuv train stylegan2_synthetic``, the adversarial game, which goes on f
 from mmengine.config import read_base
 
 with read_base():
-    from faceuv.configs.base.runtime import *
+    from faceuv.configs.base.synthetic_64 import *
 
-size = 64
-batch_size = 8
-pictures = 12_288
 r1_interval = 16
 # A step of R1 every 16 iterations is one more step of the discriminator's optimiser: it runs a little slower for it.
 lazy = r1_interval / (r1_interval + 1)
 
 model = dict(
     type="StyleGAN2",
-    generator=dict(
-        type="StyleGAN2Generator",
-        size=size,
-        latent_dim=383,
-        code_dim=128,
-        mapping_depth=4,
-        mapping_rate=1.0,
-        channel_base=2048,
-        channel_max=128,
-    ),
+    generator=generator,
     discriminator=dict(type="StyleGAN2Discriminator", size=size, channel_base=1024, channel_max=128),
     losses=dict(
         generator=dict(type="GeneratorLogistic"),
@@ -46,29 +34,7 @@ optim_wrapper = dict(
     discriminator=dict(optimizer=dict(type="Adam", lr=2.5e-3 * lazy, betas=(0.0, 0.99**lazy))),
 )
 train_cfg = dict(max_iters=40_000, val_interval=2000)  # 320,000 images
-faces = dict(type="SyntheticFaces", size=size)
-train_dataloader = dict(
-    batch_size=batch_size,
-    num_workers=0,
-    dataset=dict(type="CachedImages", dataset=dict(faces, seed=0), length=pictures, workers=2, facts=("latent",)),
-    sampler=dict(type="SeekableSampler"),
-    collate_fn=dict(type="default_collate"),
-)
-# Held out: the faces of another seed. A full validation set takes minutes to draw, once.
-val_cfg = dict()
-val_dataloader = dict(
-    batch_size=32,
-    num_workers=0,
-    dataset=dict(type="CachedImages", dataset=dict(faces, seed=1), length=1024, workers=2),
-    sampler=dict(type="DefaultSampler", shuffle=False),
-    collate_fn=dict(type="default_collate"),
-)
-val_evaluator = dict(
-    type="FrechetDistance",
-    features=dict(type="DiscriminatorFeatures", network=dict(type="StyleGAN2Discriminator", size=size,
-                  channel_base=1024, channel_max=64), seed=0),
-)  # fmt: skip
-test_cfg, test_dataloader, test_evaluator = val_cfg, val_dataloader, val_evaluator
+train_dataloader.merge(dict(dataset=dict(length=12_288)))
 
 default_hooks.merge(
     dict(
