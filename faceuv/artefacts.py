@@ -6,17 +6,20 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from faceuv.errors import AssetError
 from faceuv.version import __version__
 
 _METADATA_KEY = "faceuv"
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @contextmanager
@@ -95,3 +98,25 @@ def load_tensors(path: str | Path, *, kind: str | None = None) -> tuple[dict[str
     if kind is not None and metadata.get("kind") != kind:
         raise AssetError(f"{path} holds {metadata.get('kind', 'no faceuv metadata')!r}, expected {kind!r}")
     return tensors, metadata
+
+
+def check_storable(path: str | Path, tensors: Mapping[str, Tensor], dtype: torch.dtype) -> None:
+    """Refuse weights that hold NaN, or that are beyond the range of the precision they were brought to."""
+    broken = [name for name, value in tensors.items() if not bool(torch.isfinite(value).all())]
+    if broken:
+        raise AssetError(f"{path}: not written: {', '.join(broken[:3])} hold NaN or values beyond {dtype}")
+
+
+def fill_network(path: str | Path, network: Network, tensors: Mapping[str, Tensor]) -> Network:
+    """Set the weights of a network that the settings of ``path`` built, in its own precision; frozen, for evaluation.
+
+    A tensor that is missing or of another shape is an error that names it.
+    """
+    own = network.state_dict()
+    for name, value in own.items():
+        if name not in tensors:
+            raise AssetError(f"{path}: the tensor {name} is missing")
+        if tensors[name].shape != value.shape:
+            raise AssetError(f"{path}: {name} must have shape {tuple(value.shape)}, found {tuple(tensors[name].shape)}")
+    network.load_state_dict({name: tensors[name].to(value.dtype) for name, value in own.items()})
+    return network.eval().requires_grad_(False)

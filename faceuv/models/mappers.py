@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from faceuv.artefacts import load_tensors, save_tensors
+from faceuv.artefacts import fill_network, load_tensors, save_tensors
 from faceuv.checks import check_finite, check_floating, check_shape
 from faceuv.errors import AssetError, InputError
 from faceuv.models.directions.base import Direction
@@ -337,12 +337,7 @@ def _save(path: str | Path, network: Any, kind: str, dtype: torch.dtype, metadat
 
 def _load(path: str | Path, kind: str, cls: Any, generator: _Codes | None) -> Any:
     tensors, metadata = load_tensors(path, kind=kind)
-    network = cls(**metadata["settings"])
-    for name, value in network.state_dict().items():
-        found = tuple(tensors[name].shape) if name in tensors else "nothing"
-        if found != tuple(value.shape):
-            raise AssetError(f"{path}: {name} must have shape {tuple(value.shape)}, found {found}; save it anew")
-    network.load_state_dict({name: tensors[name].float() for name in network.state_dict()})
+    network = fill_network(path, cls(**metadata["settings"]), tensors)
     if generator is not None:
         network.check_fits(generator)
-    return network.eval().requires_grad_(False)
+    return network

@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from faceuv.artefacts import load_tensors, save_tensors
+from faceuv.artefacts import check_storable, fill_network, load_tensors, save_tensors
 from faceuv.checks import check_floating, check_shape
-from faceuv.errors import AssetError, InputError
+from faceuv.errors import InputError
 from faceuv.registry import MODELS
 from faceuv.structures import CoefficientLayout, Coefficients
 
@@ -160,21 +160,11 @@ def save_regressor(
     """
     tensors = {name: value.detach().cpu().contiguous() for name, value in regressor.state_dict().items()}
     tensors = {name: value.to(dtype) if value.ndim > 1 else value for name, value in tensors.items()}
-    broken = [name for name, value in tensors.items() if not bool(torch.isfinite(value).all())]
-    if broken:
-        raise AssetError(f"{path}: not written: {', '.join(broken[:3])} hold NaN or values beyond {dtype}")
+    check_storable(path, tensors, dtype)
     return save_tensors(path, tensors, {**(metadata or {}), "kind": KIND, "settings": regressor.settings()})
 
 
 def load_regressor(path: str | Path) -> CoefficientRegressor:
     """The regressor of a file of :func:`save_regressor`, in evaluation mode, without gradients of its weights."""
     tensors, metadata = load_tensors(path, kind=KIND)
-    regressor = CoefficientRegressor(**metadata["settings"])
-    own = regressor.state_dict()
-    for name, value in own.items():
-        if name not in tensors:
-            raise AssetError(f"{path}: the tensor {name} is missing")
-        if tensors[name].shape != value.shape:
-            raise AssetError(f"{path}: {name} must have shape {tuple(value.shape)}, found {tuple(tensors[name].shape)}")
-    regressor.load_state_dict({name: tensors[name].to(value.dtype) for name, value in own.items()})
-    return regressor.eval().requires_grad_(False)
+    return fill_network(path, CoefficientRegressor(**metadata["settings"]), tensors)

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import torch
 
-from faceuv.artefacts import load_tensors, save_tensors
+from faceuv.artefacts import check_storable, fill_network, load_tensors, save_tensors
 from faceuv.errors import AssetError
 from faceuv.models.stylegan2 import nvidia_tensorflow, nvidia_torch, rosinality
 from faceuv.models.stylegan2.discriminator import StyleGAN2Discriminator
@@ -87,9 +87,7 @@ def save_network(
         metadata: anything else to keep: data, images seen, licence.
     """
     tensors = {name: value.detach().to("cpu", dtype).contiguous() for name, value in network.state_dict().items()}
-    broken = [name for name, value in tensors.items() if not bool(torch.isfinite(value).all())]
-    if broken:
-        raise AssetError(f"{path}: not written: {', '.join(broken[:3])} hold NaN or values beyond {dtype}")
+    check_storable(path, tensors, dtype)
     kept = {"kind": KINDS[type(network)], "settings": network.settings(), "dtype": str(dtype).removeprefix("torch.")}
     return save_tensors(path, tensors, {**(metadata or {}), **kept})
 
@@ -159,12 +157,4 @@ def _load_ours(path: Path, cls: type[Network]) -> Network:
     tensors, metadata = load_tensors(path, kind=KINDS[cls])
     settings = dict(metadata["settings"])
     settings["channels"] = {int(key): value for key, value in settings["channels"].items()}
-    network = cls(**settings)
-    own = network.state_dict()
-    for name, value in own.items():
-        if name not in tensors:
-            raise AssetError(f"{path}: the tensor {name} is missing")
-        if tensors[name].shape != value.shape:
-            raise AssetError(f"{path}: {name} must have shape {tuple(value.shape)}, found {tuple(tensors[name].shape)}")
-    network.load_state_dict({name: tensors[name].float() for name in own})
-    return network.eval().requires_grad_(False)
+    return fill_network(path, cls(**settings), tensors)
