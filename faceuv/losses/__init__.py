@@ -4,6 +4,7 @@ from faceuv.losses.adversarial import DiscriminatorLogistic, GeneratorLogistic
 from faceuv.losses.base import entry
 from faceuv.losses.coefficients import AlbedoVariance, CoefficientPenalty
 from faceuv.losses.distance import MeanDistance
+from faceuv.losses.features import FeatureMatching
 from faceuv.losses.gradient_penalty import R1Penalty
 from faceuv.losses.landmark import LandmarkLoss, landmark_weights
 from faceuv.losses.maps import MapPenalty
@@ -18,6 +19,7 @@ __all__ = [
     "CoefficientPenalty",
     "DiscriminatorLogistic",
     "DiscriminatorPerceptual",
+    "FeatureMatching",
     "GeneratorLogistic",
     "LandmarkLoss",
     "MapPenalty",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -19,7 +19,8 @@ from faceuv.models.methods.paired_generator import check_noise, draw, pairs
 from faceuv.models.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator, mix, save_network
 from faceuv.registry import GENERATORS, MODELS
 
-TERMS = ("generator", "discriminator", "r1", "paired")
+PAIRED = ("paired", "matched")
+TERMS = ("generator", "discriminator", "r1", *PAIRED)
 
 
 @MODELS.register_module()
@@ -33,11 +34,12 @@ class StyleGAN2(BaseMethod):
         generator: config of a :class:`~faceuv.models.stylegan2.StyleGAN2Generator`.
         discriminator: config of a :class:`~faceuv.models.stylegan2.StyleGAN2Discriminator` of the same size.
         losses: ``generator``, ``discriminator`` and, unless None, ``r1``. R1 has an optimiser step of its own, in full
-            precision, on the images that the discriminator is shown, at its interval. ``paired`` (None by default)
-            compares images: it holds a generator that :class:`~faceuv.models.methods.paired_generator.PairedGenerator`
-            started to what it learned there; batches must then bring their latents.
+            precision, on the images that the discriminator is shown, at its interval. ``paired`` and ``matched``
+            (None by default) hold the generator to the pictures of known latents, which batches must then bring:
+            ``paired`` compares the images, ``matched`` what the discriminator sees in them, ``features``.
         noise: ``"none"`` trains without the noise inputs, whose strengths then stay what they are: zero at first.
-        paired_interval: iterations between two steps on pairs.
+        paired_interval: of so many iterations, one takes the latents of the batch's own pictures for the generator's
+            step, and adds the terms on pairs to it.
         discriminator_first: images at the start that only the discriminator learns from; for a generator that is
             already good, which an untrained discriminator would lead astray.
         style_mixing: share of the generated images whose coarse and fine rows come from different latents.
@@ -87,16 +89,17 @@ class StyleGAN2(BaseMethod):
         self.register_buffer("images_seen", torch.zeros((), dtype=torch.int64))
 
     def train_step(self, data: Any, optim_wrapper: Any) -> dict[str, Tensor]:
-        """One step of the discriminator, its R1 step when due, one step of the generator, one on pairs when due."""
+        """One step of the discriminator, its R1 step when due, one step of the generator, on pairs when due."""
         real = self.real_images(data)
         logs = self._discriminator_step(real, optim_wrapper["discriminator"])
         r1 = cast("R1Penalty | None", dict(self.losses.terms).get("r1"))
         if r1 is not None and r1.due(int(self.steps)):
             logs |= self.update(optim_wrapper["discriminator"], lambda: self._r1(real))
         if int(self.images_seen) >= self.discriminator_first:
-            logs |= self._generator_step(len(real), optim_wrapper["generator"])
-            if "paired" in self.losses.terms and int(self.steps) % self.paired_interval == 0:
-                logs |= self._paired_step(data, optim_wrapper["generator"])
+            paired = any(name in self.losses.terms for name in PAIRED) and int(self.steps) % self.paired_interval == 0
+            step = self._paired_step(data) if paired else self._generator_step(len(real))
+            with frozen(self.discriminator):
+                logs |= self.update(optim_wrapper["generator"], step)
         self.steps += 1
         self.images_seen += len(real) * get_world_size()
         return logs
@@ -154,25 +157,32 @@ class StyleGAN2(BaseMethod):
             scores = self.discriminator(image, raw=True)
             return {"r1": self.losses.term("r1", {}, {"image": image, "scores": scores})}
 
-    def _generator_step(self, count: int, optimizer: Any) -> dict[str, Tensor]:
+    def _generator_step(self, count: int) -> Callable[[], dict[str, Tensor]]:
         def terms() -> dict[str, Tensor]:
             fake = self.generator.synthesis(self.codes(count), noise=self.noise)
             return {"generator": self.losses.term("generator", {"scores": self.discriminator(self._shown(fake))}, {})}
 
-        with frozen(self.discriminator):
-            return self.update(optimizer, terms)
+        return terms
 
-    def _paired_step(self, data: Any, optimizer: Any) -> dict[str, Tensor]:
+    def _paired_step(self, data: Any) -> Callable[[], dict[str, Tensor]]:
         latent, image = pairs(self.data_preprocessor(data, True), self.generator)
 
         def terms() -> dict[str, Tensor]:
-            return {
-                "paired": self.losses.term(
-                    "paired", {"image": draw(self.generator, latent, self.noise)}, {"image": image}
-                )
+            fake = draw(self.generator, latent, self.noise)
+            pred: dict[str, Any] = {"image": fake}
+            target: dict[str, Any] = {"image": image}
+            if "matched" in self.losses.terms:  # on the pictures themselves, whatever augmentation the scores see
+                pred["features"] = self.discriminator.features(fake)
+                with torch.no_grad():
+                    target["features"] = self.discriminator.features(image)
+            shared = "features" in pred and self.augment is None
+            scores = self.discriminator.judge(pred["features"]) if shared else self.discriminator(self._shown(fake))
+            logs = {"generator": self.losses.term("generator", {"scores": scores}, {})}
+            return logs | {
+                name: self.losses.term(name, pred, target) for name in PAIRED if name in self.losses.terms
             }
 
-        return self.update(optimizer, terms)
+        return terms
 
     @torch.no_grad()
     def generate(self, seeds: Tensor | list[int], *, truncation: float = 1.0) -> Tensor:

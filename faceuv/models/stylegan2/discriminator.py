@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -108,7 +108,11 @@ class StyleGAN2Discriminator(nn.Module):
         R1 is a gradient with respect to the input: in [0, 1] units it is twice, and its square four times, the one in
         the units of the papers. Take it on ``raw`` images to keep their γ.
         """
-        x = self.features(image, raw=raw)[-1]
+        return self.judge(self.features(image, raw=raw))
+
+    def judge(self, features: Sequence[Tensor]) -> Tensor:
+        """Scores ``(B, 1)`` of images whose :meth:`features` are at hand."""
+        x = features[-1]
         with full_precision(x):
             x = minibatch_deviation(x.to(self.score.weight.dtype), self.group)
             x = self.final_linear(self.final_conv(x).flatten(1))
