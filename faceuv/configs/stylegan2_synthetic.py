@@ -21,7 +21,7 @@ model = dict(
         generator=dict(type="GeneratorLogistic"),
         discriminator=dict(type="DiscriminatorLogistic"),
         r1=dict(type="R1Penalty", gamma=0.2, interval=r1_interval),
-        # One without the other is not enough: colour differences hardly notice a closed eye, which the discriminator does.
+        # colour differences alone hardly notice a closed eye; the discriminator does
         paired=dict(type="PyramidL1", levels=3, weight=15.0),
         matched=dict(type="FeatureMatching", smallest=8, weight=4.0),
     ),

@@ -178,9 +178,7 @@ class StyleGAN2(BaseMethod):
             shared = "features" in pred and self.augment is None
             scores = self.discriminator.judge(pred["features"]) if shared else self.discriminator(self._shown(fake))
             logs = {"generator": self.losses.term("generator", {"scores": scores}, {})}
-            return logs | {
-                name: self.losses.term(name, pred, target) for name in PAIRED if name in self.losses.terms
-            }
+            return logs | {name: self.losses.term(name, pred, target) for name in PAIRED if name in self.losses.terms}
 
         return terms
 

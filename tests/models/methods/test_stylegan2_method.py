@@ -147,6 +147,36 @@ class TestPairs:
         logs = [method.train_step(self.batch(), optimizers) for _ in range(4)]
         assert ["paired" in log for log in logs] == [True, False, False, True]
 
+    def test_what_the_discriminator_sees_is_matched_without_training_it(self):
+        method, optimizers = self.paired(paired_interval=1)
+        matched = {"type": "FeatureMatching", "smallest": 4, "weight": 2.0}
+        method.losses = type(method.losses)({**CONFIG["losses"], "matched": matched})
+        critic = None
+        judge = method.discriminator.features
+
+        def watched(image, **options):
+            nonlocal critic
+            critic = weights(method.discriminator)
+            return judge(image, **options)
+
+        method.discriminator.features = watched
+        logs = method.train_step(self.batch(), optimizers)
+        assert logs["matched"] > 0
+        assert torch.equal(weights(method.discriminator), critic)  # its own step came before
+
+    def test_augmentation_is_for_the_scores_alone(self):
+        method, optimizers = self.paired(paired_interval=1, augment={"strength": 0.8})
+        matched = {"type": "FeatureMatching", "smallest": 4, "weight": 2.0}
+        method.losses = type(method.losses)({**CONFIG["losses"], "matched": matched})
+        read = []
+        judge = method.discriminator.features
+        method.discriminator.features = lambda image, **options: read.append(image.detach()) or judge(image, **options)
+        data = self.batch()
+        method.train_step(data, optimizers)
+        fake, truth, shown = read[-3:]
+        assert torch.equal(truth, data["image"].float() / 255)
+        assert not torch.equal(fake, shown)
+
     def test_the_discriminator_goes_first(self):
         method, optimizers = self.paired(discriminator_first=8)
         start, critic = weights(method.generator), weights(method.discriminator)
