@@ -90,12 +90,13 @@ def contact_sheet(
         sheet.paste(Image.fromarray(picture), (left, top))
         if labels is not None:
             font = ImageFont.load_default(text_size)
-            text = _shorten(labels[k], width, font)
+            text = shorten(labels[k], width, font)
             draw.text((left + width / 2, top + height + caption / 2), text, fill=ink, font=font, anchor="mm")
     return torch.from_numpy(np.array(sheet)).permute(2, 0, 1).float() / 255
 
 
-def _shorten(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+def shorten(text: str, width: float, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    """``text`` as it is if it is at most ``width`` pixels wide, else its beginning and an ellipsis."""
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(text + "…") > width:
