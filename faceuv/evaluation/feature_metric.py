@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -33,6 +33,19 @@ def check_features(name: str, features: Tensor, shape: tuple[str | int, str | in
     return sizes
 
 
+@torch.no_grad()
+def features_of(images: Iterable[Tensor], features: nn.Module) -> Iterator[Tensor]:
+    """The features ``(B, C)`` of batches of images ``(B, 3, H, W)`` in [0, 1], batch by batch, each checked."""
+    number = 0
+    for batch in images:
+        rows = features.to(batch.device)(batch)
+        check_features(f"features of the images {number} …", rows, (len(batch), "C"))
+        number += len(batch)
+        yield rows
+    if number == 0:
+        raise InputError("there are no images whose features could be compared")
+
+
 @dataclass
 class _Part(Generic[Kept]):
     """What one process knows of each side: how many samples, the last one's features, and the rest in some form."""
@@ -52,6 +65,8 @@ class FeatureMetric(BaseMetric, Generic[Kept]):
     Args:
         features: config of a module ``image (B, 3, H, W) in [0, 1] → (B, C)`` with the attribute ``space``, a name for
             its feature space: ``dict(type="DiscriminatorFeatures", …)``, ``dict(type="InceptionFeatures")``.
+        real, fake: which of a sample's pictures are compared, for methods that give several. The results of
+            ``fake="fake_random_yaw"`` end with ``_random_yaw``.
         collect_device: ``"gpu"`` gathers over the process group, whatever its devices; ``"cpu"`` through files in a
             folder that all processes share.
         prefix: before the names of the results.
@@ -59,8 +74,18 @@ class FeatureMetric(BaseMetric, Generic[Kept]):
 
     default_prefix = ""  # the names tell enough
 
-    def __init__(self, features: Mapping[str, Any], *, collect_device: str = "gpu", prefix: str | None = None) -> None:
+    def __init__(
+        self,
+        features: Mapping[str, Any],
+        *,
+        real: str = "real",
+        fake: str = "fake",
+        collect_device: str = "gpu",
+        prefix: str | None = None,
+    ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
+        self.keys = dict(zip(SIDES, (real, fake)))
+        self.ending = fake.removeprefix("fake") if fake.startswith("fake") else f"_{fake}"
         self.features: nn.Module = MODELS.build(features)
         self.features.eval()
         self.space = getattr(self.features, "space", None)
@@ -74,7 +99,7 @@ class FeatureMetric(BaseMetric, Generic[Kept]):
 
     def name(self, measure: str, inception: str) -> str:
         """What a result is called: ``inception`` only in the feature space of that name."""
-        return inception if self.space == INCEPTION else f"{measure}_{self.space}"
+        return (inception if self.space == INCEPTION else f"{measure}_{self.space}") + self.ending
 
     @abstractmethod
     def add(self, kept: Kept | None, features: Tensor) -> Kept:
@@ -91,15 +116,16 @@ class FeatureMetric(BaseMetric, Generic[Kept]):
     @torch.no_grad()
     def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Tensor]]) -> None:
         """Features of the real and the generated image of each sample."""
-        lacking = [side for side in SIDES if any(side not in sample for sample in data_samples)]
+        lacking = [key for key in self.keys.values() if any(key not in sample for sample in data_samples)]
         if lacking:
+            wanted = ", ".join(f"{key}=(3, H, W)" for key in self.keys.values())
             raise InputError(
-                f"{type(self).__name__} reads samples dict(real=(3, H, W), fake=(3, H, W)) of the model's forward; they"
+                f"{type(self).__name__} reads samples dict({wanted}) of the model's forward; they"
                 f" lack {' and '.join(lacking)}, and have {sorted(data_samples[0])}"
             )
         part = self._part
-        for side in SIDES:
-            images = torch.stack([sample[side] for sample in data_samples])
+        for side, key in self.keys.items():
+            images = torch.stack([sample[key] for sample in data_samples])
             rows = self.features.to(images.device)(images)
             check_features(f"features of the {side} images", rows, (len(images), "C"))
             # The newest row waits: it may turn out to be a sampler's repetition.

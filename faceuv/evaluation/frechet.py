@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import reduce
 from operator import add
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from faceuv.errors import InputError
-from faceuv.evaluation.feature_metric import FeatureMetric, check_features
+from faceuv.evaluation.feature_metric import FeatureMetric, check_features, features_of
 from faceuv.evaluation.moments import Moments
 from faceuv.registry import METRICS
 
@@ -36,6 +37,28 @@ def frechet_distance_of_moments(first: Moments, second: Moments) -> float:
     return max(float((first.mean - second.mean).square().sum() + spread), 0.0)
 
 
+def feature_moments(images: Iterable[Tensor], features: nn.Module) -> Moments:
+    """The moments of the features of batches of images ``(B, 3, H, W)`` in [0, 1], one batch in memory at a time.
+
+    Those of several processes are added: ``reduce(add, parts)``.
+    """
+    parts = (Moments.of(rows) for rows in features_of(images, features))
+    return reduce(add, parts)
+
+
+def frechet_distance_of(
+    first: Iterable[Tensor] | Moments, second: Iterable[Tensor] | Moments, features: nn.Module
+) -> float:
+    """The Fréchet distance of two streams of batches of images ``(B, 3, H, W)`` in [0, 1], in a feature space.
+
+    Args:
+        first, second: batches; or the :func:`feature_moments` of a set that is compared with several others.
+        features: ``image → (B, C)``, :class:`~faceuv.evaluation.features.DiscriminatorFeatures` for instance.
+    """
+    moments = [side if isinstance(side, Moments) else feature_moments(side, features) for side in (first, second)]
+    return frechet_distance_of_moments(*moments)
+
+
 def _root(moments: Moments) -> Tensor:
     """A ``(C, rank)`` with covariance = A·Aᵀ."""
     values, vectors = torch.linalg.eigh(moments.covariance)
@@ -52,7 +75,7 @@ class FrechetDistance(FeatureMetric[Moments]):
     so memory does not grow with the number of samples.
 
     Args:
-        features, collect_device, prefix: see :class:`~faceuv.evaluation.feature_metric.FeatureMetric`.
+        features, real, fake, collect_device, prefix: see :class:`~faceuv.evaluation.feature_metric.FeatureMetric`.
     """
 
     def add(self, kept: Moments | None, features: Tensor) -> Moments:

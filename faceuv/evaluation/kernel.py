@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 from mmengine.dist import get_world_size
 from mmengine.logging import print_log
-from torch import Tensor
+from torch import Tensor, nn
 
 from faceuv.errors import InputError
-from faceuv.evaluation.feature_metric import FeatureMetric, check_features
+from faceuv.evaluation.feature_metric import FeatureMetric, check_features, features_of
 from faceuv.registry import METRICS
 
 
@@ -65,6 +65,21 @@ def kernel_distance(
     return float(result.mean()), float(result.std(unbiased=False))
 
 
+def kernel_distance_of(
+    first: Iterable[Tensor],
+    second: Iterable[Tensor],
+    features: nn.Module,
+    *,
+    subsets: int = 100,
+    subset_size: int = 1000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """:func:`kernel_distance` of two streams of batches of images ``(B, 3, H, W)`` in [0, 1], in the space of
+    ``features``; their features are kept, 4·C bytes for each image."""
+    sides = [torch.cat([rows.cpu() for rows in features_of(images, features)]) for images in (first, second)]
+    return kernel_distance(sides[0], sides[1], subsets=subsets, subset_size=subset_size, seed=seed)
+
+
 def _check_subsets(subsets: int, subset_size: int) -> None:
     if subsets < 1 or subset_size < 2:
         raise InputError(f"subsets must be ≥ 1 and subset_size ≥ 2, got {subsets} and {subset_size}")
@@ -78,7 +93,7 @@ class KernelDistance(FeatureMetric[list[Tensor]]):
     deviation over subsets, and ``…_samples`` beside it. Unlike the Fréchet distance it has no bias with few samples.
 
     Args:
-        features, collect_device, prefix: see :class:`~faceuv.evaluation.feature_metric.FeatureMetric`.
+        features, real, fake, collect_device, prefix: see :class:`~faceuv.evaluation.feature_metric.FeatureMetric`.
         subsets, subset_size, seed: of the draw, see :func:`kernel_distance`.
         limit: the features of the first ``limit`` samples of the data set are kept in memory, 4·C bytes for each image,
             and the rest is left out, which the log says. Each process keeps its share.
@@ -92,10 +107,12 @@ class KernelDistance(FeatureMetric[list[Tensor]]):
         subset_size: int = 1000,
         seed: int = 0,
         limit: int = 50_000,
+        real: str = "real",
+        fake: str = "fake",
         collect_device: str = "gpu",
         prefix: str | None = None,
     ) -> None:
-        super().__init__(features, collect_device=collect_device, prefix=prefix)
+        super().__init__(features, real=real, fake=fake, collect_device=collect_device, prefix=prefix)
         _check_subsets(subsets, subset_size)
         if limit < subset_size:
             raise InputError(f"limit must be at least subset_size, got {limit} and {subset_size}")

@@ -1,4 +1,4 @@
-"""How truly a stepper turns faces."""
+"""How truly faces are turned: asked angles against those that a judge reads."""
 
 from __future__ import annotations
 
@@ -10,8 +10,40 @@ import torch
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
+from faceuv.checks import check_shape
 from faceuv.errors import InputError
 from faceuv.registry import METRICS
+
+DEGREES = 180 / math.pi
+
+
+def angle_errors_deg(read: Tensor, wanted: Tensor) -> Tensor:
+    """|read − wanted| of angles in radians, any shape, in degrees, the shorter way round."""
+    check_shape("wanted angles", wanted, tuple(read.shape))
+    away = (read - wanted) * DEGREES
+    return (torch.remainder(away + 180, 360) - 180).abs()
+
+
+def turning_errors(read: Tensor, wanted: Tensor) -> dict[str, float]:
+    """How truly N faces were turned to K angles, ``read (N, K)`` and ``wanted (N, K)`` or ``(K,)`` in radians.
+
+    ============ ==================================================================================
+    ``deg``      mean error in degrees
+    ``deg_p95``  its 95th percentile
+    ``deg_at_a`` mean error at one wanted angle, where all faces were turned to the same
+    ``slope``    degrees read per degree wanted: below 1, faces turn too little; needs two angles
+    ============ ==================================================================================
+    """
+    check_shape("angles read", read, ("N", "K"))
+    wide = wanted.expand(len(read), -1) if wanted.ndim == 1 else wanted
+    errors = angle_errors_deg(read, wide)
+    found = {"deg": float(errors.mean()), "deg_p95": float(errors.flatten().quantile(0.95))}
+    if bool((wide == wide[0]).all()):
+        found |= {f"deg_at_{angle:+.0f}": float(e) for angle, e in zip((wide[0] * DEGREES).tolist(), errors.mean(0))}
+    centred = wide - wide.mean()
+    if bool((centred != 0).any()):
+        found["slope"] = float((centred * read).sum() / centred.square().sum())
+    return found
 
 
 @METRICS.register_module()
@@ -42,21 +74,14 @@ class YawErrors(BaseMetric):
         if not results:
             raise InputError("YawErrors got no samples; the validation data are empty")
         all_of = {name: torch.stack([row[name] for row in results]) for name in results[0]}
-        wanted, angles = all_of["wanted"], all_of["wanted"][0] * (180 / math.pi)
         found: dict[str, float] = {}
         for label, side in (("yaw", "read"), ("seen", "seen")):
-            if side not in all_of:
-                continue
-            errors = (all_of[side] - wanted).abs() * (180 / math.pi)
-            found[f"{label}_deg"] = float(errors.mean())
-            found[f"{label}_deg_p95"] = float(errors.flatten().quantile(0.95))
-            for k, angle in enumerate(angles.tolist()):
-                found[f"{label}_deg_at_{angle:+.0f}"] = float(errors[:, k].mean())
-            if side == "seen":
-                centred = wanted - wanted.mean()
-                found["seen_slope"] = float((centred * all_of[side]).sum() / centred.square().sum())
-        symmetric = (all_of["mirrored"] + all_of["own"]).abs() * (180 / math.pi)
-        found["symmetric_deg"] = float(symmetric.mean())
+            if side in all_of:
+                turned = turning_errors(all_of[side], all_of["wanted"])
+                if side == "read":  # it is trained to follow F3D: the slope says nothing that the errors do not
+                    turned.pop("slope", None)
+                found |= {f"{label}_{name}": value for name, value in turned.items()}
+        found["symmetric_deg"] = float(angle_errors_deg(all_of["mirrored"], -all_of["own"]).mean())
         found["return_sigma"] = float(all_of["return"].mean())
         found["step_sigma_p99"] = float(all_of["steps"].abs().flatten().quantile(0.99))
         return {**found, "samples": float(len(results))}
