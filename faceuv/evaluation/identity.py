@@ -86,9 +86,10 @@ class IdentitySimilarity(BaseMetric):
     """How alike the person of the render and of the picture are to a network: the mean cosine of its features.
 
     Samples are ``dict(real (3, H, W), fake (3, H, W), mask)`` as ``StyleFaceUV`` gives them, with
-    ``landmarks (68, 2)`` of the render where the network aligns faces. Logged are ``<name>``, the render against the
-    teacher's picture; of a symmetric view ``<name>_symmetric`` likewise, and ``<name>_across``, the symmetric render
-    against the original one. ``<name>`` is ``regressor_identity`` or ``arcface_…``.
+    ``landmarks (68, 2)`` of the render where the network aligns faces, and the same of other views. Logged are
+    ``<name>``, the render against the teacher's picture from the same side, ``<name>_symmetric`` and so on likewise,
+    and ``<name>_across_symmetric``: the render from that side against the one from the original side. ``<name>`` is
+    ``regressor_identity`` or ``arcface_…``.
 
     Args:
         features: config of the network: ``dict(type="RegressorIdentity")``, ``dict(type="ArcFaceIdentity", …)``.
@@ -123,8 +124,8 @@ class IdentitySimilarity(BaseMetric):
                 judge = self.features.to(images.device) if isinstance(self.features, nn.Module) else self.features
                 seen[f"{side}{ending}"] = judge(images, landmarks)
             found[f"{name}{ending}"] = similarity(seen[f"real{ending}"], seen[f"fake{ending}"])
-        if "fake_symmetric" in seen:
-            found[f"{name}_across"] = similarity(seen["fake"], seen["fake_symmetric"])
+            if ending:
+                found[f"{name}_across{ending}"] = similarity(seen["fake"], seen[f"fake{ending}"])
         self.results += [{key: float(value[k]) for key, value in found.items()} for k in range(len(data_samples))]
 
     def _landmarks(self, data_samples: Sequence[Mapping[str, Tensor]], ending: str) -> Tensor | None:

@@ -13,8 +13,8 @@ from faceuv.errors import InputError
 from faceuv.evaluation.masked import check_pair, masked_mean, mean_of_known
 from faceuv.registry import LOSSES, METRICS
 
-VIEWS = {"": "original", "_symmetric": "symmetric"}
-"""Ending of a sample's keys, and of the results' names → the view."""
+ENDINGS = ("", "_symmetric", "_random_yaw")
+"""Of a sample's keys and of the results' names, for the views that a method may give."""
 _LEAST_ERROR = 1e-10  # of squares: a PSNR of 100 dB, far beyond 8 bits
 _WINDOW = 11  # pixels of the Gaussian window, of σ 1.5, as SSIM is defined
 
@@ -75,10 +75,10 @@ def reconstruction_errors(
 class Reconstruction(BaseMetric):
     """Renders against the pictures they were made after, where the render is: L1, PSNR, SSIM, perceptual distances.
 
-    Samples are ``dict(real (3, H, W), fake (3, H, W), mask (1, H, W))`` as ``StyleFaceUV`` gives them; of a symmetric
-    view ``real_symmetric``, ``fake_symmetric``, ``mask_symmetric``. Logged are ``l1``, ``psnr`` (dB), ``ssim`` and the
-    names of ``losses``, means over the images, and with ``_symmetric`` those of the symmetric view;
-    ``reconstruction_samples`` is how many images there were.
+    Samples are ``dict(real (3, H, W), fake (3, H, W), mask (1, H, W))`` as ``StyleFaceUV`` gives them; of other views
+    ``real_symmetric``, ``fake_symmetric``, ``mask_symmetric``, and the same with ``_random_yaw``. Logged are ``l1``,
+    ``psnr`` (dB), ``ssim`` and the names of ``losses``, means over the images, with the view's ending;
+    ``reconstruction_samples`` is how many faces there were.
 
     Args:
         losses: name → config of a loss with ``per_image``, ``dict(lpips=dict(type="LPIPS"))``; a weight is not applied.
@@ -126,11 +126,11 @@ class Reconstruction(BaseMetric):
 
 
 def view_endings(data_samples: Sequence[Mapping[str, Tensor]], owner: str) -> list[str]:
-    """The endings of :data:`VIEWS` that samples have pictures for; the original view is always among them."""
+    """The :data:`ENDINGS` of the views that samples have pictures of; the original view is always among them."""
     first = data_samples[0]
     if not {"real", "fake", "mask"} <= set(first):
         raise InputError(
             f"{owner} reads samples dict(real (3, H, W), fake (3, H, W), mask (1, H, W)) of the model's forward; they"
             f" have {', '.join(sorted(first))}"
         )
-    return [ending for ending in VIEWS if f"real{ending}" in first]
+    return [ending for ending in ENDINGS if f"real{ending}" in first]

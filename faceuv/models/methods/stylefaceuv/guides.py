@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,11 +27,13 @@ class Targets:
     codes         ``(V·B, L, D)``
     coefficients  ``(V·B, N)``
     images        ``(V·B, 3, S, S)`` of the teacher, in [0, 1]
+    views         their V names
     """
 
     codes: Tensor
     coefficients: Coefficients
     images: Tensor
+    views: tuple[str, ...] = VIEWS[:1]
 
 
 class Guides(nn.Module):
@@ -40,7 +42,7 @@ class Guides(nn.Module):
     Args:
         teacher: codes → images.
         mapper: F3D, codes → coefficients.
-        stepper: F_yaw, codes → codes of the mirrored view; only the symmetric view needs it.
+        stepper: F_yaw, codes → codes of turned faces; every view but the original needs it.
         views: ``("original",)`` or ``("original", "symmetric")``.
         coefficients: of the original view: ``"fitted"``, those of the batch; ``"predicted"``, what F3D reads, as for
             codes that were never fitted. Those of the symmetric view are always predicted.
@@ -65,18 +67,28 @@ class Guides(nn.Module):
         mapper.check_fits(teacher)
         self.teacher: Fixed[StyleGAN2Generator] = Fixed(teacher)
         self.mapper: Fixed[CoefficientMapper] = Fixed(mapper)
-        self.stepper: Fixed[YawStepper] | None = None
-        if "symmetric" in self.views:
-            if stepper is None:
-                raise InputError("the symmetric view needs a stepper; give one, or views=('original',)")
+        if "symmetric" in self.views and stepper is None:
+            raise InputError("the symmetric view needs a stepper; give one, or views=('original',)")
+        if stepper is not None:
             stepper.check_fits(teacher)
-            self.stepper = Fixed(stepper)
+        self.stepper: Fixed[YawStepper] | None = None if stepper is None else Fixed(stepper)
 
     @torch.no_grad()
-    def forward(self, code: Tensor, fitted: Tensor | None = None) -> Targets:
+    def forward(
+        self,
+        code: Tensor,
+        fitted: Tensor | None = None,
+        *,
+        views: Sequence[str] | None = None,
+        turned: Mapping[str, Tensor] | None = None,
+    ) -> Targets:
         """The views of ``code (B, L, D)`` or ``(B, D)``; ``fitted (B, N)`` are the batch's own coefficients.
 
         F3D reads each code once, and the teacher draws all views in one call.
+
+        Args:
+            views: others than those that are learned from.
+            turned: further views by name, faces turned to a yaw ``(B,)`` in radians.
         """
         mapper, teacher = self.mapper.network, self.teacher.network
         code = broadcast_code(code, mapper.num_layers, mapper.code_dim)
@@ -91,12 +103,18 @@ class Guides(nn.Module):
             check_finite("the coefficients of a batch", fitted)
         found = fitted if own is None else own
         assert found is not None
-        codes, rows = [code], [found]
-        if self.stepper is not None:
+        views = self.views if views is None else tuple(views)
+        angles = dict(turned or {})
+        if "symmetric" in views:
             yaw = mapper.yaw(code) if own is None else Coefficients(own, mapper.layout).rotation[:, 1]
-            mirrored = self.stepper.network.turn(code, -yaw)
-            codes.append(mirrored)
-            rows.append(mapper(mirrored).data)
+            angles = {"symmetric": -yaw, **angles}
+        codes, rows = [code], [found]
+        for angle in angles.values():
+            if self.stepper is None:
+                raise InputError(f"the views {', '.join(angles)} need a stepper")
+            codes.append(self.stepper.network.turn(code, angle))
+            rows.append(mapper(codes[-1]).data)
         every = torch.cat(codes)
         images: Tensor = teacher.synthesis(every)
-        return Targets(every, Coefficients(torch.cat(rows), mapper.layout), images.clamp(0, 1))
+        coefficients = Coefficients(torch.cat(rows), mapper.layout)
+        return Targets(every, coefficients, images.clamp(0, 1), ("original", *angles))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -11,7 +12,9 @@ from mmengine.dist import get_world_size
 from torch import Tensor
 
 from faceuv import zoo
+from faceuv.data.synthetic.seeds import combine
 from faceuv.errors import InputError
+from faceuv.fitting.landmarks.truth import LandmarkTruth
 from faceuv.fixed import Fixed
 from faceuv.losses import R1Penalty
 from faceuv.models.faces.base import FaceModel
@@ -36,6 +39,7 @@ from faceuv.structures import UVMaps
 
 FILE = "uv_generator.safetensors"
 OF_DISCRIMINATOR = ("discriminator", "r1")
+_YAW_SEED = 11  # of the metrics' random yaws, the same for every method that is compared
 
 
 @MODELS.register_module()
@@ -72,6 +76,8 @@ class StyleFaceUV(BaseMethod):
         discriminator_every: iterations per step of the discriminator.
         discriminator_sees: ``"pasted"``: renders over the teacher's image, since there is no other background;
             ``"render"``: renders over black, as the paper writes it, which a discriminator tells by the black.
+        random_yaw_deg: for metrics: faces are also turned by F_yaw, each to an angle of its own, even in ± so many
+            degrees; needs a stepper.
         renderer, normals: as for :class:`~faceuv.renderers.face.FaceRenderer`.
         dtype: of the exported weights, ``"float32"`` or ``"float16"``.
     """
@@ -98,6 +104,7 @@ class StyleFaceUV(BaseMethod):
         mask_override: float = 0.5,
         discriminator_every: int = 5,
         discriminator_sees: Literal["pasted", "render"] = "pasted",
+        random_yaw_deg: float | None = None,
         renderer: Mapping[str, Any] | str | Renderer = "torch",
         normals: Normals = "map",
         dtype: str = "float32",
@@ -113,6 +120,8 @@ class StyleFaceUV(BaseMethod):
                 "expected a whole discriminator_every ≥ 1 and symmetric_weight > 0, got"
                 f" {discriminator_every!r} and {symmetric_weight}"
             )
+        if random_yaw_deg is not None and (stepper is None or not 0 < random_yaw_deg <= 90):
+            raise InputError(f"random_yaw_deg lies in 0 … 90 and needs a stepper, got {random_yaw_deg}")
         self._check_terms()
         guide = cast(StyleGAN2Generator, GENERATORS.build(teacher))
         f3d = mapper if isinstance(mapper, CoefficientMapper) else load_mapper(zoo.locate(mapper))
@@ -129,6 +138,8 @@ class StyleFaceUV(BaseMethod):
         self.view_weights = (1.0, float(symmetric_weight))[: len(self.guides.views)]
         self.size, self.share = guide.size, maps == "shared"
         self.discriminator_every, self.pasted = discriminator_every, discriminator_sees == "pasted"
+        self.random_yaw = None if random_yaw_deg is None else math.radians(random_yaw_deg)
+        self.landmarks: Fixed[LandmarkTruth] = Fixed(LandmarkTruth(face, self.renderer.network.renderer.camera))
         self.dtype = weights_dtype(dtype)
         for counter in ("steps", "discriminator_steps", "images_seen"):
             self.register_buffer(counter, torch.zeros((), dtype=torch.int64))
@@ -179,14 +190,15 @@ class StyleFaceUV(BaseMethod):
 
     def make_maps(self, targets: Targets, generator: UVGenerator) -> UVMaps:
         """The maps of B faces, or of each view where views have their own."""
-        code = targets.codes.chunk(len(self.views))[0] if self.share else targets.codes
+        code = targets.codes.chunk(len(targets.views))[0] if self.share else targets.codes
         maps: UVMaps = generator(code)
         return maps
 
     def draw(self, targets: Targets, generator: UVGenerator, *, weigh: ViewWeights | None = None) -> Shot:
         """All views of ``targets`` with the maps that ``generator`` makes."""
         maps = self.make_maps(targets, generator)
-        return shoot(self.renderer.network, targets.coefficients, maps, self.size, views=len(self.views), weigh=weigh)
+        views = len(targets.views)
+        return shoot(self.renderer.network, targets.coefficients, maps, self.size, views=views, weigh=weigh)
 
     def generator_terms(self, targets: Targets, shot: Shot) -> dict[str, Tensor]:
         """Name → weighted scalar; those of the symmetric view have their own names, ``photo_symmetric``."""
@@ -246,13 +258,40 @@ class StyleFaceUV(BaseMethod):
 
     @torch.no_grad()
     def forward(self, data: Any) -> list[dict[str, Tensor]]:
-        """For metrics: each teacher's image, ``real``, the render pasted over it, ``fake``, and where that is,
-        ``mask``; of the original view, by the averaged generator."""
-        targets = self.guides(data["code"], data.get("coefficients"))
+        """For metrics, by the averaged generator: each teacher's image, ``real``, the render pasted over it, ``fake``,
+        where that is, ``mask``, and the ``landmarks (68, 2)`` of the drawn face in pixels.
+
+        With a stepper the symmetric view likewise, ``real_symmetric`` and so on, whatever was learned from; with
+        ``random_yaw_deg`` a view at an angle that the sample's ``index`` decides, ``real_random_yaw`` and so on.
+        """
+        views = self.views if self.guides.stepper is None else VIEWS
+        turned = {} if self.random_yaw is None else {"random_yaw": self._angles(data)}
+        targets = self.guides(data["code"], data.get("coefficients"), views=views, turned=turned)
         shot = self.draw(targets, cast(UVGenerator, self.averaged("uv_generator")))
-        pasted = shot.over(targets.images).clamp(0, 1)
-        count = len(data["code"])
-        return [{"real": targets.images[k], "fake": pasted[k], "mask": shot.mask[k]} for k in range(count)]
+        landmarks, _ = self.landmarks(targets.coefficients, self.size)
+        columns = {
+            "real": targets.images,
+            "fake": shot.over(targets.images).clamp(0, 1),
+            "mask": shot.mask,
+            "landmarks": landmarks,
+        }
+        endings = ["" if view == "original" else f"_{view}" for view in targets.views]
+        rows: list[dict[str, Tensor]] = [{} for _ in data["code"]]
+        for name, column in columns.items():
+            for ending, part in zip(endings, column.chunk(len(endings))):
+                for row, value in zip(rows, part):
+                    row[f"{name}{ending}"] = value
+        return rows
+
+    def _angles(self, data: Any) -> Tensor:
+        """The random yaws of a batch, ``(B,)`` radians: each a function of the sample's index."""
+        if "index" not in data:
+            raise InputError("random_yaw_deg needs batches with the samples' index, as CodeFits gives it")
+        assert self.random_yaw is not None
+        rng = torch.Generator()
+        seeds = combine(torch.tensor([_YAW_SEED]), torch.as_tensor(data["index"], dtype=torch.int64).cpu())
+        even = torch.stack([torch.rand((), generator=rng.manual_seed(int(seed))) for seed in seeds])
+        return ((even * 2 - 1) * self.random_yaw).to(data["code"].device)
 
     @torch.no_grad()
     def sample_images(self, count: int) -> dict[str, Tensor]:
