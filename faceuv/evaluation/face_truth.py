@@ -1,0 +1,188 @@
+"""What the face of a code truly is: the scene that its latent describes, or coefficients that were fitted to its
+picture."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from faceuv.checks import check_shape
+from faceuv.data.synthetic.generator import ProceduralGenerator
+from faceuv.data.synthetic.scene import Scene
+from faceuv.data.synthetic.seeds import FACTORS, combine
+from faceuv.data.synthetic.studio import Studio
+from faceuv.data.synthetic.truth import truth_of
+from faceuv.errors import InputError
+from faceuv.evaluation.consistency import texel_view
+from faceuv.geometry import bake, displaced_normals, vertex_normals, vertex_tangents
+from faceuv.models.faces.base import FaceModel
+from faceuv.models.faces.region import face_weight
+from faceuv.renderers.face import FaceRenderer
+from faceuv.structures import Coefficients, Render, UVMaps
+
+_YAW_NUMBER = 0  # the column of a scene's pose numbers that turns the head; its sign is the side
+
+
+@dataclass(frozen=True, eq=False)
+class FaceTruth:
+    """The true faces of a batch.
+
+    image   ``(B, 3, S, S)`` the true picture, or None where there is none
+    render  the face's surface alone, from where the picture was taken
+    clear   ``(B, 1, S, S)`` pixels where that surface is not covered by hair or glasses, in [0, 1]
+    albedo  ``(B, 3, T, T)`` its own colours
+    normal  ``(B, 3, T, T)`` unit normals, object frame, per texel
+    seen    ``(B, 1, T, T)`` in {0, 1}: texels of the face that the picture shows
+    unseen  ``(B, 1, T, T)`` in {0, 1}: texels of the whole surface that only the mirrored view shows
+    """
+
+    image: Tensor | None
+    render: Render
+    clear: Tensor
+    albedo: Tensor
+    normal: Tensor
+    seen: Tensor
+    unseen: Tensor
+
+
+class TruthSource(ABC):
+    """Gives the truth of codes. ``name`` begins the names of the errors against it."""
+
+    name: str
+
+    @abstractmethod
+    def truth(self, latents: Tensor, images: Tensor) -> FaceTruth:
+        """Of latents ``(B, Z)``, whose pictures by the teacher are ``images (B, 3, S, S)``."""
+
+
+class SceneTruth(TruthSource):
+    """The synthetic scene whose numbers the latent is: exact for a ``ProceduralGenerator``; a teacher that was trained
+    on pairs of latents and pictures comes as near to it as it has learned.
+
+    Args:
+        teacher: whose latents they are.
+    """
+
+    name = "scene"
+
+    def __init__(self, teacher: Any) -> None:
+        own = isinstance(teacher, ProceduralGenerator)
+        width = int(getattr(teacher, "latent_dim", 0))
+        if not own and width != sum(FACTORS.values()):
+            raise InputError(
+                f"truth 'scene' needs a teacher whose latents are scenes of the synthetic faces, Z ="
+                f" {sum(FACTORS.values())}; this {type(teacher).__name__} has Z = {width}: use truth 'fitted'"
+            )
+        self.teacher = teacher
+        self.studio: Studio = teacher.studio if own else Studio(size=int(teacher.size))
+        self.renderer = FaceRenderer(self.studio.face_model, self.studio.renderer, normals="map")
+        self.region = face_region(self.studio.face_model, self.studio.texture_size)
+
+    def scene(self, latents: Tensor) -> Scene:
+        """The scenes of ``latents (B, Z)``."""
+        if isinstance(self.teacher, ProceduralGenerator):
+            return self.teacher.scene(self.teacher.mapping(latents))
+        check_shape("latents", latents, ("B", sum(FACTORS.values())))
+        numbers = dict(zip(FACTORS, latents.split(list(FACTORS.values()), 1)))
+        seed = torch.zeros(len(latents), dtype=torch.int64, device=latents.device)
+        return Scene(numbers, {name: combine(seed, k) for k, name in enumerate(FACTORS)})
+
+    @torch.no_grad()
+    def truth(self, latents: Tensor, images: Tensor) -> FaceTruth:
+        """Draws the scene, and once more as its mirrored view would see it."""
+        scene = self.scene(latents)
+        take = self.studio(scene)
+        fields = truth_of(self.studio, take, ("visibility",))
+        pose = scene.numbers["pose"].clone()
+        pose[:, _YAW_NUMBER] = -pose[:, _YAW_NUMBER]
+        mirrored = self.studio(Scene({**scene.numbers, "pose": pose}, scene.noise))
+        from_there = truth_of(self.studio, mirrored, ("visibility",))["visibility"]
+        texels = self.studio.texture_size
+        itself = self.renderer.view_mask(take.coefficients, take.maps, size=self.studio.size, map_size=texels)
+        render = self.renderer(take.coefficients, take.maps, size=self.studio.size)
+        assert take.maps.diffuse is not None
+        return FaceTruth(
+            image=take.image,
+            render=render,
+            clear=take.mask,
+            albedo=take.maps.diffuse,
+            normal=texel_normals(self.studio.face_model, take.coefficients, take.maps, texels),
+            seen=self.region * fields["visibility"],
+            # what hair hides in the picture is neither: nobody can say what it should look like
+            unseen=from_there * (1 - itself),
+        )
+
+
+class FittedTruth(TruthSource):
+    """The linear face that a fit finds in the teacher's picture: what there is where no scene is known. It has neither
+    wrinkles nor a beard, and the fit's mistakes count as truth.
+
+    Args:
+        fit: pictures ``(B, 3, S, S)`` → coefficients; NaN in the rows of pictures that could not be fitted.
+        renderer: draws the face model of the fits.
+        texels: side of the maps.
+    """
+
+    name = "fitted"
+
+    def __init__(self, fit: Callable[[Tensor], Coefficients], renderer: FaceRenderer, texels: int = 96) -> None:
+        self.fit, self.renderer, self.texels = fit, renderer, texels
+        self.region = face_region(renderer.face_model, texels)
+
+    @torch.no_grad()
+    def truth(self, latents: Tensor, images: Tensor) -> FaceTruth:
+        """Fits, and looks at the linear face that was found."""
+        size, model = images.shape[-1], self.renderer.face_model
+        found = self.fit(images)
+        good = torch.isfinite(found.data).all(1)
+        known = Coefficients(torch.where(good[:, None], found.data, 0), found.layout)
+        render = self.renderer(known, size=size)
+        turned = known.rotation.clone()
+        turned[:, 1] = -turned[:, 1]
+        views = [texel_view(self.renderer, c, size=size, map_size=self.texels).seen
+                 for c in (known, known.replace(rotation=turned))]  # fmt: skip
+        counts = good.to(images.dtype)[:, None, None, None]
+        return FaceTruth(
+            image=images,
+            render=render,
+            clear=render.mask * counts,
+            albedo=model.albedo_map(known.albedo, self.texels, self.texels),
+            normal=texel_normals(model, known, None, self.texels),
+            seen=self.region * views[0] * counts,
+            unseen=views[1] * (1 - views[0]) * counts,
+        )
+
+
+@torch.no_grad()
+def face_region(model: FaceModel, texels: int) -> Tensor:
+    """``(1, 1, T, T)`` in {0, 1}: the texels of the face itself, without scalp, ears, neck and the mouth's inside."""
+    inside = (face_weight(model) > 0).to(model.mean.dtype)
+    chart = model.chart(texels, texels)
+    return ((bake(inside[None, :, None], chart) > 0.5) & (chart.face_id >= 0)).to(model.mean.dtype)
+
+
+@torch.no_grad()
+def texel_normals(model: FaceModel, coefficients: Coefficients, maps: UVMaps | None, texels: int) -> Tensor:
+    """Unit normals ``(B, 3, T, T)`` of the displaced surface at every texel, object frame: pose plays no part."""
+    surface = model.shape(coefficients.identity, coefficients.expression)
+    chart = model.chart(texels, texels)
+    normals = torch.nn.functional.normalize(bake(vertex_normals(surface, model.faces), chart), dim=1)
+    if maps is None or maps.displacement is None:
+        return normals
+    along_u, along_v = (bake(along, chart) for along in vertex_tangents(surface, model.faces, model.uv))
+    return displaced_normals(normals, along_u, along_v, to_texels(maps.displacement, texels))
+
+
+def to_texels(maps: Tensor, texels: int) -> Tensor:
+    """Maps ``(B, C, H, W)`` at another resolution ``(B, C, T, T)``."""
+    if maps.shape[-1] == texels:
+        return maps
+    smaller = texels < maps.shape[-1]
+    return torch.nn.functional.interpolate(
+        maps, (texels, texels), mode="bilinear", align_corners=False, antialias=smaller
+    )
