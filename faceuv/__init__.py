@@ -4,6 +4,7 @@
 >>> face = faceuv.Face.random(seed=7)              # doctest: +SKIP
 >>> face.render(256, yaw_deg=30)                   # doctest: +SKIP
 >>> face.save("face.glb")                          # doctest: +SKIP
+>>> face = faceuv.load("quickstart").sample(seed=7)   # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from faceuv.version import __version__
 # name → module; imported on first use, so that `import faceuv` loads neither torch nor MMEngine.
 _LAZY = {
     "Face": "faceuv.face",
+    "FaceGenerator": "faceuv.face_generator",
+    "load": "faceuv.face_generator",
     "Coefficients": "faceuv.structures",
     "CoefficientLayout": "faceuv.structures",
     "UVMaps": "faceuv.structures",

@@ -18,10 +18,9 @@ import torch
 from torch import Tensor
 
 from faceuv.artefacts import load_tensors, save_tensors
-from faceuv.checks import check_shape
+from faceuv.control import expressed, finite, posed, relit
 from faceuv.errors import InputError
 from faceuv.export import MeshFile, save_mesh, save_video, tangent_frame, tangent_normal_map
-from faceuv.geometry import named_light
 from faceuv.models.faces import FaceModel
 from faceuv.registry import FACE_MODELS, RENDERERS
 from faceuv.renderers import FaceRenderer, Renderer
@@ -99,11 +98,8 @@ class Face:
         self, yaw_deg: float | None = None, pitch_deg: float | None = None, roll_deg: float | None = None
     ) -> Face:
         """Turn the head; an angle that is not given stays as it is."""
-        rotation = self.coefficients.rotation.clone()
-        for axis, degrees in enumerate((pitch_deg, yaw_deg, roll_deg)):
-            if degrees is not None:
-                rotation[:, axis] = math.radians(_finite("an angle", degrees))
-        return replace(self, coefficients=self.coefficients.replace(rotation=rotation))
+        turned = posed(self.coefficients, yaw_deg=yaw_deg, pitch_deg=pitch_deg, roll_deg=roll_deg)
+        return replace(self, coefficients=turned)
 
     def with_expression(self, coefficients: Tensor | None = None, /, **amounts: float) -> Face:
         """A new expression.
@@ -114,27 +110,28 @@ class Face:
                 ``face.with_expression(smile=0.7, jaw_open=0.3)``. Names the model does not know are an error that
                 lists the known ones.
         """
-        value = self.coefficients.expression if coefficients is None else coefficients.reshape(1, -1)
-        if coefficients is not None:
-            check_shape("expression coefficients", value, (1, self.face_model.layout.expression))
-        value = value.to(self.coefficients.data).clone()
-        for name, amount in amounts.items():
-            for column, full in self.face_model.movement(name).items():
-                value[:, column] = full * _finite(name, amount)
-        return replace(self, coefficients=self.coefficients.replace(expression=value))
+        return replace(self, coefficients=expressed(self.coefficients, self.face_model, coefficients, amounts))
 
     def with_lighting(self, light: str | Tensor) -> Face:
         """Relight: a name (``"studio"``, ``"left"``, ``"warm"``, …) or SH coefficients ``(3, 9)`` / ``(1, 3, 9)``."""
-        if isinstance(light, str):
-            value = named_light(light)
-        else:
-            value = light.reshape(1, *light.shape[-2:]) if light.ndim in (2, 3) else light
-            check_shape("light", value, (1, 3, 9))
-        return replace(self, coefficients=self.coefficients.replace(lighting=value))
+        return replace(self, coefficients=relit(self.coefficients, light))
 
     def with_maps(self, maps: UVMaps | None) -> Face:
         """Exchange the diffuse and displacement maps; ``None`` goes back to the linear albedo."""
         return replace(self, maps=maps)
+
+    def interpolate(self, other: Face, t: float) -> Face:
+        """The face between this one (t = 0) and ``other`` (t = 1): all coefficients, pose and light among them, and the
+        maps, of which both have the same ones or none. (Between codes: :meth:`FaceGenerator.interpolate`.)"""
+        self.face_model.check_layout(other.coefficients)
+        t = finite("t", t)
+        between = torch.lerp(self.coefficients.data, other.coefficients.data.to(self.coefficients.data), t)
+        return replace(
+            self,
+            coefficients=Coefficients(between, self.coefficients.layout),
+            maps=_between(self.maps, other.maps, t),
+            metadata={"between": [dict(self.metadata or {}), dict(other.metadata or {})], "t": t},
+        )
 
     # ---------------------------------------------------------------- looking at it
 
@@ -162,7 +159,7 @@ class Face:
     ) -> Render:
         """Everything the renderer saw (image, mask, depth, normals, …); ``shape_only`` paints the surface grey."""
         with torch.no_grad():
-            view = FaceRenderer(self.face_model, self.renderer)
+            view = FaceRenderer(self.face_model, self.renderer, normals="map")
             maps = _grey(self.maps, self.coefficients) if shape_only else self.maps
             result: Render = view(self.coefficients, maps, size=size, background=background)
             return result
@@ -238,7 +235,7 @@ class Face:
                 value = getattr(self.maps, name)
                 if value is not None:
                     tensors[name] = value.cpu().contiguous()
-        metadata = {"kind": "face", **(self.metadata or {}), "face_model": type(self.face_model).__name__}
+        metadata = {"kind": "face", **(self.metadata or {}), "face_model": self.face_model.config()}
         return save_tensors(path, tensors, metadata)
 
     @classmethod
@@ -271,12 +268,19 @@ def build_renderer(config: Config | Renderer | None) -> Renderer:
     return renderer
 
 
+def _between(first: UVMaps | None, second: UVMaps | None, t: float) -> UVMaps | None:
+    if first is None and second is None:
+        return None
+    mixed: dict[str, Tensor | None] = {}
+    for name in ("diffuse", "displacement"):
+        a, b = getattr(first, name, None), getattr(second, name, None)
+        if (a is None) != (b is None) or (a is not None and a.shape != b.shape):
+            shapes = [None if value is None else tuple(value.shape) for value in (a, b)]
+            raise InputError(f"faces between two need {name} maps of one size in both, or in neither; got {shapes}")
+        mixed[name] = None if a is None else torch.lerp(a, b.to(a), t)
+    return UVMaps(**mixed)
+
+
 def _grey(maps: UVMaps | None, coefficients: Coefficients) -> UVMaps:
     plain = torch.full((1, 3, 2, 2), 0.72).to(coefficients.data)
     return UVMaps(diffuse=plain, displacement=None if maps is None else maps.displacement)
-
-
-def _finite(name: str, value: float) -> float:
-    if not math.isfinite(value):
-        raise InputError(f"{name} must be a finite number, got {value}")
-    return value

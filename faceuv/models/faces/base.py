@@ -164,6 +164,10 @@ class FaceModel(nn.Module):
         """The linear albedo as a diffuse map ``(B, 3, H, W)`` in [0, 1]."""
         return bake(self.albedo(albedo), self.chart(height, width)).clamp(0, 1)
 
+    def config(self) -> dict[str, Any]:
+        """The config that builds this model again, for files that name it."""
+        return {"type": type(self).__name__}
+
     def arrays(self) -> dict[str, Tensor]:
         """The buffers by name, as the constructor takes them."""
         return {name: getattr(self, name) for name in ARRAYS}

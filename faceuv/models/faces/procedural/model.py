@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rich.console import Console
 from torch import Tensor
@@ -44,6 +44,10 @@ class ProceduralFace(FaceModel):
         super().__init__(built.arrays, names=built.names, metadata=built.metadata)
         if fresh and cache:
             _write(self, path)
+
+    def config(self) -> dict[str, Any]:
+        """The config that builds this model again: its type and resolution."""
+        return {**super().config(), "rows": self.metadata["rows"], "columns": self.metadata["columns"]}
 
     @property
     def full_expression(self) -> dict[str, float]:

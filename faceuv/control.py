@@ -1,0 +1,97 @@
+"""What a user changes about faces, as pure functions on their coefficients: pose, expression, light.
+
+Angles are degrees here, because people give them; names that nobody knows are errors that list the known ones.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from faceuv.checks import check_finite, check_shape
+from faceuv.errors import InputError
+from faceuv.geometry import named_light
+from faceuv.models.faces import FaceModel
+from faceuv.structures import Coefficients
+
+Degrees = float | Sequence[float] | Tensor
+Light = str | Tensor
+Expression = Mapping[str, float] | Tensor
+
+
+def posed(
+    coefficients: Coefficients,
+    *,
+    yaw_deg: Degrees | None = None,
+    pitch_deg: Degrees | None = None,
+    roll_deg: Degrees | None = None,
+) -> Coefficients:
+    """Turn B heads; an angle is one number or one per face ``(B,)``, and one that is not given stays as it is.
+
+    ``yaw_deg`` > 0 turns to the viewer's right, ``pitch_deg`` > 0 looks down, ``roll_deg`` > 0 tilts counter-clockwise
+    in the picture.
+    """
+    rotation = coefficients.rotation.clone()
+    for axis, (name, angle) in enumerate((("pitch_deg", pitch_deg), ("yaw_deg", yaw_deg), ("roll_deg", roll_deg))):
+        if angle is not None:
+            rotation[:, axis] = degrees(name, angle, len(coefficients)).deg2rad().to(rotation)
+    return coefficients.replace(rotation=rotation)
+
+
+def expressed(
+    coefficients: Coefficients,
+    face_model: FaceModel,
+    expression: Tensor | None = None,
+    amounts: Mapping[str, float] | None = None,
+) -> Coefficients:
+    """A new expression for B faces.
+
+    Args:
+        expression: raw coefficients ``(E,)``, ``(1, E)`` or ``(B, E)`` that replace the present ones.
+        amounts: movement → how far, 1.0 = the full movement, set in place of their modes' coefficients.
+    """
+    value = coefficients.expression
+    if expression is not None:
+        given = expression[None] if expression.ndim == 1 else expression
+        check_shape("expression coefficients", given, ("B", face_model.layout.expression))
+        if len(given) not in (1, len(coefficients)):
+            raise InputError(f"expression coefficients are of one face or of {len(coefficients)}, got {len(given)}")
+        value = given.to(value).expand_as(value)
+    value = value.clone()
+    for name, amount in (amounts or {}).items():
+        for column, full in face_model.movement(name).items():
+            value[:, column] = full * finite(name, amount)
+    return coefficients.replace(expression=value)
+
+
+def relit(coefficients: Coefficients, light: Light) -> Coefficients:
+    """Relight B faces: by a name (``"studio"``, ``"left"``, ``"warm"``, …) or by SH coefficients ``(3, 9)``,
+    ``(1, 3, 9)`` or ``(B, 3, 9)``."""
+    if isinstance(light, str):
+        return coefficients.replace(lighting=named_light(light))
+    value = light[None] if isinstance(light, Tensor) and light.ndim == 2 else light
+    check_shape("light", value, ("B", 3, 9))
+    if len(value) not in (1, len(coefficients)):
+        raise InputError(f"light must be one or one per face ({len(coefficients)}, 3, 9), got {tuple(value.shape)}")
+    return coefficients.replace(lighting=value)
+
+
+def degrees(name: str, angle: Degrees, count: int) -> Tensor:
+    """One angle, or one per face, as ``(count,)``."""
+    if isinstance(angle, (int, float)):
+        angle = finite(name, angle)
+    value = torch.as_tensor(angle, dtype=torch.get_default_dtype()).detach()
+    if value.ndim > 1 or (value.ndim == 1 and len(value) not in (1, count)):
+        raise InputError(f"{name} must be one number or one per face ({count},), got shape {tuple(value.shape)}")
+    check_finite(name, value.reshape(-1))
+    return value.expand(count)
+
+
+def finite(name: str, value: float) -> float:
+    """``value``, unless it is NaN or infinite."""
+    if not math.isfinite(value):
+        raise InputError(f"{name} must be a finite number, got {value}")
+    return float(value)
