@@ -22,16 +22,18 @@ KIND = "fits"
 Split = Literal["train", "val", "all"]
 
 
-@torch.no_grad()
-def codes_at(generator: Any, indices: Sequence[int], *, seed: int, truncation: float = 1.0) -> Tensor:
-    """Codes w ``(B, D)`` of the samples ``indices``: each a function of its index and the seed, whatever the batch.
-
-    The latents are the same on any device; the mapping network rounds as it does where it runs.
-    """
+def latents_at(generator: Any, indices: Sequence[int], *, seed: int) -> Tensor:
+    """Latents z ``(B, Z)`` of the samples ``indices``: each a function of its index and the seed, on any device."""
     seeds = combine(torch.tensor([seed]), torch.as_tensor(list(indices), dtype=torch.int64))
     rng = torch.Generator()
-    latents = [generator.sample_latents(1, generator=rng.manual_seed(int(number))) for number in seeds]
-    w: Tensor = generator.mapping(torch.cat(latents))
+    return torch.cat([generator.sample_latents(1, generator=rng.manual_seed(int(number))) for number in seeds])
+
+
+@torch.no_grad()
+def codes_at(generator: Any, indices: Sequence[int], *, seed: int, truncation: float = 1.0) -> Tensor:
+    """Codes w ``(B, D)`` of :func:`latents_at`, whatever the batch; the mapping network rounds as it does where it
+    runs."""
+    w: Tensor = generator.mapping(latents_at(generator, indices, seed=seed))
     return w if truncation == 1 else generator.truncate(w, truncation)
 
 

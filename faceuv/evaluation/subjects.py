@@ -5,7 +5,6 @@ Views of B faces lie one view after the other, ``V·B`` rows, as in :mod:`faceuv
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -84,6 +83,10 @@ class Setting:
         """Where codes are expected."""
         return self.renderer.face_model.mean.device
 
+    def broadcast(self, codes: Tensor) -> Tensor:
+        """``(B, D)`` or ``(B, L, D)`` → ``(B, L, D)``."""
+        return broadcast_code(codes, self.mapper.num_layers, self.mapper.code_dim)
+
     @torch.no_grad()
     def targets(self, codes: Tensor, yaw: Tensor | None = None, *, read: Read = "pose") -> Targets:
         """The views of ``codes (B, L, D)`` or ``(B, D)`` at ``yaw``, radians: ``(B,)``, or ``(V, B)`` for V views of
@@ -93,7 +96,7 @@ class Setting:
         yaw from the question, and everything else from the original code. With ``read="all"`` every coefficient is what
         F3D reads off the moved code, as in training.
         """
-        codes = broadcast_code(codes, self.mapper.num_layers, self.mapper.code_dim)
+        codes = self.broadcast(codes)
         check_finite("codes", codes.flatten(1))
         own: Coefficients = self.mapper(codes)
         if yaw is None:
@@ -128,9 +131,11 @@ class Setting:
 
 
 class Subject(ABC):
-    """A way to show a face from any side. ``name`` is what tables call it, ``about`` one line about it."""
+    """A way to show a face from any side. ``name`` is what tables call it, ``about`` one line about it; ``draws`` says
+    whether its pictures are renders of a surface, which can be compared with a true one."""
 
     about = ""
+    draws = True
 
     def __init__(self, setting: Setting, name: str) -> None:
         self.setting, self.name = setting, name
@@ -190,6 +195,7 @@ class TurnedSubject(Subject):
     """Rotation in 2D, as InterFaceGAN does it: the teacher's picture of the code moved along the yaw direction."""
 
     about = "the teacher's picture of the code moved along the yaw direction"
+    draws = False
 
     def __init__(self, setting: Setting, name: str = "turned 2D") -> None:
         super().__init__(setting, name)
@@ -207,8 +213,3 @@ def paste(setting: Setting, targets: Targets, maps: UVMaps | None) -> View:
     render = setting.draw(targets.coefficients, maps)
     image = (render.image + (1 - render.mask) * targets.images).clamp(0, 1)
     return View(image, render, render.mask, targets.coefficients, maps)
-
-
-def degrees(yaw: Tensor) -> Tensor:
-    """Radians → degrees."""
-    return yaw * (180 / math.pi)
