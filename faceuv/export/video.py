@@ -24,13 +24,29 @@ def save_video(path: str | Path, frames: Iterable[Tensor], *, fps: float = 25.0)
     A GIF loops for ever and has at most 256 colours. An MP4 is H.264 and needs ``pip install "faceuv[video]"``.
     """
     path = Path(path)
+    check_video(path, fps=fps)
+    return _save_gif(path, frames, fps) if path.suffix.lower() == ".gif" else _save_mp4(path, frames, fps)
+
+
+def check_video(path: str | Path, *, fps: float = 25.0) -> None:
+    """Raise for what :func:`save_video` could not write: before frames are made, not after."""
+    path = Path(path)
+    suffix = path.suffix.lower()
     if not fps > 0:
         raise InputError(f"fps must be positive, got {fps}")
-    if path.suffix.lower() == ".gif":
-        return _save_gif(path, frames, fps)
-    if path.suffix.lower() == ".mp4":
-        return _save_mp4(path, frames, fps)
-    raise InputError(f"cannot write {path.name}: an animation ends in {' or '.join(VIDEO_SUFFIXES)}")
+    if suffix not in VIDEO_SUFFIXES:
+        raise InputError(f"cannot write {path.name}: an animation ends in {' or '.join(VIDEO_SUFFIXES)}")
+    if suffix == ".gif" and 100 / fps < _SLOWEST_GIF_DELAY:
+        raise InputError(f"a GIF shows at most 50 frames per second, got fps={fps}; lower it or write an .mp4")
+    if suffix == ".mp4":
+        try:
+            import av  # noqa: F401  the encoder that imageio's pyav plug-in drives
+            import imageio.v3  # noqa: F401
+        except ImportError as error:
+            raise MissingDependency(
+                f'writing {path.name} needs imageio and PyAV ({error}): pip install "faceuv[video]",'
+                f" or write {path.stem}.gif, which needs nothing more"
+            ) from error
 
 
 def _pictures(frames: Iterable[Tensor]) -> Iterator[np.ndarray]:
@@ -47,8 +63,6 @@ def _pictures(frames: Iterable[Tensor]) -> Iterator[np.ndarray]:
 
 
 def _save_gif(path: Path, frames: Iterable[Tensor], fps: float) -> Path:
-    if 100 / fps < _SLOWEST_GIF_DELAY:
-        raise InputError(f"a GIF shows at most 50 frames per second, got fps={fps}; lower it or write an .mp4")
     pictures = list(_pictures(frames))
     palette = _palette(pictures)
     # One palette for the whole film and no error diffusion: a still pixel keeps its colour, so nothing flickers.
@@ -79,14 +93,8 @@ def _palette(pictures: list[np.ndarray]) -> Image.Image:
 
 
 def _save_mp4(path: Path, frames: Iterable[Tensor], fps: float) -> Path:
-    try:
-        import av  # noqa: F401  the encoder that imageio's pyav plug-in drives
-        import imageio.v3 as imageio
-    except ImportError as error:
-        raise MissingDependency(
-            f'writing {path.name} needs imageio and PyAV ({error}): pip install "faceuv[video]",'
-            f" or write {path.stem}.gif, which needs nothing more"
-        ) from error
+    import imageio.v3 as imageio
+
     with atomic_path(path) as temporary, imageio.imopen(temporary, "w", plugin="pyav") as film:
         film.init_video_stream("libx264", fps=fps, pixel_format="yuv420p")
         for picture in _pictures(frames):

@@ -1,0 +1,353 @@
+"""``faceuv generate``: the paper's figures, and files of faces, from a generator of faces.
+
+A figure is two functions: one adds its options, one turns them into jobs. All jobs are made, and with them everything
+checked, before the first picture is drawn.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from faceuv.cli.render import parse_amounts
+from faceuv.errors import InputError, did_you_mean
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from faceuv.face_generator import FaceGenerator
+    from faceuv.figures import Look, Report
+    from faceuv.models.directions import Direction
+
+SEAMS = ("hard", "feather", "laplacian")  # spelt out: --help loads no torch; a test holds them to the library's
+OVER = ("teacher", "studio")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file: ``write(path, report)``."""
+
+    file: str
+    write: Callable[[Path, Report], object]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What was asked for, and what it is made with."""
+
+    args: argparse.Namespace
+    generator: FaceGenerator
+    look: Look
+
+    def sheet(self, name: str, figure: Callable[..., Tensor], *subject: Any, **options: Any) -> Job:
+        """A job that draws one of :mod:`faceuv.figures` into a PNG."""
+
+        def write(path: Path, report: Report) -> None:
+            from faceuv.export import save_png
+
+            save_png(path, figure(self.generator, *subject, look=self.look, report=report, **options))
+
+        return Job(f"{name}.png", write)
+
+
+def yaw(order: Order) -> list[Job]:
+    """The teacher's picture, and the face at several yaws."""
+    from faceuv.figures import yaw_strip
+
+    _check_yaws(order, "--yaws", order.args.yaws)
+    return [order.sheet("yaw", yaw_strip, order.args.seeds, yaws=order.args.yaws)]
+
+
+def interpolation(order: Order) -> list[Job]:
+    """From each seed to the next: image, render, grey shape."""
+    from faceuv.figures import interpolation_strip
+
+    seeds, steps = order.args.seeds, order.args.steps
+    if steps < 2:
+        raise InputError(f"--steps must be at least 2, the two ends, got {steps}")
+    if len(seeds) < 2:
+        raise InputError(f"an interpolation goes from one seed to another: --seeds needs two or more, got {seeds[0]}")
+    return [order.sheet(f"interpolation_{a}_{b}", interpolation_strip, a, b, steps=steps) for a, b in pairwise(seeds)]
+
+
+def lights(order: Order) -> list[Job]:
+    """Faces under named lights."""
+    from faceuv.figures import light_grid
+    from faceuv.geometry import named_light
+
+    for name in order.args.lights:
+        named_light(name)
+    return [order.sheet("lights", light_grid, order.args.seeds, lights=order.args.lights)]
+
+
+def expressions(order: Order) -> list[Job]:
+    """Faces with named expressions."""
+    from faceuv.figures import expression_grid
+
+    chosen = [parse_amounts(words.split("+")) for words in order.args.expressions]
+    for name in {name for amounts in chosen for name in amounts}:
+        order.generator.face_model.movement(name)
+    return [order.sheet("expressions", expression_grid, order.args.seeds, expressions=chosen)]
+
+
+def mixing(order: Order) -> list[Job]:
+    """Coarse styles of some seeds with fine styles of others."""
+    from faceuv.figures import mixing_grid
+
+    fine, layer, rows = order.args.fine, order.args.layer, order.generator.num_layers
+    _check_seeds("--fine", fine)
+    if not 0 <= layer <= rows:
+        raise InputError(f"--layer must lie in 0 … {rows}, the rows of this generator's codes, got {layer}")
+    return [order.sheet("mixing", mixing_grid, order.args.seeds, fine, layer=layer)]
+
+
+def edits(order: Order) -> list[Job]:
+    """Codes moved along directions, with coefficients and maps of the moved codes."""
+    from faceuv.figures import edit_strip
+
+    found = _directions(order)
+    names = [direction.name for direction in found]
+    jobs = []
+    for k, direction in enumerate(found):
+        name = direction.name.replace(":", "_") + (f"_{k}" if names.count(direction.name) > 1 else "")
+        jobs.append(order.sheet(f"edits_{name}", edit_strip, order.args.seeds, direction, sigmas=order.args.sigmas))
+    return jobs
+
+
+def turntable(order: Order) -> list[Job]:
+    """Faces side by side that swing to both sides, as an animation."""
+    from faceuv.cli.console import require_positive
+    from faceuv.export.video import check_video, save_video
+    from faceuv.figures import turntable as frames_of
+
+    args = order.args
+    require_positive("--frames", args.frames)
+    _check_yaws(order, "--swing-deg", [args.swing_deg])
+    file = f"turntable.{args.video}"
+    check_video(file, fps=args.fps)
+
+    def write(path: Path, report: Report) -> None:
+        swing = frames_of(
+            order.generator, args.seeds, frames=args.frames, swing_deg=args.swing_deg, look=order.look, report=report
+        )
+        save_video(path, swing, fps=args.fps)
+
+    return [Job(file, write)]
+
+
+def faces(order: Order) -> list[Job]:
+    """Each face as a textured mesh, and as a file that ``faceuv render`` reads."""
+    from faceuv.figures import Photographer
+
+    photographer, args = Photographer(order.generator, order.look), order.args
+
+    def write(path: Path, report: Report, *, seed: int) -> None:
+        photographer.sample(seed).save(path, blend_shapes=args.blend_shapes)
+        report(1, 1)
+
+    kinds = (args.mesh, "safetensors")
+    return [Job(f"face_{seed:04d}.{kind}", partial(write, seed=seed)) for seed in args.seeds for kind in kinds]
+
+
+def _directions(order: Order) -> list[Direction]:
+    """The directions that ``--direction`` names: files, files of the zoo, or names that the generator knows."""
+    from faceuv import zoo
+    from faceuv.models.directions import load_directions
+
+    known, found = dict(order.generator.directions), []
+    for word in order.args.direction or list(known):
+        if word in known:
+            found.append(known[word])
+            continue
+        if not word.startswith(zoo.PREFIX) and not Path(word).suffix:
+            raise InputError(
+                f"no direction is called {word!r}; this generator knows: {', '.join(known) or 'none'}"
+                f"{did_you_mean(word, known)}. A file ends in .safetensors"
+            )
+        found += load_directions(_of_zoo(word), order.generator)
+    if not found:
+        raise InputError(f"{order.args.generator} knows no directions: name files of them with --direction")
+    return found
+
+
+def _of_zoo(word: str) -> Path:
+    """``zoo:entry`` stands for the one file of weights of that entry."""
+    from faceuv import zoo
+
+    files = zoo.entries().get(word.removeprefix(zoo.PREFIX), []) if word.startswith(zoo.PREFIX) else []
+    return zoo.locate(f"{word}/{files[0]}" if len(files) == 1 else word)
+
+
+# ---------------------------------------------------------------- options
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--generator", default="quickstart", help="a folder, a work dir or one of the zoo (quickstart)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="SEED", help="one face each (1 2 3)")
+    parser.add_argument("--out", type=Path, default=Path("out/generate"), metavar="DIR", help="where to (out/generate)")
+    parser.add_argument("--size", type=int, default=192, metavar="PX", help="side of each picture (192)")
+    parser.add_argument("--over", choices=OVER, default="teacher", help="what lies behind a face (teacher)")
+    parser.add_argument("--seam", choices=SEAMS, default="laplacian", help="between face and teacher (laplacian)")
+    parser.add_argument("--truncation", type=float, default=1.0, metavar="T", help="< 1: nearer to the mean face (1)")
+    parser.add_argument("--renderer", metavar="NAME", help="a renderer by name (torch)")
+    parser.add_argument("--light", metavar="NAME", help="the light of all faces; their own if absent")
+    parser.add_argument(
+        "--expression", nargs="+", default=[], metavar="NAME=AMOUNT", help="of all faces: smile=0.8 jaw_open=0.2"
+    )
+
+
+def _yaw(parser: argparse.ArgumentParser) -> None:
+    yaws = [-60.0, -30.0, -15.0, 0.0, 15.0, 30.0, 60.0]
+    parser.add_argument("--yaws", type=float, nargs="+", default=yaws, metavar="DEG", help="(-60 -30 -15 0 15 30 60)")
+
+
+def _interpolation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--steps", type=int, default=6, metavar="N", help="from a seed to the next, ends included (6)")
+
+
+def _lights(parser: argparse.ArgumentParser) -> None:
+    names = ["front", "left", "right", "top", "bottom", "warm", "cool"]
+    parser.add_argument(
+        "--lights", nargs="+", default=names, metavar="NAME", help="of the columns: front left top warm …"
+    )
+
+
+def _expressions(parser: argparse.ArgumentParser) -> None:
+    words = ["smile=1", "jaw_open=0.7", "brow_up=1", "blink=1", "pucker=1", "smile=1+jaw_open=0.4"]
+    parser.add_argument(
+        "--expressions",
+        nargs="+",
+        default=words,
+        metavar="NAME=AMOUNT",
+        help="of the columns, 1 = full; + joins movements: smile=0.8+jaw_open=0.3",
+    )
+
+
+def _mixing(parser: argparse.ArgumentParser) -> None:
+    fine = [4, 5, 6, 7]
+    parser.add_argument(
+        "--fine", type=int, nargs="+", default=fine, metavar="SEED", help="whose fine styles are taken (4 5 6 7)"
+    )
+    parser.add_argument(
+        "--layer", type=int, default=4, metavar="N", help="rows of a code before it are those of --seeds (4)"
+    )
+
+
+def _edits(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--direction",
+        nargs="+",
+        metavar="NAME",
+        help="files of directions, zoo:entry, or names that the generator knows; all of these if absent",
+    )
+    sigmas = [-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0]
+    parser.add_argument(
+        "--sigmas", type=float, nargs="+", default=sigmas, metavar="N", help="in sd of the codes (-3 -2 -1 0 1 2 3)"
+    )
+
+
+def _turntable(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--video", choices=("gif", "mp4"), default="gif", help="format (gif); mp4 needs the extra video"
+    )
+    parser.add_argument("--frames", type=int, default=48, metavar="N", help="of the whole loop (48)")
+    parser.add_argument("--fps", type=float, default=24.0, metavar="N", help="frames per second (24)")
+    parser.add_argument("--swing-deg", type=float, default=60.0, metavar="DEG", help="how far to either side (60)")
+
+
+def _faces(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--mesh", choices=("glb", "obj", "ply"), default="glb", help="format of the meshes (glb)")
+    parser.add_argument("--blend-shapes", action="store_true", help="the expressions as morph targets (glb)")
+
+
+Jobs = Callable[[Order], list[Job]]
+Options = Callable[[argparse.ArgumentParser], None]
+
+FIGURES: dict[str, tuple[Jobs, Options]] = {
+    "yaw": (yaw, _yaw),
+    "interpolation": (interpolation, _interpolation),
+    "lights": (lights, _lights),
+    "expressions": (expressions, _expressions),
+    "mixing": (mixing, _mixing),
+    "edits": (edits, _edits),
+    "turntable": (turntable, _turntable),
+    "faces": (faces, _faces),
+}
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``generate`` and its figures to the command line."""
+    parser = subparsers.add_parser("generate", help="figures, turntables and files of generated faces")
+    kinds = parser.add_subparsers(dest="figure", metavar="FIGURE", required=True)
+    chosen = {**{name: (name,) for name in FIGURES}, "all": tuple(FIGURES)}
+    for word, names in chosen.items():
+        about = "every one of these" if word == "all" else FIGURES[word][0].__doc__
+        kind = kinds.add_parser(word, help=about, description=about)
+        _common(kind)
+        for name in names:
+            FIGURES[name][1](kind)
+        kind.set_defaults(run=run, figures=names)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Load, check, then draw and write one file after the other."""
+    from faceuv.artefacts import check_writable
+    from faceuv.cli.console import console
+    from faceuv.face_generator import FaceGenerator
+    from faceuv.figures import Look
+
+    _check_seeds("--seeds", args.seeds)
+    look = Look(args.size, args.over, args.seam, args.light, parse_amounts(args.expression), args.truncation)
+    out = check_writable(args.out)
+    with console.status(f"loading {args.generator}"):
+        order = Order(args, FaceGenerator.load(args.generator, renderer=args.renderer), look)
+    jobs = [job for name in args.figures for job in FIGURES[name][0](order)]
+    for job in jobs:
+        with _Progress(job.file) as report:
+            job.write(out / job.file, report)
+        console.print(f"wrote {out / job.file}")
+    return 0
+
+
+class _Progress:
+    """A bar while pictures are taken, on a terminal."""
+
+    def __init__(self, file: str) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        from faceuv.cli.console import console
+
+        columns = (TextColumn(file), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self.bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self.task = self.bar.add_task(file, total=None)
+
+    def __enter__(self) -> Report:
+        self.bar.start()
+        return lambda done, wanted: self.bar.update(self.task, completed=done, total=wanted)
+
+    def __exit__(self, *error: object) -> None:
+        self.bar.stop()
+
+
+def _check_seeds(option: str, seeds: Sequence[int]) -> None:
+    for seed in seeds:
+        if not 0 <= seed < 2**63:
+            raise InputError(f"{option} are whole numbers from 0 on, got {seed}")
+
+
+def _check_yaws(order: Order, option: str, yaws: Sequence[float]) -> None:
+    from faceuv.face_generator import YAW_LIMIT
+
+    for angle in yaws:
+        if not abs(angle) <= YAW_LIMIT:
+            raise InputError(f"{option} must lie in -{YAW_LIMIT:g} … {YAW_LIMIT:g} degrees, got {angle:g}")
+    if order.generator.stepper is None and order.look.over == "teacher":
+        raise InputError(
+            f"{order.args.generator} has no F_yaw, so the teacher shows no other yaw: --over studio draws the faces"
+            " before a plain wall"
+        )

@@ -1,0 +1,33 @@
+"""The paper's figures, from a :class:`~faceuv.face_generator.FaceGenerator`: tables of pictures, and turntables."""
+
+from faceuv.figures.photographer import OVER, Look, Photographer
+from faceuv.figures.sheets import (
+    EXPRESSIONS,
+    LIGHTS,
+    SIGMAS,
+    YAWS,
+    edit_strip,
+    expression_grid,
+    interpolation_strip,
+    light_grid,
+    mixing_grid,
+    turntable,
+    yaw_strip,
+)
+
+__all__ = [
+    "EXPRESSIONS",
+    "LIGHTS",
+    "OVER",
+    "SIGMAS",
+    "YAWS",
+    "Look",
+    "Photographer",
+    "edit_strip",
+    "expression_grid",
+    "interpolation_strip",
+    "light_grid",
+    "mixing_grid",
+    "turntable",
+    "yaw_strip",
+]

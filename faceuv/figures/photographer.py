@@ -1,0 +1,137 @@
+"""How the pictures of a figure are taken: one size, seam, light and expression for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, get_args
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from faceuv.errors import InputError, did_you_mean
+from faceuv.face import Face
+from faceuv.geometry import named_light
+from faceuv.renderers.pasting import SEAMS, Seam
+
+if TYPE_CHECKING:
+    from faceuv.face_generator import FaceGenerator
+
+Over = Literal["teacher", "studio"]
+OVER: tuple[Over, ...] = get_args(Over)
+Report = Callable[[int, int], None]
+"""Called after every picture with how many are done and how many a figure has."""
+
+_LEAST_SIZE = 16
+
+
+@dataclass(frozen=True)
+class Look:
+    """What all pictures of a figure share.
+
+    size        side in pixels
+    over        what lies behind a render: the ``"teacher"``'s picture of the same code and pose, or the plain
+                ``"studio"`` wall of :class:`~faceuv.face.Face`
+    seam        how a render is joined to the teacher's picture
+    light       a light by name; None keeps each face's own
+    expression  movements by name, 1 = full, set in place of the face's own
+    truncation  of the codes that are drawn from seeds; < 1 is nearer to the mean face
+    """
+
+    size: int = 192
+    over: Over = "teacher"
+    seam: Seam = "laplacian"
+    light: str | None = None
+    expression: Mapping[str, float] = field(default_factory=dict)
+    truncation: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.size < _LEAST_SIZE:
+            raise InputError(f"the pictures of a figure need a side of at least {_LEAST_SIZE} pixels, got {self.size}")
+        known: tuple[str, ...]
+        for name, value, known in (("over", self.over, OVER), ("seam", self.seam, SEAMS)):
+            if value not in known:
+                raise InputError(f"{name} must be one of {', '.join(known)}, got {value!r}{did_you_mean(value, known)}")
+        if self.light is not None:
+            named_light(self.light)  # the error lists the names
+
+
+class Photographer:
+    """A :class:`~faceuv.face_generator.FaceGenerator` with a :class:`Look`. Codes are ``(1, L, D)``, pictures
+    ``(3, S, S)`` in [0, 1] on the CPU; each is reported as one of ``wanted``."""
+
+    def __init__(
+        self, generator: FaceGenerator, look: Look | None = None, report: Report | None = None, *, wanted: int = 0
+    ) -> None:
+        self.generator, self.look = generator, look or Look()
+        self.report, self.taken, self.wanted = report, 0, wanted
+        for name in self.look.expression:
+            generator.face_model.movement(name)  # before anything is drawn
+
+    def code(self, seed: int) -> Tensor:
+        """The stylecode of one seed."""
+        return self.generator.codes(seed, truncation=self.look.truncation)
+
+    def face(self, code: Tensor) -> Face:
+        """The face of a code under the look's light, with its expression."""
+        return self._dressed(self.generator.face(code), None, {})
+
+    def sample(self, seed: int) -> Face:
+        """The face of a seed, which remembers it, under the look's light, with its expression."""
+        return self._dressed(self.generator.sample(seed, truncation=self.look.truncation), None, {})
+
+    def original(self, code: Tensor) -> Tensor:
+        """The teacher's picture."""
+        side = self.look.size
+        picture = F.interpolate(self.generator.image(code), (side, side), mode="bicubic", antialias=True)
+        return self._taken(picture[0].clamp(0, 1))
+
+    def shape(self, code: Tensor) -> Tensor:
+        """The grey shape before the studio wall, in the face's own pose, under the studio's light."""
+        bare = self.face(code).with_lighting("studio").render_full(self.look.size, shape_only=True)
+        return self._taken(bare.image[0].clamp(0, 1))
+
+    def alone(
+        self,
+        code: Tensor,
+        *,
+        yaw_deg: float | None = None,
+        light: str | None = None,
+        expression: Mapping[str, float] | None = None,
+    ) -> Tensor:
+        """The render before the studio wall; without an angle in the face's own pose."""
+        face = self._dressed(self.generator.face(code), light, expression or {})
+        return self._taken(face.render(self.look.size, yaw_deg=yaw_deg))
+
+    def shot(
+        self,
+        code: Tensor,
+        *,
+        yaw_deg: float | None = None,
+        light: str | None = None,
+        expression: Mapping[str, float] | None = None,
+    ) -> Tensor:
+        """The render over what the look says. ``light`` and ``expression`` go before the look's."""
+        look = self.look
+        if look.over == "studio":
+            return self.alone(code, yaw_deg=yaw_deg, light=light, expression=expression)
+        picture = self.generator.generate(
+            code,
+            yaw_deg=yaw_deg,
+            light=light or look.light,
+            expression={**look.expression, **(expression or {})},
+            size=look.size,
+            seam=look.seam,
+        )
+        return self._taken(picture[0])
+
+    def _dressed(self, face: Face, light: str | None, expression: Mapping[str, float]) -> Face:
+        face = face.with_expression(**{**self.look.expression, **expression})
+        name = light or self.look.light
+        return face if name is None else face.with_lighting(name)
+
+    def _taken(self, picture: Tensor) -> Tensor:
+        self.taken += 1
+        if self.report is not None:
+            self.report(self.taken, self.wanted)
+        return picture.cpu()
