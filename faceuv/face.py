@@ -20,7 +20,8 @@ from torch import Tensor
 from faceuv.artefacts import load_tensors, save_tensors
 from faceuv.control import expressed, finite, posed, relit
 from faceuv.errors import InputError
-from faceuv.export import MeshFile, save_mesh, save_video, tangent_frame, tangent_normal_map
+from faceuv.export import MeshFile, save_mesh, save_video
+from faceuv.export.face_mesh import face_mesh
 from faceuv.models.faces import FaceModel
 from faceuv.registry import FACE_MODELS, RENDERERS
 from faceuv.renderers import FaceRenderer, Renderer
@@ -193,31 +194,14 @@ class Face:
 
     def mesh_file(self, *, blend_shapes: bool = False, name: str = "face") -> MeshFile:
         """What :meth:`save` writes: the surface at rest pose, its textures and, if asked, expression blend shapes."""
-        model, vertices = self.face_model, self.vertices()
-        frame = tangent_frame(vertices[None], model.faces, model.uv)
-        normal_map = None
-        if self.maps is not None and self.maps.displacement is not None:
-            # In the frame of the displaced vertices: what they already show is not applied twice.
-            rest, displacement = model.mesh(self.coefficients).vertices, self.maps.displacement
-            chart = model.chart(*displacement.shape[-2:])
-            normal_map = tangent_normal_map(rest, model.faces, model.uv, displacement, chart=chart, frame=frame)[0]
-        offsets = {}
-        if blend_shapes:
-            # A weight of 1 is the full movement, as engines expect; modes without a meaning only make the file large.
-            for shape in model.metadata.get("full_expression", model.mode_names["expression"]):
-                ((column, full),) = model.movement(shape).items()
-                offsets[shape] = full * model.expression_basis[:, :, column]
-        return MeshFile.build(
-            vertices,
-            model.faces,
-            uv=model.uv,
-            normals=frame.normal[0],
-            tangents=None if normal_map is None else frame.tangent[0],
-            diffuse=self.diffuse(),
-            normal_map=normal_map,
-            morph_targets=offsets,
+        return face_mesh(
+            FaceRenderer(self.face_model, self.renderer),
+            self.coefficients,
+            self.maps,
+            self.diffuse(),
+            blend_shapes=blend_shapes,
             name=name,
-            metadata=dict(self.metadata or {}),
+            metadata=self.metadata,
         )
 
     def save(self, path: str | Path, *, blend_shapes: bool = False) -> Path:
