@@ -68,7 +68,8 @@ class FitFolder:
         name = result.file.name
         if result.reason:
             self.file("coefficients", name).unlink(missing_ok=True)
-            _write_json(self.file("failures", name), {"source": str(result.file), "reason": result.reason})
+            entry = {"source": str(result.file), "reason": result.reason, "note": result.note}
+            _write_json(self.file("failures", name), entry)
             return
         from faceuv.export import save_png
         from faceuv.face import Face
@@ -82,6 +83,7 @@ class FitFolder:
             "landmark_error": round(result.landmark_error, 4),
             "photometric": round(result.photometric, 5),
             "iterations": result.iterations,
+            "note": result.note,
         }
         face = Face(result.coefficients.to(device), fitter.face_model, fitter.renderer, metadata={"fit": metadata})
         save_png(self.file("overlays", name), overlay(result, face))
@@ -121,11 +123,16 @@ class FitFolder:
                 f"median landmark error {summary['landmark_error']:.2f} px of {self.settings['size']},"
                 f" colour difference {summary['photometric']:.3f}, {summary['iterations']:.0f} iterations"
             )
-        if failures:
-            table = Table("picture", "why it was not fitted", box=None, pad_edge=False)
-            for name, entry in failures.items():
-                table.add_row(name, entry["reason"])
-            console.print(table)
+        tables = {
+            "why it was not fitted": {name: entry["reason"] for name, entry in failures.items()},
+            "what the detector noted": {name: fit["note"] for name, fit in fitted.items() if fit.get("note")},
+        }
+        for title, rows in tables.items():
+            if rows:
+                table = Table("picture", title, box=None, pad_edge=False)
+                for row in rows.items():
+                    table.add_row(*row)
+                console.print(table)
         return 0 if fitted else 1
 
     def _sheet(self, names: Sequence[str]) -> None:

@@ -51,7 +51,7 @@ def find_pictures(sources: Iterable[str | Path], *, every: int = 1) -> list[Pict
     for source in sources:
         for path in _paths(source):
             if path.suffix.lower() in VIDEOS:
-                found += [(path, frame) for frame in range(0, count_frames(path), every)]
+                found += [(path, frame) for frame in _frame_numbers(path, every)]
             else:
                 found.append((path, None))
     found = list(dict.fromkeys(found))
@@ -158,9 +158,16 @@ def _checked(image: Tensor, name: str) -> Tensor:
     return image
 
 
-def count_frames(path: Path) -> int:
-    """How many frames a video has, by decoding it: headers are not always right."""
-    return sum(1 for _ in _frames(path))
+def _frame_numbers(path: Path, every: int) -> list[int]:
+    """Every so many frames of a video, by decoding it: headers are not always right. Of one that is damaged, or has
+    none, the frame that cannot be read is among them, so that reading it is reported."""
+    count = 0
+    try:
+        for _ in _frames(path):
+            count += 1
+    except AssetError:
+        return [*range(0, count, every), count]
+    return list(range(0, count, every)) or [0]
 
 
 def _frames(path: Path) -> Iterator[np.ndarray]:

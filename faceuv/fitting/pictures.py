@@ -28,6 +28,7 @@ class PictureFit:
     window        where the square lies in the picture
     landmarks     (68, 2) pixels of the square, None if no face was found
     coefficients  (1, N), None without a fit;  landmark_error, photometric, iterations: as in :class:`Fit`
+    note          what else the detector has to say of it, such as that there were two faces; '' mostly
     """
 
     file: PictureFile
@@ -39,6 +40,7 @@ class PictureFit:
     landmark_error: float = float("nan")
     photometric: float = float("nan")
     iterations: int = 0
+    note: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +130,7 @@ def _fit_group(
                 float(fit.landmark_error[row]),
                 float(fit.photometric[row]),
                 int(fit.iterations[row]),
+                landmarks.notes[row],
             )
     return [results[file] for file in files]
 
@@ -140,7 +143,8 @@ def _detect(fitter: Fitter, framed: Sequence[_Framed], size: int) -> Landmarks:
         rows = [detector.detect(item.picture[None], [item.file.path.name]) for item in framed]
         points = torch.cat([item.window.to_window(row.points, size) for item, row in zip(framed, rows)])
         found, score = torch.cat([row.found for row in rows]), torch.cat([row.score for row in rows])
-        return Landmarks(points, found, score, tuple(reason for row in rows for reason in row.reasons))
+        reasons, notes = (tuple(text for row in rows for text in getattr(row, kind)) for kind in ("reasons", "notes"))
+        return Landmarks(points, found, score, reasons, notes)
     images = torch.stack([item.image for item in framed]).to(fitter.face_model.mean.device)
     return detector.detect(images, [item.file.path.name for item in framed])
 
@@ -161,4 +165,6 @@ def _align(fitter: Fitter, framed: list[_Framed], landmarks: Landmarks, size: in
     again = _detect(fitter, moved, size)
     found = again.found & torch.tensor([not reason for reason in reasons], device=again.found.device)
     kept = tuple(first or second for first, second in zip(reasons, again.reasons))
-    return moved, Landmarks(again.points, found, again.score, kept)
+    # what was seen in the whole picture (a second face) may lie outside the square
+    notes = tuple("; ".join(dict.fromkeys(filter(None, both))) for both in zip(landmarks.notes, again.notes))
+    return moved, Landmarks(again.points, found, again.score, kept, notes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,16 +12,18 @@ from PIL import Image
 from faceuv.cli import fit as command
 from faceuv.cli.main import main
 from faceuv.data.synthetic import SyntheticFaces
-from faceuv.export import save_png
+from faceuv.data.synthetic.scene import Scene
+from faceuv.export import save_png, save_video
 from faceuv.face import Face
 from faceuv.fitting import Landmarks
-from faceuv.fitting.landmarks.precomputed import save_landmarks
+from faceuv.fitting.landmarks.precomputed import PrecomputedLandmarks, save_landmarks
 from faceuv.fitting.landmarks.truth import LandmarkTruth
 from faceuv.models.faces.procedural import ProceduralFace
 from faceuv.registry import FACE_MODELS
 from faceuv.structures import Coefficients
 
 SIZE = 64
+FRAMES = 20
 
 
 @pytest.fixture(autouse=True)
@@ -30,8 +33,8 @@ def small_face(monkeypatch):
     class Small(ProceduralFace):
         """The procedural face on a coarse grid."""
 
-        def __init__(self) -> None:
-            super().__init__(rows=65, columns=51, verbose=False)
+        def __init__(self, rows: int = 65, columns: int = 51) -> None:
+            super().__init__(rows, columns, verbose=False)
 
     Small.__name__ = "ProceduralFace"
     monkeypatch.setitem(FACE_MODELS._module_dict, "ProceduralFace", Small)
@@ -155,6 +158,55 @@ def test_the_squares_around_the_faces(tmp_path, pictures):
         assert abs(float(face.coefficients.rotation[0, 1]) - float(true[0, 225])) < limit
         window = face.metadata["fit"]["window"]
         assert window["centre"] == pytest.approx([264, 124] if framing == "align" else [200, 150], abs=8)
+
+
+@pytest.mark.parametrize("framing", ["pad", "align"])
+def test_what_the_detector_noted_is_told(tmp_path, pictures, monkeypatch, capsys, framing):
+    """Two faces in a picture: the fit goes on with one, and says so wherever the fit is told of."""
+    detect = PrecomputedLandmarks.detect
+
+    def noting(self, images, names=None):
+        found = detect(self, images, names)
+        return replace(found, notes=tuple("2 faces, the largest was taken" if n == "b.png" else "" for n in names))
+
+    monkeypatch.setattr(PrecomputedLandmarks, "detect", noting)
+    assert fit(pictures, tmp_path, "--no-meshes", "--framing", framing) == 0
+    fitted = json.loads((tmp_path / "report.json").read_text())["fitted"]
+    assert {name: entry["note"] for name, entry in fitted.items()} == {
+        "a": "", "b": "2 faces, the largest was taken", "c": "",
+    }  # fmt: skip
+    assert "2 faces, the largest was taken" in capsys.readouterr().out
+    assert Face.load(tmp_path / "coefficients" / "b.safetensors").metadata["fit"]["note"].startswith("2 faces")
+
+
+def test_a_film_frame_by_frame(tmp_path, capsys):
+    """Twenty frames of a turning head, drawn, written by our own export, fitted from landmarks that are looked for."""
+    pytest.importorskip("av")
+    model = ProceduralFace(rows=65, columns=51, verbose=False)
+    faces = SyntheticFaces(size=SIZE, seed=2, samples=1, face_model=model)
+    scene = Scene.from_seeds(faces.seeds([3]))
+    yaws, frames = [], []
+    for turn in torch.linspace(-0.8, 0.8, FRAMES):
+        turned = scene.numbers["pose"].clone()
+        turned[0, 0] += turn
+        take = faces.studio(Scene({**scene.numbers, "pose": turned}, scene.noise))
+        yaws.append(float(take.coefficients.rotation[0, 1]))
+        frames.append(take.image[0])
+    folder = tmp_path / "films"
+    film = save_video(folder / "film.mp4", frames, fps=10)
+    (folder / "broken.mp4").write_bytes(film.read_bytes()[:400])
+    words = ["--regressor", "none", "--size", str(SIZE), "--schedule", "landmarks", "--no-meshes"]
+    assert main(["fit", str(folder), "--out", str(tmp_path / "out"), *words]) == 0
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert list(report["fitted"]) == [f"film_f{k:06d}" for k in range(FRAMES)]
+    assert "broken.mp4 cannot be read as a video" in report["failures"]["broken_f000000"]["reason"]
+    found = [
+        float(Face.load(tmp_path / "out" / "coefficients" / f"{name}.safetensors").coefficients.rotation[0, 1])
+        for name in report["fitted"]
+    ]
+    assert torch.corrcoef(torch.tensor([yaws, found]))[0, 1] > 0.97
+    assert float((torch.tensor(yaws) - torch.tensor(found)).abs().median()) < 0.06
+    assert Image.open(tmp_path / "out" / "overlays" / "film_f000000.png").size == (3 * SIZE, SIZE)
 
 
 def test_no_picture_could_be_fitted(tmp_path, pictures, capsys):

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from faceuv.data.images import PictureFile, PictureReader, count_frames, find_pictures, read_picture
+from faceuv.data.images import PictureFile, PictureReader, find_pictures, read_picture
 from faceuv.errors import AssetError, InputError
 from faceuv.export import save_video
 
@@ -124,7 +124,7 @@ def test_video_frames(tmp_path):
     pytest.importorskip("av")
     frames = [torch.full((3, 48, 64), level) for level in (0.1, 0.4, 0.7, 0.9, 0.2)]
     film = save_video(tmp_path / "film.mp4", frames, fps=5)
-    assert count_frames(film) == 5
+    assert len(find_pictures([film])) == 5
     files = find_pictures([film], every=2)
     assert [(file.name, file.frame) for file in files] == [
         ("film_f000000", 0),
@@ -136,6 +136,16 @@ def test_video_frames(tmp_path):
         assert float(reader.read(file).mean()) == pytest.approx(float(frames[file.frame].mean()), abs=0.03)
     with pytest.raises(AssetError, match="ends before frame 99"):
         reader.read(PictureFile("film", film, 99))
-    (tmp_path / "bad.mp4").write_bytes(b"no film")
-    with pytest.raises(AssetError, match="cannot be read as a video"):
-        find_pictures([tmp_path / "bad.mp4"])
+
+
+def test_a_damaged_video_is_found_and_fails_when_it_is_read(tmp_path):
+    """So that in the middle of a folder it is a row of the report."""
+    pytest.importorskip("av")
+    noise = torch.Generator().manual_seed(0)
+    film = save_video(tmp_path / "film.mp4", [torch.rand(3, 64, 64, generator=noise) for _ in range(12)], fps=5)
+    whole = film.read_bytes()
+    for name, content in (("bad.mp4", b"no film"), ("headless.mp4", whole[: len(whole) // 2])):
+        (tmp_path / name).write_bytes(content)
+        (file,) = find_pictures([tmp_path / name], every=3)
+        with pytest.raises(AssetError, match=r"cannot be read as a video|ends before frame"):
+            PictureReader().read(file)
