@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
@@ -101,16 +102,39 @@ def vertex_tangents(vertices: Tensor, faces: Tensor, uv: Tensor) -> tuple[Tensor
 
     Per face the derivatives solve p_j − p_0 = u_j·∂u + v_j·∂v; vertices take the mean weighted by UV area.
     """
+    check_shape("vertices", vertices, ("B", "V", 3))
     check_shape("uv", uv, (vertices.shape[1], 2))
-    a, b, c = corners(vertices, faces)
-    ua, ub, uc = corners(uv[None], faces)
-    (u1, v1), (u2, v2) = (ub - ua).unbind(2), (uc - ua).unbind(2)
-    e1, e2 = b - a, c - a
-    det = u1 * v2 - u2 * v1
+    return apply_tangents(tangent_operator(faces, uv.to(vertices.dtype)), vertices)
+
+
+def tangent_operator(faces: Tensor, uv: Tensor) -> Tensor:
+    """The sparse matrix ``(2·V, V)`` that takes vertices to their tangents, ∂p/∂u above ∂p/∂v: it depends on the mesh
+    only, so that what draws many faces of one mesh builds it once."""
+    check_shape("uv", uv, ("V", 2))
+    check_shape("faces", faces, ("F", 3))
+    count = uv.shape[0]
+    a, b, c = faces.unbind(1)
+    (u1, v1), (u2, v2) = (uv[b] - uv[a]).unbind(1), (uv[c] - uv[a]).unbind(1)
     # Sum of (det·derivative)·sign(det) is the area-weighted sum; dividing by the summed |det| gives the mean.
-    sign = torch.sign(det)[..., None]
-    du = (e1 * v2[..., None] - e2 * v1[..., None]) * sign
-    dv = (e2 * u1[..., None] - e1 * u2[..., None]) * sign
-    count = vertices.shape[1]
-    weight = scatter_to_vertices(det.abs()[..., None], faces, count).clamp_min(1e-20)
-    return scatter_to_vertices(du, faces, count) / weight, scatter_to_vertices(dv, faces, count) / weight
+    det = u1 * v2 - u2 * v1
+    sign = torch.sign(det)
+    area = uv.new_zeros(count).index_add(0, faces.t().reshape(-1), det.abs().repeat(3)).clamp_min(1e-20)
+    rows, columns, values = [], [], []
+    for corner in (a, b, c):
+        for column, along_u, along_v in ((b, v2, -u2), (c, -v1, u1), (a, v1 - v2, u2 - u1)):
+            rows += [corner, corner + count]
+            columns += [column, column]
+            values += [along_u * sign / area[corner], along_v * sign / area[corner]]
+    index = torch.stack([torch.cat(rows), torch.cat(columns)])
+    with warnings.catch_warnings():  # "Sparse CSR tensor support is in beta state"
+        warnings.filterwarnings("ignore", message="Sparse CSR", category=UserWarning)
+        total = torch.sparse_coo_tensor(index, torch.cat(values), (2 * count, count), check_invariants=False)
+        return total.coalesce().to_sparse_csr()
+
+
+def apply_tangents(operator: Tensor, vertices: Tensor) -> tuple[Tensor, Tensor]:
+    """The tangents of :func:`vertex_tangents` by a :func:`tangent_operator`."""
+    batch, count = vertices.shape[:2]
+    both = operator @ vertices.permute(1, 2, 0).reshape(count, -1)  # (2·V, 3·B)
+    along_u, along_v = both.view(2, count, 3, batch).permute(0, 3, 1, 2).unbind(0)
+    return along_u, along_v

@@ -134,18 +134,14 @@ class Renderer(nn.Module):
         """
         self._check(mesh, height, width, texture, vertex_colours, lighting, normals, normal_map)
         topology = self._topology_of(mesh)
-        if normals is None:
+        if normals is None and normal_map is None:
             normals = vertex_normals(mesh.vertices, mesh.faces)
         s = self.samples
         view = self._look(mesh, height * s, width * s)
         uv = None if mesh.uv is None else interpolate(mesh.uv.to(view.pixels.dtype), view.at)
-        normal = self._normals_at(mesh, view, uv, normals, normal_map)
-        if texture is not None:
-            colour = self._look_up(texture, mesh, uv, view)
-        else:
-            assert vertex_colours is not None  # one of the two is given: see _check
-            colour = spread(interpolate(vertex_colours, view.at), view.at)
-        image = colour.permute(0, 3, 1, 2).contiguous()
+        colour, normal = self._surface_at(mesh, view, uv, texture, vertex_colours, normals, normal_map)
+        image = spread(colour, view.at).permute(0, 3, 1, 2).contiguous()
+        normal = spread(normal, view.at)
         if lighting is not None:
             image = shade(image, normal, lighting)
         mask = (view.face_id >= 0)[:, None].to(image.dtype)
@@ -161,7 +157,7 @@ class Renderer(nn.Module):
             image, mask = F.avg_pool2d(image, s), F.avg_pool2d(mask, s)
             view = self._look(mesh, height, width)
             uv = None if mesh.uv is None else interpolate(mesh.uv.to(view.pixels.dtype), view.at)
-            normal = self._normals_at(mesh, view, uv, normals, normal_map)
+            normal = spread(self._normals_at(mesh, view, uv, normals, normal_map), view.at)
             depth = spread(view.at.depth[:, None], view.at)
         flat_uv = view.pixels.new_zeros(view.at.flat.shape[0], 2) if uv is None else uv
         return Render(
@@ -190,13 +186,33 @@ class Renderer(nn.Module):
         assert uv is not None and mesh.uv is not None  # a texture comes with uv: see _check
         return sample_texture(texture, uv, view.at, vertex_uv=mesh.uv.to(uv.dtype), samples=self.texture_samples)
 
+    def _surface_at(
+        self,
+        mesh: Mesh,
+        view: View,
+        uv: Tensor | None,
+        texture: Tensor | None,
+        vertex_colours: Tensor | None,
+        normals: Tensor | None,
+        normal_map: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Unlit colours and unit normals at the fragments, each ``(P, 3)``."""
+        if texture is None:
+            assert vertex_colours is not None  # one of the two is given: see _check
+            return interpolate(vertex_colours, view.at), self._normals_at(mesh, view, uv, normals, normal_map)
+        if normal_map is not None and normal_map.shape[2:] == texture.shape[2:]:  # one look-up for both
+            colour, normal = self._look_up(torch.cat([texture, normal_map], 1), mesh, uv, view).split(3, 1)
+            return colour, unit(normal)
+        return self._look_up(texture, mesh, uv, view), self._normals_at(mesh, view, uv, normals, normal_map)
+
     def _normals_at(
-        self, mesh: Mesh, view: View, uv: Tensor | None, normals: Tensor, normal_map: Tensor | None
+        self, mesh: Mesh, view: View, uv: Tensor | None, normals: Tensor | None, normal_map: Tensor | None
     ) -> Tensor:
-        """Unit normals ``(B, H, W, 3)``, 0 where nothing is covered."""
+        """Unit normals at the fragments ``(P, 3)``."""
         if normal_map is not None:
-            return F.normalize(self._look_up(normal_map, mesh, uv, view), dim=3, eps=1e-20)
-        return spread(unit(interpolate(normals, view.at)), view.at)
+            return unit(self._look_up(normal_map, mesh, uv, view))
+        assert normals is not None  # those of the mesh, at least: see forward
+        return unit(interpolate(normals, view.at))
 
     def _topology_of(self, mesh: Mesh) -> Topology:
         """Edges of the mesh, remembered for the last ``faces`` tensor; its indices are checked on that occasion."""

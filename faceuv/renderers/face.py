@@ -10,10 +10,9 @@ from torch import Tensor, nn
 
 from faceuv.checks import check_finite, check_same_device, check_shape
 from faceuv.errors import InputError
-from faceuv.geometry.normals import vertex_normals, vertex_tangents
 from faceuv.geometry.projection import pose
 from faceuv.geometry.rotations import euler_to_matrix
-from faceuv.geometry.uv import bake, displaced_normals, sample_map
+from faceuv.geometry.uv import bake, map_gradients, sample_map, surface_normals
 from faceuv.registry import RENDERERS
 from faceuv.renderers.base import Renderer
 from faceuv.renderers.compositing import Background
@@ -72,7 +71,8 @@ class FaceRenderer(nn.Module):
         """
         height, width = (size, size) if isinstance(size, int) else size
         maps = self._checked(coefficients, maps)
-        surface = self.surface(coefficients, maps)
+        smooth = self.face_model.mesh(coefficients)
+        surface = self._displaced(smooth, maps)
         world = Mesh(pose(surface.vertices, coefficients.rotation, coefficients.translation), surface.faces, surface.uv)
         drawn: Render = self.renderer(
             world,
@@ -81,7 +81,7 @@ class FaceRenderer(nn.Module):
             texture=maps.diffuse,
             vertex_colours=self.face_model.albedo(coefficients.albedo) if maps.diffuse is None else None,
             lighting=self._light(coefficients, lighting),
-            normal_map=self._normal_map(coefficients, maps.displacement),
+            normal_map=self._normal_map(smooth, coefficients.rotation, maps.displacement),
             background=background,
         )
         return drawn
@@ -89,10 +89,12 @@ class FaceRenderer(nn.Module):
     def surface(self, coefficients: Coefficients, maps: UVMaps | None = None) -> Mesh:
         """The displaced surface in the object frame: before rotation and translation."""
         maps = self._checked(coefficients, maps)
-        mesh = self.face_model.mesh(coefficients)
+        return self._displaced(self.face_model.mesh(coefficients), maps)
+
+    def _displaced(self, smooth: Mesh, maps: UVMaps) -> Mesh:
         if maps.displacement is None:
-            return mesh
-        return Mesh(mesh.vertices + sample_map(maps.displacement, self.face_model.uv), mesh.faces, mesh.uv)
+            return smooth
+        return Mesh(smooth.vertices + sample_map(maps.displacement, self.face_model.uv), smooth.faces, smooth.uv)
 
     @torch.no_grad()
     def view_mask(
@@ -156,15 +158,13 @@ class FaceRenderer(nn.Module):
             raise InputError(f"lighting must have batch {len(coefficients)} (or 1), got {sizes['B']}")
         return lighting.expand(len(coefficients), -1, -1)
 
-    def _normal_map(self, coefficients: Coefficients, displacement: Tensor | None) -> Tensor | None:
+    def _normal_map(self, smooth: Mesh, rotation: Tensor, displacement: Tensor | None) -> Tensor | None:
         """World-frame normals ``(B, 3, h, w)`` of the surface that the displacement map describes."""
         if self.normals == "vertex" or displacement is None:
             return None
-        model = self.face_model
-        chart = model.chart(*displacement.shape[2:])
-        smooth = model.shape(coefficients.identity, coefficients.expression)
-        along_u, along_v = vertex_tangents(smooth, model.faces, model.uv)
-        smooth_normals = torch.nn.functional.normalize(bake(vertex_normals(smooth, model.faces), chart), dim=1)
-        normals = displaced_normals(smooth_normals, bake(along_u, chart), bake(along_v, chart), displacement)
-        rotated = euler_to_matrix(coefficients.rotation) @ normals.flatten(2)
-        return rotated.unflatten(2, tuple(displacement.shape[2:]))
+        model, (height, width) = self.face_model, displacement.shape[2:]
+        chart = model.chart(height, width)
+        smooth_u, smooth_v = (bake(along, chart) for along in model.tangents(smooth.vertices))
+        moved_u, moved_v = map_gradients(displacement)
+        normals = surface_normals(smooth_u + moved_u, smooth_v + moved_v, model.chart_side(height, width))
+        return (euler_to_matrix(rotation) @ normals.flatten(2)).unflatten(2, (height, width))

@@ -11,13 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from faceuv.renderers.interpolation import Fragments, per_pixel, spread
+from faceuv.renderers.interpolation import Fragments, per_pixel
 
 _WIDEST = 16.0  # texels; the derivatives of a sliver may be anything
 
 
 def sample_texture(texture: Tensor, uv: Tensor, at: Fragments, *, vertex_uv: Tensor, samples: int) -> Tensor:
-    """Colours of ``texture (B, C, h, w)`` at ``uv (P, 2)`` → ``(B, H, W, C)``, 0 where nothing is covered.
+    """Values of ``texture (B, C, h, w)`` at the fragments, whose ``uv`` is ``(P, 2)`` → ``(P, C)``.
 
     ``samples²`` bilinear look-ups per pixel, spread evenly over its footprint and averaged. Beyond the outermost texel
     centres the border texel is repeated. Differentiable in texture and uv; the footprint itself carries no gradient.
@@ -41,7 +41,7 @@ def sample_texture(texture: Tensor, uv: Tensor, at: Fragments, *, vertex_uv: Ten
     grid = torch.zeros(batch * longest, *points.shape[1:], dtype=uv.dtype, device=uv.device)
     grid = grid.index_copy(0, slot, points).view(batch, longest, *points.shape[1:]).to(texture.dtype)
     if longest == 0:
-        return texture.new_zeros(batch, at.height, at.width, channels) + texture.sum() * 0
+        return texture.new_zeros(0, channels) + texture.sum() * 0
     colours = F.grid_sample(texture, grid, mode="bilinear", padding_mode="border", align_corners=False)
     rows = colours.mean(3).permute(0, 2, 1).reshape(-1, channels)
-    return spread(rows.index_select(0, slot), at)
+    return rows.index_select(0, slot)

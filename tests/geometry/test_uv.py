@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faceuv.errors import InputError
-from faceuv.geometry import UVCorrespondence, bake, displaced_normals, map_gradients, sample_map
+from faceuv.geometry import (
+    UVCorrespondence,
+    bake,
+    displaced_normals,
+    map_gradients,
+    sample_map,
+    surface_normals,
+)
 
 
 def grid_chart(rows, columns, margin=0.0):
@@ -134,3 +141,18 @@ class TestDisplacedNormals:
         normals, du, dv = (t.double()[..., :4, :4] for t in self.flat())
         displacement = (0.1 * torch.rand(1, 3, 4, 4, dtype=torch.float64)).requires_grad_()
         assert torch.autograd.gradcheck(lambda d: displaced_normals(normals, du, dv, d), displacement)
+
+    @pytest.mark.parametrize("mirrored", [False, True])
+    def test_surface_normals_are_those_of_the_displaced_surface(self, mirrored):
+        normals, du, dv = self.flat()
+        du = -du if mirrored else du
+        displacement = 0.01 * torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+        moved_u, moved_v = map_gradients(displacement)
+        side = torch.full((1, 1, 64, 64), -1.0 if mirrored else 1.0)
+        found = surface_normals(du + moved_u, dv + moved_v, side)
+        torch.testing.assert_close(found, displaced_normals(normals, du, dv, displacement))
+
+    def test_gradients_of_surface_normals_where_there_is_no_surface(self):
+        along = torch.zeros(1, 3, 2, 2, requires_grad=True)
+        surface_normals(along, along, torch.ones(1, 1, 2, 2)).sum().backward()
+        assert bool(torch.isfinite(along.grad).all())

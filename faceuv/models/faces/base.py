@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from faceuv.checks import check_shape
 from faceuv.errors import AssetError, InputError, did_you_mean
+from faceuv.geometry.normals import apply_tangents, tangent_operator, vertex_normals
 from faceuv.geometry.uv import UVCorrespondence, bake
 from faceuv.structures import CoefficientLayout, Coefficients, Mesh
 
@@ -85,6 +86,8 @@ class FaceModel(nn.Module):
         }
         self.metadata: dict[str, Any] = dict(metadata or {})
         self._charts: dict[tuple[int, int], UVCorrespondence] = {}
+        self._tangents: Tensor | None = None
+        self._sides: dict[tuple[int, int], Tensor] = {}
 
     def shape(self, identity: Tensor, expression: Tensor) -> Tensor:
         """Vertices ``(B, V, 3)`` in decimetres, object frame, for ``identity (B, I)`` and ``expression (B, E)``."""
@@ -155,6 +158,27 @@ class FaceModel(nn.Module):
             chart = UVCorrespondence.build(self.uv, self.faces, height, width)
             self._charts[height, width] = chart
         return chart
+
+    def tangents(self, vertices: Tensor) -> tuple[Tensor, Tensor]:
+        """∂p/∂u and ∂p/∂v ``(B, V, 3)`` of surfaces of this mesh, as
+        :func:`~faceuv.geometry.normals.vertex_tangents` gives them; what depends on the mesh only is kept."""
+        known = self._tangents
+        if known is None or known.device != vertices.device or known.dtype != vertices.dtype:
+            known = tangent_operator(self.faces.to(vertices.device), self.uv.to(vertices))
+            self._tangents = known
+        return apply_tangents(known, vertices)
+
+    def chart_side(self, height: int, width: int) -> Tensor:
+        """``(1, 1, H, W)``: 1 where ∂p/∂v × ∂p/∂u points out of the mean face, −1 where the chart is mirrored."""
+        side = self._sides.get((height, width))
+        if side is None or side.device != self.mean.device or side.dtype != self.mean.dtype:
+            chart, mean = self.chart(height, width), self.mean[None]
+            along_u, along_v = (bake(along, chart) for along in self.tangents(mean))
+            outward = bake(vertex_normals(mean, self.faces), chart)
+            turned = torch.linalg.cross(along_v, along_u, dim=1)
+            side = torch.where((turned * outward).sum(1, keepdim=True) < 0, -1.0, 1.0).to(self.mean)
+            self._sides[height, width] = side
+        return side
 
     def uv_mask(self, height: int, width: int) -> Tensor:
         """``(1, 1, H, W)`` in {0, 1}: the texels that lie on the surface."""
