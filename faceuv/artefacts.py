@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -18,15 +19,21 @@ from faceuv.errors import AssetError
 from faceuv.version import __version__
 
 _METADATA_KEY = "faceuv"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 Network = TypeVar("Network", bound=nn.Module)
+
+
+def no_room(error: BaseException) -> bool:
+    """Whether something could not be written because the disk, or the user's share of it, is full."""
+    return isinstance(error, OSError) and error.errno in _NO_ROOM
 
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path in the same folder and rename it to ``path`` when the block ends well.
 
-    If the block raises, or the process dies, ``path`` is as it was before.
+    If the block raises, or the process dies, ``path`` is as it was before; a full disk is an :class:`AssetError`.
     """
     path = Path(path)
     handle, name = _temporary_file(path)
@@ -38,8 +45,19 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)  # mkstemp makes files private; ours are ordinary files
         os.replace(temporary, path)
+    except OSError as error:
+        if not no_room(error):
+            raise
+        raise _unwritten(path, error.strerror) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _unwritten(path: Path, why: object) -> AssetError:
+    return AssetError(
+        f"cannot write {path} ({why}); nothing of it was kept, and what was there before is as it was: make room and do"
+        " the same again"
+    )
 
 
 def check_writable(folder: str | Path) -> Path:
@@ -70,12 +88,16 @@ def sha256_of(path: str | Path) -> str:
 
 def save_tensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> Path:
     """Write tensors and JSON metadata to one safetensors file, atomically; the version is added."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     path = Path(path)
     header = {_METADATA_KEY: json.dumps({"faceuv_version": __version__, **metadata}, sort_keys=True)}
     with atomic_path(path) as temporary:
-        save_file(tensors, str(temporary), metadata=header)
+        try:
+            save_file(tensors, str(temporary), metadata=header)
+        except SafetensorError as error:  # its words for whatever the system says, a full disk for one
+            raise _unwritten(path, error) from error
     return path
 
 

@@ -1,16 +1,23 @@
 """Files that faceuv may not carry and the user brings: what they are, where they are looked for, how to get them.
 
 The folder is ``$FACEUV_ASSETS`` if it is set; then the user's data folder (``$XDG_DATA_HOME/faceuv``, by default
-``~/.local/share/faceuv``) is searched too.
+``~/.local/share/faceuv``) is searched too. In a config, ``"asset:stylegan2_ffhq256"`` is such a file.
+
+A part that needs one says so before it is built, by a class method ``missing_assets(**settings) -> list[Missing]``.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from faceuv.errors import AssetError, InputError
+from faceuv.errors import AssetError, InputError, did_you_mean
+
+PREFIX = "asset:"
+_DATA_FOLDER = "~/.local/share/faceuv"
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,8 @@ ASSETS: dict[str, Asset] = {
             name="bfm2009",
             filename="bfm2009.safetensors",
             description="Basel Face Model 2009 with the expression basis of Guo et al., frontal crop, UV chart",
-            where="register at https://faces.dmi.unibas.ch/bfm/ (research use only, not to be passed on)",
+            where="register at https://faces.dmi.unibas.ch/bfm/ (research use only, not to be passed on);"
+            " docs/bfm2009.md lists the files",
             command="faceuv convert bfm --raw BFM_FOLDER --uv BFM_UV.mat",
         ),
         Asset(
@@ -42,6 +50,14 @@ ASSETS: dict[str, Asset] = {
             "weights-inception-2015-12-05-6726825d.pth (91 MiB, Apache-2.0)",
             command="mkdir -p ~/.local/share/faceuv && mv weights-inception-2015-12-05-6726825d.pth"
             " ~/.local/share/faceuv/",
+        ),
+        Asset(
+            name="stylegan2_ffhq256",
+            filename="550000.pt",
+            description="StyleGAN2 config-f of FFHQ at 256², generator and discriminator, in rosinality's layout",
+            where="the checkpoint 'FFHQ, 256px, 550k iterations' that the page of"
+            " https://github.com/rosinality/stylegan2-pytorch links to",
+            command="mkdir -p ~/.local/share/faceuv && mv 550000.pt ~/.local/share/faceuv/",
         ),
         Asset(
             name="vgg16",
@@ -69,7 +85,7 @@ def assets_dir() -> Path:
 def known_asset(name: str) -> Asset:
     """The entry of :data:`ASSETS`; the error lists the names."""
     if name not in ASSETS:
-        raise InputError(f"no asset is called {name!r}; known: {', '.join(ASSETS)}")
+        raise InputError(f"no asset is called {name!r}; known: {', '.join(ASSETS)}{did_you_mean(name, ASSETS)}")
     return ASSETS[name]
 
 
@@ -91,3 +107,60 @@ def find_asset(name: str) -> Path:
             " set to its folder"
         )
     return found
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Something of the user's that a part of a recipe needs, and that is not here.
+
+    what     the file or package, and what it is
+    where    it is to be had
+    command  that brings it to where it is looked for
+    looked   the places where it was looked for
+    """
+
+    what: str
+    where: str
+    command: str
+    looked: Sequence[str] = ()
+
+    @classmethod
+    def asset(cls, name: str, also: Sequence[str | Path] = ()) -> Missing:
+        """A known asset, which was looked for in the asset folders and ``also`` elsewhere."""
+        asset = known_asset(name)
+        places = tuple(str(place) for place in (*asset_folders(), *also))
+        command = asset.command.replace(_DATA_FOLDER, str(assets_dir()))
+        return cls(f"{asset.filename} ({asset.description})", asset.where, command, places)
+
+
+class MissingAssets(AssetError):
+    """All that a recipe lacks, in one message of several lines.
+
+    Args:
+        needed: what is missing → the stages (or parts) that need it.
+    """
+
+    def __init__(self, needed: Mapping[Missing, Sequence[str]]) -> None:
+        self.needed = dict(needed)
+        count = len(self.needed)
+        lines = [
+            f"{count} thing{'s' if count > 1 else ''} that the recipe needs {'are' if count > 1 else 'is'} not here:"
+        ]
+        for number, (one, users) in enumerate(self.needed.items(), 1):
+            lines.append(f"({number}) {one.what}, for {', '.join(dict.fromkeys(users))}")
+            lines.append(f"    get it:   {one.where}")
+            lines.append(f"    then run: {one.command}")
+            if one.looked:
+                lines.append(f"    it was looked for in {', '.join(one.looked)}")
+        super().__init__("\n".join(lines))
+
+    def __reduce__(self) -> Any:  # it travels between processes
+        return type(self), (self.needed,)
+
+
+def locate(name: str | Path) -> Path:
+    """The path that a config means: ``"asset:name"`` is where a known asset lies (or should), else the path itself."""
+    if not isinstance(name, str) or not name.startswith(PREFIX):
+        return Path(name).expanduser()
+    asset = known_asset(name.removeprefix(PREFIX))
+    return locate_asset(asset.name) or assets_dir() / asset.filename

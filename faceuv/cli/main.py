@@ -11,10 +11,11 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from faceuv.assets import MissingAssets
 from faceuv.errors import FaceUVError
 from faceuv.version import __version__
 
-COMMANDS = ("sample", "render", "fit", "convert", "train", "test", "direction", "list", "doctor")
+COMMANDS = ("sample", "render", "generate", "fit", "convert", "train", "test", "direction", "list", "doctor")
 
 
 def build_parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
@@ -46,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (FaceUVError, OSError) as error:
         if args.debug:
             raise
-        print(f"faceuv: error: {' '.join(str(error).split())}", file=sys.stderr)
+        listed = isinstance(error, MissingAssets)  # which is laid out in lines
+        print(f"faceuv: error: {error if listed else ' '.join(str(error).split())}", file=sys.stderr)
         return 1
 
 

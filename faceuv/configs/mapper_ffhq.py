@@ -1,7 +1,8 @@
 """F3D at the paper's scale: 36,000 fits of a 256² FFHQ teacher, the paper's two networks, its schedule.
 
-Put rosinality's ``550000.pt`` (256², config-f) beside you, or name another with ``--cfg-options teacher.path=…``; the
-face model is BFM 2009 (``faceuv convert bfm``), the landmarks are those of face-alignment.
+The teacher is rosinality's ``550000.pt`` (256², config-f) among the assets, or another, ``--cfg-options
+teacher.path=…``; the face model is BFM 2009 (``faceuv convert bfm``), the landmarks are those of face-alignment. What
+is missing is told with the plan (docs/ffhq.md).
 """
 
 from mmengine.config import read_base
@@ -13,7 +14,7 @@ generator = dict(type="PretrainedGenerator", path="{teacher}/generator.safetenso
 face_model = dict(type="BFM2009")
 
 stages = ["teacher", "fits", "mapper"]
-teacher = dict(type="teacher", path="550000.pt", size=256)
+teacher = dict(type="teacher", path="asset:stylegan2_ffhq256", size=256)
 fits = dict(
     type="fits",
     generator=generator,

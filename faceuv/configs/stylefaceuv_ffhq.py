@@ -21,6 +21,7 @@ rec = 10.0  # the reconstruction's weight beside the adversarial term
 percept = 0.2  # LPIPS's within the reconstruction
 
 stages = ["teacher", "fits", "mapper", "direction", "stepper", "uv"]
+teacher.merge(dict(discriminator=True))
 uv = dict(
     type="train",
     model=dict(
@@ -29,7 +30,7 @@ uv = dict(
         mapper="{mapper}/mapper.safetensors",
         stepper="{stepper}/stepper.safetensors",
         face_model=face_model,
-        discriminator="550000.pt",  # the teacher's own
+        discriminator="{teacher}/discriminator.safetensors",
         uv_generator=dict(size=256, displacement_scale=0.01, displacement_space="xyz"),
         losses=dict(
             photo=dict(type="PhotometricLoss", norm="squared", weight=rec),

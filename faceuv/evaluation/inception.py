@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from faceuv.artefacts import sha256_of
-from faceuv.assets import ASSETS, find_asset
+from faceuv.assets import ASSETS, Missing, find_asset, locate_asset
 from faceuv.checks import check_floating, check_shape
 from faceuv.errors import AssetError, InputError, MissingDependency
 from faceuv.evaluation.feature_metric import INCEPTION
@@ -51,6 +51,11 @@ class InceptionFeatures(nn.Module):
             raise AssetError(f"{path} does not hold the FID's Inception network: {reason}") from error
         self.network.requires_grad_(False)
         self.space = INCEPTION if sha256.lower() == OFFICIAL else f"inception_{sha256.lower()[:8]}"
+
+    @classmethod
+    def missing_assets(cls, weights: str | Path | None = None, sha256: str = OFFICIAL) -> list[Missing]:
+        """The network's weights, if they are not where they would be looked for."""
+        return [] if weights is not None or locate_asset("inception") else [Missing.asset("inception")]
 
     def forward(self, image: Tensor) -> Tensor:
         check_shape("images", image, ("B", 3, "H", "W"))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from faceuv.artefacts import sha256_of
-from faceuv.assets import ASSETS, asset_folders, locate_asset
+from faceuv.assets import ASSETS, Missing, asset_folders, locate_asset
 from faceuv.checks import check_shape
 from faceuv.errors import AssetError, MissingDependency
 from faceuv.fixed import Fixed
@@ -82,6 +82,12 @@ class LPIPS(Perceptual):
             part.load_state_dict({key: state[f"features.{key}"] for key in part.state_dict()})
         self.network: Fixed[nn.Module] = Fixed(network)
 
+    @classmethod
+    def missing_assets(cls, weights: str | Path | None = None, sha256: str = "") -> list[Missing]:
+        """VGG's weights, if they are not where they would be looked for."""
+        here = weights is not None or locate_asset("vgg16") or (_torch_cache() / ASSETS["vgg16"].filename).is_file()
+        return [] if here else [Missing.asset("vgg16", also=[_torch_cache()])]
+
     def distance(self, image: Tensor, truth: Tensor) -> Tensor:
         with torch.no_grad():
             wanted = self._features(truth)
@@ -138,10 +144,14 @@ class DiscriminatorPerceptual(Perceptual):
         return [x.float() for x in self.network.network.features(image) if x.shape[-1] >= 8]
 
 
+def _torch_cache() -> Path:
+    """Where torchvision keeps what it has downloaded."""
+    return Path(torch.hub.get_dir()) / "checkpoints"
+
+
 def find_vgg() -> Path:
     """Where VGG's weights lie; the error says where they were looked for and how to get them."""
-    asset = ASSETS["vgg16"]
-    cache = Path(torch.hub.get_dir()) / "checkpoints"
+    asset, cache = ASSETS["vgg16"], _torch_cache()
     found = locate_asset("vgg16") or cache / asset.filename
     if not found.is_file():
         looked = ", ".join(str(folder) for folder in (*asset_folders(), cache))

@@ -11,14 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from faceuv import zoo
+from faceuv import assets, zoo
+from faceuv.artefacts import sha256_of
 from faceuv.errors import InputError
 
 Description = dict[str, Any]
 """Dotted key → number, string, bool or None."""
 
 FILE, INPUT = "file:", "input:"
-_BLOCK = 1 << 20
 
 
 def flatten(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
@@ -70,22 +70,18 @@ def describe(
 
 
 def named_file(value: Any) -> Path | None:
-    """The existing file that a config's value names: with a suffix, or in the zoo (``zoo:entry/file``)."""
+    """The existing file that a config's value names: with a suffix, in the zoo (``zoo:entry/file``), or an asset."""
     if not isinstance(value, str) or "{" in value or "\n" in value or len(value) > 1024:
         return None
     if value.startswith(zoo.PREFIX):
         return zoo.locate(value)
-    path = Path(value).expanduser()
+    path = assets.locate(value)
     return path if path.suffix and path.is_file() else None
 
 
 def contents_hash(path: Path) -> str:
     """SHA-256 of a file's contents, its first 16 digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()[:16]
+    return sha256_of(path)[:16]
 
 
 def fingerprint(description: Description) -> str:

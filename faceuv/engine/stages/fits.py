@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -84,7 +84,11 @@ class FitsStage(Stage):
         if is_main_process():
             self._remove_surplus(context.folder)
         barrier()
-        missing = [number for number in range(self.shards) if not self._whole(context.folder / shard_name(number))]
+        missing = [
+            number
+            for number in range(self.shards)
+            if not self._whole(context.folder / shard_name(number), context.fingerprint)
+        ]
         barrier()  # nobody writes before everybody has looked
         share = missing[get_rank() :: get_world_size()]
         done, began = 0, time.monotonic()
@@ -106,7 +110,7 @@ class FitsStage(Stage):
         rows, path = self.rows(number), context.folder / shard_name(number)
         # a whole shard's codes in one go, so that they do not depend on the batch size by a rounding
         codes = codes_at(generator, rows, seed=self.seed, truncation=self.truncation)
-        parts, pictures = zip(*self._batches(generator, codes))
+        parts, pictures = zip(*self._batches(generator, codes, rows))
         coefficients = torch.cat([part.coefficients.data.float().cpu() for part in parts])
         reasons = [reason for part in parts for reason in part.reasons]
         finite = torch.isfinite(coefficients).all(1).tolist()
@@ -137,14 +141,15 @@ class FitsStage(Stage):
         shard.save(path)  # last: its being there says that all of it is
         return len(rows)
 
-    def _batches(self, generator: Any, codes: Tensor) -> Iterator[tuple[Estimates, Tensor | None]]:
-        for code in codes.split(self.batch):
+    def _batches(self, generator: Any, codes: Tensor, rows: Sequence[int]) -> Iterator[tuple[Estimates, Tensor | None]]:
+        for start, code in zip(range(0, len(codes), self.batch), codes.split(self.batch)):
             images = None
             if self.source.reads_images or self.keep_images:
                 images = generator.synthesis(code).clamp(0, 1)
                 if not bool(torch.isfinite(images).all()):
                     raise InputError("the generator makes pictures with NaN; its weights are damaged: load them again")
-            found = self.source.estimate(code, images)
+            names = [f"{row:06d}.png" for row in rows[start : start + self.batch]]
+            found = self.source.estimate(code, images, names)
             if len(found.coefficients) != len(code) or len(found.reasons) != len(code):
                 raise InputError(
                     f"a source must give one row and one reason per code ({len(code)}), got"
@@ -153,15 +158,17 @@ class FitsStage(Stage):
             levels = (images * 255).round().byte().cpu() if images is not None and self.keep_images else None
             yield found, levels
 
-    def _whole(self, path: Path) -> bool:
-        """Whether a shard is there with all of its rows (the last one has fewer, and grows when ``count`` does)."""
+    def _whole(self, path: Path, run: str) -> bool:
+        """Whether a shard of this ``run`` is there with all of its rows (the last one has fewer, and grows when
+        ``count`` does)."""
         if not path.is_file() or (self.keep_images and not _images_of(path).is_file()):
             return False
         try:
             found = FitShard.load(path)
         except AssetError:
             return False
-        return found.index.tolist() == list(self.rows(int(path.stem.rpartition("_")[2])))
+        rows = self.rows(int(path.stem.rpartition("_")[2]))
+        return found.metadata.get("run") == run and found.index.tolist() == list(rows)
 
     def _remove_surplus(self, folder: Path) -> None:
         wanted = {shard_name(number) for number in range(self.shards)}

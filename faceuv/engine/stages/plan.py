@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from faceuv.assets import Missing, MissingAssets
 from faceuv.engine.stages.base import Stage
 from faceuv.engine.stages.fingerprint import Description, describe, fingerprint
-from faceuv.engine.stages.names import check_names
+from faceuv.engine.stages.names import check_names, missing_assets
 from faceuv.engine.stages.record import Finding, inspect
 from faceuv.engine.stages.references import inputs_of, resolve
+from faceuv.engine.stages.same_generator import Facts, generator_facts
 from faceuv.errors import FaceUVError, InputError, did_you_mean
 from faceuv.registry import STAGES
 
@@ -28,6 +30,8 @@ class PlannedStage:
     fingerprint: str
     finding: Finding
     chosen: bool = True
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Its config as written."""
 
     @property
     def identity(self) -> str:
@@ -101,7 +105,7 @@ def make_plan(
         mark = fingerprint(description)
         finding = inspect(folders[name], description, mark, stage.extends)
         chosen = index >= first and (only is None or name == only)
-        rows[name] = PlannedStage(name, stage, folders[name], inputs, description, mark, finding, chosen)
+        rows[name] = PlannedStage(name, stage, folders[name], inputs, description, mark, finding, chosen, settings)
     plan = list(rows.values())
     _check_inputs(plan)
     return plan
@@ -109,18 +113,44 @@ def make_plan(
 
 def check_plan(plan: Sequence[PlannedStage]) -> None:
     """Ask every stage that is to run whether it can; all that is in the way, of all of them, is one error."""
+    needed: dict[Missing, list[str]] = {}
     errors: list[tuple[str, FaceUVError]] = []
     for row in plan:
+        if not row.runs:
+            continue
+        for one in missing_assets(row.settings, f"the stage {row.name!r}"):
+            needed.setdefault(one, []).append(row.name)
         try:
-            if row.runs:
-                row.stage.check()
+            row.stage.check()
+        except MissingAssets as lacking:
+            for one in lacking.needed:
+                needed.setdefault(one, []).append(row.name)
         except FaceUVError as error:
             errors.append((row.name, error))
+    if not errors:
+        errors += _mixed_generators(plan)
+    if needed:
+        together = MissingAssets(needed)
+        if not errors:
+            raise together
+        errors.append((", ".join(dict.fromkeys(name for users in needed.values() for name in users)), together))
     if len(errors) == 1:
         raise errors[0][1]
     if errors:
         listed = "; ".join(f"({k}) {name}: {error}" for k, (name, error) in enumerate(errors, 1))
         raise FaceUVError(f"{len(errors)} stages cannot run yet: {listed}")
+
+
+def _mixed_generators(plan: Sequence[PlannedStage]) -> list[tuple[str, FaceUVError]]:
+    """The first stage whose networks are for different generators, if there is one."""
+    made: dict[str, Facts] = {}
+    kept = {row.name: row.folder for row in plan if row.finding.state == "fresh"}
+    for row in plan:
+        try:
+            made[row.name] = generator_facts(row.settings, row.name, made, kept)
+        except FaceUVError as error:
+            return [(row.name, error)]
+    return []
 
 
 def show(plan: Sequence[PlannedStage]) -> str:

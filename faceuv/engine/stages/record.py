@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -15,6 +16,7 @@ from faceuv.errors import AssetError
 from faceuv.version import __version__
 
 FILE = "stage.json"
+_TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}(\.\w+)?")  # what atomic_path writes to before it renames
 State = Literal["fresh", "missing", "stale", "interrupted"]
 
 
@@ -102,6 +104,9 @@ def begin(folder: Path, stage: str, description: Description, fingerprint: str, 
     if record is not None:
         for name in damaged_outputs(folder, record):
             (folder / name).unlink(missing_ok=True)
+        for path in folder.iterdir():
+            if _TEMPORARY.fullmatch(path.name) and path.is_file():
+                path.unlink()  # a killed run was just writing it
     Record(stage, fingerprint, description).write(folder)
 
 

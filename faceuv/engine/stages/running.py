@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,14 +10,18 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.dist import barrier, broadcast_object_list, is_main_process
 
-from faceuv.artefacts import check_writable
+from faceuv.artefacts import check_writable, no_room
 from faceuv.engine.stages.base import StageContext
+from faceuv.engine.stages.names import check_names
 from faceuv.engine.stages.plan import PlannedStage, check_plan, make_plan, plain, show
 from faceuv.engine.stages.record import begin, finish
-from faceuv.errors import FaceUVError
+from faceuv.errors import AssetError, FaceUVError
 
 SHARED = ("default_hooks", "visualizer", "log_processor", "log_level", "env_cfg", "default_scope", "launcher")
 """What a recipe sets beside its stages for every training in it; none of it changes what is learned."""
+
+LEAST_ROOM = 256 << 20
+"""Bytes that must be free on the disk of the work dir before anything runs; checkpoints of small networks take that."""
 
 SHOWN = 6  # numbers of a stage's summary on its last line
 
@@ -44,13 +49,20 @@ def run_stages(
     plan = _same_on_every_rank(lambda: make_plan(config, config.work_dir, seed=seed, only=only, start=start))
     speak: Say = say if is_main_process() else (lambda line: None)
     speak(f"{config.work_dir}:\n{show(plan)}")
-    _first_rank_first(lambda: check_plan(plan))
+    runner = plain({key: config[key] for key in SHARED if key in config})
+
+    def check() -> None:
+        check_names(runner, "the recipe")
+        check_plan(plan)
+        if any(row.runs for row in plan):
+            _check_room(config.work_dir)
+
+    _first_rank_first(check)
     if plan_only:
         return plan
-    runner = {key: config[key] for key in SHARED if key in config}
     for row in plan:
         if row.runs:
-            _run(row, StageContext(row.name, row.folder, row.identity, seed, plain(runner), speak), speak)
+            _run(row, StageContext(row.name, row.folder, row.identity, seed, runner, speak), speak)
     return _same_on_every_rank(lambda: make_plan(config, config.work_dir, seed=seed, only=only, start=start))
 
 
@@ -63,13 +75,33 @@ def _run(row: PlannedStage, context: StageContext, speak: Say) -> None:
 
     _first_rank_first(prepare)
     began = time.monotonic()
-    result = row.stage.run(context)
+    try:
+        result = row.stage.run(context)
+    except OSError as error:
+        if not no_room(error):
+            raise
+        raise AssetError(
+            f"the disk is full ({error.strerror}) while the stage {row.name!r} writes"
+            f" {error.filename or 'below ' + str(row.folder)}; what is complete is kept: make room and run the same"
+            " command again"
+        ) from error
     barrier()
     seconds = time.monotonic() - began
     _first_rank_first(lambda: finish(row.folder, result.outputs, seconds=seconds, summary=result.summary))
     shown = [f"{key} {_short(value)}" for key, value in result.summary.items() if _showable(value)]
     numbers = ", ".join(shown[:SHOWN]) + (f", … in {row.name}/stage.json" if len(shown) > SHOWN else "")
     speak(f"stage {row.name}: done in {seconds:.1f} s" + (f" ({numbers})" if numbers else ""))
+
+
+def _check_room(work_dir: str) -> None:
+    """A disk that is full, or nearly, is told now."""
+    folder = check_writable(work_dir)
+    free = shutil.disk_usage(folder).free
+    if free < LEAST_ROOM:
+        raise AssetError(
+            f"the disk of {work_dir} has {free / 2**20:.0f} MiB left, and a recipe needs {LEAST_ROOM >> 20} at least:"
+            " make room, or choose another place with --work-dir"
+        )
 
 
 def _first_rank_first(action: Callable[[], Any]) -> None:

@@ -39,9 +39,9 @@ class CoefficientSource(ABC):
         """Load what is needed, once."""
 
     @abstractmethod
-    def estimate(self, code: Tensor, images: Tensor | None) -> Estimates:
+    def estimate(self, code: Tensor, images: Tensor | None, names: Sequence[str] = ()) -> Estimates:
         """Coefficients of ``code (B, D)`` with pictures ``images (B, 3, S, S)`` in [0, 1], which are given if
-        ``reads_images``."""
+        ``reads_images``; ``names`` of the pictures, ``000017.png`` for sample 17, are for landmarks from a file."""
 
 
 @COEFFICIENT_SOURCES.register_module(name="truth")
@@ -62,7 +62,7 @@ class TruthSource(CoefficientSource):
         """Remember the generator."""
         self.generator: Any = generator
 
-    def estimate(self, code: Tensor, images: Tensor | None) -> Estimates:
+    def estimate(self, code: Tensor, images: Tensor | None, names: Sequence[str] = ()) -> Estimates:
         """Read off the scene."""
         return Estimates(self.generator.studio.coefficients(self.generator.scene(code)), [""] * len(code))
 
@@ -86,7 +86,7 @@ class MapperSource(CoefficientSource):
 
         self.mapper = load_mapper(self.path, generator).to(device)  # type: ignore[arg-type]
 
-    def estimate(self, code: Tensor, images: Tensor | None) -> Estimates:
+    def estimate(self, code: Tensor, images: Tensor | None, names: Sequence[str] = ()) -> Estimates:
         """One pass."""
         return Estimates(self.mapper(code), [""] * len(code))
 
@@ -108,7 +108,7 @@ class RegressorSource(CoefficientSource):
 
         self.regressor = load_regressor(self.path).to(device).eval()
 
-    def estimate(self, code: Tensor, images: Tensor | None) -> Estimates:
+    def estimate(self, code: Tensor, images: Tensor | None, names: Sequence[str] = ()) -> Estimates:
         """One pass."""
         assert images is not None
         return Estimates(self.regressor(images), [""] * len(code))
@@ -130,6 +130,7 @@ class FitterSource(CoefficientSource):
     def check(self, generator_config: Mapping[str, Any]) -> None:
         """Settings that the fitter does not know, and no detector, which it cannot do without here."""
         from faceuv.fitting import Fitter
+        from faceuv.fitting.fitter import steps_of
 
         known = [name for name in inspect.signature(Fitter).parameters if name != "regressor"]
         for name in self.settings:
@@ -137,6 +138,7 @@ class FitterSource(CoefficientSource):
                 raise InputError(
                     f"source 'fitter' has no setting {name!r}{did_you_mean(name, known)}; it has {', '.join(known)}"
                 )
+        steps_of(self.settings.get("schedule", "fast"))
         if self.settings.get("detector") is None:
             raise InputError(
                 "source 'fitter' needs a landmark detector, detector=dict(type=…), of"
@@ -151,9 +153,9 @@ class FitterSource(CoefficientSource):
         regressor = load_regressor(self.regressor) if self.regressor is not None else None
         self.fitter = Fitter(regressor=regressor, **self.settings).to(device).eval()
 
-    def estimate(self, code: Tensor, images: Tensor | None) -> Estimates:
+    def estimate(self, code: Tensor, images: Tensor | None, names: Sequence[str] = ()) -> Estimates:
         """Fit the batch."""
         assert images is not None
-        fit = self.fitter.fit(images)
+        fit = self.fitter.fit(images, names=list(names) or None)
         reasons = [reason or ("" if good else "the fit failed") for reason, good in zip(fit.reasons, fit.ok.tolist())]
         return Estimates(fit.coefficients, reasons, {"landmarks": fit.landmark_error, "photometric": fit.photometric})

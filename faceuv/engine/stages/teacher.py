@@ -6,40 +6,69 @@ from pathlib import Path
 
 from mmengine.dist import is_main_process
 
+from faceuv.assets import ASSETS, PREFIX, Missing, MissingAssets, locate
 from faceuv.engine.stages.base import Stage, StageContext, StageResult
-from faceuv.errors import AssetError
+from faceuv.errors import AssetError, InputError
+from faceuv.models.stylegan2.checkpoints import Part
 from faceuv.registry import STAGES
 
-FILE = "generator.safetensors"
+FILE, DISCRIMINATOR = "generator.safetensors", "discriminator.safetensors"
 
 
 @STAGES.register_module(name="teacher")
 class TeacherStage(Stage):
-    """Reads a StyleGAN2 in any layout that people hold, and leaves ``generator.safetensors``.
+    """Reads a StyleGAN2 in any layout that people hold, and leaves ``generator.safetensors``; if the file has a
+    discriminator, ``discriminator.safetensors`` as well.
 
     (A teacher that is to be trained is a stage of type ``train``.)
 
     Args:
-        path: the file, or ``zoo:entry/file``.
+        path: the file, ``asset:stylegan2_ffhq256`` for one that is looked for among the assets, or ``zoo:entry/file``.
         size: the size that is expected.
+        discriminator: True: the file must have one, because later stages read it.
     """
 
-    def __init__(self, path: str | Path, size: int | None = None) -> None:
-        self.path, self.size = Path(path).expanduser(), size
+    version = 2  # 1 left no discriminator
+
+    def __init__(self, path: str | Path, size: int | None = None, discriminator: bool = False) -> None:
+        self.named, self.path = str(path), locate(path)
+        self.size, self.discriminator = size, discriminator
 
     def check(self) -> None:
-        """The file must be there."""
+        """The file must be there, hold what is wanted, and be of the size that is expected."""
+        from faceuv.models.stylegan2 import networks_in
+
         if not self.path.is_file():
+            if self.named.startswith(PREFIX):
+                raise MissingAssets({Missing.asset(self.named.removeprefix(PREFIX)): ["the teacher"]})
+            known = ASSETS["stylegan2_ffhq256"]
             raise AssetError(
                 f"the teacher {self.path} does not exist; expected StyleGAN2 weights: a .safetensors of faceuv, a .pt"
-                " of rosinality's, or a .pkl of NVIDIA's (docs/stylegan2.md)"
+                f" of rosinality's, or a .pkl of NVIDIA's (docs/stylegan2.md). For FFHQ at 256² there is {known.where}"
+            )
+        held = networks_in(self.path)
+        wanted: dict[Part, str] = {"ema": "averaged generator"}
+        if self.discriminator:
+            wanted["discriminator"] = "discriminator"
+        lacking = [words for part, words in wanted.items() if part not in held]
+        if lacking:
+            raise InputError(
+                f"the teacher {self.path} has no {' and no '.join(lacking)}; it holds"
+                f" {', '.join(sorted(held)) or 'nothing'}. Take a file that has all of them; or set teacher.discriminator=False, and where it is read"
+                " discriminator=dict(type='StyleGAN2Discriminator', size=…), a new one"
             )
 
     def run(self, context: StageContext) -> StageResult:
         """Read it and write it in our layout."""
-        from faceuv.models.stylegan2 import load_generator, save_network
+        from faceuv.models.stylegan2 import load_discriminator, load_generator, networks_in, save_network
 
+        outputs = [FILE]
         if is_main_process():
+            origin = {"source": self.path.name}
             network = load_generator(self.path, size=self.size)
-            save_network(context.folder / FILE, network, metadata={"source": self.path.name})
-        return StageResult([FILE])
+            save_network(context.folder / FILE, network, metadata=origin)
+            if "discriminator" in networks_in(self.path):
+                critic = load_discriminator(self.path, size=network.size)
+                save_network(context.folder / DISCRIMINATOR, critic, metadata=origin)
+                outputs.append(DISCRIMINATOR)
+        return StageResult(outputs)

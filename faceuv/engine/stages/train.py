@@ -9,10 +9,11 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 
 from faceuv.engine.checkpoint_hook import resumable
+from faceuv.engine.compat.configs import RUNNER_KEYS
 from faceuv.engine.compat.distributed import unwrapped
 from faceuv.engine.runner import Runner
 from faceuv.engine.stages.base import Stage, StageContext, StageResult
-from faceuv.errors import AssetError, InputError
+from faceuv.errors import AssetError, InputError, did_you_mean
 from faceuv.registry import STAGES
 
 REQUIRED = ("model", "train_cfg", "train_dataloader", "optim_wrapper")
@@ -39,6 +40,9 @@ class TrainStage(Stage):
         missing = [key for key in REQUIRED if config.get(key) is None]
         if missing:
             raise InputError(f"a stage of type 'train' does not set {', '.join(missing)}; it has {', '.join(config)}")
+        for key in config:
+            if key not in RUNNER_KEYS:
+                raise InputError(f"a stage of type 'train' has no setting {key!r}{did_you_mean(key, RUNNER_KEYS)}")
         self.config = config
 
     def run(self, context: StageContext) -> StageResult:

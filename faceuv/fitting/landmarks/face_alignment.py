@@ -14,6 +14,7 @@ What its source says, and what follows:
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import warnings
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -24,6 +25,7 @@ from mmengine.logging import MMLogger
 from torch import Tensor
 from torch.nn import functional as F
 
+from faceuv.assets import Missing
 from faceuv.errors import InputError, MissingDependency
 from faceuv.fitting.landmarks.base import COUNT, LandmarkDetector, Landmarks, check_images, unreadable
 from faceuv.registry import LANDMARK_DETECTORS
@@ -65,6 +67,20 @@ class FaceAlignmentLandmarks(LandmarkDetector):
         self._alignment = alignment
         if alignment is None:
             _package()  # a missing package is an error now, not after an hour of fitting
+
+    @classmethod
+    def missing_assets(cls, alignment: Any = None, **settings: Any) -> list[Missing]:
+        """The package, if it is not installed."""
+        if alignment is not None or importlib.util.find_spec("face_alignment") is not None:
+            return []
+        return [
+            Missing(
+                "the package face-alignment (landmarks of photographs; it downloads its weights when first used)",
+                "https://github.com/1adrianb/face-alignment (BSD-3-Clause)",
+                'pip install "faceuv[landmarks]"',
+                ("the installed packages",),
+            )
+        ]
 
     @property
     def alignment(self) -> Any:

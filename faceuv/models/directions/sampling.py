@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,17 +36,36 @@ def sample_w(
 ) -> Iterator[Tensor]:
     """Codes w ``(b, D)`` of random latents, at most ``batch`` at a time, without gradients: number ``first`` and on of
     ``samples`` in all. Code n depends on seed, truncation and batch, and not on ``first`` and ``samples``."""
+    number, skipped = divmod(first, batch)
+    numbers = range(number, -(-samples // batch))
+    for number, w in sample_batches(generator, samples, numbers, seed=seed, truncation=truncation, batch=batch):
+        rest = w[skipped:] if number == numbers.start else w
+        if len(rest):
+            yield rest
+
+
+def sample_batches(
+    generator: CodeSource,
+    samples: int,
+    numbers: Collection[int],
+    *,
+    seed: int,
+    truncation: float = 1.0,
+    batch: int = 1024,
+) -> Iterator[tuple[int, Tensor]]:
+    """Some of the batches of :func:`sample_w`, with their numbers, in order: those of other processes cost no more
+    than their random numbers."""
     rng = torch.Generator().manual_seed(seed)
-    for start in range(0, samples, batch):
+    for number, start in enumerate(range(0, samples, batch)):
         # a whole batch each time, then cut: the numbers of a shorter one would end otherwise
-        z = generator.sample_latents(batch, generator=rng)[max(0, first - start) : samples - start]
-        if len(z) == 0:
+        z = generator.sample_latents(batch, generator=rng)
+        if number not in numbers:
             continue
         with torch.no_grad():
-            w = generator.mapping(z)  # type: ignore[attr-defined]  # a module in one generator, a method in another
+            w = generator.mapping(z[: samples - start])  # type: ignore[attr-defined]  # a module, or a method
             if truncation != 1:
                 w = generator.truncate(w, truncation)  # type: ignore[attr-defined]
-        yield w
+        yield number, w
 
 
 @dataclass

@@ -4,6 +4,7 @@ from faceuv.models.stylegan2.checkpoints import (
     load_discriminator,
     load_generator,
     load_uv_generator,
+    networks_in,
     save_network,
 )
 from faceuv.models.stylegan2.codes import broadcast_code, mix, truncate
@@ -25,6 +26,7 @@ __all__ = [
     "load_generator",
     "load_uv_generator",
     "mix",
+    "networks_in",
     "pretrained_generator",
     "save_network",
     "truncate",

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 
@@ -71,6 +71,21 @@ def load_uv_generator(path: str | Path, *, size: int | None = None) -> UVGenerat
     assert isinstance(network, UVGenerator)
     _check_size(network.size, size, path)
     return network
+
+
+def networks_in(path: str | Path) -> set[Part]:
+    """Which networks a file of any known layout holds."""
+    path = Path(path)
+    kind = _sniff(path)
+    if kind == "ours":
+        held = load_tensors(path)[1].get("kind")
+        known: dict[str, Part] = {KINDS[StyleGAN2Generator]: "ema", KINDS[StyleGAN2Discriminator]: "discriminator"}
+        return {known[held]} if held in known else set()
+    data = rosinality.read_state_dicts(path) if kind == "torch" else read_pickle(path)
+    if isinstance(data, (tuple, list)):
+        return set(get_args(Part)) if len(data) == len(TENSORFLOW_ORDER) else set()
+    keys: Mapping[str, str] = ROSINALITY_KEYS if kind == "torch" else NVIDIA_KEYS
+    return {part for part in get_args(Part) if isinstance(data, Mapping) and data.get(keys[part]) is not None}
 
 
 def save_network(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from faceuv.errors import AssetError
+from faceuv.models.stylegan2.channels import style_layers
 from faceuv.models.stylegan2.discriminator import StyleGAN2Discriminator
 from faceuv.models.stylegan2.generator import StyleGAN2Generator
 from faceuv.models.stylegan2.renaming import Field, Renaming, build_discriminator, build_generator
@@ -32,11 +34,12 @@ def _flat(tensor: Tensor) -> Tensor:
 
 
 def read_state_dicts(path: str | Path) -> dict[str, Any]:
-    """The dictionary in a ``.pt`` file, read without running code."""
+    """The dictionary in a ``.pt`` file, read without running code; of its tensors only what is used is read."""
     try:
+        mapped = zipfile.is_zipfile(path)  # files of torch.save before 1.6 are no archives, and are read whole
         # Training runs keep their command-line arguments beside the weights: a namespace of plain values.
         with torch.serialization.safe_globals([argparse.Namespace]):
-            data = torch.load(path, map_location="cpu", weights_only=True)
+            data = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except FileNotFoundError:
         raise AssetError(f"{path} does not exist; expected a {LAYOUT} checkpoint (.pt)") from None
     except Exception as error:  # a damaged file can raise anything
@@ -92,6 +95,17 @@ def discriminator_renaming(size: int) -> Renaming:
         fields[f"final_linear.{part}"] = Field(f"final_linear.0.{part}")
         fields[f"score.{part}"] = Field(f"final_linear.1.{part}")
     return Renaming(f"{LAYOUT} discriminator", fields, filters=r"convs\.\d+\.(conv2|skip)\.0\.kernel")
+
+
+def peek(path: str | Path) -> dict[str, int]:
+    """``layers`` (L), ``width`` (D) and ``size`` of a file's generator, told from names and shapes; nothing if it holds
+    none."""
+    data = read_state_dicts(path)
+    source = data.get("g_ema") or data.get("g")
+    if not isinstance(source, Mapping) or "conv1.conv.modulation.weight" not in source:
+        return {}
+    size = 4 << _count(source, r"to_rgbs\.(\d+)\.bias")
+    return {"layers": style_layers(size), "width": source["conv1.conv.modulation.weight"].shape[1], "size": size}
 
 
 def _count(source: Mapping[str, Any], pattern: str) -> int:

@@ -109,11 +109,11 @@ def test_a_killed_stage_goes_on_to_the_same_shards(recipe, fitted, forked, toys,
     def body():
         estimate, batches = toys.ToySource.estimate, []
 
-        def deadly(self, code, images):
+        def deadly(self, code, images, names):
             batches.append(len(code))
             if len(batches) == 4:  # in the second half of the second shard
                 os.kill(os.getpid(), signal.SIGKILL)
-            return estimate(self, code, images)
+            return estimate(self, code, images, names)
 
         toys.ToySource.estimate = deadly
         run_stages(recipe("killed", fits=FITS), say=silent)
@@ -212,7 +212,7 @@ class TestBadInput:
             FitsStage({"type": "ToyCodes"}, "toy", **{setting: 0})
 
     def test_a_source_with_a_row_too_few(self, toys, tmp_path, monkeypatch):
-        monkeypatch.setattr(toys.ToySource, "estimate", lambda self, code, images: short(toys, code))
+        monkeypatch.setattr(toys.ToySource, "estimate", lambda self, code, images, names: short(toys, code))
         stage = FitsStage({"type": "ToyCodes"}, "toy", count=4)
         with pytest.raises(InputError, match=r"one row and one reason per code \(4\), got 3 and 3"):
             stage.run(StageContext("fits", tmp_path, "x", 0, say=silent))

@@ -254,7 +254,7 @@ class TestBadConfigs:
         }
         with pytest.raises(UnknownName, match=r"'mapper', model.losses.l1: .*Did you mean 'StandardisedL1'"):
             make_plan(recipe(mapper=train), "w")
-        train["model"] = {"type": "CoefficientMapping", "renderer": {"type": "torch"}}
+        train["model"] = {"type": "StyleFaceUV", "renderer": {"type": "torch"}, "losses": {}}
         from faceuv.registry import RENDERERS
 
         monkeypatch.setattr(RENDERERS.get("torch"), "available", classmethod(lambda cls, device: False))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from faceuv.assets import find_asset
+from faceuv.assets import Missing, find_asset, locate_asset
 from faceuv.errors import AssetError
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.bfm2009.convert import convert
@@ -34,6 +34,11 @@ class BFM2009(FaceModel):
                 " make it with: faceuv convert bfm"
             )
         super().__init__(arrays, names=names, metadata=metadata)
+
+    @classmethod
+    def missing_assets(cls, path: str | Path | None = None) -> list[Missing]:
+        """The converted file, if it is not where it would be looked for."""
+        return [] if path is not None or locate_asset("bfm2009") else [Missing.asset("bfm2009")]
 
     @classmethod
     def from_files(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +15,7 @@ from torch import Tensor
 
 from faceuv import zoo
 from faceuv.data.synthetic.seeds import combine
-from faceuv.errors import InputError
+from faceuv.errors import InputError, did_you_mean
 from faceuv.fitting.landmarks.truth import LandmarkTruth
 from faceuv.fixed import Fixed
 from faceuv.losses import R1Penalty
@@ -39,6 +41,9 @@ from faceuv.structures import UVMaps
 
 FILE = "uv_generator.safetensors"
 OF_DISCRIMINATOR = ("discriminator", "r1")
+OF_GAME = ("adversarial", *OF_DISCRIMINATOR)
+OF_TEACHER = ("code_dim", "num_layers", "channels", "channel_base", "channel_max", "activation_clamp")
+"""Settings of a UV generator that are its teacher's."""
 _YAW_SEED = 11  # of the metrics' random yaws, the same for every method that is compared
 
 
@@ -143,6 +148,22 @@ class StyleFaceUV(BaseMethod):
         self.dtype = weights_dtype(dtype)
         for counter in ("steps", "discriminator_steps", "images_seen"):
             self.register_buffer(counter, torch.zeros((), dtype=torch.int64))
+
+    @classmethod
+    def check_config(cls, config: Mapping[str, Any]) -> None:
+        """Raise for what is wrong with a config before anything is loaded."""
+        known = ["weights", "size", *inspect.signature(UVGenerator).parameters]
+        known = [name for name in dict.fromkeys(known) if name not in OF_TEACHER]
+        for name in config.get("uv_generator") or {}:
+            if name not in known:
+                raise InputError(
+                    f"uv_generator has no setting {name!r}; it has {', '.join(known)}{did_you_mean(name, known)}"
+                )
+        terms = [name for name, term in (config.get("losses") or {}).items() if term is not None]
+        for name in terms:
+            near = difflib.get_close_matches(name, OF_GAME, n=1, cutoff=0.8)
+            if near and name not in OF_GAME:
+                raise InputError(f"losses has the unknown term {name!r}. Did you mean {near[0]!r}?")
 
     def _check_terms(self) -> None:
         terms = self.losses.terms

@@ -64,7 +64,8 @@ class ToySource(CoefficientSource):
     def prepare(self, generator, device):
         self.generator = generator
 
-    def estimate(self, code, images):
+    def estimate(self, code, images, names=()):
+        assert len(names) == len(code)
         assert images is not None or not self.reads_images
         found = toy_coefficients(code).data
         found[code[:, 4] > self.nan] = float("nan")
