@@ -56,8 +56,8 @@ class TruthSource(ABC):
     name: str
 
     @abstractmethod
-    def truth(self, latents: Tensor, images: Tensor) -> FaceTruth:
-        """Of latents ``(B, Z)``, whose pictures by the teacher are ``images (B, 3, S, S)``."""
+    def truth(self, latents: Tensor, codes: Tensor, images: Tensor) -> FaceTruth:
+        """Of latents ``(B, Z)``, their codes ``(B, L, D)`` and the teacher's pictures ``(B, 3, S, S)``."""
 
 
 class SceneTruth(TruthSource):
@@ -93,7 +93,7 @@ class SceneTruth(TruthSource):
         return Scene(numbers, {name: combine(seed, k) for k, name in enumerate(FACTORS)})
 
     @torch.no_grad()
-    def truth(self, latents: Tensor, images: Tensor) -> FaceTruth:
+    def truth(self, latents: Tensor, codes: Tensor, images: Tensor) -> FaceTruth:
         """Draws the scene, and once more as its mirrored view would see it."""
         scene = self.scene(latents)
         take = self.studio(scene)
@@ -123,22 +123,22 @@ class FittedTruth(TruthSource):
     wrinkles nor a beard, and the fit's mistakes count as truth.
 
     Args:
-        fit: pictures ``(B, 3, S, S)`` → coefficients; NaN in the rows of pictures that could not be fitted.
+        fit: codes ``(B, L, D)`` and pictures ``(B, 3, S, S)`` → coefficients; NaN in the rows that could not be fitted.
         renderer: draws the face model of the fits.
         texels: side of the maps.
     """
 
     name = "fitted"
 
-    def __init__(self, fit: Callable[[Tensor], Coefficients], renderer: FaceRenderer, texels: int = 96) -> None:
+    def __init__(self, fit: Callable[[Tensor, Tensor], Coefficients], renderer: FaceRenderer, texels: int = 96) -> None:
         self.fit, self.renderer, self.texels = fit, renderer, texels
         self.region = face_region(renderer.face_model, texels)
 
     @torch.no_grad()
-    def truth(self, latents: Tensor, images: Tensor) -> FaceTruth:
+    def truth(self, latents: Tensor, codes: Tensor, images: Tensor) -> FaceTruth:
         """Fits, and looks at the linear face that was found."""
         size, model = images.shape[-1], self.renderer.face_model
-        found = self.fit(images)
+        found = self.fit(codes, images)
         good = torch.isfinite(found.data).all(1)
         known = Coefficients(torch.where(good[:, None], found.data, 0), found.layout)
         render = self.renderer(known, size=size)

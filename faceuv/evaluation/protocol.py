@@ -156,7 +156,9 @@ def _batch(
     mirrored = setting.targets(codes, -original.read.rotation[:, 1], read="all")
     person = identity_features(judges, setting, original.images)
     truths = [
-        (source.name, source.truth(latents, original.images)) for source in judges.truths if indices[0] < protocol.truth
+        (source.name, source.truth(latents, codes, original.images))
+        for source in judges.truths
+        if indices[0] < protocol.truth
     ]
     yaw, strip = _strip(setting, codes, protocol) if indices[0] < protocol.curve else (None, None)
     found: dict[str, Scores] = {}

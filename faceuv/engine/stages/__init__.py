@@ -4,6 +4,7 @@ from faceuv.engine.stages.base import Stage, StageContext, StageResult
 from faceuv.engine.stages.direction import DirectionStage
 from faceuv.engine.stages.fits import FitsStage
 from faceuv.engine.stages.plan import PlannedStage, make_plan, show
+from faceuv.engine.stages.report import ReportStage
 from faceuv.engine.stages.running import run_stages
 from faceuv.engine.stages.sources import CoefficientSource, Estimates
 from faceuv.engine.stages.teacher import TeacherStage
@@ -15,6 +16,7 @@ __all__ = [
     "Estimates",
     "FitsStage",
     "PlannedStage",
+    "ReportStage",
     "Stage",
     "StageContext",
     "StageResult",

@@ -1,0 +1,147 @@
+"""The figures of a report: pictures ``(3, H, W)`` in [0, 1] by the name of their file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from faceuv.evaluation.measures import Judges
+from faceuv.evaluation.protocol import Protocol, sample
+from faceuv.evaluation.subjects import Setting, Subject, UVSubject, View
+from faceuv.export.images import contact_sheet
+from faceuv.export.plots import Line, line_chart
+from faceuv.export.tables import picture_table
+from faceuv.models.methods.stylefaceuv.sheets import GREY, LAMP
+from faceuv.structures import UVMaps
+
+STRIP_DEG = (-60.0, -30.0, -15.0, 0.0, 15.0, 30.0, 60.0)
+SHEET_DEG = (-45.0, 0.0, 45.0)
+_SIDE = 128  # pixels of a picture in a figure, at least
+_CHART = (420, 320)
+CURVES = {
+    "identity": ("identity: same person as the picture", "cosine"),
+    "pose_deg": ("pose: distance from the yaw asked for", "degrees"),
+    "texels": ("consistency: texels against the frontal view", "colour difference"),
+    "texels_unlit": ("the same, divided by the light", "colour difference"),
+}
+
+
+@torch.no_grad()
+def yaw_strips(subjects: Sequence[Subject], protocol: Protocol, faces: int) -> dict[str, Tensor]:
+    """One picture per face: subjects in rows, yaws in columns, the teacher's own picture in the first."""
+    setting = subjects[0].setting
+    columns = ["teacher", *(f"{angle:+.0f}°" if angle else "0°" for angle in STRIP_DEG)]
+    found = {}
+    for face in range(faces):
+        _, code = sample(setting, protocol, [face])
+        yaw = torch.tensor(STRIP_DEG, device=code.device).deg2rad()[:, None]
+        targets = setting.targets(code, yaw)
+        own = setting.pictures(code)
+        rows = [[own[0], *subject.show(code, targets).image] for subject in subjects]
+        cells = [[enlarged(picture) for picture in row] for row in rows]
+        found[f"yaw_{face}"] = picture_table(cells, columns=columns, rows=[subject.name for subject in subjects])
+    return found
+
+
+@torch.no_grad()
+def view_sheet(subject: UVSubject, judges: Judges, protocol: Protocol, faces: int) -> Tensor:
+    """Faces in rows: both of the teacher's views and the renders over them, the bare shape, and the true picture where
+    the scene is known."""
+    setting = subject.setting
+    latents, codes = sample(setting, protocol, range(faces))
+    original = setting.targets(codes)
+    mirrored = setting.targets(codes, -original.read.rotation[:, 1], read="all")
+    view, other = subject.show(codes, original), subject.show(codes, mirrored)
+    columns = {
+        "teacher": original.images,
+        "render over it": view.image,
+        "teacher, other side": mirrored.images,
+        "render over it ": other.image,
+        "shape": shape_of(setting, view),
+    }
+    for source in judges.truths:
+        if source.name == "scene":
+            truth = source.truth(latents, codes, original.images)
+            assert truth.image is not None
+            columns |= {"scene of the latent": truth.image}
+    cells = [[enlarged(pictures[k]) for pictures in columns.values()] for k in range(faces)]
+    return picture_table(cells, columns=[name.strip() for name in columns], rows=[f"face {k}" for k in range(faces)])
+
+
+@torch.no_grad()
+def map_sheet(subject: UVSubject, judges: Judges, protocol: Protocol, faces: int) -> Tensor:
+    """Faces in rows: diffuse map, displacement (grey is none), and the true colours where the scene is known."""
+    setting, side = subject.setting, max(subject.generator.size, _SIDE)
+    latents, codes = sample(setting, protocol, range(faces))
+    maps, columns = subject.maps(codes), dict[str, Tensor]()
+    if maps.diffuse is not None:
+        columns["diffuse"] = maps.diffuse
+    if maps.displacement is not None:
+        scale = subject.generator.displacement_scale
+        columns[f"displacement, ±{100 * scale:.3g} mm"] = maps.displacement / (2 * scale) + 0.5
+    for source in judges.truths:
+        if source.name == "scene":
+            truth = source.truth(latents, codes, setting.pictures(codes))
+            columns["colours of the scene"] = truth.albedo
+            columns["seen (white), unseen (grey)"] = (truth.seen + 0.4 * truth.unseen).expand(-1, 3, -1, -1)
+    resized = {name: F.interpolate(value, (side, side), mode="nearest") for name, value in columns.items()}
+    cells = [[pictures[k].clamp(0, 1) for pictures in resized.values()] for k in range(faces)]
+    return picture_table(cells, columns=list(resized), rows=[f"face {k}" for k in range(faces)])
+
+
+@torch.no_grad()
+def face_sheet(subject: UVSubject, protocol: Protocol, faces: int) -> Tensor:
+    """The faces that are written as meshes: from the left, the front and the right."""
+    setting = subject.setting
+    _, codes = sample(setting, protocol, range(faces))
+    yaw = torch.tensor(SHEET_DEG, device=codes.device).deg2rad()[:, None].expand(-1, faces)
+    views = subject.show(codes, setting.targets(codes, yaw)).image.unflatten(0, (-1, faces))
+    images = [enlarged(view) for k in range(faces) for view in views[:, k]]
+    return contact_sheet(images, columns=6 if faces > 1 else 3, margin=3)
+
+
+def curve_chart(report: Mapping[str, Any]) -> Tensor:
+    """Every curve over the yaw, all subjects in each chart, with bands of two standard errors."""
+    panels = []
+    for name, (title, unit) in CURVES.items():
+        lines = {}
+        for subject, entry in report["subjects"].items():
+            points = [
+                (angle, point["value"], 2 * (point["error"] or 0.0))
+                for angle, point in zip(report["yaw_deg"], entry["curves"].get(name, []))
+                if point["value"] is not None and math.isfinite(point["value"])
+            ]
+            if points:
+                x, y, band = (list(column) for column in zip(*points))
+                lines[subject] = Line(x, y, band)
+        if lines:
+            chart = line_chart(lines, title=title, x_label="yaw asked for, degrees", y_label=unit, size=_CHART)
+            panels.append(chart)
+    return contact_sheet(panels, columns=2, margin=6)
+
+
+def shape_of(setting: Setting, view: View) -> Tensor:
+    """The displaced surface of a view in grey, under one lamp ``(B, 3, S, S)``."""
+    assert view.coefficients is not None
+    plain = torch.full_like(view.image[:1, :, :2, :2], GREY)
+    displacement = None if view.maps is None else view.maps.displacement
+    lamp = view.image.new_tensor(LAMP).expand(1, 3, 9)
+    drawn = setting.renderer(
+        view.coefficients, UVMaps(diffuse=plain, displacement=displacement), size=setting.size, lighting=lamp
+    )
+    image: Tensor = drawn.image
+    return image.clamp(0, 1)
+
+
+def enlarged(picture: Tensor) -> Tensor:
+    """A small picture ``(3, S, S)`` as large as a figure needs it, by a whole factor."""
+    factor = max(1, math.ceil(_SIDE / picture.shape[-1]))
+    if factor == 1:
+        return picture.clamp(0, 1)
+    large = F.interpolate(picture[None], scale_factor=factor, mode="bicubic", align_corners=False)
+    return large[0].clamp(0, 1)

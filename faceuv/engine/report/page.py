@@ -1,0 +1,209 @@
+"""A report as pages: Markdown beside the figures, and one HTML file that holds everything."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from faceuv.evaluation.summary import TRUTH_WORDS, order, rounded
+from faceuv.export.images import encode
+
+Report = Mapping[str, Any]
+
+_CAPTIONS = {
+    "curves": "What a face keeps when it turns: means over faces, bands of two standard errors.",
+    "views": "The teacher's two views of each face, the renders over them, and the bare shape.",
+    "maps": "The maps of each face.",
+    "faces": "The faces that are written as meshes, from the left, the front and the right.",
+}
+_STYLE = """
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 0 auto; padding: 1rem; }
+h1 { font-size: 1.6rem; line-height: 1.2; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
+th, td { padding: .3rem .6rem; text-align: right; white-space: nowrap;
+  border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); }
+th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 9rem; }
+th:last-child, td:last-child { text-align: left; }
+tbody th { font-weight: inherit; } td.best { font-weight: 700; }
+small { opacity: .75; } figure { margin: 1.2rem 0; } figcaption { font-size: .9rem; opacity: .8; }
+figure img { max-width: 100%; height: auto; background: #fff; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; } dt { opacity: .75; } dd { margin: 0; }
+dd { overflow-wrap: anywhere; }
+@media (max-width: 30rem) { .strip { overflow-x: auto; } .strip img { max-width: none; width: 52rem; } }
+""".strip()
+
+
+def groups(report: Report) -> dict[str, list[str]]:
+    """Heading → metrics, in the order of the report; those that nobody has are left out."""
+    names = [
+        name
+        for name in order(list(report["meanings"]))
+        if any(cell(entry, name)["samples"] for entry in report["subjects"].values())
+    ]
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(_heading(name), []).append(name)
+    return found
+
+
+def _heading(name: str) -> str:
+    for truth, words in TRUTH_WORDS.items():
+        if name.startswith(f"{truth}_"):
+            return f"Against {words}"
+    if name.partition("_")[0] in ("frechet", "kernel", "fid", "kid"):
+        return "Distances to the teacher's pictures"
+    if name.partition("_")[0] in ("identity", "pose", "texels"):
+        return "Turned faces"
+    return "Reconstruction of the teacher's pictures"
+
+
+def cell(entry: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A subject's number, or that of nobody."""
+    found: Mapping[str, Any] = entry["metrics"].get(name, {"value": None, "samples": 0})
+    return found
+
+
+def best_of(report: Report, name: str) -> set[str]:
+    """The subjects with the best value of a metric, where several have one."""
+    values = {subject: cell(entry, name)["value"] for subject, entry in report["subjects"].items()}
+    known = {subject: value for subject, value in values.items() if value is not None}
+    if len(known) < 2:
+        return set()
+    pick = min if report["meanings"][name]["better"] == "lower" else max
+    return {subject for subject, value in known.items() if value == pick(known.values())}
+
+
+def _number(found: Mapping[str, Any]) -> str:
+    if found["value"] is None:
+        return "–"
+    error = found.get("error")
+    return rounded(found["value"]) + (f" ± {rounded(error, 1)}" if error else "")
+
+
+def _samples(report: Report, name: str) -> str:
+    counts = sorted({cell(entry, name)["samples"] for entry in report["subjects"].values()} - {0})
+    return "–".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
+
+
+def facts(report: Report) -> dict[str, str]:
+    """What the numbers rest on."""
+    protocol = report["protocol"]
+    return {
+        "faces": f"{protocol['pictures']}, of which {protocol['curve']} turned to every angle and {protocol['truth']}"
+        f" compared with the truth; seed {protocol['seed']}, truncation {protocol['truncation']:g}",
+        "angles": ", ".join(f"{angle:g}°" for angle in report["yaw_deg"])
+        + f"; far turned: from {protocol['far_deg']:g}° on",
+        "distances in the space": report["spaces"]["distances"],
+        "identity judged by": report["spaces"]["identity"],
+        "device": f"{report['device']}, measured in {report['seconds']:g} s",
+        **{f"weights of {name}": f"SHA-256 {digest}…" for name, digest in report["files"].items()},
+    }
+
+
+def notes(report: Report) -> list[str]:
+    """How to read it."""
+    floor = ", ".join(f"{name} {rounded(entry['value'])}" for name, entry in report["floor"]["metrics"].items())
+    return [
+        "± is one standard error of the mean over faces. The best value of a row is bold.",
+        *(f"{name}: {entry['about']}." for name, entry in report["subjects"].items()),
+        f"Distances of real pictures to real ones, as many of each: {floor}. Only FID and KID, in Inception's space,"
+        " may be compared with published ones.",
+        "Pictures are renders laid over the teacher's picture of that side, with no smoothing of the seam.",
+    ]
+
+
+def markdown_page(report: Report) -> str:
+    """The report as Markdown, figures as files beside it."""
+    subjects = list(report["subjects"])
+    lines = [f"# {report['title']}", ""]
+    lines += [f"- {name}: {value}" for name, value in facts(report).items()]
+    for heading, names in groups(report).items():
+        lines += ["", f"## {heading}", "", f"| | {' | '.join(subjects)} | unit | faces |"]
+        lines += ["|---|" + "---|" * (len(subjects) + 2)]
+        for name in names:
+            meaning, best = report["meanings"][name], best_of(report, name)
+            cells = [_number(cell(report["subjects"][subject], name)) for subject in subjects]
+            cells = [f"**{text}**" if subject in best else text for subject, text in zip(subjects, cells)]
+            arrow = "↓" if meaning["better"] == "lower" else "↑"
+            lines.append(f"| `{name}` {arrow} | {' | '.join(cells)} | {meaning['unit']} | {_samples(report, name)} |")
+    lines += ["", "## How to read it", ""]
+    lines += [f"- {note}" for note in notes(report)]
+    lines += [
+        f"- `{name}`: {report['meanings'][name]['about']}." for names in groups(report).values() for name in names
+    ]
+    lines += ["", "## Figures"]
+    for name in report["figures"]:
+        lines += ["", _caption(name), "", f"![{name}](figures/{name}.png)"]
+    if report["faces"]:
+        lines += ["", "## Faces", "", ", ".join(f"[{path}]({path})" for path in report["faces"])]
+    return "\n".join(lines) + "\n"
+
+
+def html_page(report: Report, figures: Mapping[str, Tensor]) -> str:
+    """The report as one HTML file with its figures inside; readable on a phone."""
+    title = html.escape(str(report["title"]))
+    parts = [f"<h1>{title}</h1>", "<dl>"]
+    parts += [f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in facts(report).items()]
+    parts += ["</dl>"]
+    shown = dict(figures)
+    first = next((name for name in shown if name.startswith("yaw_")), None)
+    if first is not None:
+        parts.append(_figure(first, shown.pop(first)))
+    for heading, names in groups(report).items():
+        parts += [f"<h2>{html.escape(heading)}</h2>", _table(report, names)]
+    parts += ["<h2>How to read it</h2>", "<ul>"]
+    parts += [f"<li>{html.escape(note)}</li>" for note in notes(report)]
+    parts += ["</ul>", "<h2>Figures</h2>"]
+    parts += [_figure(name, picture) for name, picture in shown.items()]
+    if report["faces"]:
+        links = ", ".join(f'<a href="{html.escape(path)}">{html.escape(path)}</a>' for path in report["faces"])
+        parts += ["<h2>Faces</h2>", f"<p>Meshes with textures, beside this file: {links}</p>"]
+    body = "\n".join(parts)
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{title}</title>\n<style>\n{_STYLE}\n</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _table(report: Report, names: list[str]) -> str:
+    subjects = list(report["subjects"])
+    head = "".join(f'<th scope="col">{html.escape(subject)}</th>' for subject in subjects)
+    rows = []
+    for name in names:
+        meaning, best = report["meanings"][name], best_of(report, name)
+        arrow = "lower is better" if meaning["better"] == "lower" else "higher is better"
+        label = f"{html.escape(meaning['about'])} <small>({html.escape(name)}, {arrow})</small>"
+        cells = "".join(
+            f"<td{' class=best' if subject in best else ''}>{_number(cell(report['subjects'][subject], name))}</td>"
+            for subject in subjects
+        )
+        unit = html.escape(" · ".join(part for part in (meaning["unit"], f"{_samples(report, name)} faces") if part))
+        rows.append(f'<tr><th scope="row">{label}</th>{cells}<td><small>{unit}</small></td></tr>')
+    return (
+        f'<div class="scroll"><table><thead><tr><th></th>{head}<th></th></tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _figure(name: str, picture: Tensor) -> str:
+    data = base64.b64encode(encode(picture, kind="JPEG" if name != "curves" else "PNG", name=name)).decode()
+    kind = "png" if name == "curves" else "jpeg"
+    caption = html.escape(_caption(name))
+    height, width = picture.shape[1:]
+    return (
+        f'<figure><div class="strip"><img src="data:image/{kind};base64,{data}" width="{width}" height="{height}"'
+        f' alt="{caption}"></div><figcaption>{caption}</figcaption></figure>'
+    )
+
+
+def _caption(name: str) -> str:
+    if name.startswith("yaw_"):
+        return f"Face {name.removeprefix('yaw_')} from all sides, by every way to turn it."
+    return _CAPTIONS[name]

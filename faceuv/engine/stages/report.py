@@ -1,0 +1,50 @@
+"""The stage that measures what was trained, beside its baselines, and writes a report about it."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from faceuv.engine.report import ReportSettings, make_report
+from faceuv.engine.stages.base import Stage, StageContext, StageResult
+from faceuv.errors import InputError, did_you_mean
+from faceuv.registry import STAGES
+
+# what a plan's last line shows of all the numbers
+_SHOWN = ("l1", "l1_symmetric", "identity_far", "texels_unlit_far", "scene_normal_seen_deg", "scene_albedo_unseen")
+
+
+@STAGES.register_module(name="report")
+class ReportStage(Stage):
+    """Evaluates a UV generator, other ones if there are any, F3D's linear face and the 2D rotation by one protocol;
+    leaves ``metrics.json``, ``report.html``, ``report.md``, figures and faces as meshes.
+
+    Settings are those of :class:`~faceuv.engine.report.ReportSettings`: ``generator``, ``mapper``, ``stepper``,
+    ``uv``, ``face_model``, ``features``, and the others if wanted.
+    """
+
+    neutral: ClassVar[tuple[str, ...]] = ("protocol.batch",)
+
+    def __init__(self, **settings: Any) -> None:
+        known = list(ReportSettings.__dataclass_fields__)
+        for name in settings:
+            if name not in known:
+                raise InputError(
+                    f"a stage of type 'report' has no setting {name!r}{did_you_mean(name, known)}; it has"
+                    f" {', '.join(known)}"
+                )
+        try:
+            self.settings = ReportSettings(**settings)
+        except TypeError as error:
+            raise InputError(f"a stage of type 'report': {error}") from error
+
+    def check(self) -> None:
+        """What can be known to be wrong before the stages before it have run."""
+        self.settings.check()
+
+    def run(self, context: StageContext) -> StageResult:
+        """Measure, draw, write."""
+        title = f"{context.folder.parent.name}: {context.name}"
+        outputs, report = make_report(self.settings, context.folder, title=title, say=context.say)
+        ours = report.get("subjects", {}).get("ours", {}).get("metrics", {})
+        shown = {name: ours[name]["value"] for name in _SHOWN if ours.get(name, {}).get("value") is not None}
+        return StageResult(outputs, {**shown, "measured in s": report.get("seconds", 0.0)})
