@@ -148,7 +148,7 @@ class FittedTruth(TruthSource):
                  for c in (known, known.replace(rotation=turned))]  # fmt: skip
         counts = good.to(images.dtype)[:, None, None, None]
         return FaceTruth(
-            image=images,
+            image=None,
             render=render,
             clear=render.mask * counts,
             albedo=model.albedo_map(known.albedo, self.texels, self.texels),

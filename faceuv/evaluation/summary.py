@@ -36,8 +36,8 @@ _PICTURES = {
 _TURNED = {
     "identity": Meaning(_COSINE, "higher", "features of the turned face and of the teacher's picture"),
     "pose_deg": Meaning(_DEGREES, "lower", "|yaw that the regressor reads - yaw asked for|"),
-    "texels": Meaning(_COLOUR, "lower", "colour difference of a texel in this view and in the frontal one"),
-    "texels_unlit": Meaning(_COLOUR, "lower", "the same, each colour divided by the light on it"),
+    "texels": Meaning(_COLOUR, "lower", "difference of a texel's colour in this view and in the frontal one"),
+    "texels_unlit": Meaning(_COLOUR, "lower", "difference of a texel's colour over the light on it, likewise"),
 }
 _TRUTH = {
     "picture": Meaning(_COLOUR, "lower", "the pasted picture against the true one, where the face is"),
@@ -48,8 +48,12 @@ _TRUTH = {
     "normal_unseen_deg": Meaning(_DEGREES, "lower", "normals per texel, object frame, side that it does not show"),
     "albedo_seen": Meaning(_COLOUR, "lower", "colours per texel, side that the picture shows"),
     "albedo_unseen": Meaning(_COLOUR, "lower", "colours per texel, side that it does not show"),
-    "albedo_seen_free": Meaning(_COLOUR, "lower", "the same after the best gain per channel, seen side"),
-    "albedo_unseen_free": Meaning(_COLOUR, "lower", "the same after the best gain per channel, unseen side"),
+    "albedo_seen_free": Meaning(
+        _COLOUR, "lower", "colours after the best gain per channel, side that the picture shows"
+    ),
+    "albedo_unseen_free": Meaning(
+        _COLOUR, "lower", "colours after the best gain per channel, side that it does not show"
+    ),
 }
 TRUTH_WORDS = {"scene": "the scene of the latent", "fitted": "the linear face fitted to the teacher's picture"}
 ENDINGS = {"_symmetric": "symmetric view", "_far": "far turned"}

@@ -28,14 +28,16 @@ h1 { font-size: 1.6rem; line-height: 1.2; } h2 { font-size: 1.2rem; margin-top: 
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
 th, td { padding: .3rem .6rem; text-align: right; white-space: nowrap;
   border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); }
-th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 9rem; }
+th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 8rem; overflow-wrap: anywhere; }
 th:last-child, td:last-child { text-align: left; }
 tbody th { font-weight: inherit; } td.best { font-weight: 700; }
 small { opacity: .75; } figure { margin: 1.2rem 0; } figcaption { font-size: .9rem; opacity: .8; }
 figure img { max-width: 100%; height: auto; background: #fff; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; } dt { opacity: .75; } dd { margin: 0; }
 dd { overflow-wrap: anywhere; }
-@media (max-width: 30rem) { .strip { overflow-x: auto; } .strip img { max-width: none; width: 52rem; } }
+@media (max-width: 34rem) {
+  .about { display: none; } dl { display: block; } dd { margin: 0 0 .4rem 1rem; }
+  .strip { overflow-x: auto; } .strip img { max-width: none; width: 52rem; } }
 """.strip()
 
 
@@ -70,13 +72,14 @@ def cell(entry: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def best_of(report: Report, name: str) -> set[str]:
-    """The subjects with the best value of a metric, where several have one."""
+    """The subjects with the best value of a metric, as far as the table's digits tell, where several have one."""
     values = {subject: cell(entry, name)["value"] for subject, entry in report["subjects"].items()}
     known = {subject: value for subject, value in values.items() if value is not None}
     if len(known) < 2:
         return set()
     pick = min if report["meanings"][name]["better"] == "lower" else max
-    return {subject for subject, value in known.items() if value == pick(known.values())}
+    best = rounded(pick(known.values()))
+    return {subject for subject, value in known.items() if rounded(value) == best}
 
 
 def _number(found: Mapping[str, Any]) -> str:
@@ -110,12 +113,18 @@ def notes(report: Report) -> list[str]:
     """How to read it."""
     floor = ", ".join(f"{name} {rounded(entry['value'])}" for name, entry in report["floor"]["metrics"].items())
     return [
-        "± is one standard error of the mean over faces. The best value of a row is bold.",
+        "± is one standard error of the mean over faces. ↓ lower is better, ↑ higher is better; the best of a row is"
+        " bold.",
         *(f"{name}: {entry['about']}." for name, entry in report["subjects"].items()),
         f"Distances of real pictures to real ones, as many of each: {floor}. Only FID and KID, in Inception's space,"
         " may be compared with published ones.",
         "Pictures are renders laid over the teacher's picture of that side, with no smoothing of the seam.",
     ]
+
+
+def legend(report: Report) -> list[str]:
+    """What each metric is."""
+    return [f"{name}: {report['meanings'][name]['about']}." for names in groups(report).values() for name in names]
 
 
 def markdown_page(report: Report) -> str:
@@ -133,10 +142,7 @@ def markdown_page(report: Report) -> str:
             arrow = "↓" if meaning["better"] == "lower" else "↑"
             lines.append(f"| `{name}` {arrow} | {' | '.join(cells)} | {meaning['unit']} | {_samples(report, name)} |")
     lines += ["", "## How to read it", ""]
-    lines += [f"- {note}" for note in notes(report)]
-    lines += [
-        f"- `{name}`: {report['meanings'][name]['about']}." for names in groups(report).values() for name in names
-    ]
+    lines += [f"- {note}" for note in [*notes(report), *legend(report)]]
     lines += ["", "## Figures"]
     for name in report["figures"]:
         lines += ["", _caption(name), "", f"![{name}](figures/{name}.png)"]
@@ -158,7 +164,7 @@ def html_page(report: Report, figures: Mapping[str, Tensor]) -> str:
     for heading, names in groups(report).items():
         parts += [f"<h2>{html.escape(heading)}</h2>", _table(report, names)]
     parts += ["<h2>How to read it</h2>", "<ul>"]
-    parts += [f"<li>{html.escape(note)}</li>" for note in notes(report)]
+    parts += [f"<li>{html.escape(note)}</li>" for note in [*notes(report), *legend(report)]]
     parts += ["</ul>", "<h2>Figures</h2>"]
     parts += [_figure(name, picture) for name, picture in shown.items()]
     if report["faces"]:
@@ -178,8 +184,8 @@ def _table(report: Report, names: list[str]) -> str:
     rows = []
     for name in names:
         meaning, best = report["meanings"][name], best_of(report, name)
-        arrow = "lower is better" if meaning["better"] == "lower" else "higher is better"
-        label = f"{html.escape(meaning['about'])} <small>({html.escape(name)}, {arrow})</small>"
+        arrow = "↓" if meaning["better"] == "lower" else "↑"
+        label = f"{html.escape(name)} {arrow}<small class=about><br>{html.escape(meaning['about'])}</small>"
         cells = "".join(
             f"<td{' class=best' if subject in best else ''}>{_number(cell(report['subjects'][subject], name))}</td>"
             for subject in subjects
