@@ -127,6 +127,16 @@ class TestNames:
         metric.process({}, samples(4))
         assert set(metric.evaluate(4)) == {"teacher/frechet_spread", "teacher/frechet_spread_samples"}
 
+    def test_other_pictures_of_the_samples(self):
+        items = [{"real": row["real"], "fake_random_yaw": row["fake"], "fake": row["real"]} for row in samples(8)]
+        usual, turned = FrechetDistance(Spread()), FrechetDistance(Spread(), fake="fake_random_yaw")
+        for metric in (usual, turned):
+            metric.process({}, items)
+        assert usual.evaluate(8)["frechet_spread"] == pytest.approx(0, abs=1e-9)
+        found = turned.evaluate(8)
+        assert set(found) == {"frechet_spread_random_yaw", "frechet_spread_random_yaw_samples"}
+        assert found["frechet_spread_random_yaw"] > 1e-4
+
     def test_features_without_a_name(self):
         with pytest.raises(InputError, match="Identity has no attribute 'space'"):
             FrechetDistance(nn.Identity())
@@ -138,6 +148,10 @@ class TestBadInput:
             InputError, match=r"FrechetDistance reads samples .* lack fake, and have \['image', 'real'\]"
         ):
             FrechetDistance(Spread()).process({}, [{"real": torch.zeros(3, 8, 8), "image": torch.zeros(3, 8, 8)}])
+
+    def test_samples_without_the_wanted_pictures(self):
+        with pytest.raises(InputError, match=r"fake_random_yaw=\(3, H, W\)\) .* lack fake_random_yaw"):
+            KernelDistance(Spread(), subset_size=2, fake="fake_random_yaw").process({}, samples(2))
 
     def test_images_that_diverged(self):
         items = samples(3)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faceuv.errors import InputError
-from faceuv.evaluation import FrechetDistance, frechet_distance
+from faceuv.evaluation import FrechetDistance, feature_moments, frechet_distance, frechet_distance_of
 from faceuv.evaluation.moments import Moments
 
 NETWORK = {"type": "StyleGAN2Discriminator", "size": 16, "channel_base": 128, "channel_max": 16}
@@ -172,3 +172,43 @@ class TestMetric:
         expected = frechet_distance(*(metric.features(x) for x in sides.values()))
         assert value == pytest.approx(expected, rel=1e-6)
         assert count == 23
+
+
+class Channels(torch.nn.Module):
+    """Means of the channels."""
+
+    space = "channels"
+
+    def forward(self, images):
+        return images.mean((2, 3))
+
+
+def flat_pictures(count, seed, shift=0.0):
+    colours = torch.rand(count, 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) + shift
+    return colours[:, :, None, None].expand(-1, -1, 4, 4)
+
+
+class TestStreams:
+    def test_are_what_the_features_are(self):
+        first, second = flat_pictures(40, 0), flat_pictures(30, 1, shift=0.3)
+        wanted = frechet_distance(first[..., 0, 0], second[..., 0, 0])
+        assert wanted > 0.2
+        for batch in (1, 7, 40):
+            found = frechet_distance_of(iter(first.split(batch)), iter(second.split(batch)), Channels())
+            assert found == pytest.approx(wanted, rel=1e-9)
+
+    def test_a_set_that_was_seen_before(self):
+        real = feature_moments(iter(flat_pictures(40, 0).split(8)), Channels())
+        assert frechet_distance_of(real, flat_pictures(40, 0).split(8), Channels()) == pytest.approx(0, abs=1e-9)
+        shifted = flat_pictures(40, 0, shift=0.1).split(8)
+        assert frechet_distance_of(real, shifted, Channels()) == pytest.approx(0.03, abs=1e-9)  # 3 · 0.1²
+
+    def test_nothing_came(self):
+        with pytest.raises(InputError, match="no images whose features"):
+            frechet_distance_of(iter([]), flat_pictures(4, 0).split(2), Channels())
+
+    def test_an_image_that_diverged(self):
+        images = flat_pictures(6, 0).clone()
+        images[4] = torch.nan
+        with pytest.raises(InputError, match=r"features of the images 3 … hold NaN or infinity in row\(s\) \[1\]"):
+            feature_moments(images.split(3), Channels())

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from faceuv.errors import InputError
-from faceuv.evaluation import KernelDistance, kernel_distance
+from faceuv.evaluation import KernelDistance, kernel_distance, kernel_distance_of
 from faceuv.evaluation.kernel import squared_mmd
 
 NETWORK = {"type": "StyleGAN2Discriminator", "size": 16, "channel_base": 128, "channel_max": 16}
@@ -89,6 +89,19 @@ class TestDistance:
             kernel_distance(features(5), features(5), subsets=1, subset_size=1)
         with pytest.raises(InputError, match=r"second features must have shape \(M, 6\)"):
             kernel_distance(features(5), features(5, 7), subset_size=2)
+
+
+def test_streams_of_images_are_what_their_features_are():
+    class Channels(torch.nn.Module):
+        def forward(self, images):
+            return images.mean((2, 3))
+
+    first, second = features(30, 3), features(25, 3, seed=1, shift=0.5)
+    images = [side[:, :, None, None].expand(-1, -1, 4, 4) for side in (first, second)]
+    settings = {"subsets": 4, "subset_size": 10}
+    found = kernel_distance_of(images[0].split(7), iter(images[1].split(25)), Channels(), **settings)
+    assert found == pytest.approx(kernel_distance(first, second, **settings), rel=1e-6)
+    assert found[0] > 0.1
 
 
 def evaluated(count=12, batch=5, **settings):

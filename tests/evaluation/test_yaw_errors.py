@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from faceuv.errors import InputError
-from faceuv.evaluation import YawErrors
+from faceuv.evaluation import YawErrors, angle_errors_deg, turning_errors
 
 
 def sample(error_deg=0.0, slope=1.0, **changes):
@@ -55,3 +55,36 @@ def test_a_view_that_is_not_symmetric():
 def test_nothing_to_measure():
     with pytest.raises(InputError, match="no samples"):
         YawErrors().compute_metrics([])
+
+
+class TestTurning:
+    WANTED = torch.tensor([-60.0, 0.0, 30.0]) * (math.pi / 180)
+
+    def test_faces_that_turn_too_little(self):
+        found = turning_errors(0.8 * self.WANTED.expand(4, -1), self.WANTED)
+        assert found["slope"] == pytest.approx(0.8, abs=1e-6)
+        assert found["deg"] == pytest.approx((12 + 0 + 6) / 3, abs=1e-4)
+        assert [found[f"deg_at_{a}"] for a in ("-60", "+0", "+30")] == pytest.approx([12, 0, 6], abs=1e-4)
+
+    def test_a_bias_is_no_slope(self):
+        found = turning_errors(self.WANTED.expand(4, -1) + math.radians(5), self.WANTED)
+        assert found["slope"] == pytest.approx(1, abs=1e-6)
+        assert (found["deg"], found["deg_p95"]) == pytest.approx((5, 5), abs=1e-4)
+
+    def test_every_face_to_an_angle_of_its_own(self):
+        wanted = torch.tensor([[0.1], [-0.4], [0.7]])
+        found = turning_errors(wanted * 0.5, wanted)
+        assert set(found) == {"deg", "deg_p95", "slope"}
+        assert found["deg"] == pytest.approx(math.degrees(0.2), abs=1e-4)
+
+    def test_one_angle_for_all_has_no_slope(self):
+        assert "slope" not in turning_errors(torch.rand(5, 1), torch.zeros(1))
+
+    def test_the_shorter_way_round(self):
+        read, wanted = torch.tensor([3.1, -3.1, 0.2]), torch.tensor([-3.1, 3.1, 0.1])
+        away = math.degrees(2 * math.pi - 6.2)
+        assert angle_errors_deg(read, wanted) == pytest.approx([away, away, math.degrees(0.1)], abs=1e-3)
+
+    def test_angles_that_do_not_fit(self):
+        with pytest.raises(InputError, match="wanted angles must have shape"):
+            turning_errors(torch.zeros(4, 3), torch.zeros(4, 2))
