@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -89,8 +89,8 @@ def expressions(order: Order) -> list[Job]:
     """Faces with named expressions."""
     from faceuv.figures import expression_grid
 
-    chosen = [parse_amounts(words.split("+")) for words in order.args.expressions]
-    for name in {name for amounts in chosen for name in amounts}:
+    chosen = [amounts(words) for words in order.args.expressions]
+    for name in {name for movements in chosen for name in movements}:
         order.generator.face_model.movement(name)
     return [order.sheet("expressions", expression_grid, order.args.seeds, expressions=chosen)]
 
@@ -127,13 +127,14 @@ def turntable(order: Order) -> list[Job]:
 
     args = order.args
     require_positive("--frames", args.frames)
-    _check_yaws(order, "--swing-deg", [args.swing_deg])
+    look = replace(order.look, over=args.over or "studio")  # the teacher's picture flickers from yaw to yaw
+    _check_yaws(replace(order, look=look), "--swing-deg", [args.swing_deg])
     file = f"turntable.{args.video}"
     check_video(file, fps=args.fps)
 
     def write(path: Path, report: Report) -> None:
         swing = frames_of(
-            order.generator, args.seeds, frames=args.frames, swing_deg=args.swing_deg, look=order.look, report=report
+            order.generator, args.seeds, frames=args.frames, swing_deg=args.swing_deg, look=look, report=report
         )
         save_video(path, swing, fps=args.fps)
 
@@ -191,7 +192,7 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="SEED", help="one face each (1 2 3)")
     parser.add_argument("--out", type=Path, default=Path("out/generate"), metavar="DIR", help="where to (out/generate)")
     parser.add_argument("--size", type=int, default=192, metavar="PX", help="side of each picture (192)")
-    parser.add_argument("--over", choices=OVER, default="teacher", help="what lies behind a face (teacher)")
+    parser.add_argument("--over", choices=OVER, help="what lies behind a face (teacher; studio for turntables)")
     parser.add_argument("--seam", choices=SEAMS, default="laplacian", help="between face and teacher (laplacian)")
     parser.add_argument("--truncation", type=float, default=1.0, metavar="T", help="< 1: nearer to the mean face (1)")
     parser.add_argument("--renderer", metavar="NAME", help="a renderer by name (torch)")
@@ -218,7 +219,7 @@ def _lights(parser: argparse.ArgumentParser) -> None:
 
 
 def _expressions(parser: argparse.ArgumentParser) -> None:
-    words = ["smile=1", "jaw_open=0.7", "brow_up=1", "blink=1", "pucker=1", "smile=1+jaw_open=0.4"]
+    words = ["smile=1", "jaw_open=0.7", "brow_up=1", "blink=1", "frown=1+brow_down=1", "smile=1+jaw_open=0.4"]
     parser.add_argument(
         "--expressions",
         nargs="+",
@@ -302,7 +303,9 @@ def run(args: argparse.Namespace) -> int:
     from faceuv.figures import Look
 
     _check_seeds("--seeds", args.seeds)
-    look = Look(args.size, args.over, args.seam, args.light, parse_amounts(args.expression), args.truncation)
+    look = Look(
+        args.size, args.over or "teacher", args.seam, args.light, parse_amounts(args.expression), args.truncation
+    )
     out = check_writable(args.out)
     with console.status(f"loading {args.generator}"):
         order = Order(args, FaceGenerator.load(args.generator, renderer=args.renderer), look)
@@ -332,6 +335,11 @@ class _Progress:
 
     def __exit__(self, *error: object) -> None:
         self.bar.stop()
+
+
+def amounts(words: str) -> dict[str, float]:
+    """``"smile=1+jaw_open=0.4"`` → movements by name."""
+    return parse_amounts(words.split("+"))
 
 
 def _check_seeds(option: str, seeds: Sequence[int]) -> None:

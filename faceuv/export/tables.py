@@ -42,7 +42,7 @@ def picture_table(
     text = max(_LEAST_TEXT, width // _SHARE)
     font, line = ImageFont.load_default(text), round(1.25 * text)
     above = [_wrap(heading, width, font) for heading in columns]
-    head = max((len(lines) for lines in above), default=0) * line
+    head = max((len(lines) for lines in above), default=0) * line + (margin if above else 0)
     before = [heading.splitlines() for heading in rows]
     side = max((round(font.getlength(words)) for lines in before for words in lines), default=0)
     left, top = side + (2 * margin if side else margin), margin + head
@@ -51,7 +51,8 @@ def picture_table(
     sheet = Image.new("RGB", size, _PAPER)
     draw = ImageDraw.Draw(sheet)
     for c, lines in enumerate(above):
-        _write(draw, lines, left + c * (width + margin) + width / 2, top - head / 2, line, font, "mm")
+        middle = top - margin - len(lines) * line / 2  # the last lines stand side by side
+        _write(draw, lines, left + c * (width + margin) + width / 2, middle, line, font, "mm")
     for r, row in enumerate(pictures):
         y = top + r * (height + margin)
         if before:

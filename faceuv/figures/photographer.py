@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 import torch.nn.functional as F
@@ -12,6 +12,7 @@ from torch import Tensor
 from faceuv.errors import InputError, did_you_mean
 from faceuv.face import Face
 from faceuv.geometry import named_light
+from faceuv.geometry.projection import pose
 from faceuv.renderers.pasting import SEAMS, Seam
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ Report = Callable[[int, int], None]
 """Called after every picture with how many are done and how many a figure has."""
 
 _LEAST_SIZE = 16
+_HALF = 0.45  # of a picture's side, that half a head may take
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,8 @@ class Look:
     """What all pictures of a figure share.
 
     size        side in pixels
-    over        what lies behind a render: the ``"teacher"``'s picture of the same code and pose, or the plain
-                ``"studio"`` wall of :class:`~faceuv.face.Face`
+    over        what lies behind a render: the ``"teacher"``'s picture of the same code and pose; or the plain
+                ``"studio"`` wall of :class:`~faceuv.face.Face`, where heads are in the middle and not cropped
     seam        how a render is joined to the teacher's picture
     light       a light by name; None keeps each face's own
     expression  movements by name, 1 = full, set in place of the face's own
@@ -91,17 +93,9 @@ class Photographer:
         bare = self.face(code).with_lighting("studio").render_full(self.look.size, shape_only=True)
         return self._taken(bare.image[0].clamp(0, 1))
 
-    def alone(
-        self,
-        code: Tensor,
-        *,
-        yaw_deg: float | None = None,
-        light: str | None = None,
-        expression: Mapping[str, float] | None = None,
-    ) -> Tensor:
-        """The render before the studio wall; without an angle in the face's own pose."""
-        face = self._dressed(self.generator.face(code), light, expression or {})
-        return self._taken(face.render(self.look.size, yaw_deg=yaw_deg))
+    def alone(self, code: Tensor) -> Tensor:
+        """The render before the studio wall, posed and placed as in the teacher's picture."""
+        return self._taken(self.face(code).render(self.look.size))
 
     def shot(
         self,
@@ -114,7 +108,8 @@ class Photographer:
         """The render over what the look says. ``light`` and ``expression`` go before the look's."""
         look = self.look
         if look.over == "studio":
-            return self.alone(code, yaw_deg=yaw_deg, light=light, expression=expression)
+            face = self._dressed(self.generator.face(code), light, expression or {}).with_pose(yaw_deg=yaw_deg)
+            return self._taken(centred(face).render(look.size))
         picture = self.generator.generate(
             code,
             yaw_deg=yaw_deg,
@@ -135,3 +130,18 @@ class Photographer:
         if self.report is not None:
             self.report(self.taken, self.wanted)
         return picture.cpu()
+
+
+def centred(face: Face) -> Face:
+    """The face moved so that its head is in the middle of the picture and wholly in it, at any yaw.
+
+    Where and how large depends on the face model alone: faces side by side keep their proportions, and a turning head
+    stays in its place.
+    """
+    mean, camera = face.face_model.mean, face.renderer.camera
+    low, high = mean.amin(0), mean.amax(0)
+    middle = (low + high) / 2
+    reach = max(float(high[1] - middle[1]), float((mean - middle)[:, [0, 2]].norm(dim=1).max()))
+    away = mean.new_tensor([[0.0, 0.0, camera.distance - camera.focal * reach / _HALF]])
+    turned = pose(middle[None, None], face.coefficients.rotation, 0 * away)[:, 0]
+    return replace(face, coefficients=face.coefficients.replace(translation=away - turned))

@@ -27,7 +27,7 @@ EXPRESSIONS: tuple[Amounts, ...] = (
     {"jaw_open": 0.7},
     {"brow_up": 1.0},
     {"blink": 1.0},
-    {"pucker": 1.0},
+    {"frown": 1.0, "brow_down": 1.0},
     {"smile": 1.0, "jaw_open": 0.4},
 )
 SIGMAS = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
