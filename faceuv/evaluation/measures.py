@@ -16,9 +16,10 @@ from faceuv.evaluation.identity import IdentityFeatures, similarity
 from faceuv.evaluation.reconstruction import masked_l1, reconstruction_errors
 from faceuv.evaluation.subjects import Setting, Subject, View
 from faceuv.evaluation.truth_errors import albedo_error, depth_error, depth_error_mm, normal_error_deg
-from faceuv.geometry import pose, project
+from faceuv.geometry import euler_to_matrix, pose, project
 from faceuv.models.methods.stylefaceuv.views import for_views
 from faceuv.models.regressor import CoefficientRegressor
+from faceuv.renderers.masks import mask_in_view
 
 Rows = dict[str, Tensor]
 """Name → one number per face ``(B,)``; NaN where there was nothing to measure."""
@@ -141,14 +142,16 @@ def truth_rows(subject: Subject, view: View, truth: FaceTruth, setting: Setting,
     if truth.image is not None:
         found["picture"] = masked_l1(view.image, truth.image, clear)
     if subject.draws:
-        found |= {
-            "depth": depth_error(view.render.depth, truth.render.depth, clear),
-            "depth_mm": depth_error_mm(view.render.depth, truth.render.depth, clear),
-            "normal_deg": normal_error_deg(view.render.normal, truth.render.normal, clear),
-        }
         assert view.coefficients is not None
         model, texels = setting.renderer.face_model, truth.albedo.shape[-1]
         normals = texel_normals(model, view.coefficients, view.maps, texels)
+        in_view = mask_in_view(normals, view.render.uv)  # with a displacement and without, by one way of sampling
+        rotated = (euler_to_matrix(view.coefficients.rotation) @ in_view.flatten(2)).unflatten(2, in_view.shape[2:])
+        found |= {
+            "depth": depth_error(view.render.depth, truth.render.depth, clear),
+            "depth_mm": depth_error_mm(view.render.depth, truth.render.depth, clear),
+            "normal_deg": normal_error_deg(rotated, truth.render.normal, clear),
+        }
         if view.maps is not None and view.maps.diffuse is not None:
             albedo = to_texels(view.maps.diffuse, texels)
         else:

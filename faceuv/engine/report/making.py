@@ -26,6 +26,7 @@ from faceuv.engine.report.setup import (
     build_subjects,
     files_of,
 )
+from faceuv.evaluation.comparison import METRICS, SAMPLES, SAMPLES_KIND
 from faceuv.evaluation.protocol import Protocol, evaluate, sample
 from faceuv.evaluation.subjects import Setting, UVSubject
 from faceuv.evaluation.summary import summarise, tables
@@ -33,8 +34,6 @@ from faceuv.export.face_mesh import face_mesh
 from faceuv.export.glb import save_glb
 from faceuv.export.images import save_png
 
-METRICS, SAMPLES = "metrics.json", "samples.safetensors"
-KIND = "report_samples"
 _SHOWN = 6  # faces on a sheet of views or maps
 
 
@@ -74,9 +73,8 @@ def make_report(
         figures["faces"] = face_sheet(ours, protocol, settings.faces)
     names = _write_figures(folder, figures)
     names += _write_faces(folder, ours, protocol, settings.faces)
-    save_tensors(
-        folder / SAMPLES, tables(evaluation), {"kind": KIND, "protocol": protocol.identity(), "judged": facts["judged"]}
-    )
+    shared = {"protocol": protocol.identity(), "judged": facts["judged"]}
+    save_tensors(folder / SAMPLES, tables(evaluation), {"kind": SAMPLES_KIND, **shared})
     report["figures"] = list(figures)
     report["faces"] = [name for name in names if name.endswith(".glb")]
     _write_text(folder / METRICS, json.dumps(report, indent=1))

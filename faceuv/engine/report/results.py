@@ -1,0 +1,97 @@
+"""The page of results: a table of several reports and the verdict on each claim, between two markers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from faceuv.artefacts import atomic_path
+from faceuv.errors import InputError
+from faceuv.evaluation.comparison import CLAIMS, OURS, Claim, Judgement, Run, judge
+from faceuv.evaluation.summary import meaning, order, rounded
+
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+_NEW = "# Results\n\nMeasured numbers; `tools/results.py` writes them.\n\n"
+
+
+def results_text(runs: Sequence[Run], *, commands: Sequence[str] = (), claims: Sequence[Claim] = CLAIMS) -> str:
+    """Markdown of the comparison: what was measured, the claims, the table, the commands."""
+    judgements = judge(claims, runs)
+    first = runs[0].report
+    protocol = first["protocol"]
+    lines = [
+        f"{protocol['pictures']} faces (seed {protocol['seed']}), {protocol['curve']} of them turned to"
+        f" {len(first['yaw_deg'])} angles from {min(first['yaw_deg']):g}° to {max(first['yaw_deg']):g}°,"
+        f" {protocol['truth']} compared with the truth. Distances in the space `{first['spaces']['distances']}`,"
+        f" identity judged by `{first['spaces']['identity']}`.",
+        "",
+        "### Claims",
+        "",
+        "Each compares the same faces, pair by pair. A measure counts as right or wrong if its mean gain is more than"
+        " 1.96 standard errors from none.",
+    ]
+    for judgement in judgements:
+        lines += ["", *_claim(judgement)]
+    lines += ["", "### All numbers", "", *_table(runs), "", "± is one standard error of the mean over faces."]
+    if commands:
+        lines += ["", "### Commands", "", "```bash", *commands, "```"]
+    return "\n".join(lines) + "\n"
+
+
+def write_results(path: str | Path, text: str) -> Path:
+    """Put ``text`` between the markers of the page ``path``; a page without them gets them at its end."""
+    path = Path(path)
+    page = path.read_text(encoding="utf-8") if path.is_file() else _NEW
+    counts = page.count(BEGIN), page.count(END)
+    if counts == (0, 0):
+        page = page.rstrip() + f"\n\n{BEGIN}\n{END}\n"
+    elif counts != (1, 1) or page.index(BEGIN) > page.index(END):
+        raise InputError(
+            f"{path} should hold the line {BEGIN} once, and {END} once after it; found {counts[0]} and {counts[1]}"
+        )
+    before, after = page.split(BEGIN)[0], page.split(END)[1]
+    with atomic_path(path) as temporary:
+        temporary.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", encoding="utf-8")
+    return path
+
+
+def _claim(judgement: Judgement) -> list[str]:
+    claim = judgement.claim
+    lines = [f"**{claim.title}: {judgement.verdict}.**", ""]
+    if judgement.verdict == "not measured":
+        wanted = " and ".join(f"`{name}`" for name in dict.fromkeys((claim.better[0], claim.worse[0])))
+        return [*lines, f"It needs the report{'s' if ' and ' in wanted else ''} {wanted}, with enough faces."]
+    sides = [run if subject == OURS else subject for run, subject in (claim.better, claim.worse)]
+    lines += [f"| | {sides[0]} | {sides[1]} | gain | faces | right? |", "|---|---|---|---|---|---|"]
+    for found in judgement.comparisons:
+        if not found.pairs:
+            lines.append(f"| `{found.metric}` | – | – | – | 0 | not measured |")
+            continue
+        gain = f"{found.gain:+.2g}" + ("" if math.isnan(found.error) else f" ± {rounded(found.error, 1)}")
+        arrow = "↓" if meaning(found.metric).better == "lower" else "↑"
+        lines.append(
+            f"| `{found.metric}` {arrow} | {rounded(found.better)} | {rounded(found.worse)} | {gain} | {found.pairs} |"
+            f" {found.verdict} |"
+        )
+    return lines
+
+
+def _table(runs: Sequence[Run]) -> list[str]:
+    """Our method of every run, and every other subject of the first."""
+    columns = [(run.name, run, OURS) for run in runs]
+    columns += [(name, runs[0], name) for name in runs[0].report["subjects"] if name != OURS]
+    names = order(list(dict.fromkeys(name for run in runs for name in run.report["meanings"])))
+    heads = " | ".join(name for name, _, _ in columns)
+    lines = [f"| | {heads} | unit |", "|---|" + "---|" * (len(columns) + 1)]
+    for name in names:
+        cells = []
+        for _, run, subject in columns:
+            found = run.report["subjects"].get(subject, {}).get("metrics", {}).get(name, {"value": None})
+            error = found.get("error")
+            cells.append(rounded(found["value"]) + (f" ± {rounded(error, 1)}" if error else ""))
+        if any(cell != "–" for cell in cells):
+            about = meaning(name)
+            arrow = "↓" if about.better == "lower" else "↑"
+            lines.append(f"| `{name}` {arrow} | {' | '.join(cells)} | {about.unit} |")
+    return lines

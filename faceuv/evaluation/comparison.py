@@ -1,0 +1,208 @@
+"""Comparing finished evaluations face by face: does one beat the other, and can that be told from chance?"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from faceuv.artefacts import load_tensors
+from faceuv.errors import AssetError, InputError
+from faceuv.evaluation.summary import meaning
+
+METRICS, SAMPLES, SAMPLES_KIND = "metrics.json", "samples.safetensors", "report_samples"
+OURS = "ours"
+_SURE = 1.96  # standard errors: 95 of 100
+_LEAST = 4  # pairs, fewer say nothing
+
+Verdict = Literal["yes", "no", "not told apart", "not measured"]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A finished report: ``report`` as ``metrics.json`` holds it, and ``samples``, ``"subject/metric" (N,)``."""
+
+    name: str
+    report: Mapping[str, Any]
+    samples: Mapping[str, Tensor]
+
+    def of(self, subject: str, metric: str) -> Tensor | None:
+        """The numbers of the single faces ``(N,)``."""
+        return self.samples.get(f"{subject}/{metric}")
+
+
+def read_run(name: str, folder: str | Path) -> Run:
+    """Read a report: its folder, or a work dir with one stage of that kind."""
+    place = Path(folder)
+    if not (place / METRICS).is_file():
+        found = sorted(path.parent for path in place.glob(f"*/{SAMPLES}") if ".previous" not in path.parent.name)
+        if len(found) != 1:
+            raise AssetError(
+                f"{place} holds {len(found)} reports ({METRICS} and {SAMPLES}); give a work dir with one finished stage"
+                " of type 'report', or that stage's folder"
+            )
+        place = found[0]
+    try:
+        report = json.loads((place / METRICS).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise AssetError(f"{place / METRICS} is not JSON ({error}); run the stage 'report' again") from error
+    if report.get("kind") != "faceuv report":
+        raise AssetError(f"{place / METRICS} is not a report of faceuv; run the stage 'report' again")
+    samples, _ = load_tensors(place / SAMPLES, kind=SAMPLES_KIND)
+    return Run(name, report, samples)
+
+
+def check_comparable(runs: Sequence[Run]) -> None:
+    """Raise unless all runs measured the same faces with the same judges; the error names what differs."""
+    first = runs[0]
+    for run in runs[1:]:
+        for part in ("protocol", "judged"):
+            mine, theirs = first.report.get(part, {}), run.report.get(part, {})
+            different = [key for key in {**mine, **theirs} if mine.get(key) != theirs.get(key)]
+            if different:
+                listed = "; ".join(f"{key}: {_short(mine.get(key))} and {_short(theirs.get(key))}" for key in different)
+                raise InputError(
+                    f"the reports {first.name!r} and {run.name!r} cannot be compared face by face, their {part} differs"
+                    f" ({listed}): evaluate both with the same teacher, F3D, F_yaw and protocol"
+                )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One metric of two subjects over the same faces.
+
+    better, worse  means of the one that should win and of the other
+    gain           mean improvement per face, positive where the claim is right
+    error          its standard error
+    pairs          how many faces
+    """
+
+    metric: str
+    better: float
+    worse: float
+    gain: float
+    error: float
+    pairs: int
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the gain differs from none by more than chance (95 %)."""
+        if self.pairs < _LEAST:
+            return "not measured"
+        if abs(self.gain) <= _SURE * self.error:
+            return "not told apart"
+        return "yes" if self.gain > 0 else "no"
+
+
+def compare(metric: str, better: Tensor | None, worse: Tensor | None) -> Comparison:
+    """The one that should be better against the other, each ``(N,)`` over the same faces; NaN is left out."""
+    if better is None or worse is None:
+        return Comparison(metric, math.nan, math.nan, math.nan, math.nan, 0)
+    if better.shape != worse.shape:
+        raise InputError(f"{metric}: compared are the same faces, got {len(better)} and {len(worse)}")
+    known = torch.isfinite(better) & torch.isfinite(worse)
+    first, second = better[known].double(), worse[known].double()
+    sign = 1.0 if meaning(metric).better == "higher" else -1.0
+    gains = sign * (first - second)
+    pairs = len(gains)
+    error = float(gains.std()) / math.sqrt(pairs) if pairs > 1 else math.nan
+    mean = [float(values.mean()) if pairs else math.nan for values in (first, second, gains)]
+    return Comparison(metric, mean[0], mean[1], mean[2], error, pairs)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Something that should hold: the ``better`` (run, subject) beats the ``worse`` one in each of ``metrics``."""
+
+    title: str
+    better: tuple[str, str]
+    worse: tuple[str, str]
+    metrics: Sequence[str]
+
+
+CLAIMS = (
+    Claim(
+        "Two views beat one on the unseen side",
+        ("full", OURS),
+        ("one_view", OURS),
+        ("scene_albedo_unseen", "l1_symmetric", "perceptual_symmetric"),
+    ),
+    Claim(
+        "Displacement lowers the error of normals",
+        ("full", OURS),
+        ("no_displacement", OURS),
+        ("scene_normal_seen_deg", "scene_normal_deg"),
+    ),
+    Claim(
+        "View masks beat no mask",
+        ("full", OURS),
+        ("no_mask", OURS),
+        ("l1", "perceptual", "scene_albedo_seen", "scene_albedo_unseen"),
+    ),
+    Claim(
+        "Ours beats 2D rotation at large yaw, in identity and in consistency",
+        ("full", OURS),
+        ("full", "turned 2D"),
+        ("identity_far", "texels_unlit_far", "texels_far"),
+    ),
+    Claim(
+        "Maps beat the linear albedo",
+        ("full", OURS),
+        ("full", "linear"),
+        ("l1", "perceptual", "identity", "scene_albedo_seen"),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A claim with what was measured about it."""
+
+    claim: Claim
+    comparisons: Sequence[Comparison]
+
+    @property
+    def verdict(self) -> str:
+        """In words, from the verdicts of its metrics."""
+        found = [c.verdict for c in self.comparisons if c.verdict != "not measured"]
+        if not found:
+            return "not measured"
+        yes, no = found.count("yes"), found.count("no")
+        if yes == len(found):
+            return "holds"
+        if yes and not no:
+            return f"holds in {yes} of {len(found)} measures, the others cannot be told apart"
+        if yes and no:
+            return f"mixed: right in {yes} of {len(found)} measures, wrong in {no}"
+        return "does not hold" if no else "cannot be told apart"
+
+
+def judge(claims: Sequence[Claim], runs: Sequence[Run]) -> list[Judgement]:
+    """Every claim, as far as the runs go; a run that is a subject of the first one (``others``) counts as given."""
+    if not runs:
+        raise InputError("there is nothing to compare; give at least one report")
+    check_comparable(runs)
+    named = {run.name: run for run in runs}
+
+    def values(place: tuple[str, str], metric: str) -> Tensor | None:
+        run, subject = place
+        if run in named:
+            return named[run].of(subject, metric)
+        beside = {name.replace(" ", "_"): name for name in runs[0].report["subjects"]}
+        return runs[0].of(beside[run], metric) if run in beside and subject == OURS else None
+
+    return [
+        Judgement(claim, [compare(m, values(claim.better, m), values(claim.worse, m)) for m in claim.metrics])
+        for claim in claims
+    ]
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else text[:40] + "…"
