@@ -263,6 +263,9 @@ class FaceGenerator:
             size: of the picture; the teacher's, which is enlarged for a larger one.
             seam, width: see :func:`faceuv.renderers.pasting.paste`.
         """
+        size = self.size if size is None else size
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise InputError(f"size must be a whole number of pixels, got {size!r}")
         code = self.check(code)
         coefficients, seen = self.coefficients(code), code
         if yaw_deg is not None:
@@ -276,7 +279,6 @@ class FaceGenerator:
             coefficients = expressed(coefficients, self.face_model, amounts=expression)
         if light is not None:
             coefficients = relit(coefficients, light)
-        size = self.size if size is None else size
         drawn = FaceRenderer(self.face_model, self.renderer, normals="map")(coefficients, self.maps(code), size=size)
         behind = _enlarged(self.image(seen), size)
         return paste(drawn.image, drawn.mask, behind, seam=seam, width=width).clamp(0, 1)
@@ -334,8 +336,6 @@ def _yaw(yaw_deg: Degrees, count: int) -> Tensor:
 
 def _enlarged(picture: Tensor, size: int) -> Tensor:
     """A picture of the teacher at another size."""
-    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-        raise InputError(f"size must be a whole number of pixels, got {size!r}")
     if picture.shape[-1] == size:
         return picture
     scaled = torch.nn.functional.interpolate(picture, size=(size, size), mode="bicubic", antialias=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from faceuv import zoo
+from faceuv.assets import locate
 from faceuv.errors import AssetError
 from faceuv.generator_folder import MANIFEST, Manifest
 from faceuv.models.stylegan2 import load_uv_generator
@@ -87,7 +88,7 @@ def nested(description: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 
 
 def resolved(reference: str, work: Path) -> str:
-    """``{stage}/file`` → the file in that stage's folder; what is of the zoo stays so, and paths become absolute."""
+    """``{stage}/file`` → the file in that stage's folder; what is of the zoo stays so; other paths become absolute."""
     if reference.startswith(zoo.PREFIX):
         return reference
-    return str(Path(_REFERENCE.sub(lambda match: str(work / match[1]), reference)).expanduser().resolve())
+    return str(locate(_REFERENCE.sub(lambda match: str(work / match[1]), reference)).resolve())

@@ -15,7 +15,7 @@ from faceuv.renderers.compositing import composite
 
 Seam = Literal["hard", "feather", "laplacian"]
 SEAMS: tuple[Seam, ...] = ("hard", "feather", "laplacian")
-WIDTH = 1 / 16  # of the picture's shorter side
+WIDTH = 1 / 32  # of the picture's shorter side
 
 _KERNEL = (1 / 8, 3 / 8, 3 / 8, 1 / 8)  # binomial; with an even number of taps, pyramids of even sides do not shift
 _LEAST = 1e-6  # coverage below which nothing is known of a colour
@@ -36,7 +36,7 @@ def paste(
         seam: ``"hard"`` ends the render at its silhouette; ``"feather"`` lets it fade in over ``width``;
             ``"laplacian"`` lets each scale fade in over its own width, ``width`` for the coarsest (Burt and Adelson's
             multi-band blending of the difference): fine detail keeps its edge, and a difference of tone has none.
-        width: of the transition in pixels; a sixteenth of the shorter side if absent.
+        width: of the transition in pixels; a thirty-second of the shorter side if absent.
     """
     sizes = check_shape("render", render, ("B", 3, "H", "W"))
     check_shape("mask", mask, (sizes["B"], 1, sizes["H"], sizes["W"]))
@@ -52,22 +52,25 @@ def paste(
         raise InputError(f"width must be a positive number of pixels, got {width}")
     if seam == "hard":
         return composite(render, mask, background)
-    ramp = fade(mask, width)
     if seam == "feather":
+        ramp = fade(mask, width)
         return composite(render * ramp, mask * ramp, background)
+    # Half way in, the finest scale changes at once; the coarsest does within a quarter of the width, give or take.
+    inner = mask * fade(mask, width, sharp=True)
     difference = _extend(render - mask * background, mask)
-    return background + _blend(difference, mask * ramp, levels=max(1, round(math.log2(max(width, 2.0)))))
+    return background + _blend(difference, inner, levels=max(0, round(math.log2(width / 4))))
 
 
-def fade(mask: Tensor, width: float) -> Tensor:
+def fade(mask: Tensor, width: float, *, sharp: bool = False) -> Tensor:
     """How far inside a mask ``(B, 1, H, W)`` each pixel lies: 0 at the silhouette and outside, 1 from ``width`` pixels
-    on, smooth between them. The picture's own border is no silhouette."""
+    on, smooth between them, or, if ``sharp``, rising at half of it. The picture's own border is no silhouette."""
     radius = max(1, math.ceil(width))
     # a tent of half width `radius`: what it averages over a straight edge reaches 1 just there
     tent = torch.arange(1, radius + 1, device=mask.device, dtype=mask.dtype)
     kernel = torch.cat([tent, tent[:-1].flip(0)])
     soft = _filter(mask, kernel / kernel.sum(), before=radius - 1, after=(radius - 1, radius - 1))
-    inside = (2 * soft - 1).clamp(0, 1)
+    # half way in, the tent averages 7/8
+    inside = ((soft - 7 / 8) * max(radius, 4) + 0.5 if sharp else 2 * soft - 1).clamp(0, 1)
     return inside * inside * (3 - 2 * inside)
 
 
