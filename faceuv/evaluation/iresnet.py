@@ -13,7 +13,7 @@ from faceuv.errors import InputError
 
 SIDE = 112  # of the pictures that it reads
 _HALVINGS = 4  # one in each stage: 112 → 7
-NAMES = {
+NAMES: dict[tuple[int, ...], str] = {
     (2, 2, 2, 2): "r18",
     (3, 4, 6, 3): "r34",
     (3, 4, 14, 3): "r50",
