@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from faceuv.cli.train import add_config_arguments
 
@@ -18,24 +18,43 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``test`` to the command line."""
     parser = subparsers.add_parser("test", help="evaluate a checkpoint as a config describes")
     add_config_arguments(parser)
-    parser.add_argument("checkpoint", metavar="CKPT", help="a checkpoint that training wrote")
+    parser.add_argument("checkpoint", metavar="CKPT", help="a checkpoint that training wrote, or weights it exported")
+    parser.add_argument(
+        "--stage",
+        metavar="NAME",
+        help="with stages=[…]: the one that evaluates (default: the checkpoint's own)",
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Test, print the metrics, and write them to ``metrics.json`` in the work dir."""
-    from faceuv.artefacts import atomic_path
-    from faceuv.engine import completed, evaluate, load_config, parse_options
+    """Test, print the metrics, and write them to ``metrics.json`` in the work dir (of a stage: in ``test/NAME``)."""
+    from faceuv.engine import completed, evaluate, evaluate_stage, load_config, parse_options
+    from faceuv.errors import InputError
 
     config = load_config(args.config, parse_options(args.cfg_options))
     config = completed(config, work_dir=args.work_dir, launcher=args.launcher, seed=args.seed)
-    metrics = evaluate(config, args.checkpoint, work_dir=args.work_dir, launcher=args.launcher, seed=args.seed)
+    common = dict(work_dir=args.work_dir, launcher=args.launcher, seed=args.seed)
+    if config.get("stages") is not None:
+        folder, metrics = evaluate_stage(config, args.checkpoint, only=args.stage, **common)
+    elif args.stage is not None:
+        raise InputError(f"--stage is for configs with stages=[…]; {args.config} is one training")
+    else:
+        folder, metrics = Path(config.work_dir), evaluate(config, args.checkpoint, **common)
     if int(os.environ.get("RANK", 0)) == 0:
-        path = Path(config.work_dir) / "metrics.json"
-        with atomic_path(path) as temporary:
-            record = {"checkpoint": args.checkpoint, "metrics": metrics}
-            temporary.write_text(json.dumps(record, indent=2, default=float), encoding="utf-8")
-        for name, value in metrics.items():
-            print(f"{name:<32} {value:.6g}" if isinstance(value, (int, float)) else f"{name:<32} {value}")
-        print(f"wrote {path}")
+        _tell(metrics, folder, args.checkpoint)
     return 0
+
+
+def _tell(metrics: dict[str, Any], folder: Path, checkpoint: str) -> None:
+    """Print the numbers; write them, unless a report has already."""
+    from faceuv.artefacts import atomic_path
+
+    path = folder / "metrics.json"
+    if not (folder / "report.html").is_file():
+        with atomic_path(path) as temporary:
+            record = {"checkpoint": checkpoint, "metrics": metrics}
+            temporary.write_text(json.dumps(record, indent=2, default=float), encoding="utf-8")
+    for name, value in metrics.items():
+        print(f"{name:<32} {value:.6g}" if isinstance(value, (int, float)) else f"{name:<32} {value}")
+    print(f"wrote {path}")

@@ -15,7 +15,7 @@ from faceuv.engine.ema import GeneratorEMA
 from faceuv.engine.image_sheets import ImageSheets
 from faceuv.engine.logs import LoggerHook, LogProcessor, ProgressBar, TensorboardVisBackend
 from faceuv.engine.runner import Runner
-from faceuv.engine.training import completed, evaluate, train, train_stages
+from faceuv.engine.training import completed, evaluate, evaluate_stage, train, train_stages
 from faceuv.engine.warm_start import WarmStart
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "WarmStart",
     "completed",
     "evaluate",
+    "evaluate_stage",
     "find_config",
     "load_config",
     "load_weights",

@@ -93,6 +93,24 @@ def _processes(launcher: str) -> Iterator[None]:
         stop_processes()
 
 
+def evaluate_stage(
+    config: Config,
+    checkpoint: str | Path,
+    *,
+    only: str | None = None,
+    work_dir: str | Path | None = None,
+    launcher: str = "none",
+    seed: int | None = None,
+) -> tuple[Path, dict[str, Any]]:
+    """Evaluate ``checkpoint`` as a stage of ``config`` describes, see
+    :func:`~faceuv.engine.stages.testing.evaluate_checkpoint`; the folder that it wrote to, and the metrics."""
+    from faceuv.engine.stages.testing import evaluate_checkpoint
+
+    config = completed(config, work_dir=work_dir, launcher=launcher, seed=seed)
+    with _processes(launcher):
+        return evaluate_checkpoint(config, checkpoint, only=only)
+
+
 def evaluate(
     config: Config,
     checkpoint: str | Path,
@@ -101,7 +119,7 @@ def evaluate(
     launcher: str = "none",
     seed: int | None = None,
 ) -> dict[str, Any]:
-    """Evaluate ``checkpoint`` as ``config`` describes; the metrics."""
+    """Evaluate ``checkpoint`` as ``config`` describes; the metrics. (With stages: :func:`evaluate_stage`.)"""
     config = completed(config, work_dir=work_dir, launcher=launcher, seed=seed)
     _require(config, "model", "test_cfg", "test_dataloader", "test_evaluator")
     config.load_from, config.resume = str(checkpoint), False

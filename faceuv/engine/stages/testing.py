@@ -1,0 +1,174 @@
+"""``faceuv test`` for a recipe with stages: one stage's checkpoint, evaluated as that stage, or the report, would."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.dist import barrier, is_main_process
+from torch import nn
+
+from faceuv.engine.compat.checkpoints import load_weights, read_checkpoint
+from faceuv.engine.ema import Averages
+from faceuv.engine.report import ReportSettings, make_report
+from faceuv.engine.runner import Runner
+from faceuv.engine.stages.plan import plain, stage_configs
+from faceuv.engine.stages.record import Record
+from faceuv.engine.stages.references import inputs_of, referenced, resolve
+from faceuv.errors import AssetError, InputError, did_you_mean
+from faceuv.evaluation.comparison import OURS
+from faceuv.registry import MODELS
+
+TESTS = "test"
+"""Below the work dir: what tests write."""
+
+_SHARED = ("default_hooks", "visualizer", "log_processor", "log_level", "env_cfg", "launcher")
+
+
+def evaluate_checkpoint(
+    config: Config, checkpoint: str | Path, *, only: str | None = None, say: Callable[[str], None] = print
+) -> tuple[Path, dict[str, Any]]:
+    """Evaluate ``checkpoint`` as a stage of a completed config describes; where that wrote, and the numbers.
+
+    A stage of type ``train`` evaluates its own checkpoint (``.pth``) by its ``test_…`` settings, or its ``val_…`` ones.
+    A stage of type ``report`` measures a UV generator by its whole protocol: an exported file (``.safetensors``), or a
+    checkpoint of the training that it reports on.
+
+    Args:
+        only: name of the stage; by default the one in whose folder the checkpoint lies, if it can be evaluated, else
+            the report.
+    """
+    path, root = Path(checkpoint).expanduser(), Path(config.work_dir)
+    if not path.is_file():
+        raise AssetError(f"no checkpoint at {path}; give a .pth that training wrote, or the weights that it exported")
+    stages = stage_configs(config)
+    name = choose(stages, root, path, only)
+    settings = {key: value for key, value in stages[name].items() if key not in ("type", "inputs")}
+    folder = root / TESTS / name
+    if stages[name]["type"] == "report":
+        return folder, _report(stages, name, settings, root, folder, path, say)
+    _check_made(inputs_of(name, settings, _before(stages, name), list(stages)), root)
+    return folder, _trained(config, settings, root, folder, path)
+
+
+def choose(stages: Mapping[str, Mapping[str, Any]], root: Path, path: Path, only: str | None) -> str:
+    """The name of the stage that evaluates the checkpoint ``path``."""
+    if only is not None:
+        if only not in stages:
+            raise InputError(f"--stage {only}: the stages are {', '.join(stages)}{did_you_mean(only, stages)}")
+        if not _can(stages[only], path):
+            raise InputError(
+                f"the stage {only!r} (type {stages[only]['type']!r}) cannot evaluate {path.name}: a 'report' evaluates"
+                " a UV generator, a 'train' stage with val_… or test_… settings its own .pth"
+            )
+        return only
+    owner = path.resolve().parent
+    for name, settings in stages.items():
+        if owner == (root / name).resolve() and _can(settings, path):
+            return name
+    reports = [name for name, settings in stages.items() if settings["type"] == "report"]
+    if reports:
+        return reports[0]
+    able = [name for name, settings in stages.items() if _can(settings, path)]
+    raise InputError(
+        f"which stage should evaluate {path}? Name it with --stage"
+        + (f", one of {', '.join(able)}" if able else f"; none of {', '.join(stages)} can")
+    )
+
+
+def _can(settings: Mapping[str, Any], path: Path) -> bool:
+    """Whether a stage has something to say about a file of this kind."""
+    if settings["type"] == "report":
+        return True
+    return settings["type"] == "train" and path.suffix == ".pth" and _loop(settings) is not None
+
+
+def _loop(settings: Mapping[str, Any]) -> str | None:
+    """Which settings a training is evaluated by."""
+    return next((kind for kind in ("test", "val") if settings.get(f"{kind}_evaluator") is not None), None)
+
+
+def _before(stages: Mapping[str, Any], name: str) -> list[str]:
+    return list(stages)[: list(stages).index(name)]
+
+
+def _check_made(names: list[str], root: Path) -> None:
+    """The stages that are read must be complete."""
+    for name in names:
+        record = Record.read(root / name)
+        if record is None or not record.complete:
+            state = "missing" if record is None else "not finished"
+            raise AssetError(f"{root / name} is {state}, and the evaluation reads it: run it with faceuv train CONFIG")
+
+
+def _trained(config: Config, settings: Mapping[str, Any], root: Path, folder: Path, path: Path) -> dict[str, Any]:
+    """A training's own evaluation."""
+    kind = _loop(settings)
+    found = resolve(plain(settings), {name: root / name for name in referenced(settings)})
+    keys = ("model", "custom_hooks")
+    chosen = {key: found[key] for key in keys if key in found} | {
+        f"test_{part}": found.get(f"{kind}_{part}", {}) for part in ("cfg", "dataloader", "evaluator")
+    }
+    shared = plain({key: config[key] for key in _SHARED if key in config})
+    shared |= {key: found[key] for key in _SHARED if key in found}
+    place = {"work_dir": str(folder), "load_from": str(path), "resume": False, "experiment_name": folder.name}
+    randomness = plain(config.randomness)
+    return dict(
+        Runner.from_cfg(
+            Config({"default_scope": "faceuv", **shared, **chosen, **place, "randomness": randomness})
+        ).test()
+    )
+
+
+def _report(
+    stages: Mapping[str, Any],
+    name: str,
+    settings: dict[str, Any],
+    root: Path,
+    folder: Path,
+    path: Path,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """The report's numbers of one UV generator."""
+    trained = referenced(settings.get("uv"))
+    settings = {**settings, "uv": str(path)}
+    _check_made(inputs_of(name, settings, _before(stages, name), list(stages)), root)
+    if path.suffix == ".pth":
+        settings["uv"] = str(_exported(stages, trained, root, folder, path))
+    found = ReportSettings(**resolve(plain(settings), {other: root / other for other in stages}))
+    found.check()
+    _, report = make_report(found, folder, title=f"{path.parent.name}/{path.name}", say=say)
+    metrics = report.get("subjects", {}).get(OURS, {}).get("metrics", {})
+    return {key: entry["value"] for key, entry in metrics.items()}
+
+
+def _exported(stages: Mapping[str, Any], trained: list[str], root: Path, folder: Path, path: Path) -> Path:
+    """The UV generator of a training's checkpoint, as its stage would have left it."""
+    if len(trained) != 1:
+        raise InputError(
+            f"{path.name} is a checkpoint of a training, and the report's uv={trained} names no one stage whose model"
+            " it is; give the exported weights (.safetensors)"
+        )
+    settings = resolve(plain(stages[trained[0]]), {name: root / name for name in stages})
+    if is_main_process():
+        method: Any = restored(settings["model"], path)
+        folder.mkdir(parents=True, exist_ok=True)
+        method.export(folder)
+    barrier()
+    return folder / "uv_generator.safetensors"
+
+
+def restored(model: Mapping[str, Any], path: Path) -> nn.Module:
+    """The method of a checkpoint, with the averages that it holds."""
+    weights = read_checkpoint(path)["state_dict"]
+    method: nn.Module = MODELS.build(model)
+    averaged = {key.split(".")[1] for key in weights if key.startswith("ema.")}
+    if averaged:
+        method.ema = Averages({name: copy.deepcopy(getattr(method, name)) for name in sorted(averaged)})
+    with torch.no_grad():
+        load_weights(method, weights, path)
+    return method.eval()
