@@ -28,3 +28,12 @@ def recipe(toys, tmp_path):
         return Config({**settings, "randomness": {"seed": seed}})
 
     return make
+
+
+@pytest.fixture
+def tiny(toys, monkeypatch):
+    """StyleFaceUV's recipe with networks of a few numbers."""
+    monkeypatch.syspath_prepend(str(TOYS))
+    import tiny_recipe
+
+    return tiny_recipe
