@@ -1,11 +1,15 @@
 """Draw the pictures of the documentation: `python tools/docs_pictures.py [--out docs/pictures]`.
 
-They are made by the same code that users call; look at each before it is committed.
+They are made by the same code that users call; look at each before it is committed. Those of generated faces alone,
+with other faces: `python tools/docs_pictures.py --only generated --seeds 1 2 3 4`.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -14,26 +18,52 @@ from torch import Tensor
 
 from faceuv import Face
 from faceuv.cli.console import console
-from faceuv.export import contact_sheet, save_png
+from faceuv.export import contact_sheet, save_png, save_video
 from faceuv.face import build_face_model
+from faceuv.face_generator import FaceGenerator
+from faceuv.figures import (
+    Look,
+    edit_strip,
+    expression_grid,
+    interpolation_strip,
+    light_grid,
+    mixing_grid,
+    turntable,
+    yaw_strip,
+)
 from faceuv.geometry.lighting import light_names
 from faceuv.models.faces import FaceModel
 from faceuv.renderers import FaceRenderer
 from faceuv.renderers.face import MaskRule
 
 SIZE = 224
+SMALL = Look(size=128)
+
+Drawn = Tensor | Iterator[Tensor]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("docs/pictures"))
-    parser.add_argument("--only", nargs="+", help="some of the pictures, by name")
+    parser.add_argument("--only", nargs="+", help="some of the pictures, by name or by its first letters")
+    parser.add_argument("--generator", default="quickstart", help="of the generated faces")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4], help="of the generated faces")
     args = parser.parse_args()
-    model = build_face_model(None)
-    chosen = {name: draw for name, draw in PICTURES.items() if args.only is None or name in args.only}
-    for name, draw in track(chosen.items(), description="pictures", console=console):
-        save_png(args.out / f"{name}.png", draw(model))
-    console.print(f"{len(chosen)} pictures in {args.out}")
+    chosen = {name for name in (*PICTURES, *GENERATED) if name.startswith(tuple(args.only or [""]))}
+    jobs: list[tuple[str, Callable[[], Drawn]]] = []
+    if chosen & set(PICTURES):
+        model = build_face_model(None)
+        jobs += [(name, partial(draw, model)) for name, draw in PICTURES.items() if name in chosen]
+    if chosen & set(GENERATED):
+        generator = FaceGenerator.load(args.generator)
+        jobs += [(name, partial(draw, generator, args.seeds)) for name, draw in GENERATED.items() if name in chosen]
+    for name, job in track(jobs, description="pictures", console=console):
+        drawn = job()
+        if isinstance(drawn, Tensor):
+            save_png(args.out / f"{name}.png", drawn)
+        else:
+            save_video(args.out / f"{name}.gif", drawn, fps=12)
+    console.print(f"{len(jobs)} pictures in {args.out}")
 
 
 def grey(face: Face, **pose: float) -> Tensor:
@@ -109,7 +139,17 @@ def sample(model: FaceModel) -> Tensor:
     )
 
 
-PICTURES = {
+def edits(generator: FaceGenerator, seeds: Sequence[int]) -> Tensor:
+    """Along the first direction that is not the yaw, which has a strip of its own; if there is no other, along it."""
+    others = [direction for name, direction in generator.directions.items() if name != "yaw"]
+    return edit_strip(generator, seeds[:2], (others or list(generator.directions.values()))[0], look=SMALL)
+
+
+def swing(generator: FaceGenerator, seeds: Sequence[int]) -> Iterator[Tensor]:
+    return turntable(generator, seeds, frames=24, look=replace(SMALL, over="studio"))
+
+
+PICTURES: dict[str, Callable[[FaceModel], Tensor]] = {
     "mean": mean,
     "identity_modes": lambda model: modes("identity", model),
     "albedo_modes": lambda model: modes("albedo", model),
@@ -118,6 +158,15 @@ PICTURES = {
     "lights": lights,
     "masks": masks,
     "sample": sample,
+}
+GENERATED: dict[str, Callable[[FaceGenerator, Sequence[int]], Drawn]] = {
+    "generated_yaw": lambda generator, seeds: yaw_strip(generator, seeds, look=SMALL),
+    "generated_interpolation": lambda generator, seeds: interpolation_strip(generator, *seeds[:2], look=SMALL),
+    "generated_lights": lambda generator, seeds: light_grid(generator, seeds, look=SMALL),
+    "generated_expressions": lambda generator, seeds: expression_grid(generator, seeds, look=SMALL),
+    "generated_mixing": lambda generator, seeds: mixing_grid(generator, seeds[:2], seeds[2:], look=SMALL),
+    "generated_edits": edits,
+    "generated_turntable": swing,
 }
 
 if __name__ == "__main__":
