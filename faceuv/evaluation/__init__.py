@@ -38,7 +38,7 @@ from faceuv.evaluation.truth_errors import (
     unseen_pixels,
     unseen_texels,
 )
-from faceuv.evaluation.yaw_errors import YawErrors, angle_errors_deg, turning_errors
+from faceuv.evaluation.yaw_errors import PoseErrors, YawErrors, angle_errors_deg, turning_errors
 
 __all__ = [
     "ArcFaceIdentity",
@@ -50,6 +50,7 @@ __all__ = [
     "InceptionFeatures",
     "KernelDistance",
     "LandmarkErrors",
+    "PoseErrors",
     "Reconstruction",
     "RegressorIdentity",
     "TexelView",

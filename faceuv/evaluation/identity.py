@@ -95,7 +95,7 @@ class IdentitySimilarity(BaseMetric):
         features: config of the network: ``dict(type="RegressorIdentity")``, ``dict(type="ArcFaceIdentity", …)``.
     """
 
-    default_prefix = None
+    default_prefix = ""  # the names tell enough
 
     def __init__(
         self,

@@ -84,7 +84,7 @@ class Reconstruction(BaseMetric):
         losses: name → config of a loss with ``per_image``, ``dict(lpips=dict(type="LPIPS"))``; a weight is not applied.
     """
 
-    default_prefix = None
+    default_prefix = ""  # the names tell enough
 
     def __init__(
         self, losses: Mapping[str, Any] | None = None, *, collect_device: str = "cpu", prefix: str | None = None

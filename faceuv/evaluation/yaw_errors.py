@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
+from faceuv import zoo
 from faceuv.checks import check_shape
 from faceuv.errors import InputError
+from faceuv.evaluation.reconstruction import ENDINGS
+from faceuv.models.regressor import CoefficientRegressor, load_regressor
 from faceuv.registry import METRICS
 
 DEGREES = 180 / math.pi
@@ -85,3 +89,58 @@ class YawErrors(BaseMetric):
         found["return_sigma"] = float(all_of["return"].mean())
         found["step_sigma_p99"] = float(all_of["steps"].abs().flatten().quantile(0.99))
         return {**found, "samples": float(len(results))}
+
+
+@METRICS.register_module()
+class PoseErrors(BaseMetric):
+    """How truly renders show the yaw that was asked for, in degrees, as a regressor reads it off the pictures.
+
+    Samples are ``dict(fake (3, H, W), yaw ())`` as ``StyleFaceUV`` gives them, of other views ``fake_symmetric``,
+    ``yaw_symmetric``, and the same with ``_random_yaw``; yaws in radians. Logged are ``pose_deg``, ``pose_deg_p95`` and
+    ``pose_slope``, see :func:`turning_errors`, with the view's ending.
+
+    Args:
+        regressor: a :class:`~faceuv.models.regressor.CoefficientRegressor`, or its file: a judge that was not trained
+            with what it judges.
+    """
+
+    default_prefix = ""
+
+    def __init__(
+        self,
+        regressor: CoefficientRegressor | str | Path = "zoo:regressor/weights.safetensors",
+        *,
+        collect_device: str = "cpu",
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        network = load_regressor(zoo.locate(regressor)) if isinstance(regressor, (str, Path)) else regressor
+        self.regressor = network.eval()
+
+    @torch.no_grad()
+    def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Tensor]]) -> None:
+        """The yaw that is read and the one that was asked for, of each sample's views."""
+        endings = [ending for ending in ENDINGS if {f"fake{ending}", f"yaw{ending}"} <= set(data_samples[0])]
+        if "" not in endings:
+            raise InputError(
+                f"PoseErrors reads samples dict(fake (3, H, W), yaw ()) of the model's forward; they have"
+                f" {', '.join(sorted(data_samples[0]))}"
+            )
+        rows: list[dict[str, tuple[float, float]]] = [{} for _ in data_samples]
+        for ending in endings:
+            images = torch.stack([sample[f"fake{ending}"] for sample in data_samples]).float()
+            read = self.regressor.to(images.device)(images).rotation[:, 1].tolist()
+            for row, sample, angle in zip(rows, data_samples, read):
+                row[ending] = (angle, float(sample[f"yaw{ending}"]))
+        self.results += rows
+
+    def compute_metrics(self, results: list[dict[str, tuple[float, float]]]) -> dict[str, float]:
+        """The figures over all samples."""
+        if not results:
+            raise InputError("PoseErrors got no samples; the data are empty")
+        found: dict[str, float] = {}
+        for ending in results[0]:
+            read, wanted = torch.tensor([row[ending] for row in results]).unbind(1)
+            errors = turning_errors(read[:, None], wanted[:, None])
+            found |= {f"pose_{name}{ending}": errors[name] for name in ("deg", "deg_p95", "slope") if name in errors}
+        return {**found, "pose_samples": float(len(results))}

@@ -4,9 +4,11 @@ import math
 
 import pytest
 import torch
+from torch import nn
 
 from faceuv.errors import InputError
-from faceuv.evaluation import YawErrors, angle_errors_deg, turning_errors
+from faceuv.evaluation import PoseErrors, YawErrors, angle_errors_deg, turning_errors
+from faceuv.structures import Coefficients
 
 
 def sample(error_deg=0.0, slope=1.0, **changes):
@@ -55,6 +57,46 @@ def test_a_view_that_is_not_symmetric():
 def test_nothing_to_measure():
     with pytest.raises(InputError, match="no samples"):
         YawErrors().compute_metrics([])
+
+
+class Reader(nn.Module):
+    """Reads the yaw off the picture's first colour, 0.1 too far to the right."""
+
+    def forward(self, images):
+        rotation = torch.zeros(len(images), 3)
+        rotation[:, 1] = images[:, 0].mean((1, 2)) + 0.1
+        return Coefficients.zeros(len(images)).replace(rotation=rotation)
+
+
+class TestPose:
+    def rows(self, slope=0.5):
+        asked = torch.linspace(-0.6, 0.6, 5)
+        pictures = (asked * slope)[:, None, None, None].expand(-1, 3, 4, 4)
+        return [
+            {"fake": p, "yaw": a * slope, "fake_random_yaw": p, "yaw_random_yaw": a} for a, p in zip(asked, pictures)
+        ]
+
+    def test_of_every_view(self):
+        metric = PoseErrors(Reader())
+        metric.process({}, self.rows()[:2])
+        metric.process({}, self.rows()[2:])
+        found = metric.evaluate(5)
+        assert found["pose_deg"] == pytest.approx(math.degrees(0.1), abs=1e-3)
+        assert found["pose_slope"] == pytest.approx(1, abs=1e-5)
+        assert found["pose_slope_random_yaw"] == pytest.approx(0.5, abs=1e-5)
+        # |0.1 − a/2| over the five angles a
+        wanted = sum(abs(0.1 - a / 2) for a in (-0.6, -0.3, 0, 0.3, 0.6)) / 5
+        assert found["pose_deg_random_yaw"] == pytest.approx(math.degrees(wanted), abs=1e-3)
+        assert found["pose_samples"] == 5
+        assert not any(name.endswith("_symmetric") for name in found)
+
+    def test_samples_of_another_kind(self):
+        with pytest.raises(InputError, match=r"PoseErrors reads samples dict\(fake .* they have fake"):
+            PoseErrors(Reader()).process({}, [{"fake": torch.zeros(3, 4, 4)}])
+
+    def test_nothing_to_measure(self):
+        with pytest.raises(InputError, match="no samples"):
+            PoseErrors(Reader()).compute_metrics([])
 
 
 class TestTurning:
