@@ -170,7 +170,7 @@ def _directions(order: Order) -> list[Direction]:
                 f"no direction is called {word!r}; this generator knows: {', '.join(known) or 'none'}"
                 f"{did_you_mean(word, known)}. A file ends in .safetensors"
             )
-        found += load_directions(_of_zoo(word), order.generator)
+        found += load_directions(_of_zoo(word), order.generator.teacher)
     if not found:
         raise InputError(f"{order.args.generator} knows no directions: name files of them with --direction")
     return found
