@@ -12,19 +12,20 @@ with read_base():
 
 generator = dict(type="PretrainedGenerator", path="{teacher}/generator.safetensors", size=256)
 face_model = dict(type="BFM2009")
+fitter = dict(
+    type="fitter",
+    face_model=face_model,
+    detector=dict(type="FaceAlignmentLandmarks"),
+    schedule="fast",
+    centre="mean",
+)
 
 stages = ["teacher", "fits", "mapper"]
 teacher = dict(type="teacher", path="asset:stylegan2_ffhq256", size=256)
 fits = dict(
     type="fits",
     generator=generator,
-    source=dict(
-        type="fitter",
-        face_model=face_model,
-        detector=dict(type="FaceAlignmentLandmarks"),
-        schedule="fast",
-        centre="mean",
-    ),
+    source=fitter,
     count=36_000,
     batch=64,
 )

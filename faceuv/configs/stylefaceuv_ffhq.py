@@ -1,4 +1,6 @@
-"""StyleFaceUV at the paper's scale: 256², BFM 2009, an FFHQ teacher, LPIPS-VGG; stages up to the UV generator.
+"""StyleFaceUV at the paper's scale: 256², BFM 2009, an FFHQ teacher, LPIPS-VGG; from the teacher's file to the report.
+
+What you bring and how long it takes: docs/ffhq.md.
 
 Weights, ratios, rates and batch are the paper's. The number of epochs is ours, as are the running average and the
 momenta (StyleGAN2's). The discriminator sees renders over the teacher's image; ``uv.model.discriminator_sees=render``
@@ -20,7 +22,7 @@ batch_size = 12
 rec = 10.0  # the reconstruction's weight beside the adversarial term
 percept = 0.2  # LPIPS's within the reconstruction
 
-stages = ["teacher", "fits", "mapper", "direction", "stepper", "uv"]
+stages = ["teacher", "fits", "mapper", "direction", "stepper", "uv", "report"]
 teacher.merge(dict(discriminator=True))
 uv = dict(
     type="train",
@@ -65,4 +67,19 @@ uv = dict(
         dict(type="GeneratorEMA", modules=["uv_generator"], half_life=10_000),
         dict(type="ImageSheets", interval=1000, count=8, columns=1),
     ],
+)
+# FID instead of distances in the discriminator's space: features=dict(type="InceptionFeatures"), with its weights;
+# identity=dict(type="ArcFaceIdentity", …) likewise. The regressor that reads poses has seen drawn faces only.
+report = dict(
+    type="report",
+    generator=generator,
+    mapper="{mapper}/mapper.safetensors",
+    stepper="{stepper}/stepper.safetensors",
+    uv="{uv}/uv_generator.safetensors",
+    face_model=face_model,
+    features=dict(type="DiscriminatorFeatures", weights="{teacher}/discriminator.safetensors"),
+    losses=dict(perceptual=dict(type="LPIPS")),
+    truth=["fitted"],
+    source=fitter,
+    protocol=dict(pictures=1000, curve=200, truth=100),
 )

@@ -96,6 +96,7 @@ def tiny_recipe(teacher: Path, *, batch: int = 4) -> dict:
     uv = {
         "type": "StyleFaceUV", "teacher": generator, "mapper": "{mapper}/mapper.safetensors",
         "stepper": "{stepper}/stepper.safetensors", "face_model": {"type": "ToyOval"}, "normals": "vertex",
+        "renderer": {"type": "torch", "accelerator": "none"},  # numba's threads do not survive a fork
         "discriminator": CRITIC, "discriminator_every": 2,
         "losses": {
             "photo": {"type": "PhotometricLoss", "norm": "squared", "weight": 10.0},
