@@ -24,7 +24,7 @@ def load(folder: str = "configs") -> Config:
 def test_the_paper_s_numbers(folder):
     recipe = load(folder)
     losses, model = recipe.uv.model.losses, recipe.uv.model
-    assert recipe.stages == ["teacher", "fits", "mapper", "direction", "stepper", "uv"]
+    assert recipe.stages == ["teacher", "fits", "mapper", "direction", "stepper", "uv", "report"]
     assert recipe.fits["count"] == 36_000
     assert (losses.photo.norm, losses.photo.weight, losses.percept.weight) == ("squared", 10.0, 2.0)
     assert (losses.r1.gamma, losses.r1.interval, model.discriminator_every) == (10.0, 16, 5)
