@@ -28,12 +28,14 @@ class Targets:
     coefficients  ``(V·B, N)``
     images        ``(V·B, 3, S, S)`` of the teacher, in [0, 1]
     views         their V names
+    asked         ``(V·B,)`` radians, the yaw that each view was turned to, where that is known
     """
 
     codes: Tensor
     coefficients: Coefficients
     images: Tensor
     views: tuple[str, ...] = VIEWS[:1]
+    asked: Tensor | None = None
 
 
 class Guides(nn.Module):
@@ -117,4 +119,5 @@ class Guides(nn.Module):
         every = torch.cat(codes)
         images: Tensor = teacher.synthesis(every)
         coefficients = Coefficients(torch.cat(rows), mapper.layout)
-        return Targets(every, coefficients, images.clamp(0, 1), ("original", *angles))
+        asked = torch.cat([coefficients.rotation[: len(code), 1], *angles.values()])
+        return Targets(every, coefficients, images.clamp(0, 1), ("original", *angles), asked)

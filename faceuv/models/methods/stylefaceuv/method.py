@@ -280,7 +280,8 @@ class StyleFaceUV(BaseMethod):
     @torch.no_grad()
     def forward(self, data: Any) -> list[dict[str, Tensor]]:
         """For metrics, by the averaged generator: each teacher's image, ``real``, the render pasted over it, ``fake``,
-        where that is, ``mask``, and the ``landmarks (68, 2)`` of the drawn face in pixels.
+        where that is, ``mask``, the ``yaw`` in radians that the face should be seen at, and the ``landmarks (68, 2)``
+        of the drawn face in pixels.
 
         With a stepper the symmetric view likewise, ``real_symmetric`` and so on, whatever was learned from; with
         ``random_yaw_deg`` a view at an angle that the sample's ``index`` decides, ``real_random_yaw`` and so on.
@@ -294,6 +295,7 @@ class StyleFaceUV(BaseMethod):
             "real": targets.images,
             "fake": shot.over(targets.images).clamp(0, 1),
             "mask": shot.mask,
+            "yaw": cast(Tensor, targets.asked),
             "landmarks": landmarks,
         }
         endings = ["" if view == "original" else f"_{view}" for view in targets.views]

@@ -12,7 +12,7 @@ from torch import nn
 from faceuv.errors import InputError
 from faceuv.evaluation import FrechetDistance, IdentitySimilarity, Reconstruction
 
-KEYS = {"real", "fake", "mask", "landmarks"}
+KEYS = {"real", "fake", "mask", "yaw", "landmarks"}
 
 
 class Means(nn.Module):
@@ -73,6 +73,9 @@ class TestRandomYaw:
         angles = method._angles(with_index(world.batch(6)))
         assert float(angles.abs().max()) <= math.radians(20)
         assert len(set(angles.tolist())) == 6
+        assert torch.equal(torch.stack([row["yaw_random_yaw"] for row in rows]), angles)
+        own = method.guides.mapper.network.yaw(world.batch(6)["code"])
+        torch.testing.assert_close(torch.stack([row["yaw_symmetric"] for row in rows]), -own)
         turned = method.guides.stepper.network.turn(world.batch(6)["code"], angles)
         wanted = method.guides.teacher.network.synthesis(turned).clamp(0, 1)
         torch.testing.assert_close(torch.stack([row["real_random_yaw"] for row in rows]), wanted)
