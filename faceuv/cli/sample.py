@@ -1,9 +1,14 @@
-"""``faceuv sample``: random faces as mesh files, with a contact sheet."""
+"""``faceuv sample``: faces by seed, of the linear model or of a generator, as mesh files with a contact sheet."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from faceuv.face import Face
 
 SHEET_YAWS = (-45.0, 0.0, 45.0)
 
@@ -15,8 +20,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--out", type=Path, default=Path("out/sample"), metavar="DIR", help="where to (out/sample)")
     parser.add_argument("--format", choices=("glb", "obj", "ply"), default="glb", help="mesh format (default glb)")
     parser.add_argument("--size", type=int, default=192, help="side of a picture on the sheet (default 192)")
-    parser.add_argument("--light", default="studio", help="a light by name (default studio)")
-    parser.add_argument("--face-model", default="ProceduralFace", help="a face model by name")
+    parser.add_argument(
+        "--generator",
+        metavar="NAME",
+        help="make generated faces instead of random ones of the linear model: quickstart, a folder or a work dir",
+    )
+    parser.add_argument("--light", help="a light by name (default studio; of generated faces their own)")
+    parser.add_argument("--face-model", help="a face model by name (default ProceduralFace, or the generator's)")
     parser.add_argument("--renderer", default="torch", help="a renderer by name (default torch)")
     parser.add_argument("--blend-shapes", action="store_true", help="write the expressions as morph targets (glb)")
     parser.set_defaults(run=run)
@@ -28,15 +38,14 @@ def run(args: argparse.Namespace) -> int:
     from faceuv.artefacts import check_writable
     from faceuv.cli.console import console, require_positive
     from faceuv.export import contact_sheet, save_png
-    from faceuv.face import Face, build_face_model, build_renderer
 
     require_positive("--num", args.num)
     require_positive("--size", args.size)
     out = check_writable(args.out)
-    model, renderer = build_face_model(args.face_model), build_renderer(args.renderer)
+    make = maker(args)
     pictures, labels = [], []
     for k in track(range(args.num), description=f"faces → {out}", console=console, disable=not console.is_terminal):
-        face = Face.random(args.seed + k, face_model=model, renderer=renderer).with_lighting(args.light)
+        face = make(args.seed + k)
         name = f"face_{k:03d}"
         face.save(out / f"{name}.{args.format}", blend_shapes=args.blend_shapes)
         face.save(out / f"{name}.safetensors")
@@ -45,3 +54,21 @@ def run(args: argparse.Namespace) -> int:
     sheet = save_png(out / "sheet.png", contact_sheet(pictures, columns=2 * len(SHEET_YAWS), labels=labels))
     console.print(f"{args.num} faces (.{args.format} and .safetensors) in {out}; contact sheet: {sheet}")
     return 0
+
+
+def maker(args: argparse.Namespace) -> Callable[[int], Face]:
+    """Seed → face."""
+    from faceuv.face import Face, build_face_model, build_renderer
+    from faceuv.face_generator import load
+
+    if args.generator is not None:
+        generator = load(args.generator, face_model=args.face_model, renderer=args.renderer)
+
+        def generated(seed: int) -> Face:
+            face = generator.sample(seed)
+            return face if args.light is None else face.with_lighting(args.light)
+
+        return generated
+    model, renderer = build_face_model(args.face_model), build_renderer(args.renderer)
+    light = args.light or "studio"
+    return lambda seed: Face.random(seed, face_model=model, renderer=renderer).with_lighting(light)

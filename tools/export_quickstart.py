@@ -1,0 +1,236 @@
+"""Put a trained UV generator into the zoo: `python tools/export_quickstart.py WORK_DIR --entry quickstart`.
+
+WORK_DIR is that of a StyleFaceUV recipe, or the folder of one of its stages. Writes `uv_generator.safetensors`
+(float16), `generator.json`, which names the other parts (those of the zoo are referred to, others are copied), pictures
+and the model card. All numbers on the card are measured here, from the files as written, or read from the records of
+the stages and from the report.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from faceuv import zoo
+from faceuv.cli.console import console
+from faceuv.engine.stages.record import Record
+from faceuv.errors import AssetError, InputError
+from faceuv.export import save_png
+from faceuv.export.tables import picture_table
+from faceuv.face_generator import FaceGenerator
+from faceuv.figures import Look, interpolation_strip, yaw_strip
+from faceuv.generator_folder import check_reference, part_writers, same_weights
+from faceuv.generator_stages import nested
+from faceuv.models.directions import Direction, load_directions
+from faceuv.models.stylegan2 import load_generator
+from faceuv.zoo.cards import write_card
+
+LIMIT_MB = 20
+SEEDS = range(8)
+REFERENCES = {
+    "teacher": "zoo:teacher_64/generator.safetensors",
+    "mapper": "zoo:mapper_64/weights.safetensors",
+    "stepper": "zoo:stepper_64/weights.safetensors",
+    "directions": "zoo:direction_yaw_64/direction.safetensors",
+}
+COLD = """
+from time import process_time
+import faceuv.face_generator
+imported = process_time()
+face = faceuv.load({source!r}).sample(seed=7)
+loaded = process_time()
+face.render(256)
+print(imported, loaded - imported, process_time() - loaded)
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("work_dir", type=Path)
+    parser.add_argument("--entry", default="quickstart", help="name of the zoo's entry")
+    parser.add_argument("--config", help="the recipe that was run (default: the work dir's name)")
+    parser.add_argument("--report", type=Path, help="metrics.json of the report (default: in WORK_DIR/report)")
+    parser.add_argument("--hardware", required=True, help="in words: '1 core of …'")
+    parser.add_argument("--limits", required=True, help="what it does badly, after a look at the pictures")
+    parser.add_argument("--out", type=Path, default=zoo.FOLDER, help="the zoo's folder")
+    args = parser.parse_args()
+
+    trained = FaceGenerator.load(args.work_dir)
+    trained.name = args.entry
+    if not trained.directions:
+        trained.directions = own_directions(trained)
+    stage = args.work_dir if (args.work_dir / "stage.json").is_file() else args.work_dir / trained.metadata["stage"]
+    work = stage.parent
+    record = Record.read(stage)
+    if record is None:
+        raise AssetError(f"{stage} has no record of its training; export the work dir that faceuv train left")
+    config = args.config or work.resolve().name
+    trained.metadata = {"config": config, **trained.metadata}
+
+    folder = args.out / args.entry
+    refer = references(trained, folder)
+    trained.save(folder, refer=refer, half=True)
+    kept = FaceGenerator.load(folder)
+    megabytes = sum(file.stat().st_size for file in folder.glob("*.safetensors")) / 1e6
+    if megabytes > LIMIT_MB:
+        raise SystemExit(f"{megabytes:.1f} MB of weights, more than the {LIMIT_MB} MB that an entry may have")
+    pictures(kept, folder)
+    report = args.report or work / "report" / "metrics.json"
+    write_card(
+        args.entry,
+        f"{args.entry}: faces from stylecodes, {kept.uv_generator.size}² maps",
+        {**facts(kept, record, config, refer, args), **times(folder), **measured(report)},
+        text(args.limits, measured_there=report.is_file()),
+        folder=folder,
+    )
+    changed = largest_change(trained, kept)
+    console.print(f"wrote {folder}: {megabytes:.1f} MB; float16 changed a pixel by {changed:.4f} at most")
+
+
+def own_directions(generator: FaceGenerator) -> dict[str, Direction]:
+    """The zoo's directions, if this is the zoo's teacher: a recipe that starts from the zoo's stepper finds none."""
+    if not same_weights(load_generator(zoo.locate(REFERENCES["teacher"])), generator.teacher):
+        return {}
+    return {found.name: found for found in load_directions(zoo.locate(REFERENCES["directions"]))}
+
+
+def references(generator: FaceGenerator, folder: Path) -> dict[str, str]:
+    """The parts that are the zoo's own, and where they lie there."""
+    found, parts = {}, part_writers(generator, torch.float32)
+    for part, reference in REFERENCES.items():
+        if part not in parts:
+            continue
+        try:
+            check_reference(generator, parts, folder, part, reference)
+        except (InputError, AssetError) as error:
+            console.print(f"{part} is copied: {error}")
+        else:
+            found[part] = reference
+    return found
+
+
+def facts(
+    generator: FaceGenerator, record: Record, config: str, refer: Mapping[str, str], args: argparse.Namespace
+) -> dict[str, Any]:
+    """What was trained, and how."""
+    uv, model = generator.uv_generator, nested(record.description, "model")
+    settings = {key: model[key] for key in ("views", "mask", "coefficients", "maps") if key in model}
+    megabytes = (args.out / args.entry / "uv_generator.safetensors").stat().st_size / 1e6
+    copied = [part for part in ("teacher", "mapper", "stepper", "directions")
+              if (args.out / args.entry / f"{part}.safetensors").is_file()]  # fmt: skip
+    return {
+        "config": f"`configs/{config}.py`, stage `{record.stage}`",
+        "files": "`generator.json`, `uv_generator.safetensors` (averaged weights, float16)"
+        + "".join(f", `{part}.safetensors`" for part in copied),
+        "parts of the zoo": [f"{part}: {reference}" for part, reference in refer.items()] or "none",
+        "size of the UV generator": f"{megabytes:.1f} MB",
+        "maps": f"diffuse and displacement, {uv.size}²; at most {uv.displacement_scale * 100:g} mm per axis",
+        "face model": ", ".join(f"{key} {value}" for key, value in generator.face_model.config().items()),
+        "codes": f"L = {generator.num_layers}, D = {generator.code_dim}",
+        "iterations": record.summary.get("iterations", record.description.get("train_cfg.max_iters", "not recorded")),
+        "batch": record.description.get("train_dataloader.batch_size", "not recorded"),
+        "settings of the method": ", ".join(f"{k}={v}" for k, v in settings.items()) or "its defaults",
+        "hours": record.seconds / 3600,
+        "hardware": args.hardware,
+        "torch": torch.__version__,
+    }
+
+
+def times(folder: Path) -> dict[str, dict[str, float]]:
+    """Processor time of a fresh process, with an empty cache (the face model is built) and again: other programs slow
+    that down less than the clock's."""
+    code = COLD.format(source=str(folder))
+    found: dict[str, dict[str, float]] = {}
+    with tempfile.TemporaryDirectory() as cache:
+        for name in ("cold: empty cache", "warm"):
+            run = subprocess.run(
+                [sys.executable, "-c", code],
+                env={**os.environ, "FACEUV_CACHE": cache},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if run.returncode:
+                raise AssetError(f"the generator in {folder} does not load: {run.stderr.strip()[-500:]}")
+            imports, load, render = map(float, run.stdout.split())
+            found[f"Seconds of processor time, fresh process, {name}"] = {
+                "start and imports": imports,
+                "load and sample a face": load,
+                "its picture at 256²": render,
+            }
+    return found
+
+
+def measured(report: Path) -> dict[str, dict[str, str]]:
+    """The report's numbers, a table per subject; nothing if there is no report."""
+    if not report.is_file():
+        console.print(f"{report} does not exist: the card has no numbers of quality (faceuv train makes the report)")
+        return {}
+    content = json.loads(report.read_text(encoding="utf-8"))
+    if content.get("kind") != "faceuv report":
+        raise AssetError(f"{report} is no report of faceuv: expected kind 'faceuv report', got {content.get('kind')!r}")
+    return {
+        f"Report, {name}: {entry.get('about', '')}".rstrip(": "): {
+            metric: number(value) for metric, value in entry["metrics"].items() if value.get("value") is not None
+        }
+        for name, entry in content["subjects"].items()
+    }
+
+
+def number(entry: Mapping[str, Any]) -> str:
+    """``0.0312 ± 0.0009 (96)``: mean, standard error, count."""
+    error = entry.get("error", entry.get("deviation"))
+    spread = "" if error is None else f" ± {error:.2g}"
+    return f"{entry['value']:.3g}{spread} ({entry['samples']})"
+
+
+def text(limits: str, *, measured_there: bool) -> str:
+    """What the card says in words."""
+    numbers = (
+        " The report's numbers are `mean ± standard error (faces)`; what each is, and in which space, the report says."
+        if measured_there
+        else " **Its quality was not measured.**"
+    )
+    return (
+        "Trained by `faceuv` on pictures that a teacher of `faceuv` makes; no data and no weights of others. Made by"
+        " `tools/export_quickstart.py`. `faceuv.load('quickstart')` reads it."
+        "\n\nSeeds 0 to 7, nothing chosen; the teacher's picture, then the render over the teacher's picture of the"
+        " turned code:\n\n![faces](faces.png)\n\nTheir maps, diffuse above displacement (grey is none):\n\n"
+        "![maps](maps.png)\n\nBetween two of them: picture, render, shape:\n\n![between](between.png)\n\n"
+        f"**Limits.** {limits}{numbers}"
+    )
+
+
+def pictures(generator: FaceGenerator, folder: Path) -> None:
+    """``faces.png``, ``maps.png``, ``between.png``."""
+    look = Look(size=128)
+    save_png(folder / "faces.png", yaw_strip(generator, list(SEEDS), yaws=(-60, -30, 0, 30, 60), look=look))
+    save_png(folder / "between.png", interpolation_strip(generator, SEEDS[0], SEEDS[1], look=look))
+    maps = generator.maps(generator.codes(SEEDS))
+    rows: list[Sequence[Tensor]] = []
+    if maps.diffuse is not None:
+        rows.append(list(maps.diffuse.clamp(0, 1)))
+    if maps.displacement is not None:
+        scale = generator.uv_generator.displacement_scale
+        rows.append(list((maps.displacement / (2 * scale) + 0.5).clamp(0, 1)))
+    save_png(folder / "maps.png", picture_table(rows))
+
+
+def largest_change(first: FaceGenerator, second: FaceGenerator) -> float:
+    """Of a pixel, by writing the weights in half precision."""
+    code = first.codes(SEEDS)
+    return float((first.generate(code, seam="hard") - second.generate(code, seam="hard")).abs().max())
+
+
+if __name__ == "__main__":
+    main()
