@@ -144,7 +144,8 @@ def _fitted(settings: ReportSettings, setting: Setting) -> FittedTruth:
     source.prepare(setting.teacher, setting.device)
 
     def fit(codes: Tensor, images: Tensor) -> Coefficients:
-        found = source.estimate(codes[:, 0], images)
+        names = [f"face {row}" for row in range(len(codes))]
+        found = source.estimate(codes[:, 0], images, names)
         failed = torch.tensor([bool(reason) for reason in found.reasons], device=images.device)
         data = found.coefficients.data
         return Coefficients(data.masked_fill(failed[:, None], torch.nan), found.coefficients.layout)
