@@ -20,8 +20,8 @@ def small_face(monkeypatch):
     class ProceduralFace(real):
         """The procedural face on a coarse grid."""
 
-        def __init__(self) -> None:
-            super().__init__(rows=81, columns=65)
+        def __init__(self, rows: int = 81, columns: int = 65) -> None:
+            super().__init__(rows, columns)
 
     monkeypatch.setitem(FACE_MODELS._module_dict, "ProceduralFace", ProceduralFace)
 
