@@ -17,7 +17,7 @@ from faceuv.errors import AssetError, InputError
 from faceuv.evaluation.summary import meaning
 
 METRICS, SAMPLES, SAMPLES_KIND = "metrics.json", "samples.safetensors", "report_samples"
-OURS = "ours"
+OURS, FULL = "ours", "full"
 _SURE = 1.96  # standard errors: 95 of 100
 _LEAST = 4  # pairs, fewer say nothing
 
@@ -129,32 +129,32 @@ class Claim:
 CLAIMS = (
     Claim(
         "Two views beat one on the unseen side",
-        ("full", OURS),
+        (FULL, OURS),
         ("one_view", OURS),
         ("scene_albedo_unseen", "l1_symmetric", "perceptual_symmetric"),
     ),
     Claim(
         "Displacement lowers the error of normals",
-        ("full", OURS),
+        (FULL, OURS),
         ("no_displacement", OURS),
         ("scene_normal_seen_deg", "scene_normal_deg"),
     ),
     Claim(
         "View masks beat no mask",
-        ("full", OURS),
+        (FULL, OURS),
         ("no_mask", OURS),
         ("l1", "perceptual", "scene_albedo_seen", "scene_albedo_unseen"),
     ),
     Claim(
         "Ours beats 2D rotation at large yaw, in identity and in consistency",
-        ("full", OURS),
-        ("full", "turned 2D"),
+        (FULL, OURS),
+        (FULL, "turned 2D"),
         ("identity_far", "texels_unlit_far", "texels_far"),
     ),
     Claim(
         "Maps beat the linear albedo",
-        ("full", OURS),
-        ("full", "linear"),
+        (FULL, OURS),
+        (FULL, "linear"),
         ("l1", "perceptual", "identity", "scene_albedo_seen"),
     ),
 )
@@ -184,11 +184,12 @@ class Judgement:
 
 
 def judge(claims: Sequence[Claim], runs: Sequence[Run]) -> list[Judgement]:
-    """Every claim, as far as the runs go; a run that is a subject of the first one (``others``) counts as given."""
+    """Every claim, as far as the runs go. The first run is the full method, whatever it is called; a run that is a
+    subject of the first one (``others``) counts as given, spaces in its name written as underscores."""
     if not runs:
         raise InputError("there is nothing to compare; give at least one report")
     check_comparable(runs)
-    named = {run.name: run for run in runs}
+    named = {FULL: runs[0]} | {run.name: run for run in runs}
 
     def values(place: tuple[str, str], metric: str) -> Tensor | None:
         run, subject = place

@@ -27,6 +27,7 @@ from faceuv.engine.report.setup import (
     files_of,
 )
 from faceuv.evaluation.comparison import METRICS, SAMPLES, SAMPLES_KIND
+from faceuv.evaluation.measures import Judges
 from faceuv.evaluation.protocol import Protocol, evaluate, sample
 from faceuv.evaluation.subjects import Setting, UVSubject
 from faceuv.evaluation.summary import summarise, tables
@@ -58,7 +59,7 @@ def make_report(
         "device": torch.cuda.get_device_name() if device == "cuda" else str(device),
         "seconds": round(time.monotonic() - began, 1),
         "files": {name: sha256_of(path)[:16] for name, path in files_of(settings).items()},
-        "judged": _judged(settings, setting),
+        "judged": _judged(settings, setting, judges),
     }
     about = {subject.name: subject.about for subject in subjects}
     identity = str(judges.identity.name)
@@ -83,13 +84,18 @@ def make_report(
     return [METRICS, SAMPLES, "report.md", "report.html", *names], report
 
 
-def _judged(settings: ReportSettings, setting: Setting) -> dict[str, str]:
-    """What decides about the numbers beside the UV generators: networks by their weights, parts by their configs."""
+def _judged(settings: ReportSettings, setting: Setting, judges: Judges) -> dict[str, str]:
+    """What decides about the numbers beside the UV generators: networks by their weights, judges by their names. (Not
+    files by their paths, which differ between work dirs.)"""
     networks = {"teacher": setting.teacher, "mapper": setting.mapper, "stepper": setting.stepper}
-    parts = {"features": settings.features, "losses": settings.losses, "identity": settings.identity}
-    known = {name: json.dumps(value, sort_keys=True, default=str) for name, value in parts.items()}
-    known["regressor"] = sha256_of(zoo.locate(settings.regressor))[:16]
-    return known | {name: _weights(network) for name, network in networks.items() if network is not None}
+    losses = {name: getattr(loss, "space", type(loss).__name__) for name, loss in judges.perceptual.items()}
+    return {
+        "features": judges.space,
+        "identity": str(judges.identity.name),
+        "losses": json.dumps(losses, sort_keys=True),
+        "regressor": sha256_of(zoo.locate(settings.regressor))[:16],
+        **{name: _weights(network) for name, network in networks.items() if network is not None},
+    }
 
 
 def _weights(network: nn.Module) -> str:
