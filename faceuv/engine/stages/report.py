@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from faceuv.engine.report import ReportSettings, make_report
 from faceuv.engine.stages.base import Stage, StageContext, StageResult
 from faceuv.errors import InputError, did_you_mean
 from faceuv.registry import STAGES
@@ -25,6 +24,8 @@ class ReportStage(Stage):
     neutral: ClassVar[tuple[str, ...]] = ("protocol.batch",)
 
     def __init__(self, **settings: Any) -> None:
+        from faceuv.engine.report import ReportSettings  # measures and networks, which other recipes do not need
+
         known = list(ReportSettings.__dataclass_fields__)
         for name in settings:
             if name not in known:
@@ -43,6 +44,8 @@ class ReportStage(Stage):
 
     def run(self, context: StageContext) -> StageResult:
         """Measure, draw, write."""
+        from faceuv.engine.report import make_report
+
         title = f"{context.folder.parent.name}: {context.name}"
         outputs, report = make_report(self.settings, context.folder, title=title, say=context.say)
         ours = report.get("subjects", {}).get("ours", {}).get("metrics", {})
