@@ -101,7 +101,7 @@ class IdentitySimilarity(BaseMetric):
         self,
         features: Mapping[str, Any] | str | IdentityFeatures = "RegressorIdentity",
         *,
-        collect_device: str = "cpu",
+        collect_device: str = "gpu",
         prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)

@@ -87,7 +87,7 @@ class Reconstruction(BaseMetric):
     default_prefix = ""  # the names tell enough
 
     def __init__(
-        self, losses: Mapping[str, Any] | None = None, *, collect_device: str = "cpu", prefix: str | None = None
+        self, losses: Mapping[str, Any] | None = None, *, collect_device: str = "gpu", prefix: str | None = None
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.losses: dict[str, nn.Module] = {}

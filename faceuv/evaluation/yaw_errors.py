@@ -110,7 +110,7 @@ class PoseErrors(BaseMetric):
         self,
         regressor: CoefficientRegressor | str | Path = "zoo:regressor/weights.safetensors",
         *,
-        collect_device: str = "cpu",
+        collect_device: str = "gpu",
         prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)

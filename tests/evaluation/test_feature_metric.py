@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-import traceback
 
 import pytest
 import torch
@@ -44,38 +41,9 @@ def results(items, size, batch=3):
     return found
 
 
-def in_ranks(function, processes, folder):
-    """Run ``function(rank)`` in forked ranks of a gloo group; rank 0's result."""
-
-    def body(rank):
-        torch.set_num_threads(1)
-        code = 1
-        try:
-            os.environ["LOCAL_RANK"] = str(rank)
-            torch.distributed.init_process_group(
-                "gloo", init_method=f"file://{folder / 'meet'}", rank=rank, world_size=processes
-            )
-            (folder / f"{rank}.json").write_text(json.dumps(function(rank)))
-            code = 0
-        except BaseException:
-            traceback.print_exc()
-        os._exit(code)
-
-    children = [multiprocessing.get_context("fork").Process(target=body, args=(rank,)) for rank in range(processes)]
-    for child in children:
-        child.start()
-    for child in children:
-        child.join(120)
-        child.kill()
-    assert [child.exitcode for child in children] == [0] * processes
-    found = [json.loads((folder / f"{rank}.json").read_text()) for rank in range(processes)]
-    assert all(result == found[0] for result in found)  # every rank knows the results
-    return found[0]
-
-
 class TestProcesses:
     @pytest.mark.parametrize("count", [14, 13, 10])
-    def test_change_nothing(self, count, tmp_path):
+    def test_change_nothing(self, count, in_ranks):
         alone = results(samples(count), count)
 
         def body(rank):
@@ -83,7 +51,7 @@ class TestProcesses:
             items = samples(count)
             return results([items[k % count] for k in range(rank, -(-count // 3) * 3, 3)], count)
 
-        together = in_ranks(body, 3, tmp_path)
+        together = in_ranks(body, 3)
         assert together == pytest.approx(alone, rel=1e-9)
         assert together["frechet_spread_samples"] == count
         assert together["kernel_spread_samples"] == 9
@@ -92,11 +60,11 @@ class TestProcesses:
         repeated = [*samples(13), *samples(13)[:2]]
         assert results(repeated, 15)["frechet_spread"] != pytest.approx(results(samples(13), 13)["frechet_spread"])
 
-    def test_one_may_have_nothing(self, tmp_path):
+    def test_one_may_have_nothing(self, in_ranks):
         def body(rank):
             return results(samples(4) if rank == 0 else [], 4)
 
-        assert in_ranks(body, 2, tmp_path) == pytest.approx(results(samples(4), 4), rel=1e-9)
+        assert in_ranks(body, 2) == pytest.approx(results(samples(4), 4), rel=1e-9)
 
 
 class TestBatches:

@@ -124,6 +124,20 @@ class TestMetric:
         assert found["ssim"] > found["ssim_symmetric"]
         assert found["reconstruction_samples"] == 5
 
+    def test_processes_change_nothing(self, in_ranks):
+        def varied(ranks, rank):
+            rows = samples(5)
+            for k, row in enumerate(rows):
+                row["fake"] = row["fake"] + 0.05 * k
+            metric = Reconstruction()
+            # what DefaultSampler gives a rank: the first samples again to fill up
+            metric.process({}, [rows[k % 5] for k in range(rank, -(-5 // ranks) * ranks, ranks)])
+            return metric.evaluate(5)
+
+        together = in_ranks(lambda rank: varied(2, rank), 2)
+        assert together == pytest.approx(varied(1, 0), rel=1e-6)
+        assert together["l1"] == pytest.approx(0.2, abs=1e-6)
+
     def test_a_face_that_left_the_picture_does_not_count(self):
         rows = samples(3)
         rows[1]["mask"] = torch.zeros_like(rows[1]["mask"])
