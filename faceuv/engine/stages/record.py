@@ -104,7 +104,7 @@ def begin(folder: Path, stage: str, description: Description, fingerprint: str, 
     if record is not None:
         for name in damaged_outputs(folder, record):
             (folder / name).unlink(missing_ok=True)
-        for path in folder.iterdir():
+        for path in list(folder.rglob(".*")):
             if _TEMPORARY.fullmatch(path.name) and path.is_file():
                 path.unlink()  # a killed run was just writing it
     Record(stage, fingerprint, description).write(folder)

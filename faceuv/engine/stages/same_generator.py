@@ -90,7 +90,7 @@ def file_facts(path: Path) -> dict[str, int]:
     try:
         with safe_open(str(path), framework="pt") as file:
             metadata = json.loads((file.metadata() or {}).get("faceuv", "{}"))
-            shape = file.get_slice("vectors").get_shape() if metadata.get("kind") == DIRECTIONS else ()
+            shape: list[int] = file.get_slice("vectors").get_shape() if metadata.get("kind") == DIRECTIONS else []
     except (SafetensorError, OSError, ValueError) as error:
         raise AssetError(f"{path} is not a readable safetensors file ({error}); make it anew") from error
     settings, kind = metadata.get("settings") or {}, metadata.get("kind")
