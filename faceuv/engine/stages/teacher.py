@@ -54,7 +54,8 @@ class TeacherStage(Stage):
         if lacking:
             raise InputError(
                 f"the teacher {self.path} has no {' and no '.join(lacking)}; it holds"
-                f" {', '.join(sorted(held)) or 'nothing'}. Take a file that has all of them; or set teacher.discriminator=False, and where it is read"
+                f" {', '.join(sorted(held)) or 'nothing'}. Take a file that has all of them; or set"
+                " teacher.discriminator=False, and where it is read"
                 " discriminator=dict(type='StyleGAN2Discriminator', size=…), a new one"
             )
 
