@@ -69,7 +69,8 @@ class StyleFaceUV(BaseMethod):
         stepper: file of F_yaw; the symmetric view needs it.
         discriminator: file of any known layout (the teacher's, to begin with), or the config of a new one.
         uv_generator: what :meth:`~faceuv.models.stylegan2.UVGenerator.from_teacher` takes: ``size``, ``diffuse``,
-            ``displacement``, ``displacement_scale``, ``displacement_space``; or ``dict(weights=FILE)`` to go on from.
+            ``displacement``, ``displacement_scale``, ``displacement_space``; or ``weights=FILE`` to go on from, which
+            has settings of its own: those beside it must be the same.
         views: ``("original", "symmetric")``, or ``("original",)`` to learn from one.
         symmetric_weight: of the symmetric view in every term, beside 1 for the original.
         coefficients: of the original view: ``"fitted"`` or ``"predicted"`` (by F3D, as later for any code).
@@ -84,6 +85,8 @@ class StyleFaceUV(BaseMethod):
         random_yaw_deg: for metrics: faces are also turned by F_yaw, each to an angle of its own, even in ± so many
             degrees; needs a stepper.
         renderer, normals: as for :class:`~faceuv.renderers.face.FaceRenderer`.
+        remember: views of how many faces to keep in memory instead of asking teacher, F3D and F_yaw again, see
+            :class:`Guides`; pays where a face comes several times.
         dtype: of the exported weights, ``"float32"`` or ``"float16"``.
     """
 
@@ -112,6 +115,7 @@ class StyleFaceUV(BaseMethod):
         random_yaw_deg: float | None = None,
         renderer: Mapping[str, Any] | str | Renderer = "torch",
         normals: Normals = "map",
+        remember: int = 0,
         dtype: str = "float32",
     ) -> None:
         super().__init__(losses)
@@ -133,7 +137,7 @@ class StyleFaceUV(BaseMethod):
         step = load_stepper(zoo.locate(stepper)) if isinstance(stepper, (str, Path)) else stepper
         face: FaceModel = FACE_MODELS.build(face_model)
         f3d.check_layout(face.layout)
-        self.guides = Guides(guide, f3d, step, views=views, coefficients=coefficients)
+        self.guides = Guides(guide, f3d, step, views=views, coefficients=coefficients, remember=remember)
         self.renderer: Fixed[FaceRenderer] = Fixed(FaceRenderer(face, renderer, normals=normals))
         self.uv_generator = start_uv_generator(guide, face, uv_generator or {})
         self.discriminator = start_discriminator(guide.size, discriminator)
@@ -190,7 +194,7 @@ class StyleFaceUV(BaseMethod):
     def train_step(self, data: Any, optim_wrapper: Any) -> dict[str, Tensor]:
         """One step of the UV generator; one of the discriminator, and of R1, when due."""
         data = self.data_preprocessor(data, True)
-        targets = self.guides(data["code"], data.get("coefficients"))
+        targets = self.guides.lesson(data["code"], data.get("coefficients"), data.get("index"))
         shots: list[Shot] = []
 
         def terms() -> dict[str, Tensor]:
@@ -230,8 +234,11 @@ class StyleFaceUV(BaseMethod):
         if shot.weights is not None:
             target["mask"] = shot.weights
         count = len(targets.codes)
+        absent = {"diffuse", "displacement"} - set(pred)
         found: dict[str, Tensor] = {}
-        for name in self.losses.terms:
+        for name, loss in self.losses.terms.items():
+            if getattr(loss, "of", None) in absent:  # a penalty on a map that an ablation does not make
+                continue
             if name == "adversarial":
                 found |= self._per_view(name, {"scores": self._score(self._shown(shot, targets))}, {}, count)
             elif name not in OF_DISCRIMINATOR:
@@ -342,11 +349,17 @@ class StyleFaceUV(BaseMethod):
 
 def start_uv_generator(teacher: StyleGAN2Generator, face_model: FaceModel, config: Mapping[str, Any]) -> UVGenerator:
     """The UV generator that training begins with: a trained one, or one from the teacher's weights."""
-    if "weights" not in config:
-        return UVGenerator.from_teacher(teacher, face_model=face_model, **config)
-    if others := sorted(set(config) - {"weights"}):
-        raise InputError(f"a uv_generator from weights has the settings of its file; {others} cannot be set beside it")
+    wanted = {name: value for name, value in config.items() if name != "weights"}
+    if config.get("weights") is None:
+        return UVGenerator.from_teacher(teacher, face_model=face_model, **wanted)
     found = load_uv_generator(zoo.locate(config["weights"]))
+    has = {name: found.settings().get(name) for name in wanted}
+    if has != wanted:
+        asked = {name: value for name, value in wanted.items() if value != has[name]}
+        raise InputError(
+            f"the UV generator {config['weights']} was not made with {asked}, but with"
+            f" { ({name: has[name] for name in asked}) }; set weights=None to begin with the teacher's weights"
+        )
     if (found.num_layers, found.code_dim) != (teacher.num_layers, teacher.code_dim):
         raise InputError(
             f"the UV generator {config['weights']} reads codes with L = {found.num_layers}, D = {found.code_dim}; the"

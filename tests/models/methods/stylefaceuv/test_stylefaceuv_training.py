@@ -345,7 +345,6 @@ class TestRefusals:
             ({"losses": {**PHOTO, "adversarial": {"type": "GeneratorLogistic"}}}, "belong together"),
             ({"losses": {"pyramid": {"type": "PyramidL1"}}}, r"per_image.*\['pyramid'\]"),
             ({"uv_generator": {"diffuse": False, "displacement": False}}, "both are switched off"),
-            ({"uv_generator": {"weights": "a.safetensors", "size": 16}}, r"\['size'\] cannot be set"),
         ],
     )
     def test_settings(self, world, changes, message):

@@ -50,6 +50,46 @@ class TestGuides:
             guides(world, coefficients=source)(batch["code"], batch["coefficients"])
             assert sum(seen) == 6, source
 
+    def test_views_are_remembered_by_number(self, world, monkeypatch):
+        batch = world.batch(4)
+        plain = guides(world)(batch["code"], batch["coefficients"])
+        keeper = guides(world, remember=3)
+        mapper, seen = world.parts["mapper"], []
+        face = mapper.face.forward
+        monkeypatch.setattr(mapper.face, "forward", lambda x: (seen.append(len(x)), face(x))[1])
+
+        def lesson(rows):
+            seen.clear()
+            index = torch.tensor(rows) + 100
+            return keeper.lesson(batch["code"][rows], batch["coefficients"][rows], index)
+
+        first = lesson([0, 1])
+        assert sum(seen) > 0
+        again = lesson([1, 0])
+        assert seen == []
+        for name in ("codes", "images"):
+            a, b = (getattr(t, name).unflatten(0, (2, 2)) for t in (first, again))
+            assert torch.equal(a, b.flip(1)), name
+        torch.testing.assert_close(first.codes, plain.codes[[0, 1, 4, 5]])
+        torch.testing.assert_close(first.coefficients.data, plain.coefficients.data[[0, 1, 4, 5]])
+        torch.testing.assert_close(first.images, plain.images[[0, 1, 4, 5]], rtol=0, atol=0.51 / 255)
+        assert first.views == plain.views
+        lesson([2, 3])  # one too many: the first is forgotten
+        assert len(keeper.memory) == 3
+        lesson([1, 2, 3])
+        assert seen == []
+        lesson([0])
+        assert sum(seen) > 0
+
+    def test_without_numbers_nothing_is_remembered(self, world):
+        batch = world.batch(2)
+        keeper = guides(world, remember=5)
+        found = keeper.lesson(batch["code"], batch["coefficients"])
+        assert torch.equal(found.images, guides(world)(batch["code"], batch["coefficients"]).images)
+        assert len(keeper.memory) == 0
+        with pytest.raises(InputError, match="remember is a number of faces ≥ 0, got -1"):
+            guides(world, remember=-1)
+
     def test_coefficients_of_another_layout_are_refused(self, world):
         with pytest.raises(InputError, match="coefficients of a batch must have shape"):
             guides(world)(world.batch()["code"], torch.zeros(2, 257))

@@ -1,0 +1,77 @@
+"""StyleFaceUV for the zoo's 64² teacher, from the teacher's weights: F3D, the yaw direction, F_yaw, the UV generator,
+and a report on all of them. What made the zoo's ``quickstart``; hours on a CPU.
+
+Ablations, one line each: ``--cfg-options``
+``uv.model.views="('original',)"`` · ``uv.model.mask=None`` · ``uv.model.uv_generator.displacement=False`` ·
+``uv.model.uv_generator.diffuse=False`` · ``uv.model.maps=own`` · ``uv.model.coefficients=fitted`` ·
+``uv.model.losses.photo.norm=length``
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from faceuv.configs.stepper_64 import *
+
+uv_iterations = 20_000
+
+stages = ["fits", "mapper", "direction", "stepper", "uv", "report"]
+uv = dict(
+    type="train",
+    model=dict(
+        type="StyleFaceUV",
+        teacher=generator,
+        mapper="{mapper}/mapper.safetensors",
+        stepper="{stepper}/stepper.safetensors",
+        face_model=face_model,
+        discriminator="zoo:teacher_64/discriminator.safetensors",
+        uv_generator=dict(size=64, displacement_scale=0.03, displacement_space="xyz"),
+        losses=dict(
+            photo=dict(type="PhotometricLoss", norm="squared", weight=10.0),
+            percept=dict(type="DiscriminatorPerceptual", zoo="teacher_64", weight=2.0),
+            adversarial=dict(type="GeneratorLogistic"),
+            discriminator=dict(type="DiscriminatorLogistic"),
+            # as the teacher's own game at this size; the paper's 10 lets the discriminator say nothing here
+            r1=dict(type="R1Penalty", gamma=0.2, interval=16),
+            # what no picture asks for: a bumpy surface, and noise on texels that are seen from the side
+            small=dict(type="MapPenalty", of="displacement", weight=0.02),
+            smooth=dict(type="MapPenalty", of="displacement", measure="slope", weight=0.1),
+            calm=dict(type="MapPenalty", of="diffuse", measure="slope", unit=0.1, face_model=face_model, weight=0.02),
+        ),
+        coefficients="predicted",
+        mask="splat",
+        remember=8_000,
+        dtype="float16",
+    ),
+    optim_wrapper=dict(
+        constructor="OptimizerPerModule",
+        uv_generator=dict(optimizer=dict(type="Adam", lr=1e-3, betas=(0.0, 0.99))),
+        discriminator=dict(optimizer=dict(type="Adam", lr=1e-3, betas=(0.0, 0.99))),
+    ),
+    train_cfg=dict(max_iters=uv_iterations),
+    train_dataloader=dict(
+        batch_size=8,
+        num_workers=0,
+        dataset=dict(type="CodeFits", folder="{fits}", split="train"),
+        sampler=dict(type="SeekableSampler"),
+        collate_fn=dict(type="default_collate"),
+    ),
+    custom_hooks=[
+        dict(type="GeneratorEMA", modules=["uv_generator"], half_life=2_000),
+        dict(type="ImageSheets", interval=500, count=8, columns=1),
+    ],
+    default_hooks=dict(
+        logger=dict(type="LoggerHook", interval=50),
+        checkpoint=dict(type="CheckpointHook", interval=250, max_keep_ckpts=2),
+    ),
+)
+report = dict(
+    type="report",
+    generator=generator,
+    mapper="{mapper}/mapper.safetensors",
+    stepper="{stepper}/stepper.safetensors",
+    uv="{uv}/uv_generator.safetensors",
+    face_model=face_model,
+    features=dict(type="DiscriminatorFeatures", zoo="teacher_64"),
+    losses=dict(perceptual=dict(type="DiscriminatorPerceptual", zoo="teacher_64")),
+    truth=["scene"],
+)
