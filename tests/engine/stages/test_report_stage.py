@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import trimesh
 from PIL import Image
 
+from faceuv.cli.main import main
 from faceuv.engine.stages import run_stages
 from faceuv.engine.stages.testing import choose, evaluate_checkpoint
 from faceuv.errors import AssetError, InputError
@@ -102,7 +104,7 @@ def test_its_pages_and_files_are_whole(made):
 
 def test_another_batch_is_no_other_report_and_another_count_is(made):
     config, _, _, _ = made
-    config = config.copy()
+    config = copy.deepcopy(config)
     config.report.protocol.batch = 2
     assert [row.finding.state for row in run_stages(config, plan_only=True)][-1] == "fresh"
     config.report.protocol.pictures = 6
@@ -124,7 +126,7 @@ class TestTesting:
 
     def test_a_training_with_an_evaluator_is_tested_by_it(self, made):
         config, work, _, _ = made
-        config = config.copy()
+        config = copy.deepcopy(config)
         config.mapper.update(
             val_dataloader={**config.mapper.train_dataloader, "sampler": {"type": "DefaultSampler", "shuffle": False}},
             val_cfg={},
@@ -151,10 +153,18 @@ class TestTesting:
 
     def test_what_the_evaluation_reads_must_be_there(self, made, tmp_path):
         config, work, _, _ = made
-        config = config.copy()
+        config = copy.deepcopy(config)
         config.work_dir = str(tmp_path)
         with pytest.raises(AssetError, match="teacher is missing, and the evaluation reads it: run it with"):
             evaluate_checkpoint(config, work / "uv" / "uv_generator.safetensors")
+
+
+def test_the_command_tells_recipes_from_single_trainings(tmp_path, capsys):
+    config = tmp_path / "single.py"
+    config.write_text("model = dict(type='StyleFaceUV')\n")
+    words = ["test", str(config), "x.pth", "--stage", "report", "--work-dir", str(tmp_path / "work")]
+    assert main(words) == 1
+    assert "--stage is for configs with stages=[…]" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
