@@ -68,7 +68,7 @@ def inspect(folder: Path, description: Description, fingerprint: str, extends: S
     except AssetError as error:
         return Finding("stale", [str(error)])
     if record is None:
-        strangers = folder.is_dir() and any(folder.iterdir())
+        strangers = folder.is_dir() and any(not _TEMPORARY.fullmatch(path.name) for path in folder.iterdir())
         return Finding("missing", ["its folder holds files without a record"] if strangers else ())
     if record.fingerprint != fingerprint:
         changed = changed_keys(record.description, description)
@@ -96,6 +96,9 @@ def damaged_outputs(folder: Path, record: Record) -> list[str]:
 def begin(folder: Path, stage: str, description: Description, fingerprint: str, *, keep: bool) -> None:
     """Make a folder ready: aside with what is of no use any more, away with what is damaged, and record the start."""
     record = Record.read(folder) if keep else None
+    for path in list(folder.rglob(".*")):
+        if _TEMPORARY.fullmatch(path.name) and path.is_file():
+            path.unlink()  # a killed run was just writing it
     if not keep and folder.is_dir() and any(folder.iterdir()):
         previous = folder.with_name(f"{folder.name}.previous")
         shutil.rmtree(previous, ignore_errors=True)
@@ -104,9 +107,6 @@ def begin(folder: Path, stage: str, description: Description, fingerprint: str, 
     if record is not None:
         for name in damaged_outputs(folder, record):
             (folder / name).unlink(missing_ok=True)
-        for path in list(folder.rglob(".*")):
-            if _TEMPORARY.fullmatch(path.name) and path.is_file():
-                path.unlink()  # a killed run was just writing it
     Record(stage, fingerprint, description).write(folder)
 
 

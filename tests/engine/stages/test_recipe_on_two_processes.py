@@ -89,7 +89,8 @@ def test_scores_are_kept_by_settings_of_the_finder_that_change_none(tiny, recipe
         "scores_000009.safetensors",
     ]
     lines, rewritten = rerun(seed=4)
-    assert "stale (finder.seed: absent → 4)" in lines[0]
+    assert "direction  runs  stale" in lines[0]
+    assert "finder.seed: absent → 4" in lines[0]
     assert len(rewritten) == 8
 
 
