@@ -79,8 +79,8 @@ class Fitter(nn.Module):
         regressor: a module ``images → Coefficients`` that gives the first guess and, for the priors, the most likely
             face; None starts cold, from the mean face under an ordinary light.
         schedule: a name of :data:`~faceuv.fitting.schedules.SCHEDULES`, or a list of configs of fitting steps.
-        fit_model: a face model of the same layout, coarser, that stands in while fitting. Its landmarks count, so it
-            must be the one that the detector learned: a coarse mesh has them at vertices of its own.
+        fit_model: the same face model on a coarser mesh, that stands in while fitting, for speed; landmarks are
+            vertices of this mesh.
         centre: what the priors pull to: ``"start"``, the first guess, or ``"mean"``, the mean face.
         worst_landmarks: a fit whose landmarks are farther off, in shares of the image's side, is not ok.
         chunk: pictures that are fitted at once; None chooses. The result does not depend on it.

@@ -4,10 +4,13 @@ import pytest
 import torch
 
 from faceuv.errors import InputError
+from faceuv.geometry.uv import bake
 from faceuv.models.faces.procedural import ProceduralFace
+from faceuv.models.faces.procedural.build import REFERENCE
 from faceuv.models.faces.procedural.grid import CURVES, Grid
-from faceuv.models.faces.procedural.landmarks import MIRROR
+from faceuv.models.faces.procedural.landmarks import MIRROR, landmarks
 from faceuv.models.faces.procedural.template import Template
+from faceuv.models.faces.procedural.twin import Twin
 from faceuv.registry import FACE_MODELS
 
 ROWS, COLUMNS = 81, 65
@@ -16,6 +19,12 @@ ROWS, COLUMNS = 81, 65
 @pytest.fixture(scope="module")
 def model():
     return ProceduralFace(ROWS, COLUMNS, cache=False, verbose=False)
+
+
+@pytest.fixture(scope="module")
+def reference():
+    """On the chart on which modes are found."""
+    return ProceduralFace(REFERENCE.rows, REFERENCE.columns, verbose=False)
 
 
 @pytest.fixture(scope="module")
@@ -97,16 +106,26 @@ class TestSymmetry:
 
 
 class TestModes:
-    def test_identity_is_orthogonal_over_the_face(self, model, grid):
-        weight = face_weight(grid)
-        basis = (model.identity_basis.double() * weight.sqrt()[:, None, None]).flatten(0, 1)
+    def test_identity_is_orthogonal_over_the_face(self, reference):
+        weight = face_weight(REFERENCE)
+        basis = (reference.identity_basis.double() * weight.sqrt()[:, None, None]).flatten(0, 1)
         gram = basis.T @ basis
         size = gram.diagonal().sqrt()
         assert float(((gram / size[:, None] / size).abs() - torch.eye(80)).abs().max()) < 2e-3
 
-    def test_no_null_identity_mode(self, model, grid):
-        rms = rms_over_face(model.identity_basis, grid)
+    def test_no_null_identity_mode(self, reference):
+        rms = rms_over_face(reference.identity_basis, REFERENCE)
         assert float(rms.min()) > 0.05 and (rms[:-1] >= rms[1:] - 1e-3).all()  # mm, sorted
+
+    @pytest.mark.parametrize("group", ["identity", "expression", "albedo"])
+    def test_a_coefficient_means_the_same_on_every_chart(self, model, reference, group):
+        """Modes that were found anew on each chart would differ by 0.6 of what people do."""
+        assert model.mode_names == reference.mode_names
+        maps = [
+            bake(getattr(face, f"{group}_basis").flatten(1)[None], face.chart(64, 64)) for face in (model, reference)
+        ]
+        apart = float((maps[0] - maps[1]).square().mean().sqrt() / maps[1].square().mean().sqrt())
+        assert apart < 0.15
 
     def test_people_differ_by_a_few_millimetres(self, model, grid):
         total = float(rms_over_face(model.identity_basis, grid).square().sum().sqrt())
@@ -173,6 +192,12 @@ class TestLandmarks:
         assert (y[37:39] > y[[41, 40]]).all() and (y[43:45] > y[[47, 46]]).all()
         assert x[48] < x[51] < x[54] and y[51] > y[62] > y[66] > y[57]  # lips from outside in
         assert x[60] < x[62] < x[64] and x[60] > x[48]
+
+    def test_the_same_points_of_the_head_on_a_fine_chart(self, reference):
+        coarse, fine = Template.build(REFERENCE), Template.build(Grid(201, 161))
+        found = fine.positions[landmarks(Twin(coarse, fine))]
+        apart = torch.from_numpy(found - coarse.positions[reference.landmarks.numpy()]).norm(dim=1)
+        assert float(apart.mean()) < 0.6 and float(apart.max()) < 2.5  # mm
 
     def test_jaw_is_on_the_outline_not_behind_the_ears(self, model):
         assert float(model.mean[model.landmarks[:17], 2].min()) > -0.68  # in front of the ears' axis

@@ -10,6 +10,7 @@ from faceuv.models.faces.procedural.linear import principal_modes
 from faceuv.models.faces.procedural.paint import Painter, random_complexion
 from faceuv.models.faces.procedural.sdf import Array
 from faceuv.models.faces.procedural.template import Template, vertex_areas
+from faceuv.models.faces.procedural.twin import Twin, each
 
 MODES = 80
 _PAINTINGS = 180
@@ -24,23 +25,32 @@ class Albedo(NamedTuple):
     names: list[str]
 
 
-def albedo_basis(template: Template) -> Albedo:
+def albedo_basis(template: Twin[Template]) -> Albedo:
     """Paint people, split each into its mirror-symmetric part and the rest, and find the modes of both."""
-    grid, painter = template.grid, Painter(template)
     rng = np.random.default_rng(_SEED)
-    sheets = np.stack([painter.paint(random_complexion(rng)).astype(np.float32) for _ in range(_PAINTINGS)])
-    mirrored = sheets[:, grid.mirror()]
-    even, odd = (sheets + mirrored) / 2, (sheets - mirrored) / 2
-    mean = even.mean(0)
-    area = vertex_areas(template.positions, grid.faces())
-    area = area / area.sum()
+    complexions = [random_complexion(rng) for _ in range(_PAINTINGS)]
     scale = np.float32(1 / np.sqrt(_PAINTINGS))
-    symmetric = principal_modes((even - mean) * scale, area, MODES - _ASYMMETRIC)
-    skewed = principal_modes(odd * scale, area, _ASYMMETRIC)
-    fields = np.concatenate([symmetric.fields, skewed.fields])
+
+    def painted(chart: Template) -> tuple[Array, Array, Array]:
+        """The mean ``(V, 3)``, and what is symmetric and what is not of each sheet's difference from it."""
+        painter = Painter(chart)
+        sheets = np.stack([painter.paint(complexion).astype(np.float32) for complexion in complexions])
+        mirrored = sheets[:, chart.grid.mirror()]
+        even, odd = (sheets + mirrored) / 2, (sheets - mirrored) / 2
+        mean = even.mean(0)
+        return mean, (even - mean) * scale, odd * scale
+
+    sheets = each(painted, template)
+    reference = template.reference
+    area = vertex_areas(reference.positions, reference.grid.faces())
+    area = area / area.sum()
+    symmetric = principal_modes(each(lambda found: found[1], sheets), area, MODES - _ASYMMETRIC)
+    skewed = principal_modes(each(lambda found: found[2], sheets), area, _ASYMMETRIC)
+    fields = np.concatenate([symmetric.fields.wanted, skewed.fields.wanted])
     rms = np.concatenate([symmetric.rms, skewed.rms])
     wanted = np.maximum(rms, _LEAST_RMS)
     fields *= (wanted / rms).astype(np.float32)[:, None, None]
     order = np.argsort(-wanted, kind="stable")
     words = ["tone"] * len(symmetric.rms) + ["uneven"] * len(skewed.rms)
-    return Albedo(mean, np.moveaxis(fields[order], 0, -1), [f"{words[k]}_{i:02d}" for i, k in enumerate(order)])
+    names = [f"{words[k]}_{i:02d}" for i, k in enumerate(order)]
+    return Albedo(sheets.wanted[0], np.moveaxis(fields[order], 0, -1), names)

@@ -19,10 +19,14 @@ from faceuv.models.faces.procedural.identity import identity_basis
 from faceuv.models.faces.procedural.landmarks import landmarks
 from faceuv.models.faces.procedural.masks import skin_mask
 from faceuv.models.faces.procedural.template import Template
+from faceuv.models.faces.procedural.twin import Twin
 
 # Head frame (mm, between the ears, at the height of the eyes) → object frame (dm): where BFM's camera expects a face.
 ORIGIN = (0.0, 29.0, -68.0)
 MM_PER_DM = 100.0
+REFERENCE = Grid(97, 81)
+"""The chart on which modes and landmarks are found, for all others: that of the synthetic faces, so of the zoo's
+networks."""
 
 # A movement of both sides, or of a whole brow: a user's word → the modes that it drives.
 _BROW = ("brow_inner_up", "brow_middle_up", "brow_outer_up")
@@ -41,7 +45,9 @@ def build(rows: int, columns: int, progress: Callable[[str], None] = lambda step
     """Sculpt, differentiate, paint. ``progress`` hears what comes next."""
     grid = Grid(rows, columns)
     progress("sculpting the average head")
-    template = Template.build(grid)
+    reference = Template.build(REFERENCE)
+    template = Twin(reference, reference if grid == REFERENCE else Template.build(grid))
+    wanted = template.wanted
     progress("finding how people differ")
     identity = identity_basis(template)
     progress("finding how faces move")
@@ -49,7 +55,7 @@ def build(rows: int, columns: int, progress: Callable[[str], None] = lambda step
     progress("painting complexions")
     albedo = albedo_basis(template)
     arrays = {
-        "mean": _float((template.positions + np.array(ORIGIN)) / MM_PER_DM),
+        "mean": _float((wanted.positions + np.array(ORIGIN)) / MM_PER_DM),
         "identity_basis": _float(identity.basis / MM_PER_DM),
         "expression_basis": _float(expression.basis / MM_PER_DM),
         "mean_albedo": _float(albedo.mean),
@@ -57,7 +63,7 @@ def build(rows: int, columns: int, progress: Callable[[str], None] = lambda step
         "faces": torch.from_numpy(grid.faces()),
         "uv": _float(grid.uv()),
         "landmarks": torch.from_numpy(landmarks(template)),
-        "skin_mask": torch.from_numpy(skin_mask(template)),
+        "skin_mask": torch.from_numpy(skin_mask(wanted)),
         "mirror": torch.from_numpy(grid.mirror()),
     }
     names = {"identity": identity.names, "expression": expression.names, "albedo": albedo.names}

@@ -16,6 +16,7 @@ from faceuv.models.faces.procedural.kernels import Parity, mirrored_fields
 from faceuv.models.faces.procedural.linear import principal_modes
 from faceuv.models.faces.procedural.sdf import Array, smoothstep
 from faceuv.models.faces.procedural.template import Template
+from faceuv.models.faces.procedural.twin import Twin, each
 
 MODES = 64
 FULL = 5.0  # coefficient of a full movement …
@@ -31,9 +32,9 @@ class Expression(NamedTuple):
     full: dict[str, float]  # named movement → coefficient of the full movement
 
 
-def expression_basis(template: Template) -> Expression:
+def expression_basis(template: Twin[Template]) -> Expression:
     """The named movements, then details up to 64 modes."""
-    movements = named_movements(template)
+    movements = named_movements(template.wanted)
     full = {name: FULL_SPECIAL.get(name, FULL) for name in movements}
     named = np.stack([field / full[name] for name, field in movements.items()])
     details = _details(template, MODES - len(movements))
@@ -192,17 +193,13 @@ def _mouth_whole(face: _Face) -> dict[str, Array]:
     }
 
 
-def _details(template: Template, count: int) -> Array:
+def _details(template: Twin[Template], count: int) -> Array:
     """``(count, V, 3)``: smooth local fields about mouth and brows, two in three symmetric."""
-    grid, face = template.grid, _Face(template)
-    window = face.bump(0, mouth.HEIGHT, 38, 24) + face.bump(0, 19, 52, 14) * template.above("crease", 0.035)
-    window = np.clip(window, 0, 1) * face.not_eye
-
-    def half(values: Array) -> Array:
-        return values.reshape(grid.rows, grid.columns, -1)[:, grid.middle :].reshape(-1, *values.shape[1:])
-
-    points, density = half(template.positions), half(window)
-    weight = half(template.face_weight() * window)
+    window = each(_detail_window, template)
+    points = each(lambda chart: _half(chart, chart.positions), template)
+    density = each(_half, template, window)
+    reference = template.reference
+    weight = _half(reference, reference.face_weight() * window.reference)
     rng = np.random.default_rng(_SEED)
     skewed = count // 3
     kinds: tuple[tuple[Parity, int, float], ...] = (
@@ -211,11 +208,25 @@ def _details(template: Template, count: int) -> Array:
     )
     fields = []
     for parity, wanted, mirror in kinds:
-        raw = mirrored_fields(points, density, 15.0, parity, 8, rng) * density[:, None].astype(np.float32)
-        modes = principal_modes(raw, weight, wanted).fields
-        modes = modes / np.linalg.norm(modes, axis=-1).max(1)[:, None, None]
+        raw = mirrored_fields(points, density.reference, 15.0, parity, 8, rng)
+        raw = each(lambda field, at: field * at[:, None].astype(np.float32), raw, density)
+        found = principal_modes(raw, weight, wanted).fields
+        modes = found.wanted / np.linalg.norm(found.reference, axis=-1).max(1)[:, None, None]
         modes *= np.linspace(0.7, 0.4, wanted)[:, None, None]  # mm at the strongest vertex
-        side = modes.reshape(wanted, grid.rows, -1, 3)
+        side = modes.reshape(wanted, template.wanted.grid.rows, -1, 3)
         other = side[:, :, :0:-1] * np.array([-mirror, mirror, mirror])
         fields.append(np.concatenate([other, side], axis=2).reshape(wanted, -1, 3))
     return np.concatenate(fields)
+
+
+def _detail_window(template: Template) -> Array:
+    """``(V,)``: 1 about the mouth and the brows."""
+    face = _Face(template)
+    window = face.bump(0, mouth.HEIGHT, 38, 24) + face.bump(0, 19, 52, 14) * template.above("crease", 0.035)
+    return np.clip(window, 0, 1) * face.not_eye
+
+
+def _half(template: Template, values: Array) -> Array:
+    """Of the subject's left half, the midline included."""
+    grid = template.grid
+    return values.reshape(grid.rows, grid.columns, -1)[:, grid.middle :].reshape(-1, *values.shape[1:])

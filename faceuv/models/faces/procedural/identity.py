@@ -13,6 +13,7 @@ from faceuv.models.faces.procedural.linear import Modes, principal_modes, withou
 from faceuv.models.faces.procedural.sdf import Array, smoothstep
 from faceuv.models.faces.procedural.surface import follow
 from faceuv.models.faces.procedural.template import Template
+from faceuv.models.faces.procedural.twin import Twin, each
 
 MODES = 80
 _ASYMMETRIC = 12
@@ -26,32 +27,39 @@ class Identity(NamedTuple):
     traits: dict[str, list[float]]  # a measure → the coefficients that change it by one standard deviation
 
 
-def identity_basis(template: Template) -> Identity:
+def identity_basis(template: Twin[Template]) -> Identity:
     """Symmetric measures first rotated into orthogonal modes, then smooth form that the measures cannot express."""
-    grid = template.grid
-    half = (grid.rows, grid.columns - grid.middle)
-    weight = template.face_weight().reshape(grid.rows, grid.columns)[:, grid.middle :] * 2
-    weight[:, 0] /= 2  # the midline is not doubled
-    flat_weight = weight.reshape(-1)
-
-    sources = {**_measures(template), **_proportions(template)}
-    measured = principal_modes(np.stack(list(sources.values())).reshape(len(sources), -1, 3), flat_weight)
-    form = _form(template, flat_weight, "symmetric", MODES - _ASYMMETRIC - len(sources), measured)
-    skew = _form(template, flat_weight, "antisymmetric", _ASYMMETRIC, None)
+    weight = _half_weight(template.reference)
+    named = each(lambda chart: {**_measures(chart), **_proportions(chart)}, template)
+    sources = list(named.reference)
+    measured = principal_modes(each(lambda n: np.stack(list(n.values())).reshape(len(n), -1, 3), named), weight)
+    form = _form(template, weight, "symmetric", MODES - _ASYMMETRIC - len(sources), measured)
+    skew = _form(template, weight, "antisymmetric", _ASYMMETRIC, None)
 
     stretch = np.maximum(1.0, _LEAST_RMS / measured.rms)
     rms = np.concatenate([measured.rms * stretch, form.rms, skew.rms])
     order = np.argsort(-rms, kind="stable")
-    fields = np.concatenate([measured.fields * stretch[:, None, None], form.fields, skew.fields])
+    scaled = measured.fields.wanted * stretch[:, None, None]
+    fields = np.concatenate([scaled, form.fields.wanted, skew.fields.wanted])
     parity = np.array([1.0] * (len(measured.rms) + len(form.rms)) + [-1.0] * len(skew.rms))
-    whole = [_unfold(template, fields[k].reshape(*half, 3), parity[k]) for k in order]
+    grid = template.wanted.grid
+    half = (grid.rows, grid.columns - grid.middle)
+    whole = [_unfold(fields[k].reshape(*half, 3), parity[k]) for k in order]
 
-    words = [*_dominant(measured, sources, flat_weight), *["form"] * len(form.rms), *["asymmetry"] * len(skew.rms)]
+    words = [*_dominant(measured, named.reference, weight), *["form"] * len(form.rms), *["asymmetry"] * len(skew.rms)]
     names = [f"{words[k]}_{rank:02d}" for rank, k in enumerate(order)]
     loading = np.zeros((len(sources), MODES))
     loading[:, : len(measured.rms)] = measured.mixing.T / stretch
     traits = {name: [round(float(c), 4) for c in loading[j, order]] for j, name in enumerate(sources)}
     return Identity(np.stack(whole, -1), names, traits)
+
+
+def _half_weight(template: Template) -> Array:
+    """Of the subject's left half, ``(rows · half,)``; the midline is not doubled."""
+    grid = template.grid
+    weight = template.face_weight().reshape(grid.rows, grid.columns)[:, grid.middle :] * 2
+    weight[:, 0] /= 2
+    return weight.reshape(-1)
 
 
 def _measures(template: Template) -> dict[str, Array]:
@@ -92,20 +100,23 @@ def _proportions(template: Template) -> dict[str, Array]:
     return {name: np.stack(parts, -1).astype(np.float32) for name, parts in fields.items()}
 
 
-def _form(template: Template, weight: Array, parity: Parity, count: int, known: Modes | None) -> Modes:
+def _form(template: Twin[Template], weight: Array, parity: Parity, count: int, known: Modes | None) -> Modes:
     """Smooth fields orthogonal to ``known``, with a spectrum that falls gently from 0.3 mm to the least RMS."""
     rng = np.random.default_rng(_SEED)
-    points = template.surface.positions.reshape(-1, 3)
+    points = each(lambda chart: chart.surface.positions.reshape(-1, 3), template)
     density = weight + weight.mean() * 0.02
     lengths = ((45.0, 10), (25.0, 14)) if parity == "symmetric" else ((50.0, 8),)
-    fields = np.concatenate([mirrored_fields(points, density, ln, parity, n, rng) for ln, n in lengths])
-    fields *= (0.15 + 0.85 * smoothstep(-40, 40, points[:, 2]))[:, None].astype(np.float32)
+    parts = [mirrored_fields(points, density, length, parity, number, rng) for length, number in lengths]
+    fields = each(lambda *some: np.concatenate(some), *parts)
+    fields = each(
+        lambda f, p: f * (0.15 + 0.85 * smoothstep(-40, 40, p[:, 2]))[:, None].astype(np.float32), fields, points
+    )
     if known is not None:
         fields = without(fields, known, weight)
     modes = principal_modes(fields, weight, count)
     rms = _LEAST_RMS + (0.30 - _LEAST_RMS) * np.exp(-np.arange(count) / (0.3 * count))
     scale = (rms / modes.rms).astype(np.float32)
-    return Modes(modes.fields * scale[:, None, None], rms, modes.mixing * scale[:, None])
+    return Modes(each(lambda f: f * scale[:, None, None], modes.fields), rms, modes.mixing * scale[:, None])
 
 
 def _dominant(modes: Modes, sources: dict[str, Array], weight: Array) -> list[str]:
@@ -114,7 +125,7 @@ def _dominant(modes: Modes, sources: dict[str, Array], weight: Array) -> list[st
     return [list(sources)[k] for k in (modes.mixing**2 * power).argmax(1)]
 
 
-def _unfold(template: Template, half: Array, parity: float) -> Array:
+def _unfold(half: Array, parity: float) -> Array:
     """``(V, 3)`` of both sides; an antisymmetric field moves the other side against the mirror image."""
     other = half[:, :0:-1] * np.array([-parity, parity, parity], half.dtype)
     return np.concatenate([other, half], axis=1).reshape(-1, 3)

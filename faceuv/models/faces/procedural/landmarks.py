@@ -13,6 +13,7 @@ from faceuv.models.faces.procedural import eye, mouth
 from faceuv.models.faces.procedural.anatomy import Anatomy
 from faceuv.models.faces.procedural.paint import brow_line
 from faceuv.models.faces.procedural.template import Template
+from faceuv.models.faces.procedural.twin import Twin
 
 # landmark → its mirror, for the whole iBUG set
 MIRROR = (
@@ -29,8 +30,29 @@ _JAW_DEPTH = ((0.0, 53.0, 69.0, 80.0, 92.0, 101.0), (12.0, 14.0, 26.0, 44.0, 62.
 _INSIDE_THE_EDGE = 0.965  # of the half width: on the skin that still looks at the camera
 
 
-def landmarks(template: Template) -> NDArray[np.int64]:
-    """``(68,)`` distinct vertex indices."""
+def landmarks(template: Twin[Template]) -> NDArray[np.int64]:
+    """``(68,)`` distinct vertex indices: the vertices that lie nearest, on the chart, to those that the reference chart
+    has for landmarks. So they are the same points of the head at any resolution, as near as its vertices allow."""
+    found = _picked(template.reference)
+    if template.wanted is template.reference:
+        return found
+    here, there = template.wanted.grid, template.reference.grid
+    marks, uv, mirror = there.uv()[found], here.uv(), here.mirror()
+    taken: dict[int, int] = {}
+    for k, twin in enumerate(MIRROR):
+        if k in taken:
+            continue
+        # across and along in cells, so that neither of the chart's axes counts more than the other
+        apart = np.abs(uv - marks[k]) * (here.columns - 1, here.rows - 1)
+        free = (np.abs(uv[:, 0] - 0.5) < 1e-9) == (k == twin)  # those of the midline, or those beside it
+        free[[*taken.values()]] = False
+        taken[k] = int(np.argmin(np.where(free, np.square(apart).sum(1), np.inf)))
+        taken[twin] = int(mirror[taken[k]])
+    return np.array([taken[k] for k in range(len(MIRROR))], np.int64)
+
+
+def _picked(template: Template) -> NDArray[np.int64]:
+    """By where they lie in space."""
     grid = template.grid
     picker = _Picker(template)
     left = _jaw(picker)

@@ -7,37 +7,39 @@ from typing import NamedTuple
 import numpy as np
 
 from faceuv.models.faces.procedural.sdf import Array
+from faceuv.models.faces.procedural.twin import Twin, each
 
 
 class Modes(NamedTuple):
-    """Orthogonal fields ``(K, N, C)``, their weighted RMS ``(K,)`` and the rotation: ``fields = mixing @ input``."""
+    """Orthogonal fields ``(K, N, C)``, their weighted RMS ``(K,)`` and the rotation: ``fields = mixing @ input``; RMS
+    and orthogonality are those on the reference chart."""
 
-    fields: Array
+    fields: Twin[Array]
     rms: Array
     mixing: Array
 
 
-def principal_modes(fields: Array, weight: Array, count: int | None = None) -> Modes:
+def principal_modes(fields: Twin[Array], weight: Array, count: int | None = None) -> Modes:
     """Rotate ``fields (M, N, C)``, each one standard deviation of an independent source, into orthogonal modes.
 
-    The modes have the same covariance as the sources. Signs are fixed so that the largest weight of each mode's
-    mixing is positive.
+    ``weight (N,)`` is that of the reference chart, on which the rotation is found. The modes have the same covariance
+    as the sources. Signs are fixed so that the largest weight of each mode's mixing is positive.
     """
-    flat = _weighted(fields, weight)
+    flat = _weighted(fields.reference, weight)
     values, vectors = np.linalg.eigh(flat @ flat.T)
     order = np.argsort(-values)[:count]
     mixing = vectors[:, order].T
     peak = mixing[np.arange(len(mixing)), np.abs(mixing).argmax(1)]
     mixing = mixing * np.sign(peak)[:, None]
-    modes = np.tensordot(mixing.astype(fields.dtype), fields, 1)
+    modes = each(lambda field: np.tensordot(mixing.astype(field.dtype), field, 1), fields)
     return Modes(modes, np.sqrt(np.maximum(values[order], 0)), mixing)
 
 
-def without(fields: Array, basis: Modes, weight: Array) -> Array:
+def without(fields: Twin[Array], basis: Modes, weight: Array) -> Twin[Array]:
     """``fields`` with their projection on an orthogonal basis removed."""
-    flat, known = _weighted(fields, weight), _weighted(basis.fields, weight)
+    flat, known = _weighted(fields.reference, weight), _weighted(basis.fields.reference, weight)
     share = (flat @ known.T) / np.maximum(basis.rms**2, 1e-12)
-    return fields - np.tensordot(share.astype(fields.dtype), basis.fields, 1)
+    return each(lambda field, mode: field - np.tensordot(share.astype(field.dtype), mode, 1), fields, basis.fields)
 
 
 def _weighted(fields: Array, weight: Array) -> Array:
