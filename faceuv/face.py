@@ -257,11 +257,12 @@ def _between(first: UVMaps | None, second: UVMaps | None, t: float) -> UVMaps | 
         return None
     mixed: dict[str, Tensor | None] = {}
     for name in ("diffuse", "displacement"):
-        a, b = getattr(first, name, None), getattr(second, name, None)
-        if (a is None) != (b is None) or (a is not None and a.shape != b.shape):
-            shapes = [None if value is None else tuple(value.shape) for value in (a, b)]
+        pair = [getattr(maps, name, None) for maps in (first, second)]
+        shapes = [None if value is None else tuple(value.shape) for value in pair]
+        if shapes[0] != shapes[1]:
             raise InputError(f"faces between two need {name} maps of one size in both, or in neither; got {shapes}")
-        mixed[name] = None if a is None else torch.lerp(a, b.to(a), t)
+        a, b = pair
+        mixed[name] = None if a is None or b is None else torch.lerp(a, b.to(a), t)
     return UVMaps(**mixed)
 
 

@@ -239,8 +239,13 @@ def check_reference(
             a.scale == b.scale and torch.equal(a.vector, b.vector) for a, b in zip(kept, own)
         )
     else:
-        read = {"teacher": load_generator, "mapper": load_mapper, "stepper": load_stepper,
-                "uv_generator": load_uv_generator}[part]  # fmt: skip
+        readers: dict[str, Callable[[Path], nn.Module]] = {
+            "teacher": load_generator,
+            "mapper": load_mapper,
+            "stepper": load_stepper,
+            "uv_generator": load_uv_generator,
+        }
+        read = readers[part]
         same = same_weights(read(path), getattr(generator, part))
     if not same:
         raise InputError(f"{reference} does not hold the {part} of this generator: leave it out of refer, to be copied")

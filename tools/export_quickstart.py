@@ -27,7 +27,7 @@ from faceuv.engine.stages.record import Record
 from faceuv.errors import AssetError, InputError
 from faceuv.export import save_png
 from faceuv.export.tables import picture_table
-from faceuv.face_generator import FaceGenerator
+from faceuv.face_generator import YAW_LIMIT, FaceGenerator
 from faceuv.figures import Look, interpolation_strip, yaw_strip
 from faceuv.generator_folder import check_reference, part_writers, same_weights
 from faceuv.generator_stages import nested
@@ -37,6 +37,7 @@ from faceuv.zoo.cards import write_card
 
 LIMIT_MB = 20
 SEEDS = range(8)
+COMPARED = range(32)
 REFERENCES = {
     "teacher": "zoo:teacher_64/generator.safetensors",
     "mapper": "zoo:mapper_64/weights.safetensors",
@@ -77,6 +78,8 @@ def main() -> None:
     config = args.config or work.resolve().name
     trained.metadata = {"config": config, **trained.metadata}
 
+    differences = colour_differences(trained)
+    trained.metadata["measured"] = differences  # what its test holds it to
     folder = args.out / args.entry
     refer = references(trained, folder)
     trained.save(folder, refer=refer, half=True)
@@ -89,7 +92,12 @@ def main() -> None:
     write_card(
         args.entry,
         f"{args.entry}: faces from stylecodes, {kept.uv_generator.size}² maps",
-        {**facts(kept, record, config, refer, args), **times(folder), **measured(report)},
+        {
+            **facts(kept, record, config, refer, args),
+            f"Mean difference of pictures with and without the face, seeds 0 to {len(COMPARED) - 1}": differences,
+            **times(folder),
+            **measured(report),
+        },
         text(args.limits, measured_there=report.is_file()),
         folder=folder,
     )
@@ -102,6 +110,17 @@ def own_directions(generator: FaceGenerator) -> dict[str, Direction]:
     if not same_weights(load_generator(zoo.locate(REFERENCES["teacher"])), generator.teacher):
         return {}
     return {found.name: found for found in load_directions(zoo.locate(REFERENCES["directions"]))}
+
+
+def colour_differences(generator: FaceGenerator) -> dict[str, float]:
+    """Mean absolute difference over whole pictures, by which background and coverage count as well: a check that the
+    weights are those of the card, not a measure of quality, for which there is the report."""
+    code = generator.codes(COMPARED)
+    mirrored = -generator.coefficients(code).rotation[:, 1].rad2deg().clamp(-YAW_LIMIT, YAW_LIMIT)
+    seen = generator.turn(code, mirrored)
+    own = generator.generate(code, seam="hard") - generator.image(code)
+    other = generator.generate(code, yaw_deg=mirrored, seam="hard") - generator.image(seen)
+    return {"original": float(own.abs().mean()), "symmetric": float(other.abs().mean())}
 
 
 def references(generator: FaceGenerator, folder: Path) -> dict[str, str]:
