@@ -34,7 +34,7 @@ uv = dict(
             r1=dict(type="R1Penalty", gamma=0.2, interval=16),
             # what no picture asks for: a bumpy surface, and noise on texels that are seen from the side
             small=dict(type="MapPenalty", of="displacement", weight=0.02),
-            smooth=dict(type="MapPenalty", of="displacement", measure="slope", weight=0.1),
+            smooth=dict(type="MapPenalty", of="displacement", measure="slope", weight=1.0),
             calm=dict(type="MapPenalty", of="diffuse", measure="slope", unit=0.1, face_model=face_model, weight=0.02),
         ),
         coefficients="predicted",
@@ -44,7 +44,7 @@ uv = dict(
     ),
     optim_wrapper=dict(
         constructor="OptimizerPerModule",
-        uv_generator=dict(optimizer=dict(type="Adam", lr=1e-3, betas=(0.0, 0.99))),
+        uv_generator=dict(optimizer=dict(type="Adam", lr=2e-3, betas=(0.0, 0.99))),
         discriminator=dict(optimizer=dict(type="Adam", lr=1e-3, betas=(0.0, 0.99))),
     ),
     train_cfg=dict(max_iters=uv_iterations),

@@ -28,12 +28,12 @@ stepper.merge(
 uv.merge(
     dict(
         model=dict(uv_generator=dict(weights="zoo:quickstart/uv_generator.safetensors"), remember=0),
-        train_cfg=dict(max_iters=300),
+        train_cfg=dict(max_iters=400),
         default_hooks=dict(
             logger=dict(type="LoggerHook", interval=25),
             checkpoint=dict(type="CheckpointHook", interval=50, max_keep_ckpts=2),
         ),
     )
 )
-uv["custom_hooks"][1]["interval"] = 150
+uv["custom_hooks"][1]["interval"] = 200
 report.merge(dict(protocol=dict(pictures=48, curve=12, truth=16)))

@@ -141,7 +141,7 @@ class DiscriminatorPerceptual(Perceptual):
         return torch.stack(layers).mean(0)
 
     def _features(self, image: Tensor) -> list[Tensor]:
-        return [x.float() for x in self.network.network.features(image) if x.shape[-1] >= 8]
+        return [x.float() for x in self.network.network.features(image, least=8)]
 
 
 def _torch_cache() -> Path:

@@ -91,14 +91,16 @@ class StyleGAN2Discriminator(nn.Module):
             "activation_clamp": self.activation_clamp,
         }
 
-    def features(self, image: Tensor, *, raw: bool = False) -> list[Tensor]:
-        """Activations ``(B, C, R, R)`` at every resolution from S down to 4: each image by itself, before the
+    def features(self, image: Tensor, *, raw: bool = False, least: int = 4) -> list[Tensor]:
+        """Activations ``(B, C, R, R)`` at every resolution from S down to ``least``: each image by itself, before the
         minibatch standard deviation."""
         check_shape("images", image, ("B", 3, self.size, self.size))
         check_floating("images", image)
         x = self.from_rgb(working_format(image if raw else image * 2 - 1))
         features = [x]
         for block in self.blocks:
+            if features[-1].shape[-1] <= least:
+                break
             features.append(block(features[-1]))
         return features
 
