@@ -62,6 +62,7 @@ class TestSettings:
             ("uv.model.losses.photo.nrom", "squared", "losses.photo: PhotometricLoss has no setting 'nrom'.*'norm'"),
             ("uv.model.losses.r1.gama", 1.0, "'uv', model.losses.r1: .*Did you mean 'gamma'"),
             ("uv.model.losses.advesarial", {"type": "GeneratorLogistic"}, "unknown term 'advesarial'. Did you mean"),
+            ("uv.model.losses.discriminator", None, "'uv', model: the losses 'adversarial' and .* belong together"),
             ("uv.model.losses.photo", 10.0, r"'uv', model.losses.photo: a loss is dict\(type=…\), or None .*got 10.0"),
             ("uv.model.uv_generator", {"siez": 32}, "'uv', model: uv_generator has no setting 'siez'.*'size'"),
             ("uv.model.veiws", [], "'uv', model: StyleFaceUV has no setting 'veiws'.*Did you mean 'views'"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -168,16 +168,13 @@ class StyleFaceUV(BaseMethod):
             near = difflib.get_close_matches(name, OF_GAME, n=1, cutoff=0.8)
             if near and name not in OF_GAME:
                 raise InputError(f"losses has the unknown term {name!r}. Did you mean {near[0]!r}?")
+        check_game(terms)
 
     def _check_terms(self) -> None:
         terms = self.losses.terms
         if not set(terms) - set(OF_DISCRIMINATOR):
             raise InputError("StyleFaceUV has no term left for its UV generator; see its losses")
-        if ("adversarial" in terms) != ("discriminator" in terms) or ("r1" in terms and "adversarial" not in terms):
-            raise InputError(
-                "the losses 'adversarial' and 'discriminator' belong together, and 'r1' to both; there are"
-                f" {', '.join(terms)}: set all of them, or each to None"
-            )
+        check_game(list(terms))
         lacking = [name for name, loss in terms.items() if not hasattr(loss, "per_image")]
         if lacking:
             raise InputError(
@@ -345,6 +342,15 @@ class StyleFaceUV(BaseMethod):
             metadata={"views": list(self.views), "images_seen": int(self.images_seen)},
         )
         return [FILE]
+
+
+def check_game(terms: Collection[str]) -> None:
+    """Raise unless the terms of the adversarial game are all there, or none."""
+    if ("adversarial" in terms) != ("discriminator" in terms) or ("r1" in terms and "adversarial" not in terms):
+        raise InputError(
+            "the losses 'adversarial' and 'discriminator' belong together, and 'r1' to both; there are"
+            f" {', '.join(terms)}: set all of them, or each to None"
+        )
 
 
 def start_uv_generator(teacher: StyleGAN2Generator, face_model: FaceModel, config: Mapping[str, Any]) -> UVGenerator:
