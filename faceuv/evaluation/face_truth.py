@@ -79,7 +79,7 @@ class SceneTruth(TruthSource):
                 f" {sum(FACTORS.values())}; this {type(teacher).__name__} has Z = {width}: use truth 'fitted'"
             )
         self.teacher = teacher
-        self.studio: Studio = teacher.studio if own else Studio(size=int(teacher.size))
+        self.studio: Studio = teacher.studio if own else Studio(size=int(teacher.size)).to(teacher.mean_code.device)
         self.renderer = FaceRenderer(self.studio.face_model, self.studio.renderer, normals="map")
         self.region = face_region(self.studio.face_model, self.studio.texture_size)
 

@@ -20,6 +20,7 @@ from faceuv.geometry import euler_to_matrix, pose, project
 from faceuv.models.methods.stylefaceuv.views import for_views
 from faceuv.models.regressor import CoefficientRegressor
 from faceuv.renderers.masks import mask_in_view
+from faceuv.structures import Coefficients
 
 Rows = dict[str, Tensor]
 """Name → one number per face ``(B,)``; NaN where there was nothing to measure."""
@@ -65,18 +66,17 @@ def reconstruction_rows(view: View, images: Tensor, judges: Judges, ending: str 
 
 
 @torch.no_grad()
-def identity_features(judges: Judges, setting: Setting, images: Tensor, view: View | None = None) -> Tensor:
-    """Features of pictures ``(B, 3, S, S)``; a judge that aligns faces is told where ``view`` puts its landmarks."""
-    if not getattr(judges.identity, "needs_landmarks", False) or view is None or view.coefficients is None:
+def identity_features(judges: Judges, setting: Setting, images: Tensor, coefficients: Coefficients) -> Tensor:
+    """Features of pictures ``(B, 3, S, S)``; a judge that aligns faces is told where the coefficients put landmarks."""
+    if not getattr(judges.identity, "needs_landmarks", False):
         return judges.identity(images)
-    return judges.identity(images, landmarks_of(setting, view))
+    return judges.identity(images, landmarks_of(setting, coefficients))
 
 
 @torch.no_grad()
-def landmarks_of(setting: Setting, view: View) -> Tensor:
-    """``(B, 68, 2)`` pixels of the face's landmarks by its coefficients."""
-    coefficients, model = view.coefficients, setting.renderer.face_model
-    assert coefficients is not None
+def landmarks_of(setting: Setting, coefficients: Coefficients) -> Tensor:
+    """``(B, 68, 2)`` pixels of the faces' landmarks."""
+    model = setting.renderer.face_model
     surface = model.shape(coefficients.identity, coefficients.expression)[:, model.landmarks]
     world = pose(surface, coefficients.rotation, coefficients.translation)
     return project(world, setting.renderer.renderer.camera, setting.size, setting.size)[..., :2]
@@ -94,13 +94,13 @@ def curve_rows(
     ``texels_unlit``  the same, each view's colours divided by the light that F3D sees on them
     """
     views, count = yaw.shape
-    features = identity_features(judges, setting, view.image, view)
+    assert view.coefficients is not None
+    features = identity_features(judges, setting, view.image, view.coefficients)
     seen = judges.regressor(view.image).rotation[:, 1].unflatten(0, (views, count))
     found = {
         "identity": similarity(person.repeat(views, 1), features).unflatten(0, (views, count)),
         "pose_deg": (seen - yaw).abs() * (180 / math.pi),
     }
-    assert view.coefficients is not None
     maps = None if view.maps is None else for_views(view.maps, views * count)
     where = texel_view(setting.renderer, view.coefficients, maps, size=setting.size, map_size=texels)
     front = int(yaw.abs().mean(1).argmin())

@@ -154,7 +154,7 @@ def _batch(
     limit = math.radians(max(abs(angle) for angle in protocol.yaws_deg))
     turned = setting.targets(codes, setting.mapper.yaw(donors).clamp(-limit, limit))
     mirrored = setting.targets(codes, -original.read.rotation[:, 1], read="all")
-    person = identity_features(judges, setting, original.images)
+    person = identity_features(judges, setting, original.images, original.read)
     truths = [
         (source.name, source.truth(latents, codes, original.images))
         for source in judges.truths

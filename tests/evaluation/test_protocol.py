@@ -10,10 +10,11 @@ import torch
 from faceuv.errors import InputError
 from faceuv.evaluation import protocol as module
 from faceuv.evaluation.face_truth import FittedTruth
-from faceuv.evaluation.measures import curve_means, curve_rows
+from faceuv.evaluation.measures import curve_means, curve_rows, identity_features
 from faceuv.evaluation.protocol import Protocol, evaluate, sample
 from faceuv.evaluation.subjects import LinearSubject, Subject, TurnedSubject, UVSubject, View
 from faceuv.evaluation.summary import summarise, tables
+from faceuv.geometry import pose, project
 from faceuv.losses import PhotometricLoss
 from faceuv.structures import Coefficients
 
@@ -114,6 +115,24 @@ def test_pose_is_read_by_the_regressor_alone(small):
     means = curve_means({"pose_deg": found["pose_deg"]}, [-30, 10, 45], far_deg=45)
     torch.testing.assert_close(means["pose_deg"], wanted.mean(0), atol=1e-4, rtol=0)
     torch.testing.assert_close(means["pose_deg_far"], wanted[2], atol=1e-4, rtol=0)
+
+
+def test_a_judge_that_aligns_faces_is_told_where_their_landmarks_are(small):
+    class Aligns(torch.nn.Module):
+        name, needs_landmarks = "aligns", True
+
+        def forward(self, images, landmarks=None):
+            assert landmarks.shape == (len(images), 68, 2)
+            return landmarks.flatten(1)
+
+    _, code = sample(small.setting, Protocol(**SMALL), [0, 1])
+    own = small.setting.mapper(code)
+    judges = small.judges(identity=Aligns())
+    found = identity_features(judges, small.setting, small.setting.pictures(code), own)
+    world = pose(small.face.mesh(own).vertices, own.rotation, own.translation)
+    wanted = project(world, small.setting.renderer.renderer.camera, 16, 16)[:, small.face.landmarks, :2]
+    torch.testing.assert_close(found, wanted.flatten(1))
+    evaluate([TurnedSubject(small.setting)], judges, Protocol(**{**SMALL, "truth": 0}))
 
 
 @pytest.mark.parametrize("batch", [1, 16])
