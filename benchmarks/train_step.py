@@ -12,6 +12,7 @@ The network weights are random: what is measured does not depend on them.
     render    both views                               (forward and backward)
     masks     weights of the pixels of both views      (no gradients)
     step      five steps of the UV generator and one of the discriminator, per step; R1 every 16th of the latter
+    kept      the same where ours remembers the views of its faces, as from the second epoch on
 
 Repeats are interleaved, and medians compared. Peak memory is that of a process of its own for each variant: on a GPU
 what torch allocated, on a CPU what the process grew by during the steps.

@@ -82,7 +82,7 @@ class MapPenalty(nn.Module):
                 ratio = wide - tall + torch.log(torch.tensor(height / width))  # of a texel's sides on the face
                 most = torch.log(torch.tensor(_MOST)).item()
                 rows, columns = (ratio[1:] + ratio[:-1]) / 2, -(ratio[:, 1:] + ratio[:, :-1]) / 2
-                known = tuple(part.clamp(-most, most).exp().to(like) for part in (rows, columns))  # type: ignore[assignment]
+                known = tuple(part.clamp(-most, most).exp().to(like) for part in (rows, columns))
             assert known is not None
             self._stretches[height, width] = known
         return known
