@@ -1,6 +1,7 @@
-"""Put a trained UV generator into the zoo: `python tools/export_quickstart.py WORK_DIR --entry quickstart`.
+"""Put a trained UV generator into the zoo: `python tools/export_quickstart.py SOURCE --entry quickstart`.
 
-WORK_DIR is that of a StyleFaceUV recipe, or the folder of one of its stages. Writes `uv_generator.safetensors`
+SOURCE is the work dir of a StyleFaceUV recipe, or the folder of one of its stages; or a `uv_generator.safetensors` that
+was trained with the zoo's own teacher, F3D and F_yaw, which then are the other parts. Writes `uv_generator.safetensors`
 (float16), `generator.json`, which names the other parts (those of the zoo are referred to, others are copied), pictures
 and the model card. All numbers on the card are measured here, from the files as written, or read from the records of
 the stages and from the report.
@@ -22,6 +23,7 @@ import torch
 from torch import Tensor
 
 from faceuv import zoo
+from faceuv.artefacts import load_tensors
 from faceuv.cli.console import console
 from faceuv.engine.stages.record import Record
 from faceuv.errors import AssetError, InputError
@@ -32,7 +34,8 @@ from faceuv.figures import Look, interpolation_strip, yaw_strip
 from faceuv.generator_folder import check_reference, part_writers, same_weights
 from faceuv.generator_stages import nested
 from faceuv.models.directions import Direction, load_directions
-from faceuv.models.stylegan2 import load_generator
+from faceuv.models.mappers import load_mapper, load_stepper
+from faceuv.models.stylegan2 import load_generator, load_uv_generator
 from faceuv.zoo.cards import write_card
 
 LIMIT_MB = 20
@@ -44,6 +47,7 @@ REFERENCES = {
     "stepper": "zoo:stepper_64/weights.safetensors",
     "directions": "zoo:direction_yaw_64/direction.safetensors",
 }
+FACE_MODEL = {"type": "ProceduralFace", "rows": 97, "columns": 81, "verbose": False}
 COLD = """
 from time import process_time
 import faceuv.face_generator
@@ -57,26 +61,20 @@ print(imported, loaded - imported, process_time() - loaded)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("work_dir", type=Path)
+    parser.add_argument("source", type=Path)
     parser.add_argument("--entry", default="quickstart", help="name of the zoo's entry")
     parser.add_argument("--config", help="the recipe that was run (default: the work dir's name)")
-    parser.add_argument("--report", type=Path, help="metrics.json of the report (default: in WORK_DIR/report)")
+    parser.add_argument("--report", type=Path, help="metrics.json of the report (default: in the work dir's report)")
     parser.add_argument("--hardware", required=True, help="in words: '1 core of …'")
     parser.add_argument("--limits", required=True, help="what it does badly, after a look at the pictures")
     parser.add_argument("--out", type=Path, default=zoo.FOLDER, help="the zoo's folder")
     args = parser.parse_args()
 
-    trained = FaceGenerator.load(args.work_dir)
-    trained.name = args.entry
+    trained, work, training = read(args.source)
+    config = args.config or work.resolve().name
+    trained.name, trained.metadata = args.entry, {"config": config, **trained.metadata}
     if not trained.directions:
         trained.directions = own_directions(trained)
-    stage = args.work_dir if (args.work_dir / "stage.json").is_file() else args.work_dir / trained.metadata["stage"]
-    work = stage.parent
-    record = Record.read(stage)
-    if record is None:
-        raise AssetError(f"{stage} has no record of its training; export the work dir that faceuv train left")
-    config = args.config or work.resolve().name
-    trained.metadata = {"config": config, **trained.metadata}
 
     differences = colour_differences(trained)
     trained.metadata["measured"] = differences  # what its test holds it to
@@ -93,7 +91,8 @@ def main() -> None:
         args.entry,
         f"{args.entry}: faces from stylecodes, {kept.uv_generator.size}² maps",
         {
-            **facts(kept, record, config, refer, args),
+            **facts(kept, config, refer, args),
+            **training,
             f"Mean difference of pictures with and without the face, seeds 0 to {len(COMPARED) - 1}": differences,
             **times(folder),
             **measured(report),
@@ -103,6 +102,43 @@ def main() -> None:
     )
     changed = largest_change(trained, kept)
     console.print(f"wrote {folder}: {megabytes:.1f} MB; float16 changed a pixel by {changed:.4f} at most")
+
+
+def read(source: Path) -> tuple[FaceGenerator, Path, dict[str, Any]]:
+    """The generator, the work dir, and what is known of the training."""
+    if source.is_file():
+        _, kept = load_tensors(source, kind="uv_generator")
+        parts = {part: zoo.locate(reference) for part, reference in REFERENCES.items()}
+        teacher = load_generator(parts["teacher"])
+        generator = FaceGenerator(
+            teacher,
+            load_mapper(parts["mapper"]),
+            load_uv_generator(source),
+            FACE_MODEL,
+            stepper=load_stepper(parts["stepper"]),
+            directions=load_directions(parts["directions"]),
+        )
+        known = {key.replace("_", " "): kept[key] for key in ("images_seen", "views") if key in kept}
+        return generator, source.parent, known or {"training": "not recorded in its file"}
+    generator = FaceGenerator.load(source)
+    stage = source if (source / "stage.json").is_file() else source / generator.metadata["stage"]
+    record = Record.read(stage)
+    if record is None:
+        raise AssetError(f"{stage} has no record of its training; export the work dir that faceuv train left")
+    model = nested(record.description, "model")
+    settings = {key: model[key] for key in ("views", "mask", "coefficients", "maps") if key in model}
+    return (
+        generator,
+        stage.parent,
+        {
+            "iterations": record.summary.get(
+                "iterations", record.description.get("train_cfg.max_iters", "not recorded")
+            ),
+            "batch": record.description.get("train_dataloader.batch_size", "not recorded"),
+            "settings of the method": ", ".join(f"{k}={v}" for k, v in settings.items()) or "its defaults",
+            "hours": record.seconds / 3600,
+        },
+    )
 
 
 def own_directions(generator: FaceGenerator) -> dict[str, Direction]:
@@ -138,17 +174,14 @@ def references(generator: FaceGenerator, folder: Path) -> dict[str, str]:
     return found
 
 
-def facts(
-    generator: FaceGenerator, record: Record, config: str, refer: Mapping[str, str], args: argparse.Namespace
-) -> dict[str, Any]:
-    """What was trained, and how."""
-    uv, model = generator.uv_generator, nested(record.description, "model")
-    settings = {key: model[key] for key in ("views", "mask", "coefficients", "maps") if key in model}
+def facts(generator: FaceGenerator, config: str, refer: Mapping[str, str], args: argparse.Namespace) -> dict[str, Any]:
+    """What the entry holds."""
+    uv = generator.uv_generator
     megabytes = (args.out / args.entry / "uv_generator.safetensors").stat().st_size / 1e6
     copied = [part for part in ("teacher", "mapper", "stepper", "directions")
               if (args.out / args.entry / f"{part}.safetensors").is_file()]  # fmt: skip
     return {
-        "config": f"`configs/{config}.py`, stage `{record.stage}`",
+        "config": f"`configs/{config}.py`",
         "files": "`generator.json`, `uv_generator.safetensors` (averaged weights, float16)"
         + "".join(f", `{part}.safetensors`" for part in copied),
         "parts of the zoo": [f"{part}: {reference}" for part, reference in refer.items()] or "none",
@@ -156,10 +189,6 @@ def facts(
         "maps": f"diffuse and displacement, {uv.size}²; at most {uv.displacement_scale * 100:g} mm per axis",
         "face model": ", ".join(f"{key} {value}" for key, value in generator.face_model.config().items()),
         "codes": f"L = {generator.num_layers}, D = {generator.code_dim}",
-        "iterations": record.summary.get("iterations", record.description.get("train_cfg.max_iters", "not recorded")),
-        "batch": record.description.get("train_dataloader.batch_size", "not recorded"),
-        "settings of the method": ", ".join(f"{k}={v}" for k, v in settings.items()) or "its defaults",
-        "hours": record.seconds / 3600,
         "hardware": args.hardware,
         "torch": torch.__version__,
     }
