@@ -149,7 +149,7 @@ CLAIMS = (
         "Ours beats 2D rotation at large yaw, in identity and in consistency",
         (FULL, OURS),
         (FULL, "turned 2D"),
-        ("identity_far", "texels_unlit_far", "texels_far"),
+        ("identity_far", "identity_kept_far", "texels_unlit_far", "texels_far"),
     ),
     Claim(
         "Maps beat the linear albedo",

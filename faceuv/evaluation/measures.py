@@ -89,6 +89,7 @@ def curve_rows(
     """How a face keeps itself when it turns, ``(V, B)`` for the V views ``yaw (V, B)``, radians, of each face.
 
     ``identity``      cosine to ``person (B, C)``, the features of the teacher's own picture
+    ``identity_kept`` cosine to the subject's own most frontal view: what turning alone does
     ``pose_deg``      |yaw that the regressor reads − the one that was asked for|
     ``texels``        colour difference of the texels that this view and the most frontal one both see
     ``texels_unlit``  the same, each view's colours divided by the light that F3D sees on them
@@ -97,13 +98,17 @@ def curve_rows(
     assert view.coefficients is not None
     features = identity_features(judges, setting, view.image, view.coefficients)
     seen = judges.regressor(view.image).rotation[:, 1].unflatten(0, (views, count))
+    front = int(yaw.abs().mean(1).argmin())
+    own = features.unflatten(0, (views, count))[front]
+    kept = similarity(own.repeat(views, 1), features).unflatten(0, (views, count))
+    kept[front] = torch.nan
     found = {
         "identity": similarity(person.repeat(views, 1), features).unflatten(0, (views, count)),
+        "identity_kept": kept,
         "pose_deg": (seen - yaw).abs() * (180 / math.pi),
     }
     maps = None if view.maps is None else for_views(view.maps, views * count)
     where = texel_view(setting.renderer, view.coefficients, maps, size=setting.size, map_size=texels)
-    front = int(yaw.abs().mean(1).argmin())
     for name, delight in (("texels", False), ("texels_unlit", True)):
         found[name] = _differences(unproject(view.image, where, delight=delight), where, front, views)
     return found

@@ -35,6 +35,7 @@ _PICTURES = {
 }
 _TURNED = {
     "identity": Meaning(_COSINE, "higher", "features of the turned face and of the teacher's picture"),
+    "identity_kept": Meaning(_COSINE, "higher", "features of the turned face and of the subject's own frontal view"),
     "pose_deg": Meaning(_DEGREES, "lower", "|yaw that the regressor reads - yaw asked for|"),
     "texels": Meaning(_COLOUR, "lower", "difference of a texel's colour in this view and in the frontal one"),
     "texels_unlit": Meaning(_COLOUR, "lower", "difference of a texel's colour over the light on it, likewise"),

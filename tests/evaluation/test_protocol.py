@@ -104,6 +104,17 @@ def test_a_lit_surface_of_one_colour_is_consistent_once_the_light_is_taken_off(s
     assert torch.isnan(found["texels"][1]).all()
 
 
+def test_a_picture_that_does_not_change_keeps_the_person(small):
+    judges, yaw = small.judges(), torch.tensor([[-0.5], [0.0], [0.5]])
+    _, code = sample(small.setting, Protocol(**SMALL), [0])
+    view = LinearSubject(small.setting).views(code, yaw)
+    still = View(view.image[1:2].expand(3, -1, -1, -1), view.render, view.mask, view.coefficients)
+    for shown, kept in ((still, True), (view, False)):
+        found = curve_rows(shown, yaw, torch.ones(1, 12), small.setting, judges, texels=16)["identity_kept"]
+        assert torch.isnan(found[1]).all()
+        assert bool((found[[0, 2]] > 1 - 1e-6).all()) == kept
+
+
 def test_pose_is_read_by_the_regressor_alone(small):
     judges = small.judges(regressor=Asked(small.face.layout))
     yaw = torch.tensor([[-0.5, -0.5], [0.25, 0.25], [0.5, 0.5]])

@@ -25,6 +25,7 @@ _SIDE = 128  # pixels of a picture in a figure, at least
 _CHART = (420, 320)
 CURVES = {
     "identity": ("identity: same person as the picture", "cosine"),
+    "identity_kept": ("identity kept: same person as its own frontal view", "cosine"),
     "pose_deg": ("pose: distance from the yaw asked for", "degrees"),
     "texels": ("consistency: texels against the frontal view", "colour difference"),
     "texels_unlit": ("the same, divided by the light", "colour difference"),
