@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import json
 import shutil
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
@@ -45,6 +47,13 @@ def test_two_processes_give_the_codes_fits_and_directions_of_one_and_train_alike
     same_numbers(one / "mapper" / "mapper.safetensors", two / "mapper" / "mapper.safetensors", **close)
     same_numbers(one / "stepper" / "stepper.safetensors", two / "stepper" / "stepper.safetensors", **close)
     same_numbers(one / "uv" / "uv_generator.safetensors", two / "uv" / "uv_generator.safetensors", **close)
+    numbers = [json.loads((folder / "report" / "metrics.json").read_text())["subjects"] for folder in (one, two)]
+    assert numbers[1].keys() == numbers[0].keys() >= {"ours", "linear", "turned 2D"}
+    for subject in numbers[0]:
+        metrics = [every[subject]["metrics"] for every in numbers]
+        values = [{name: m["value"] for name, m in each.items() if m["value"] is not None} for each in metrics]
+        assert values[0]
+        assert values[1] == pytest.approx(values[0], rel=0.05, abs=0.02), subject
     directions = [Direction.load(folder / "direction" / "directions.safetensors").vector for folder in (one, two)]
     assert float((directions[0] * directions[1]).sum()) > 0.9999
 
@@ -64,7 +73,7 @@ def test_two_processes_give_the_codes_fits_and_directions_of_one_and_train_alike
 
 def test_scores_are_kept_by_settings_of_the_finder_that_change_none(tiny, recipe, tmp_path, monkeypatch):
     made = tiny.tiny_recipe(tiny.write_teacher(tmp_path))
-    for name in ("stepper", "uv"):
+    for name in ("stepper", "uv", "report"):
         del made[name]
     run_stages(recipe(**made), say=silent)
     folder = tmp_path / "work" / "direction"
@@ -96,7 +105,7 @@ def test_scores_are_kept_by_settings_of_the_finder_that_change_none(tiny, recipe
 
 def test_a_damaged_file_of_scores_is_made_again(tiny, recipe, tmp_path):
     made = tiny.tiny_recipe(tiny.write_teacher(tmp_path))
-    for name in ("stepper", "uv"):
+    for name in ("stepper", "uv", "report"):
         del made[name]
     run_stages(recipe(**made), say=silent)
     folder = tmp_path / "work" / "direction"

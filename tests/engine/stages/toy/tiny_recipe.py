@@ -13,7 +13,7 @@ from faceuv.registry import FACE_MODELS
 SIZE, D = 16, 8
 # group=1: statistics over a batch would be others where ranks share it out
 CRITIC = {"type": "StyleGAN2Discriminator", "size": SIZE, "channel_base": 64, "channel_max": 6, "group": 1}
-STAGES = ("teacher", "fits", "mapper", "direction", "stepper", "uv")
+STAGES = ("teacher", "fits", "mapper", "direction", "stepper", "uv", "report")
 
 
 @FACE_MODELS.register_module(force=True)
@@ -105,6 +105,13 @@ def tiny_recipe(teacher: Path, *, batch: int = 4) -> dict:
             "r1": {"type": "R1Penalty", "gamma": 10.0, "interval": 2},
         },
     }  # fmt: skip
+    report = {
+        "type": "report", "generator": generator, "mapper": "{mapper}/mapper.safetensors",
+        "stepper": "{stepper}/stepper.safetensors", "uv": "{uv}/uv_generator.safetensors",
+        "face_model": {"type": "ToyOval"}, "renderer": uv["renderer"], "normals": "vertex",
+        "features": {"type": "DiscriminatorFeatures", "network": CRITIC}, "faces": 1, "strips": 1,
+        "protocol": {"pictures": 4, "curve": 2, "truth": 0, "yaws_deg": [-20, 20], "batch": 2, "texels": 8},
+    }  # fmt: skip
     average = [{"type": "GeneratorEMA", "modules": ["uv_generator"], "half_life": 50}]
     return {
         "teacher": {"type": "teacher", "path": str(teacher)},
@@ -119,4 +126,5 @@ def tiny_recipe(teacher: Path, *, batch: int = 4) -> dict:
         },
         "stepper": _training(stepper, 9, batch, stepper=1e-3),
         "uv": {**_training(uv, 8, batch, uv_generator=1e-3, discriminator=1e-3), "custom_hooks": average},
+        "report": report,
     }  # fmt: skip
