@@ -22,8 +22,8 @@ model = dict(
         discriminator=dict(type="DiscriminatorLogistic"),
         r1=dict(type="R1Penalty", gamma=0.2, interval=r1_interval),
         # colour differences alone hardly notice a closed eye; the discriminator does
-        paired=dict(type="PyramidL1", levels=3, weight=15.0),
-        matched=dict(type="FeatureMatching", smallest=8, weight=4.0),
+        paired=dict(type="PyramidL1", levels=3, weight=10.0),
+        matched=dict(type="FeatureMatching", smallest=8, weight=1.0),
     ),
     noise="none",  # it would only speckle: at this size the drawn world has few textures
     paired_interval=2,

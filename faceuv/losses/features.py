@@ -21,7 +21,7 @@ class FeatureMatching(nn.Module):
     The features of the discriminator that is being trained say what a mean colour difference cannot, that an eye is
     open, as pix2pixHD found. Gradients reach ``pred`` alone.
 
-    Config: ``dict(type="FeatureMatching", smallest=8, weight=2.0)``.
+    Config: ``dict(type="FeatureMatching", smallest=8, weight=1.0)``.
     """
 
     def __init__(self, smallest: int = 8) -> None:
