@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -10,14 +11,18 @@ import threading
 from faceuv.engine.stages import run_stages
 from faceuv.engine.stages.record import Record
 
+PAGES = ("metrics.json", "report.md", "report.html")
+
 
 def outputs(work):
-    """Stage/file → bytes, of all that the records list."""
+    """Stage/file → bytes, of all that the records list; of the report, which says how long it took, the numbers."""
     found = {}
     for folder in sorted(path.parent for path in work.glob("*/stage.json")):
         record = Record.read(folder)
         assert record.complete, folder.name
-        found |= {f"{folder.name}/{name}": (folder / name).read_bytes() for name in record.outputs}
+        names = [name for name in record.outputs if name not in PAGES]
+        found |= {f"{folder.name}/{name}": (folder / name).read_bytes() for name in names}
+    found["numbers"] = json.loads((work / "report" / "metrics.json").read_text())["subjects"]
     return found
 
 
