@@ -253,8 +253,8 @@ class FaceGenerator:
         code is moved along the yaw direction, and the render, turned to just this yaw and otherwise posed as F3D reads
         the moved code, lies over the picture of the moved code; shape, light and maps stay those of ``code``.
 
-        There is no model of a background: pitch, roll and expression move the face and not the picture behind it, a light
-        changes the face alone, and where the teacher turns less far than asked, its face looks out from behind.
+        There is no model of a background: pitch, roll and expression move the face and not the picture behind it, a
+        light changes the face alone, and where the teacher turns less far than asked, its face looks out from behind.
 
         Args:
             yaw_deg, pitch_deg, roll_deg: one for all, or one per face ``(B,)``; yaw lies in ±90°.
