@@ -101,6 +101,26 @@ def save_tensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict[st
     return path
 
 
+def load_state_dict(path: str | Path, *, expected: str, where: str | None = None) -> dict[str, Tensor]:
+    """The tensors in somebody else's PyTorch file, read without running code.
+
+    Args:
+        expected: what the file should be, for messages.
+        where: what messages call the file; its path if absent.
+    """
+    where = str(path) if where is None else where
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file can raise anything
+        raise AssetError(
+            f"{where} is not a readable PyTorch file of plain tensors ({type(error).__name__}); expected {expected}. It"
+            " may hold code, which is refused"
+        ) from error
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise AssetError(f"{where} holds no state dict of tensors, but a {type(state).__name__}; expected {expected}")
+    return dict(state)
+
+
 def load_tensors(path: str | Path, *, kind: str | None = None) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read a file of :func:`save_tensors`; ``kind`` must match the metadata's, if given."""
     from safetensors import SafetensorError, safe_open

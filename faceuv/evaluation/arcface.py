@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from faceuv.artefacts import sha256_of
+from faceuv.artefacts import load_state_dict, sha256_of
 from faceuv.checks import check_finite, check_shape
 from faceuv.errors import AssetError, InputError
 from faceuv.evaluation.iresnet import SIDE, IResNet, iresnet_of
@@ -121,15 +121,7 @@ def read_arcface(path: Path, sha256: str | None = None) -> tuple[IResNet, str, s
             f"{path} has SHA-256 {digest[:12]}…, expected {sha256[:12]!r}…: it is truncated or another file"
         )
     where = f"{path} (SHA-256 {digest[:12]}…)"
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file can raise anything
-        raise AssetError(
-            f"{where} is not a readable PyTorch file of plain tensors ({type(error).__name__}); expected {_LAYOUT}. It"
-            " may hold code, which is refused"
-        ) from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise AssetError(f"{where} holds no state dict of tensors; expected {_LAYOUT}")
+    state = load_state_dict(path, expected=_LAYOUT, where=where)
     try:
         network, kind = iresnet_of({key.removeprefix("module."): value for key, value in state.items()}, where)
     except InputError as error:

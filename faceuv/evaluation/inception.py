@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from faceuv.artefacts import sha256_of
+from faceuv.artefacts import load_state_dict, sha256_of
 from faceuv.assets import ASSETS, Missing, find_asset, locate_asset
 from faceuv.checks import check_floating, check_shape
 from faceuv.errors import AssetError, InputError, MissingDependency
@@ -79,16 +79,7 @@ def read_weights(path: Path, sha256: str) -> dict[str, Tensor]:
             f"{path} has SHA-256 {found[:12]}…, expected {sha256[:12].lower()}…: it is truncated (it has"
             f" {path.stat().st_size:,} bytes, the published file 95,628,359) or another file; get it: {asset.where}"
         )
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file can raise anything
-        raise AssetError(
-            f"{path} is not a readable PyTorch file of plain tensors ({type(error).__name__}); it may hold code, which"
-            " is refused"
-        ) from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise AssetError(f"{path} holds {type(state).__name__}, expected a state dict of tensors")
-    return dict(state)
+    return load_state_dict(path, expected=asset.filename)
 
 
 def _extractor() -> Any:

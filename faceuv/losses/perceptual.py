@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from faceuv.artefacts import sha256_of
+from faceuv.artefacts import load_state_dict, sha256_of
 from faceuv.assets import ASSETS, Missing, asset_folders, locate_asset
 from faceuv.checks import check_shape
 from faceuv.errors import AssetError, MissingDependency
@@ -172,10 +172,7 @@ def read_vgg(path: Path, sha256: str) -> dict[str, Tensor]:
             f"{path} has SHA-256 {found[:8]}…, expected {sha256[:8]}…: it is truncated or another file; get it:"
             f" {ASSETS['vgg16'].where}"
         )
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file can raise anything
-        raise AssetError(f"{path} is not a readable PyTorch file of plain tensors ({type(error).__name__})") from error
-    if not isinstance(state, dict) or "features.28.weight" not in state:
+    state = load_state_dict(path, expected=ASSETS["vgg16"].filename)
+    if "features.28.weight" not in state:
         raise AssetError(f"{path} does not hold a VGG-16 of torchvision (features.28.weight is missing)")
     return state

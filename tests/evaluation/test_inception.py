@@ -120,7 +120,7 @@ class TestBadFiles:
 
     def test_no_state_dict(self, tmp_path):
         torch.save([torch.zeros(2)], tmp_path / "list.pth")
-        with pytest.raises(AssetError, match="holds list, expected a state dict of tensors"):
+        with pytest.raises(AssetError, match="holds no state dict of tensors, but a list"):
             read_weights(tmp_path / "list.pth", sha256_of(tmp_path / "list.pth"))
 
     def test_another_network(self, tmp_path):
