@@ -311,9 +311,9 @@ def main() -> None:
     print(f"  {'':8}{'ours':>14}{'straightforward':>18}{'ratio':>8}")
     for name, row in rows.items():
         print(f"  {name:8}{row['ours'] * 1e3:11.1f} ms{row['plain'] * 1e3:15.1f} ms{row['plain'] / row['ours']:8.2f}")
-    for row in ("step", "kept"):
-        speeds = {name: options.batch / seconds for name, seconds in rows[row].items()}
-        print(f"  images/s, {row}: {speeds['ours']:.1f}, straightforward {speeds['plain']:.1f}")
+    for part in ("step", "kept"):
+        speeds = {name: options.batch / seconds for name, seconds in rows[part].items()}
+        print(f"  images/s, {part}: {speeds['ours']:.1f}, straightforward {speeds['plain']:.1f}")
     memory = {}
     for name in ("ours", "plain"):
         command = [sys.executable, __file__, *sys.argv[1:], "--memory-of", name]

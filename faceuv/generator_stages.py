@@ -12,8 +12,9 @@ from faceuv.assets import locate
 from faceuv.errors import AssetError
 from faceuv.generator_folder import MANIFEST, Manifest
 from faceuv.models.stylegan2 import load_uv_generator
+from faceuv.models.stylegan2.uv_generator import UV_FILE
 
-UV_FILE, DIRECTIONS_FILE = "uv_generator.safetensors", "directions.safetensors"
+DIRECTIONS_FILE = "directions.safetensors"
 _REFERENCE = re.compile(r"\{(\w+)\}")
 
 

@@ -35,6 +35,7 @@ from faceuv.generator_folder import check_reference, part_writers, same_weights
 from faceuv.generator_stages import nested
 from faceuv.models.directions import Direction, load_directions
 from faceuv.models.mappers import load_mapper, load_stepper
+from faceuv.models.methods.stylefaceuv.sheets import displacement_colours
 from faceuv.models.stylegan2 import load_generator, load_uv_generator
 from faceuv.zoo.cards import write_card
 
@@ -97,7 +98,7 @@ def main() -> None:
             **times(folder),
             **measured(report),
         },
-        text(args.limits, measured_there=report.is_file()),
+        text(args.entry, args.limits, measured_there=report.is_file()),
         folder=folder,
     )
     changed = largest_change(trained, kept)
@@ -242,7 +243,7 @@ def number(entry: Mapping[str, Any]) -> str:
     return f"{entry['value']:.3g}{spread} ({entry['samples']})"
 
 
-def text(limits: str, *, measured_there: bool) -> str:
+def text(entry: str, limits: str, *, measured_there: bool) -> str:
     """What the card says in words."""
     numbers = (
         " The report's numbers are `mean ± standard error (faces)`; what each is, and in which space, the report says."
@@ -251,7 +252,7 @@ def text(limits: str, *, measured_there: bool) -> str:
     )
     return (
         "Trained by `faceuv` on pictures that a teacher of `faceuv` makes; no data and no weights of others. Made by"
-        " `tools/export_quickstart.py`. `faceuv.load('quickstart')` reads it."
+        f" `tools/export_quickstart.py`. `faceuv.load('{entry}')` reads it."
         "\n\nSeeds 0 to 7, nothing chosen; the teacher's picture, then the render over the teacher's picture of the"
         " turned code:\n\n![faces](faces.png)\n\nTheir maps, diffuse above displacement (grey is none):\n\n"
         "![maps](maps.png)\n\nBetween two of them: picture, render, shape:\n\n![between](between.png)\n\n"
@@ -269,8 +270,7 @@ def pictures(generator: FaceGenerator, folder: Path) -> None:
     if maps.diffuse is not None:
         rows.append(list(maps.diffuse.clamp(0, 1)))
     if maps.displacement is not None:
-        scale = generator.uv_generator.displacement_scale
-        rows.append(list((maps.displacement / (2 * scale) + 0.5).clamp(0, 1)))
+        rows.append(list(displacement_colours(maps.displacement, generator.uv_generator.displacement_scale)))
     save_png(folder / "maps.png", picture_table(rows))
 
 

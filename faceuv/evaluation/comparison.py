@@ -14,10 +14,11 @@ from torch import Tensor
 
 from faceuv.artefacts import load_tensors
 from faceuv.errors import AssetError, InputError
+from faceuv.evaluation.subjects import LINEAR, OURS, TURNED
 from faceuv.evaluation.summary import meaning
 
 METRICS, SAMPLES, SAMPLES_KIND = "metrics.json", "samples.safetensors", "report_samples"
-OURS, FULL = "ours", "full"
+FULL = "full"
 _SURE = 1.96  # standard errors: 95 of 100
 _LEAST = 4  # pairs, fewer say nothing
 
@@ -148,13 +149,13 @@ CLAIMS = (
     Claim(
         "Ours beats 2D rotation at large yaw, in identity and in consistency",
         (FULL, OURS),
-        (FULL, "turned 2D"),
+        (FULL, TURNED),
         ("identity_far", "identity_kept_far", "texels_unlit_far", "texels_far"),
     ),
     Claim(
         "Maps beat the linear albedo",
         (FULL, OURS),
-        (FULL, "linear"),
+        (FULL, LINEAR),
         ("l1", "perceptual", "identity", "scene_albedo_seen"),
     ),
 )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from faceuv.checks import check_shape
@@ -19,9 +20,10 @@ from faceuv.data.synthetic.studio import Studio
 from faceuv.data.synthetic.truth import truth_of
 from faceuv.errors import InputError
 from faceuv.evaluation.consistency import texel_view
-from faceuv.geometry import bake, displaced_normals, vertex_normals, vertex_tangents
+from faceuv.geometry import bake, displaced_normals, vertex_normals
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.region import face_weight
+from faceuv.models.methods.stylefaceuv.views import turned
 from faceuv.renderers.face import FaceRenderer
 from faceuv.structures import Coefficients, Render, UVMaps
 
@@ -142,10 +144,8 @@ class FittedTruth(TruthSource):
         good = torch.isfinite(found.data).all(1)
         known = Coefficients(torch.where(good[:, None], found.data, 0), found.layout)
         render = self.renderer(known, size=size)
-        turned = known.rotation.clone()
-        turned[:, 1] = -turned[:, 1]
-        views = [texel_view(self.renderer, c, size=size, map_size=self.texels).seen
-                 for c in (known, known.replace(rotation=turned))]  # fmt: skip
+        mirrored = turned(known, -known.rotation[:, 1])
+        views = [texel_view(self.renderer, c, size=size, map_size=self.texels).seen for c in (known, mirrored)]
         counts = good.to(images.dtype)[:, None, None, None]
         return FaceTruth(
             image=None,
@@ -171,10 +171,10 @@ def texel_normals(model: FaceModel, coefficients: Coefficients, maps: UVMaps | N
     """Unit normals ``(B, 3, T, T)`` of the displaced surface at every texel, object frame: pose plays no part."""
     surface = model.shape(coefficients.identity, coefficients.expression)
     chart = model.chart(texels, texels)
-    normals = torch.nn.functional.normalize(bake(vertex_normals(surface, model.faces), chart), dim=1)
+    normals = F.normalize(bake(vertex_normals(surface, model.faces), chart), dim=1)
     if maps is None or maps.displacement is None:
         return normals
-    along_u, along_v = (bake(along, chart) for along in vertex_tangents(surface, model.faces, model.uv))
+    along_u, along_v = (bake(along, chart) for along in model.tangents(surface))
     return displaced_normals(normals, along_u, along_v, to_texels(maps.displacement, texels))
 
 
@@ -183,6 +183,4 @@ def to_texels(maps: Tensor, texels: int) -> Tensor:
     if maps.shape[-1] == texels:
         return maps
     smaller = texels < maps.shape[-1]
-    return torch.nn.functional.interpolate(
-        maps, (texels, texels), mode="bilinear", align_corners=False, antialias=smaller
-    )
+    return F.interpolate(maps, (texels, texels), mode="bilinear", align_corners=False, antialias=smaller)

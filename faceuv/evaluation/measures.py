@@ -10,13 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from faceuv.errors import InputError
 from faceuv.evaluation.consistency import TexelView, texel_difference, texel_view, unproject
 from faceuv.evaluation.face_truth import FaceTruth, TruthSource, texel_normals, to_texels
 from faceuv.evaluation.identity import IdentityFeatures, similarity
 from faceuv.evaluation.reconstruction import masked_l1, reconstruction_errors
 from faceuv.evaluation.subjects import Setting, Subject, View
 from faceuv.evaluation.truth_errors import albedo_error, depth_error, depth_error_mm, normal_error_deg
-from faceuv.geometry import euler_to_matrix, pose, project
+from faceuv.fitting.landmarks.truth import LandmarkTruth
+from faceuv.geometry import euler_to_matrix
 from faceuv.models.methods.stylefaceuv.views import for_views
 from faceuv.models.regressor import CoefficientRegressor
 from faceuv.renderers.masks import mask_in_view
@@ -76,10 +78,9 @@ def identity_features(judges: Judges, setting: Setting, images: Tensor, coeffici
 @torch.no_grad()
 def landmarks_of(setting: Setting, coefficients: Coefficients) -> Tensor:
     """``(B, 68, 2)`` pixels of the faces' landmarks."""
-    model = setting.renderer.face_model
-    surface = model.shape(coefficients.identity, coefficients.expression)[:, model.landmarks]
-    world = pose(surface, coefficients.rotation, coefficients.translation)
-    return project(world, setting.renderer.renderer.camera, setting.size, setting.size)[..., :2]
+    truth = LandmarkTruth(setting.renderer.face_model, setting.renderer.renderer.camera)
+    points: Tensor = truth(coefficients, setting.size)[0]
+    return points
 
 
 @torch.no_grad()
@@ -95,7 +96,11 @@ def curve_rows(
     ``texels_unlit``  the same, each view's colours divided by the light that F3D sees on them
     """
     views, count = yaw.shape
-    assert view.coefficients is not None
+    if view.coefficients is None:
+        raise InputError(
+            "turned faces are compared by their texels: a subject's View needs the coefficients that it drew, or that"
+            " F3D reads off its pictures"
+        )
     features = identity_features(judges, setting, view.image, view.coefficients)
     seen = judges.regressor(view.image).rotation[:, 1].unflatten(0, (views, count))
     front = int(yaw.abs().mean(1).argmin())
@@ -141,13 +146,12 @@ def truth_rows(subject: Subject, view: View, truth: FaceTruth, setting: Setting,
     ``albedo_seen``, ``albedo_unseen``           colours per texel; ``…_free``: after the best gain per channel
     ``picture``                                  the pasted picture against the true one
     """
-    assert view.render is not None
     clear = ((view.mask > 0.5) & (truth.render.mask > 0.5) & (truth.clear > 0.5)).to(view.mask.dtype)
     found: Rows = {}
     if truth.image is not None:
         found["picture"] = masked_l1(view.image, truth.image, clear)
     if subject.draws:
-        assert view.coefficients is not None
+        assert view.coefficients is not None and view.render is not None  # draw_over gives both
         model, texels = setting.renderer.face_model, truth.albedo.shape[-1]
         normals = texel_normals(model, view.coefficients, view.maps, texels)
         in_view = mask_in_view(normals, view.render.uv)  # with a displacement and without, by one way of sampling

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from mmengine.evaluator import BaseMetric
-from torch import Tensor, nn
+from torch import Tensor
 
 from faceuv.errors import InputError
 from faceuv.evaluation.masked import check_pair, masked_mean, mean_of_known
@@ -15,6 +15,7 @@ from faceuv.registry import LOSSES, METRICS
 
 ENDINGS = ("", "_symmetric", "_random_yaw")
 """Of a sample's keys and of the results' names, for the views that a method may give."""
+_OWN = ("l1", "psnr", "ssim")
 _LEAST_ERROR = 1e-10  # of squares: a PSNR of 100 dB, far beyond 8 bits
 _WINDOW = 11  # pixels of the Gaussian window, of σ 1.5, as SSIM is defined
 
@@ -50,7 +51,7 @@ def masked_ssim(image: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
 
 
 def reconstruction_errors(
-    image: Tensor, truth: Tensor, mask: Tensor, losses: Mapping[str, nn.Module] | None = None
+    image: Tensor, truth: Tensor, mask: Tensor, losses: Mapping[str, Any] | None = None
 ) -> dict[str, Tensor]:
     """``l1``, ``psnr``, ``ssim``, and the values of ``losses`` by their names, each ``(B,)``.
 
@@ -66,8 +67,24 @@ def reconstruction_errors(
     }
     empty = mask.flatten(1).sum(1) == 0
     for name, loss in (losses or {}).items():
-        values = loss.per_image({"image": image, "mask": mask}, {"image": truth})  # type: ignore[operator]
+        values = loss.per_image({"image": image, "mask": mask}, {"image": truth})
         found[name] = values.masked_fill(empty, torch.nan)
+    return found
+
+
+def measuring_losses(configs: Mapping[str, Any]) -> dict[str, Any]:
+    """Losses that only measure, by their names, from configs; weights are not applied, None is left out."""
+    found: dict[str, Any] = {}
+    for name, config in configs.items():
+        if config is None:  # switched off by a config that inherits
+            continue
+        plain = {k: v for k, v in config.items() if k != "weight"} if isinstance(config, Mapping) else config
+        found[name] = LOSSES.build(plain)
+        if name in _OWN or not hasattr(found[name], "per_image"):
+            raise InputError(
+                f"a reconstruction takes losses with per_image(pred, target) → (B,), under names other than"
+                f" {', '.join(_OWN)}; {name!r} is a {type(found[name]).__name__}"
+            )
     return found
 
 
@@ -90,17 +107,7 @@ class Reconstruction(BaseMetric):
         self, losses: Mapping[str, Any] | None = None, *, collect_device: str = "gpu", prefix: str | None = None
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
-        self.losses: dict[str, nn.Module] = {}
-        for name, config in (losses or {}).items():
-            if config is None:  # switched off by a config that inherits
-                continue
-            plain = {k: v for k, v in config.items() if k != "weight"} if isinstance(config, Mapping) else config
-            self.losses[name] = LOSSES.build(plain)
-            if name in ("l1", "psnr", "ssim") or not hasattr(self.losses[name], "per_image"):
-                raise InputError(
-                    f"Reconstruction takes losses with per_image(pred, target) → (B,), under names other than l1, psnr"
-                    f" and ssim; {name!r} is a {type(self.losses[name]).__name__}"
-                )
+        self.losses = measuring_losses(losses or {})
 
     @torch.no_grad()
     def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Tensor]]) -> None:

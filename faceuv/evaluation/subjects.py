@@ -15,12 +15,14 @@ from torch import Tensor
 from faceuv.checks import check_finite
 from faceuv.errors import InputError
 from faceuv.models.mappers import CoefficientMapper, YawStepper
-from faceuv.models.methods.stylefaceuv.views import for_views
+from faceuv.models.methods.stylefaceuv.views import for_views, turned
 from faceuv.models.stylegan2 import UVGenerator, broadcast_code
+from faceuv.renderers.compositing import composite
 from faceuv.renderers.face import FaceRenderer
 from faceuv.structures import Coefficients, Render, UVMaps
 
 Read = Literal["pose", "all"]
+OURS, LINEAR, TURNED = "ours", "linear", "turned 2D"  # what reports call the subjects below
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,10 +113,9 @@ class Setting:
         seen: Coefficients = self.mapper(moved)
         drawn = seen
         if read == "pose":
-            rotation = seen.rotation.clone()
-            rotation[:, 1] = wanted.flatten()
+            there = turned(seen, wanted.flatten())
             every = Coefficients(own.data.repeat(views, 1), own.layout)
-            drawn = every.replace(rotation=rotation, translation=seen.translation)
+            drawn = every.replace(rotation=there.rotation, translation=there.translation)
         return Targets(moved, self.pictures(moved), drawn, seen)
 
     def pictures(self, codes: Tensor) -> Tensor:
@@ -155,7 +156,7 @@ class UVSubject(Subject):
 
     about = "maps of the UV generator on F3D's face"
 
-    def __init__(self, setting: Setting, generator: UVGenerator, name: str = "ours") -> None:
+    def __init__(self, setting: Setting, generator: UVGenerator, name: str = OURS) -> None:
         super().__init__(setting, name)
         mapper = setting.mapper
         if (generator.num_layers, generator.code_dim) != (mapper.num_layers, mapper.code_dim):
@@ -174,7 +175,7 @@ class UVSubject(Subject):
     @torch.no_grad()
     def show(self, codes: Tensor, targets: Targets) -> View:
         """One pair of maps per face for all its views."""
-        return paste(self.setting, targets, self.maps(codes))
+        return draw_over(self.setting, targets, self.maps(codes))
 
 
 class LinearSubject(Subject):
@@ -182,13 +183,13 @@ class LinearSubject(Subject):
 
     about = "F3D's mesh and linear albedo, no maps"
 
-    def __init__(self, setting: Setting, name: str = "linear") -> None:
+    def __init__(self, setting: Setting, name: str = LINEAR) -> None:
         super().__init__(setting, name)
 
     @torch.no_grad()
     def show(self, codes: Tensor, targets: Targets) -> View:
         """The linear face."""
-        return paste(self.setting, targets, None)
+        return draw_over(self.setting, targets, None)
 
 
 class TurnedSubject(Subject):
@@ -197,7 +198,7 @@ class TurnedSubject(Subject):
     about = "the teacher's picture of the code moved along the yaw direction"
     draws = False
 
-    def __init__(self, setting: Setting, name: str = "turned 2D") -> None:
+    def __init__(self, setting: Setting, name: str = TURNED) -> None:
         super().__init__(setting, name)
 
     @torch.no_grad()
@@ -207,9 +208,9 @@ class TurnedSubject(Subject):
         return View(targets.images, surface, surface.mask, targets.read)
 
 
-def paste(setting: Setting, targets: Targets, maps: UVMaps | None) -> View:
+def draw_over(setting: Setting, targets: Targets, maps: UVMaps | None) -> View:
     """Draw the faces of ``targets`` and lay them over the teacher's pictures by their coverage: no seam is smoothed, so
     that every pixel of the face is the subject's own."""
     render = setting.draw(targets.coefficients, maps)
-    image = (render.image + (1 - render.mask) * targets.images).clamp(0, 1)
+    image = composite(render.image, render.mask, targets.images).clamp(0, 1)
     return View(image, render, render.mask, targets.coefficients, maps)

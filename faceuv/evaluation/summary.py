@@ -56,8 +56,9 @@ _TRUTH = {
         _COLOUR, "lower", "colours after the best gain per channel, side that it does not show"
     ),
 }
+DISTANCES = ("frechet", "kernel", "fid", "kid")
 TRUTH_WORDS = {"scene": "the scene of the latent", "fitted": "the linear face fitted to the teacher's picture"}
-ENDINGS = {"_symmetric": "symmetric view", "_far": "far turned"}
+_VIEWS = {"_symmetric": "symmetric view", "_far": "far turned"}
 
 
 def meaning(name: str) -> Meaning:
@@ -66,11 +67,11 @@ def meaning(name: str) -> Meaning:
         if name.startswith(f"{truth}_") and name.removeprefix(f"{truth}_") in _TRUTH:
             found = _TRUTH[name.removeprefix(f"{truth}_")]
             return Meaning(found.unit, found.better, f"{found.about}; truth: {words}")
-    for ending, words in ENDINGS.items():
+    for ending, words in _VIEWS.items():
         if name.endswith(ending):
             found = meaning(name.removesuffix(ending))
             return Meaning(found.unit, found.better, f"{found.about}; {words}")
-    if name.partition("_")[0] in ("frechet", "kernel", "fid", "kid"):
+    if name.partition("_")[0] in DISTANCES:
         side = "turned to other faces' yaws" if name.endswith("turned") else "in the original pose"
         return Meaning("", "lower", f"distance of the pictures, {side}, from the teacher's pictures")
     known = _PICTURES | _TURNED
@@ -151,16 +152,25 @@ def rounded(value: float | None, digits: int = 3) -> str:
     return f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:.0f}"
 
 
+HEADINGS = (
+    "Reconstruction of the teacher's pictures",
+    "Distances to the teacher's pictures",
+    "Turned faces",
+    *(f"Against {words}" for words in TRUTH_WORDS.values()),
+)
+"""The groups of metrics, in the order of a report."""
+
+
+def heading(name: str) -> str:
+    """The group of a metric, one of :data:`HEADINGS`."""
+    for truth, words in TRUTH_WORDS.items():
+        if name.startswith(f"{truth}_"):
+            return f"Against {words}"
+    if name.partition("_")[0] in DISTANCES:
+        return HEADINGS[1]
+    return HEADINGS[2] if name.startswith(tuple(_TURNED)) else HEADINGS[0]
+
+
 def order(names: Sequence[str]) -> list[str]:
-    """Metrics in the order of a report: pictures, distances, turned views, truths."""
-
-    def rank(name: str) -> int:
-        if name.partition("_")[0] in ("frechet", "kernel", "fid", "kid"):
-            return 2
-        if any(name.startswith(f"{truth}_") for truth in TRUTH_WORDS):
-            return 4
-        if any(name.startswith(start) for start in _TURNED):
-            return 3
-        return 1 if name.endswith("_symmetric") else 0
-
-    return sorted(names, key=rank)
+    """Metrics by their groups; within one, the symmetric view's after the original's."""
+    return sorted(names, key=lambda name: (HEADINGS.index(heading(name)), name.endswith("_symmetric")))

@@ -63,6 +63,11 @@ def picture_table(
     return torch.from_numpy(np.array(sheet)).permute(2, 0, 1).float() / 255
 
 
+def angle_heading(degrees: float) -> str:
+    """``-60°``, ``0°``, ``+15°``."""
+    return f"{degrees:+g}°" if degrees else "0°"
+
+
 def _check(cells: Sequence[Sequence[Tensor | None]], columns: Sequence[str], rows: Sequence[str], margin: int) -> int:
     """The number of columns of a table that can be drawn."""
     lengths = {len(row) for row in cells}

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from faceuv.errors import InputError
 from faceuv.export.images import contact_sheet
-from faceuv.export.tables import picture_table
+from faceuv.export.tables import angle_heading, picture_table
 from faceuv.figures.photographer import Look, Photographer, Report
 from faceuv.geometry import named_light
 from faceuv.models.directions import Direction
@@ -49,7 +49,7 @@ def yaw_strip(
     for seed in seeds:
         code = camera.code(seed)
         rows.append([camera.original(code), *(camera.shot(code, yaw_deg=yaw) for yaw in yaws)])
-    return picture_table(rows, columns=["teacher", *map(degrees, yaws)], rows=_names(seeds))
+    return picture_table(rows, columns=["teacher", *map(angle_heading, yaws)], rows=_names(seeds))
 
 
 def interpolation_strip(
@@ -186,11 +186,6 @@ def turntable(
     for k in range(frames):
         yaw = swing_deg * math.sin(2 * math.pi * k / frames)
         yield contact_sheet([camera.shot(code, yaw_deg=yaw) for code in codes], columns=len(seeds), margin=0)
-
-
-def degrees(angle: float) -> str:
-    """``-60°``, ``0°``, ``+15°``."""
-    return f"{angle:+g}°" if angle else "0°"
 
 
 def _words(amounts: Amounts) -> str:

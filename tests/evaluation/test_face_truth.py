@@ -12,7 +12,7 @@ from faceuv.data.synthetic.generator import ProceduralGenerator
 from faceuv.errors import InputError
 from faceuv.evaluation.face_truth import FittedTruth, SceneTruth, texel_normals
 from faceuv.evaluation.measures import truth_rows
-from faceuv.evaluation.subjects import Setting, Subject, paste
+from faceuv.evaluation.subjects import Setting, Subject, draw_over
 from faceuv.geometry import bake
 from faceuv.renderers.face import FaceRenderer
 from faceuv.structures import Coefficients, UVMaps
@@ -38,7 +38,7 @@ class Exact(Subject):
         self.maps = maps
 
     def show(self, codes, targets):
-        return paste(self.setting, targets, self.maps)
+        return draw_over(self.setting, targets, self.maps)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from faceuv.errors import InputError
+from faceuv.export.tables import angle_heading
 from faceuv.figures import (
     Look,
     Photographer,
@@ -192,4 +193,4 @@ def test_unknown_names_are_told_before_anything_is_drawn(faces, monkeypatch):
 
 
 def test_angles_are_written_with_their_sign():
-    assert [sheets.degrees(angle) for angle in (-60.0, 0.0, -0.0, 7.5)] == ["-60°", "0°", "0°", "+7.5°"]
+    assert [angle_heading(angle) for angle in (-60.0, 0.0, -0.0, 7.5)] == ["-60°", "0°", "0°", "+7.5°"]

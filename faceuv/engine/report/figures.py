@@ -12,12 +12,11 @@ from torch import Tensor
 
 from faceuv.evaluation.measures import Judges
 from faceuv.evaluation.protocol import Protocol, sample
-from faceuv.evaluation.subjects import Setting, Subject, UVSubject, View
+from faceuv.evaluation.subjects import Subject, UVSubject
 from faceuv.export.images import contact_sheet
 from faceuv.export.plots import Line, line_chart
-from faceuv.export.tables import picture_table
-from faceuv.models.methods.stylefaceuv.sheets import GREY, LAMP
-from faceuv.structures import UVMaps
+from faceuv.export.tables import angle_heading, picture_table
+from faceuv.models.methods.stylefaceuv.sheets import displacement_colours, grey_shape
 
 STRIP_DEG = (-60.0, -30.0, -15.0, 0.0, 15.0, 30.0, 60.0)
 SHEET_DEG = (-45.0, 0.0, 45.0)
@@ -36,7 +35,7 @@ CURVES = {
 def yaw_strips(subjects: Sequence[Subject], protocol: Protocol, faces: int) -> dict[str, Tensor]:
     """One picture per face: subjects in rows, yaws in columns, the teacher's own picture in the first."""
     setting = subjects[0].setting
-    columns = ["teacher", *(f"{angle:+.0f}°" if angle else "0°" for angle in STRIP_DEG)]
+    columns = ["teacher", *map(angle_heading, STRIP_DEG)]
     found = {}
     for face in range(faces):
         _, code = sample(setting, protocol, [face])
@@ -63,7 +62,7 @@ def view_sheet(subject: UVSubject, judges: Judges, protocol: Protocol, faces: in
         "render over it": view.image,
         "teacher, other side": mirrored.images,
         "render over it ": other.image,
-        "shape": shape_of(setting, view),
+        "shape": grey_shape(setting.renderer, original.coefficients, view.maps, setting.size),
     }
     for source in judges.truths:
         if source.name == "scene":
@@ -84,7 +83,7 @@ def map_sheet(subject: UVSubject, judges: Judges, protocol: Protocol, faces: int
         columns["diffuse"] = maps.diffuse
     if maps.displacement is not None:
         scale = subject.generator.displacement_scale
-        columns[f"displacement, ±{100 * scale:.3g} mm"] = maps.displacement / (2 * scale) + 0.5
+        columns[f"displacement, ±{100 * scale:.3g} mm"] = displacement_colours(maps.displacement, scale)
     for source in judges.truths:
         if source.name == "scene":
             truth = source.truth(latents, codes, setting.pictures(codes))
@@ -124,19 +123,6 @@ def curve_chart(report: Mapping[str, Any]) -> Tensor:
             chart = line_chart(lines, title=title, x_label="yaw asked for, degrees", y_label=unit, size=_CHART)
             panels.append(chart)
     return contact_sheet(panels, columns=2, margin=6)
-
-
-def shape_of(setting: Setting, view: View) -> Tensor:
-    """The displaced surface of a view in grey, under one lamp ``(B, 3, S, S)``."""
-    assert view.coefficients is not None
-    plain = torch.full_like(view.image[:1, :, :2, :2], GREY)
-    displacement = None if view.maps is None else view.maps.displacement
-    lamp = view.image.new_tensor(LAMP).expand(1, 3, 9)
-    drawn = setting.renderer(
-        view.coefficients, UVMaps(diffuse=plain, displacement=displacement), size=setting.size, lighting=lamp
-    )
-    image: Tensor = drawn.image
-    return image.clamp(0, 1)
 
 
 def enlarged(picture: Tensor) -> Tensor:

@@ -18,18 +18,11 @@ from faceuv import zoo
 from faceuv.artefacts import atomic_path, save_tensors, sha256_of
 from faceuv.engine.report.figures import curve_chart, face_sheet, map_sheet, view_sheet, yaw_strips
 from faceuv.engine.report.page import html_page, markdown_page
-from faceuv.engine.report.setup import (
-    OURS,
-    ReportSettings,
-    build_judges,
-    build_setting,
-    build_subjects,
-    files_of,
-)
+from faceuv.engine.report.setup import ReportSettings, build_judges, build_setting, build_subjects, files_of
 from faceuv.evaluation.comparison import METRICS, SAMPLES, SAMPLES_KIND
 from faceuv.evaluation.measures import Judges
 from faceuv.evaluation.protocol import Protocol, evaluate, sample
-from faceuv.evaluation.subjects import Setting, UVSubject
+from faceuv.evaluation.subjects import OURS, Setting, UVSubject
 from faceuv.evaluation.summary import summarise, tables
 from faceuv.export.face_mesh import face_mesh
 from faceuv.export.glb import save_glb

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from faceuv.evaluation.summary import TRUTH_WORDS, order, rounded
+from faceuv.evaluation.summary import heading, order, rounded
 from faceuv.export.images import encode
 
 Report = Mapping[str, Any]
@@ -50,19 +50,8 @@ def groups(report: Report) -> dict[str, list[str]]:
     ]
     found: dict[str, list[str]] = {}
     for name in names:
-        found.setdefault(_heading(name), []).append(name)
+        found.setdefault(heading(name), []).append(name)
     return found
-
-
-def _heading(name: str) -> str:
-    for truth, words in TRUTH_WORDS.items():
-        if name.startswith(f"{truth}_"):
-            return f"Against {words}"
-    if name.partition("_")[0] in ("frechet", "kernel", "fid", "kid"):
-        return "Distances to the teacher's pictures"
-    if name.partition("_")[0] in ("identity", "pose", "texels"):
-        return "Turned faces"
-    return "Reconstruction of the teacher's pictures"
 
 
 def cell(entry: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -132,8 +121,8 @@ def markdown_page(report: Report) -> str:
     subjects = list(report["subjects"])
     lines = [f"# {report['title']}", ""]
     lines += [f"- {name}: {value}" for name, value in facts(report).items()]
-    for heading, names in groups(report).items():
-        lines += ["", f"## {heading}", "", f"| | {' | '.join(subjects)} | unit | faces |"]
+    for group, names in groups(report).items():
+        lines += ["", f"## {group}", "", f"| | {' | '.join(subjects)} | unit | faces |"]
         lines += ["|---|" + "---|" * (len(subjects) + 2)]
         for name in names:
             meaning, best = report["meanings"][name], best_of(report, name)
@@ -161,8 +150,8 @@ def html_page(report: Report, figures: Mapping[str, Tensor]) -> str:
     first = next((name for name in shown if name.startswith("yaw_")), None)
     if first is not None:
         parts.append(_figure(first, shown.pop(first)))
-    for heading, names in groups(report).items():
-        parts += [f"<h2>{html.escape(heading)}</h2>", _table(report, names)]
+    for group, names in groups(report).items():
+        parts += [f"<h2>{html.escape(group)}</h2>", _table(report, names)]
     parts += ["<h2>How to read it</h2>", "<ul>"]
     parts += [f"<li>{html.escape(note)}</li>" for note in [*notes(report), *legend(report)]]
     parts += ["</ul>", "<h2>Figures</h2>"]

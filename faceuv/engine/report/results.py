@@ -8,7 +8,8 @@ from pathlib import Path
 
 from faceuv.artefacts import atomic_path
 from faceuv.errors import InputError
-from faceuv.evaluation.comparison import CLAIMS, OURS, Claim, Judgement, Run, judge
+from faceuv.evaluation.comparison import CLAIMS, Claim, Judgement, Run, judge
+from faceuv.evaluation.subjects import OURS
 from faceuv.evaluation.summary import meaning, order, rounded
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"

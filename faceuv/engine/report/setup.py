@@ -16,15 +16,15 @@ from faceuv.evaluation.face_truth import FittedTruth, SceneTruth, TruthSource
 from faceuv.evaluation.identity import RegressorIdentity
 from faceuv.evaluation.measures import Judges
 from faceuv.evaluation.protocol import Protocol
-from faceuv.evaluation.subjects import LinearSubject, Setting, Subject, TurnedSubject, UVSubject
+from faceuv.evaluation.reconstruction import measuring_losses
+from faceuv.evaluation.subjects import LINEAR, OURS, TURNED, LinearSubject, Setting, Subject, TurnedSubject, UVSubject
 from faceuv.models.mappers import load_mapper, load_stepper
 from faceuv.models.regressor import load_regressor
 from faceuv.models.stylegan2 import load_uv_generator
-from faceuv.registry import COEFFICIENT_SOURCES, FACE_MODELS, GENERATORS, LOSSES, MODELS
-from faceuv.renderers.face import FaceRenderer
+from faceuv.registry import COEFFICIENT_SOURCES, FACE_MODELS, GENERATORS, MODELS
+from faceuv.renderers.face import FaceRenderer, Normals
 from faceuv.structures import Coefficients
 
-OURS = "ours"
 TRUTHS = ("scene", "fitted")
 
 
@@ -65,7 +65,7 @@ class ReportSettings:
     source: Mapping[str, Any] | None = None
     protocol: Mapping[str, Any] = field(default_factory=dict)
     renderer: Mapping[str, Any] | str = "torch"
-    normals: str = "map"
+    normals: Normals = "map"
     faces: int = 10
     strips: int = 3
 
@@ -75,7 +75,7 @@ class ReportSettings:
             raise InputError(f"truth must be a list of {', '.join(map(repr, TRUTHS))}, got {self.truth!r}")
         if "fitted" in self.truth and self.source is None:
             raise InputError("truth 'fitted' needs source=dict(type=…), what fits coefficients to the pictures")
-        if taken := {OURS, "linear", "turned 2D"} & set(self.others):
+        if taken := {OURS, LINEAR, TURNED} & set(self.others):
             raise InputError(f"others may not be called {', '.join(sorted(taken))}: a report has these already")
         if min(self.faces, self.strips) < 0 or max(self.faces, self.strips) > self.counts.pictures:
             raise InputError(
@@ -113,7 +113,7 @@ def build_setting(settings: ReportSettings, device: torch.device | str) -> Setti
     stepper = load_stepper(zoo.locate(settings.stepper), teacher).to(device)
     model = FACE_MODELS.build(settings.face_model)
     mapper.check_layout(model.layout)
-    renderer = FaceRenderer(model, settings.renderer, normals=settings.normals).to(device)  # type: ignore[arg-type]
+    renderer = FaceRenderer(model, settings.renderer, normals=settings.normals).to(device)
     return Setting(teacher, mapper, renderer, stepper)
 
 
@@ -129,9 +129,7 @@ def build_judges(settings: ReportSettings, setting: Setting) -> Judges:
     """Everyone who measures."""
     regressor = load_regressor(zoo.locate(settings.regressor)).to(setting.device).eval()
     identity: Any = RegressorIdentity(regressor) if settings.identity is None else MODELS.build(settings.identity)
-    losses = {name: LOSSES.build(_plain(loss)) for name, loss in settings.losses.items() if loss is not None}
-    if lacking := [name for name, loss in losses.items() if not hasattr(loss, "per_image")]:
-        raise InputError(f"a report's losses need per_image(pred, target) → (B,): {', '.join(lacking)} lack it")
+    losses = measuring_losses(settings.losses)
     truths: list[TruthSource] = []
     for name in settings.truth:
         truths.append(SceneTruth(setting.teacher) if name == "scene" else _fitted(settings, setting))
@@ -151,11 +149,6 @@ def _fitted(settings: ReportSettings, setting: Setting) -> FittedTruth:
         return Coefficients(data.masked_fill(failed[:, None], torch.nan), found.coefficients.layout)
 
     return FittedTruth(fit, setting.renderer)
-
-
-def _plain(loss: Any) -> Any:
-    """A loss without its weight, which a metric does not apply."""
-    return {k: v for k, v in loss.items() if k != "weight"} if isinstance(loss, Mapping) else loss
 
 
 def files_of(settings: ReportSettings) -> dict[str, Path]:

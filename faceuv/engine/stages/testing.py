@@ -21,6 +21,7 @@ from faceuv.engine.stages.record import Record
 from faceuv.engine.stages.references import inputs_of, referenced, resolve
 from faceuv.errors import AssetError, InputError, did_you_mean
 from faceuv.evaluation.comparison import OURS
+from faceuv.models.stylegan2.uv_generator import UV_FILE
 from faceuv.registry import MODELS
 
 TESTS = "test"
@@ -159,7 +160,7 @@ def _exported(stages: Mapping[str, Any], trained: list[str], root: Path, folder:
         folder.mkdir(parents=True, exist_ok=True)
         method.export(folder)
     barrier()
-    return folder / "uv_generator.safetensors"
+    return folder / UV_FILE
 
 
 def restored(model: Mapping[str, Any], path: Path) -> nn.Module:

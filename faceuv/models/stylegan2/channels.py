@@ -6,8 +6,6 @@ from collections.abc import Mapping
 
 from faceuv.errors import InputError
 
-SMALLEST = 4  # the side of the learned constant
-
 
 def check_size(size: int) -> int:
     """``size`` itself if it is a power of two ≥ 8."""

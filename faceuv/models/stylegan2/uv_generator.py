@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from faceuv.models.faces.base import FaceModel
 
 Space = Literal["xyz", "normal"]
+UV_FILE = "uv_generator.safetensors"
+"""What a trained one is called in the folder of its stage."""
 
 
 @GENERATORS.register_module()

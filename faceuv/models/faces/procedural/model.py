@@ -15,8 +15,6 @@ from faceuv.models.faces.procedural.build import Built, build, recipe_fingerprin
 from faceuv.models.faces.procedural.grid import Grid
 from faceuv.registry import FACE_MODELS
 
-_KIND = "face_model"
-
 
 @FACE_MODELS.register_module()
 class ProceduralFace(FaceModel):

@@ -34,12 +34,12 @@ from faceuv.models.stylegan2 import (
     load_uv_generator,
     save_network,
 )
+from faceuv.models.stylegan2.uv_generator import UV_FILE
 from faceuv.registry import FACE_MODELS, GENERATORS, MODELS
 from faceuv.renderers.base import Renderer
 from faceuv.renderers.face import FaceRenderer, MaskRule, Normals
 from faceuv.structures import UVMaps
 
-FILE = "uv_generator.safetensors"
 OF_DISCRIMINATOR = ("discriminator", "r1")
 OF_GAME = ("adversarial", *OF_DISCRIMINATOR)
 OF_TEACHER = ("code_dim", "num_layers", "channels", "channel_base", "channel_max", "activation_clamp")
@@ -336,12 +336,12 @@ class StyleFaceUV(BaseMethod):
         """Write ``uv_generator.safetensors``."""
         generator = cast(UVGenerator, self.averaged("uv_generator"))
         save_network(
-            folder / FILE,
+            folder / UV_FILE,
             generator,
             dtype=self.dtype,
             metadata={"views": list(self.views), "images_seen": int(self.images_seen)},
         )
-        return [FILE]
+        return [UV_FILE]
 
 
 def check_game(terms: Collection[str]) -> None:

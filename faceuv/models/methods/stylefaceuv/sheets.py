@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from faceuv.models.methods.stylefaceuv.guides import Guides
-from faceuv.models.methods.stylefaceuv.views import shoot
+from faceuv.models.methods.stylefaceuv.views import shoot, turned
 from faceuv.models.stylegan2 import UVGenerator
 from faceuv.renderers.face import FaceRenderer
 from faceuv.structures import Coefficients, UVMaps
@@ -33,14 +33,7 @@ def view_sheet(guides: Guides, renderer: FaceRenderer, generator: UVGenerator, c
         other = teacher.synthesis(mirrored).clamp(0, 1)
         strips += [other, shoot(renderer, mapper(mirrored), maps, size).over(other)]
     strips.append(shoot(renderer, turned(own, TURNED), maps, size).image)
-    plain = UVMaps(diffuse=torch.full_like(own.data[:1, :1, None, None].expand(-1, 3, 2, 2), GREY))
-    grey = renderer(
-        own,
-        UVMaps(diffuse=plain.diffuse, displacement=maps.displacement),
-        size=size,
-        lighting=own.data.new_tensor(LAMP).expand(1, 3, 9),
-    )
-    strips.append(grey.image)
+    strips.append(grey_shape(renderer, own, maps, size))
     return torch.cat(strips, 3).clamp(0, 1)
 
 
@@ -49,12 +42,19 @@ def map_sheet(generator: UVGenerator, code: Tensor) -> Tensor:
     maps = generator(code)
     found = [] if maps.diffuse is None else [maps.diffuse]
     if maps.displacement is not None:
-        found.append(maps.displacement / (2 * generator.displacement_scale) + 0.5)
+        found.append(displacement_colours(maps.displacement, generator.displacement_scale))
     return torch.cat(found, 3).clamp(0, 1)
 
 
-def turned(coefficients: Coefficients, yaw: float) -> Coefficients:
-    """The same faces with the yaw ``yaw`` (radians)."""
-    rotation = coefficients.rotation.clone()
-    rotation[:, 1] = yaw
-    return coefficients.replace(rotation=rotation)
+def grey_shape(renderer: FaceRenderer, coefficients: Coefficients, maps: UVMaps | None, size: int) -> Tensor:
+    """The displaced surface of B faces in grey, under one lamp, over black ``(B, 3, S, S)``."""
+    plain = coefficients.data.new_full((1, 3, 2, 2), GREY)
+    bare = UVMaps(diffuse=plain, displacement=None if maps is None else maps.displacement)
+    lamp = coefficients.data.new_tensor(LAMP).expand(1, 3, 9)
+    image: Tensor = renderer(coefficients, bare, size=size, lighting=lamp).image
+    return image.clamp(0, 1)
+
+
+def displacement_colours(displacement: Tensor, scale: float) -> Tensor:
+    """A displacement map ``(B, 3, H, W)``, decimetres, as colours: grey is none, ±``scale`` the ends."""
+    return (displacement / (2 * scale) + 0.5).clamp(0, 1)

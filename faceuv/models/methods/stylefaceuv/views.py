@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from faceuv.errors import InputError
+from faceuv.renderers.compositing import composite
 from faceuv.renderers.face import FaceRenderer, MaskRule
 from faceuv.renderers.masks import combine_view_masks, mask_in_view, splat_mask
 from faceuv.structures import Coefficients, Render, UVMaps
@@ -30,7 +31,7 @@ class Shot:
 
     def over(self, background: Tensor) -> Tensor:
         """The renders pasted over pictures ``(V·B, 3, S, S)``."""
-        return self.image + (1 - self.mask) * background
+        return composite(self.image, self.mask, background)
 
 
 @dataclass(frozen=True)
@@ -107,3 +108,10 @@ def for_views(maps: UVMaps, count: int) -> UVMaps:
         for name, value in (("diffuse", maps.diffuse), ("displacement", maps.displacement))
     }
     return UVMaps(**wide)
+
+
+def turned(coefficients: Coefficients, yaw: Tensor | float) -> Coefficients:
+    """The same faces at ``yaw``, radians, one or ``(B,)``."""
+    rotation = coefficients.rotation.clone()
+    rotation[:, 1] = yaw
+    return coefficients.replace(rotation=rotation)
