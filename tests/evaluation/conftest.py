@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import math
 import multiprocessing
 import os
 import traceback
@@ -13,17 +12,15 @@ from types import SimpleNamespace
 import pytest
 import torch
 import torch.nn.functional as F
+from small_world import oval_arrays, small_networks
 from torch import nn
 
 from faceuv.evaluation.measures import Judges
 from faceuv.evaluation.subjects import Setting
-from faceuv.models.directions import Direction
 from faceuv.models.faces.base import FaceModel
-from faceuv.models.mappers import CoefficientMapper, YawStepper
 from faceuv.models.regressor import CoefficientRegressor
-from faceuv.models.stylegan2 import StyleGAN2Generator, UVGenerator
+from faceuv.models.stylegan2 import UVGenerator
 from faceuv.renderers.face import FaceRenderer
-from faceuv.structures import Coefficients
 
 SIZE, D = 16, 8
 
@@ -42,52 +39,13 @@ class Pooled(nn.Module):
         return F.adaptive_avg_pool2d(images, self.side).flatten(1)
 
 
-def _oval(n=15):
-    """A bulging sheet of n² vertices with two modes of each kind, which leaves the picture's corners free."""
-    line = torch.linspace(-1, 1, n)
-    v, u = torch.meshgrid(line, line, indexing="ij")
-    x, y = 0.9 * torch.sin(1.4 * u) * torch.cos(0.5 * v), -1.1 * torch.sin(1.2 * v)
-    z = torch.cos(1.4 * u) * torch.cos(1.2 * v) * 0.8
-    mean = torch.stack([x, y, z], -1).reshape(-1, 3)
-    r, c = torch.meshgrid(torch.arange(n - 1), torch.arange(n - 1), indexing="ij")
-    a = (r * n + c).reshape(-1)
-    modes = torch.stack([torch.sin(3 * mean), torch.cos(2 * mean)], -1) * 0.03
-    return FaceModel(
-        {
-            "mean": mean,
-            "identity_basis": modes,
-            "expression_basis": modes.flip(2),
-            "mean_albedo": torch.full_like(mean, 0.5),
-            "albedo_basis": modes,
-            "faces": torch.cat([torch.stack([a, a + n, a + n + 1], 1), torch.stack([a, a + n + 1, a + 1], 1)]),
-            "uv": torch.stack([0.02 + 0.48 * (u + 1), 0.02 + 0.48 * (v + 1)], -1).reshape(-1, 2),
-            "landmarks": torch.arange(68),
-            "skin_mask": torch.ones(n * n, dtype=torch.bool),
-            "mirror": torch.arange(n * n).reshape(n, n).flip(1).reshape(-1),
-        }
-    )
-
-
 @pytest.fixture(scope="session")
 def small():
     """``small.setting`` with ``teacher`` and ``face``, ``small.uv``, and ``small.judges(**changes)``."""
-    torch.manual_seed(0)
-    face = _oval()
-    teacher = StyleGAN2Generator(SIZE, D, channel_base=64, channel_max=6, mapping_depth=2)
-    codes = teacher.mapping(teacher.sample_latents(100)).detach()
-    teacher.mean_code.copy_(codes.mean(0))
-    fitted = Coefficients(torch.randn(100, face.layout.size) * 0.3, face.layout)
-    yaw = 0.5 * torch.tanh(codes[:, 0] / codes[:, 0].std())
-    turn = torch.stack([torch.zeros(100), yaw, torch.zeros(100)], 1)
-    light = torch.full((100, 27), 0.05)
-    fitted = fitted.replace(rotation=turn, translation=torch.zeros(100, 3), lighting=light)
-    mapper = CoefficientMapper(teacher.num_layers, D, face.layout, widths=(8,))
-    mapper.set_statistics(codes, fitted)
-    vector = torch.zeros(teacher.num_layers, D)
-    vector[:, 0] = 1 / math.sqrt(teacher.num_layers)
-    direction = Direction(vector=vector, name="yaw", meaning="yaw", method="test", scale=float(codes[:, 0].std()))
-    stepper = YawStepper(teacher.num_layers, D, direction, widths=(8,))
-    stepper.set_statistics(codes, fitted.rotation[:, 1])
+    face = FaceModel(oval_arrays())
+    made = small_networks(face, SIZE, D)
+    teacher, mapper, stepper = made.teacher, made.mapper, made.stepper
+    teacher.mean_code.copy_(made.codes.mean(0))
     regressor = CoefficientRegressor(16, 4, (8,), (1,), (4, 8), layout=face.layout)
     uv = UVGenerator.from_teacher(teacher, face_model=face)
     for network in (teacher, mapper, stepper, regressor, uv):

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
+from small_world import oval_arrays
 
 from faceuv.engine.compat.configs import load_config
 from faceuv.engine.compat.optim import OptimizerPerModule
 from faceuv.errors import InputError
+from faceuv.models.faces.base import FaceModel
 from faceuv.models.stylegan2 import UVGenerator, save_network
-from faceuv.registry import GENERATORS, HOOKS, MODELS
+from faceuv.registry import FACE_MODELS, GENERATORS, HOOKS, MODELS
 
 ROOT = Path(__file__).parents[4]
 RECIPES = ("stylefaceuv_64", "stylefaceuv_quickstart")
@@ -53,15 +55,24 @@ CHANGES = {
 }
 
 
+class WideOval(FaceModel):
+    """An oval with as many modes as the zoo's F3D reads."""
+
+    def __init__(self) -> None:
+        super().__init__(oval_arrays(modes=(80, 64, 80)))
+
+
 @pytest.fixture(scope="module")
 def parts():
-    """What every variant has in common: the face model coarse, the networks loaded once."""
+    """What every variant has in common: an oval for a face, which needs no building, the zoo's networks."""
+    FACE_MODELS.register_module(name="WideOval", module=WideOval)
     model = load("stylefaceuv_quickstart").uv.model
     model.uv_generator.weights = None
     model.mapper, model.stepper = "zoo:mapper_64/weights.safetensors", "zoo:stepper_64/weights.safetensors"
-    model.face_model = model.losses.calm.face_model = dict(type="ProceduralFace", rows=49, columns=41, verbose=False)
+    model.face_model = model.losses.calm.face_model = dict(type="WideOval")
     optimizers = {key: value for key, value in load(RECIPES[1]).uv.optim_wrapper.items() if key != "constructor"}
-    return Config({"model": model, "optim_wrapper": optimizers})
+    yield Config({"model": model, "optim_wrapper": optimizers})
+    del FACE_MODELS._module_dict["WideOval"]
 
 
 @pytest.mark.parametrize("variant", CHANGES)
