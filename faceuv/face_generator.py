@@ -177,7 +177,7 @@ class FaceGenerator:
         return self.stepper.turn(code, _yaw(yaw_deg, len(code)).to(code).deg2rad())
 
     def symmetric(self, code: Tensor) -> Tensor:
-        """The code of the mirrored view: turned to minus the yaw that F3D reads."""
+        """The code of the symmetric view: turned to minus the yaw that F3D reads."""
         if self.stepper is None:
             raise InputError(f"{self.name!r} has no stepper (F_yaw), so it knows no symmetric view; load one with it")
         return self.stepper.symmetric(self.check(code), self.mapper)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from faceuv.face_generator import FaceGenerator
-    from faceuv.figures import Look, Report
+    from faceuv.figures import Look, Tally
     from faceuv.models.directions import Direction
 
 SEAMS = ("hard", "feather", "laplacian")  # spelt out: --help loads no torch; a test holds them to the library's
@@ -30,10 +30,10 @@ OVER = ("teacher", "studio")
 
 @dataclass(frozen=True)
 class Job:
-    """One file: ``write(path, report)``."""
+    """One file: ``write(path, tally)``."""
 
     file: str
-    write: Callable[[Path, Report], object]
+    write: Callable[[Path, Tally], object]
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ class Order:
     def sheet(self, name: str, figure: Callable[..., Tensor], *subject: Any, **options: Any) -> Job:
         """A job that draws one of :mod:`faceuv.figures` into a PNG."""
 
-        def write(path: Path, report: Report) -> None:
+        def write(path: Path, tally: Tally) -> None:
             from faceuv.export import save_png
 
-            save_png(path, figure(self.generator, *subject, look=self.look, report=report, **options))
+            save_png(path, figure(self.generator, *subject, look=self.look, tally=tally, **options))
 
         return Job(f"{name}.png", write)
 
@@ -132,9 +132,9 @@ def turntable(order: Order) -> list[Job]:
     file = f"turntable.{args.video}"
     check_video(file, fps=args.fps)
 
-    def write(path: Path, report: Report) -> None:
+    def write(path: Path, tally: Tally) -> None:
         swing = frames_of(
-            order.generator, args.seeds, frames=args.frames, swing_deg=args.swing_deg, look=look, report=report
+            order.generator, args.seeds, frames=args.frames, swing_deg=args.swing_deg, look=look, tally=tally
         )
         save_video(path, swing, fps=args.fps)
 
@@ -147,9 +147,9 @@ def faces(order: Order) -> list[Job]:
 
     photographer, args = Photographer(order.generator, order.look), order.args
 
-    def write(path: Path, report: Report, *, seed: int) -> None:
+    def write(path: Path, tally: Tally, *, seed: int) -> None:
         photographer.sample(seed).save(path, blend_shapes=args.blend_shapes)
-        report(1, 1)
+        tally(1, 1)
 
     kinds = (args.mesh, "safetensors")
     return [Job(f"face_{seed:04d}.{kind}", partial(write, seed=seed)) for seed in args.seeds for kind in kinds]
@@ -311,8 +311,8 @@ def run(args: argparse.Namespace) -> int:
         order = Order(args, FaceGenerator.load(args.generator, renderer=args.renderer), look)
     jobs = [job for name in args.figures for job in FIGURES[name][0](order)]
     for job in jobs:
-        with _Progress(job.file) as report:
-            job.write(out / job.file, report)
+        with _Progress(job.file) as tally:
+            job.write(out / job.file, tally)
         console.print(f"wrote {out / job.file}")
     return 0
 
@@ -329,7 +329,7 @@ class _Progress:
         self.bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self.task = self.bar.add_task(file, total=None)
 
-    def __enter__(self) -> Report:
+    def __enter__(self) -> Tally:
         self.bar.start()
         return lambda done, wanted: self.bar.update(self.task, completed=done, total=wanted)
 

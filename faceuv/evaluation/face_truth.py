@@ -40,7 +40,7 @@ class FaceTruth:
     albedo  ``(B, 3, T, T)`` its own colours
     normal  ``(B, 3, T, T)`` unit normals, object frame, per texel
     seen    ``(B, 1, T, T)`` in {0, 1}: texels of the face that the picture shows
-    unseen  ``(B, 1, T, T)`` in {0, 1}: texels of the whole surface that only the mirrored view shows
+    unseen  ``(B, 1, T, T)`` in {0, 1}: texels of the whole surface that only the symmetric view shows
     """
 
     image: Tensor | None
@@ -96,7 +96,7 @@ class SceneTruth(TruthSource):
 
     @torch.no_grad()
     def truth(self, latents: Tensor, codes: Tensor, images: Tensor) -> FaceTruth:
-        """Draws the scene, and once more as its mirrored view would see it."""
+        """Draws the scene, and once more as its symmetric view would see it."""
         scene = self.scene(latents)
         take = self.studio(scene)
         fields = truth_of(self.studio, take, ("visibility",))

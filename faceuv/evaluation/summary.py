@@ -80,7 +80,7 @@ def meaning(name: str) -> Meaning:
     )
 
 
-def summarise(
+def report_of(
     evaluation: Evaluation, *, space: str, about: Mapping[str, str], identity: str, facts: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What ``metrics.json`` holds.

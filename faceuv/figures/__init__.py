@@ -1,6 +1,6 @@
 """The paper's figures, from a :class:`~faceuv.face_generator.FaceGenerator`: tables of pictures, and turntables."""
 
-from faceuv.figures.photographer import OVER, Look, Photographer, Report, centred
+from faceuv.figures.photographer import OVER, Look, Photographer, Tally, centred
 from faceuv.figures.sheets import (
     EXPRESSIONS,
     LIGHTS,
@@ -23,7 +23,7 @@ __all__ = [
     "YAWS",
     "Look",
     "Photographer",
-    "Report",
+    "Tally",
     "centred",
     "edit_strip",
     "expression_grid",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Over = Literal["teacher", "studio"]
 OVER: tuple[Over, ...] = get_args(Over)
-Report = Callable[[int, int], None]
+Tally = Callable[[int, int], None]
 """Called after every picture with how many are done and how many a figure has."""
 
 _LEAST_SIZE = 16
@@ -60,13 +60,13 @@ class Look:
 
 class Photographer:
     """A :class:`~faceuv.face_generator.FaceGenerator` with a :class:`Look`. Codes are ``(1, L, D)``, pictures
-    ``(3, S, S)`` in [0, 1] on the CPU; each is reported as one of ``wanted``."""
+    ``(3, S, S)`` in [0, 1] on the CPU; each counts as one of ``wanted``."""
 
     def __init__(
-        self, generator: FaceGenerator, look: Look | None = None, report: Report | None = None, *, wanted: int = 0
+        self, generator: FaceGenerator, look: Look | None = None, tally: Tally | None = None, *, wanted: int = 0
     ) -> None:
         self.generator, self.look = generator, look or Look()
-        self.report, self.taken, self.wanted = report, 0, wanted
+        self.tally, self.taken, self.wanted = tally, 0, wanted
         for name in self.look.expression:
             generator.face_model.movement(name)  # before anything is drawn
 
@@ -127,8 +127,8 @@ class Photographer:
 
     def _taken(self, picture: Tensor) -> Tensor:
         self.taken += 1
-        if self.report is not None:
-            self.report(self.taken, self.wanted)
+        if self.tally is not None:
+            self.tally(self.taken, self.wanted)
         return picture.cpu()
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from faceuv.errors import InputError
 from faceuv.export.images import contact_sheet
 from faceuv.export.tables import angle_heading, picture_table
-from faceuv.figures.photographer import Look, Photographer, Report
+from faceuv.figures.photographer import Look, Photographer, Tally
 from faceuv.geometry import named_light
 from faceuv.models.directions import Direction
 
@@ -40,11 +40,11 @@ def yaw_strip(
     *,
     yaws: Sequence[float] = YAWS,
     look: Look | None = None,
-    report: Report | None = None,
+    tally: Tally | None = None,
 ) -> Tensor:
     """Each seed in a row: the teacher's picture, then the face turned to ``yaws`` (degrees)."""
     _some(seeds=seeds, yaws=yaws)
-    camera = Photographer(generator, look, report, wanted=len(seeds) * (1 + len(yaws)))
+    camera = Photographer(generator, look, tally, wanted=len(seeds) * (1 + len(yaws)))
     rows = []
     for seed in seeds:
         code = camera.code(seed)
@@ -59,12 +59,12 @@ def interpolation_strip(
     *,
     steps: int = 6,
     look: Look | None = None,
-    report: Report | None = None,
+    tally: Tally | None = None,
 ) -> Tensor:
     """From the code of one seed to that of another: the teacher's pictures, the renders, the grey shapes."""
     if steps < 2:
         raise InputError(f"an interpolation needs at least 2 steps, its ends, got {steps}")
-    camera = Photographer(generator, look, report, wanted=3 * steps)
+    camera = Photographer(generator, look, tally, wanted=3 * steps)
     ends = camera.code(first), camera.code(second)
     shares = [k / (steps - 1) for k in range(steps)]
     columns = []
@@ -81,13 +81,13 @@ def light_grid(
     *,
     lights: Sequence[str] = LIGHTS,
     look: Look | None = None,
-    report: Report | None = None,
+    tally: Tally | None = None,
 ) -> Tensor:
     """Each seed in a row: the teacher's picture, the render under its own light, and under each of ``lights``."""
     _some(seeds=seeds, lights=lights)
     for name in lights:
         named_light(name)  # unknown names are told before anything is drawn
-    camera = Photographer(generator, look, report, wanted=len(seeds) * (2 + len(lights)))
+    camera = Photographer(generator, look, tally, wanted=len(seeds) * (2 + len(lights)))
     rows = []
     for seed in seeds:
         code = camera.code(seed)
@@ -102,14 +102,14 @@ def expression_grid(
     *,
     expressions: Sequence[Amounts] = EXPRESSIONS,
     look: Look | None = None,
-    report: Report | None = None,
+    tally: Tally | None = None,
 ) -> Tensor:
     """Each seed in a row: the teacher's picture, the render with its own expression, and with each of ``expressions``
     (movements by name, 1 = full)."""
     _some(seeds=seeds, expressions=expressions)
     for name in {name for amounts in expressions for name in amounts}:
         generator.face_model.movement(name)
-    camera = Photographer(generator, look, report, wanted=len(seeds) * (2 + len(expressions)))
+    camera = Photographer(generator, look, tally, wanted=len(seeds) * (2 + len(expressions)))
     rows = []
     for seed in seeds:
         code = camera.code(seed)
@@ -125,12 +125,12 @@ def mixing_grid(
     *,
     layer: int = COARSE_ROWS,
     look: Look | None = None,
-    report: Report | None = None,
+    tally: Tally | None = None,
 ) -> Tensor:
     """Style mixing: rows of a code before ``layer`` from a seed of the left column, the others from one of the top
     row. The sources are shown as the teacher's pictures, the mixtures as renders."""
     _some(coarse=coarse, fine=fine)
-    camera = Photographer(generator, look, report, wanted=(1 + len(coarse)) * (1 + len(fine)) - 1)
+    camera = Photographer(generator, look, tally, wanted=(1 + len(coarse)) * (1 + len(fine)) - 1)
     across = [camera.code(seed) for seed in fine]
     rows: list[list[Tensor | None]] = [[None, *map(camera.original, across)]]
     for seed in coarse:
@@ -151,12 +151,12 @@ def edit_strip(
     *,
     sigmas: Sequence[float] = SIGMAS,
     look: Look | None = None,
-    report: Report | None = None,
+    tally: Tally | None = None,
 ) -> Tensor:
     """Each seed in two rows, the teacher's pictures and the renders: codes moved along ``direction`` by ``sigmas``
     (its standard deviations). Coefficients and maps are those of the moved code."""
     _some(seeds=seeds, sigmas=sigmas)
-    camera = Photographer(generator, look, report, wanted=2 * len(seeds) * len(sigmas))
+    camera = Photographer(generator, look, tally, wanted=2 * len(seeds) * len(sigmas))
     rows, headings = [], []
     for seed in seeds:
         base = camera.code(seed)
@@ -174,14 +174,14 @@ def turntable(
     frames: int = 48,
     swing_deg: float = 60.0,
     look: Look | None = None,
-    report: Report | None = None,
+    tally: Tally | None = None,
 ) -> Iterator[Tensor]:
     """Frames ``(3, S, N·S)`` of the faces of N seeds side by side, which swing from the front to ±``swing_deg``
     and back: a seamless loop."""
     _some(seeds=seeds)
     if frames < 1:
         raise InputError(f"a turntable needs at least one frame, got {frames}")
-    camera = Photographer(generator, look, report, wanted=len(seeds) * frames)
+    camera = Photographer(generator, look, tally, wanted=len(seeds) * frames)
     codes = [camera.code(seed) for seed in seeds]
     for k in range(frames):
         yaw = swing_deg * math.sin(2 * math.pi * k / frames)

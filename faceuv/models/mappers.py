@@ -266,7 +266,7 @@ class YawStepper(CodeReader):
         return layered + self(code, yaw)[:, None, None] * self.vector
 
     def symmetric(self, code: Tensor, mapper: CoefficientMapper) -> Tensor:
-        """The code ``(B, L, D)`` of the mirrored view: turned to minus its yaw, as ``mapper`` reads it."""
+        """The code ``(B, L, D)`` of the symmetric view: turned to minus its yaw, as ``mapper`` reads it."""
         return self.turn(code, -mapper.yaw(code))
 
 

@@ -13,7 +13,7 @@ from faceuv.evaluation.face_truth import FittedTruth
 from faceuv.evaluation.measures import curve_means, curve_rows, identity_features
 from faceuv.evaluation.protocol import Protocol, evaluate, sample
 from faceuv.evaluation.subjects import LinearSubject, Subject, TurnedSubject, UVSubject, View
-from faceuv.evaluation.summary import summarise, tables
+from faceuv.evaluation.summary import report_of, tables
 from faceuv.geometry import pose, project
 from faceuv.losses import PhotometricLoss
 from faceuv.structures import Coefficients
@@ -69,7 +69,7 @@ def test_the_teachers_own_pictures_are_perfect(measured):
     rows = found.subjects["perfect"].rows
     assert float(rows["l1"].max()) == float(rows["l1_symmetric"].max()) == float(rows["photo"].max()) == 0
     assert float(rows["psnr"].min()) == 100 and float(rows["ssim"].min()) == pytest.approx(1, abs=1e-5)
-    report = summarise(found, space="means", about={}, identity="corners", facts={})
+    report = report_of(found, space="means", about={}, identity="corners", facts={})
     metrics = report["subjects"]["perfect"]["metrics"]
     assert metrics["frechet_means_original"]["value"] == pytest.approx(0, abs=1e-8)
     assert metrics["frechet_means_turned"]["value"] > 1e-5

@@ -52,7 +52,7 @@ class Counter:
 
 def test_yaw_strip(faces, table):
     counter = Counter()
-    sheet = yaw_strip(faces, [1, 2], yaws=[-30, 0, 60], look=LOOK, report=counter)
+    sheet = yaw_strip(faces, [1, 2], yaws=[-30, 0, 60], look=LOOK, tally=counter)
     counter.assert_complete()
     assert sheet.shape[0] == 3
     assert sheet.shape[2] > 4 * 32
@@ -68,7 +68,7 @@ def test_yaw_strip(faces, table):
 
 def test_interpolation_goes_from_one_seed_to_the_other(faces, table):
     counter = Counter()
-    interpolation_strip(faces, 3, 4, steps=3, look=LOOK, report=counter)
+    interpolation_strip(faces, 3, 4, steps=3, look=LOOK, tally=counter)
     counter.assert_complete()
     assert table["rows"] == ["image", "render", "shape"]
     assert table["columns"] == ["seed 3", "0.5", "seed 4"]
@@ -128,7 +128,7 @@ def test_edits_make_coefficients_and_maps_anew(faces, table):
 
 def test_a_turntable_is_a_loop_of_faces_side_by_side(faces):
     counter = Counter()
-    frames = list(turntable(faces, [1, 2], frames=4, swing_deg=50, look=Look(size=32, over="studio"), report=counter))
+    frames = list(turntable(faces, [1, 2], frames=4, swing_deg=50, look=Look(size=32, over="studio"), tally=counter))
     counter.assert_complete()
     assert [tuple(frame.shape) for frame in frames] == [(3, 32, 64)] * 4
     assert torch.equal(frames[0], frames[2])  # from the front, on the way to either side

@@ -23,7 +23,7 @@ from faceuv.evaluation.comparison import METRICS, SAMPLES, SAMPLES_KIND
 from faceuv.evaluation.measures import Judges
 from faceuv.evaluation.protocol import Protocol, evaluate, sample
 from faceuv.evaluation.subjects import OURS, Setting, UVSubject
-from faceuv.evaluation.summary import summarise, tables
+from faceuv.evaluation.summary import report_of, tables
 from faceuv.export.face_mesh import face_mesh
 from faceuv.export.glb import save_glb
 from faceuv.export.images import save_png
@@ -56,7 +56,7 @@ def make_report(
     }
     about = {subject.name: subject.about for subject in subjects}
     identity = str(judges.identity.name)
-    report = summarise(evaluation, space=judges.space, about=about, identity=identity, facts=facts)
+    report = report_of(evaluation, space=judges.space, about=about, identity=identity, facts=facts)
     say("drawing figures")
     ours = next(subject for subject in subjects if isinstance(subject, UVSubject) and subject.name == OURS)
     few = min(_SHOWN, protocol.pictures)
