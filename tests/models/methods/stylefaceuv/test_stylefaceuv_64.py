@@ -43,8 +43,24 @@ def test_the_quickstart_is_the_other_one_cut_short():
     assert quick.uv.optim_wrapper == full.uv.optim_wrapper
     assert quick.uv.model.uv_generator.weights == "zoo:quickstart/uv_generator.safetensors"
     assert {**quick.uv.model.uv_generator, "weights": None} == {**full.uv.model.uv_generator, "weights": None}
-    assert quick.uv.train_cfg.max_iters < full.uv.train_cfg.max_iters / 10
+    assert quick.uv.train_cfg.max_iters < full.uv.train_cfg.max_iters / 5
     assert quick.fits["count"] < full.fits["count"]
+
+
+def test_the_ablations_differ_in_one_setting_each():
+    recipe = load("ablations_64")
+    assert load("ablations_64", "faceuv/configs").uv == recipe.uv
+    model = recipe.uv.model
+    changed = {
+        "uv_one_view": {**model, "views": ("original",)},
+        "uv_no_mask": {**model, "mask": None},
+        "uv_no_displacement": {**model, "uv_generator": {**model.uv_generator, "displacement": False}},
+    }
+    assert recipe.stages == ["fits", "mapper", "direction", "stepper", "uv", *changed, "report"]
+    assert list(recipe.report.others.values()) == [f"{{{name}}}/uv_generator.safetensors" for name in changed]
+    for name, wanted in changed.items():
+        assert recipe[name].to_dict() == {**recipe.uv.to_dict(), "model": wanted}
+        assert recipe[name].model != model
 
 
 # the other ablations change nothing that is this recipe's own: test_stylefaceuv_recipe.py trains them

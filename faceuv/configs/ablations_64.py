@@ -1,0 +1,34 @@
+"""The paper's claims on the zoo's 64² teacher: the method beside itself with one view, without masks, and without
+displacement.
+
+``faceuv train ablations_64``: four short trainings, alike but for one setting, and a report that compares them; about
+forty minutes of one CPU thread. ``tools/results.py`` writes its verdicts into docs/results.md.
+"""
+
+from mmengine.config import read_base
+
+with read_base():
+    from faceuv.configs.stylefaceuv_64 import *
+
+uv.merge(dict(train_cfg=dict(max_iters=600)))
+uv["custom_hooks"][1]["interval"] = 300
+
+model = uv["model"]
+uv_one_view = dict(uv, model=dict(model, views=("original",)))
+uv_no_mask = dict(uv, model=dict(model, mask=None))
+uv_no_displacement = dict(uv, model=dict(model, uv_generator=dict(model["uv_generator"], displacement=False)))
+del model
+
+stages = [
+    "fits", "mapper", "direction", "stepper", "uv", "uv_one_view", "uv_no_mask", "uv_no_displacement", "report",
+]  # fmt: skip
+report.merge(
+    dict(
+        others={
+            "one view": "{uv_one_view}/uv_generator.safetensors",
+            "no mask": "{uv_no_mask}/uv_generator.safetensors",
+            "no displacement": "{uv_no_displacement}/uv_generator.safetensors",
+        },
+        protocol=dict(pictures=96, curve=48, truth=64),
+    )
+)
