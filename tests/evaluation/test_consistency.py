@@ -18,7 +18,7 @@ SIZE, TEXELS = 64, 48
 
 @pytest.fixture(scope="module")
 def renderer():
-    face = FACE_MODELS.build({"type": "ProceduralFace", "rows": 61, "columns": 41, "verbose": False})
+    face = FACE_MODELS.build({"type": "ProceduralFace", "rows": 97, "columns": 81, "verbose": False})
     return FaceRenderer(face, {"type": "torch", "samples": 2}, normals="map")
 
 

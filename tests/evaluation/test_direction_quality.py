@@ -21,7 +21,7 @@ DEGREE = math.pi / 180
 
 @pytest.fixture(scope="module")
 def face_model():
-    model = ProceduralFace(rows=81, columns=65, verbose=False)
+    model = ProceduralFace(rows=97, columns=81, verbose=False)
     model.weight = face_weight(model)  # once: it draws the face
     return model
 

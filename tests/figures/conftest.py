@@ -31,7 +31,7 @@ def faces() -> FaceGenerator:
             teacher,
             mapper,
             UVGenerator.from_teacher(teacher),
-            {"type": "ProceduralFace", "rows": 81, "columns": 65},
+            {"type": "ProceduralFace", "rows": 97, "columns": 81},
             {"type": "torch", "samples": 1},
             stepper=YawStepper(L, D, tall, widths=(4,)),
             directions=[tall, wide],
