@@ -179,7 +179,6 @@ class TestAlignment:
             align_faces(faces(), torch.ones(2, 68, 2))
 
 
-@LANDMARK_DETECTORS.register_module(name="TemplateOfTest", force=True)
 class Template(LandmarkDetector):
     """Finds a face in every picture but dark ones."""
 
@@ -223,7 +222,8 @@ class TestIdentity:
         torch.save(state, tmp_path / "half.pth")
         assert ArcFaceIdentity(tmp_path / "half.pth")(faces(), landmarks()).dtype == torch.float32
 
-    def test_by_a_detector(self, file):
+    def test_by_a_detector(self, file, monkeypatch):
+        monkeypatch.setitem(LANDMARK_DETECTORS._module_dict, "TemplateOfTest", Template)  # for this test alone
         judge = ArcFaceIdentity(file, detector={"type": "TemplateOfTest"})
         images = faces()
         images[1] = 0
