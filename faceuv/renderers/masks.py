@@ -13,7 +13,7 @@ from torch import Tensor
 from faceuv.checks import check_shape
 from faceuv.errors import InputError
 from faceuv.geometry.lighting import sh_irradiance
-from faceuv.geometry.normals import corners, scatter_to_vertices, vertex_normals
+from faceuv.geometry.normals import vertex_normals
 from faceuv.geometry.projection import pose, project
 from faceuv.geometry.uv import UVCorrespondence, bake, sample_map
 from faceuv.renderers.base import Renderer
@@ -59,13 +59,15 @@ def splat_mask(face_id: Tensor, faces: Tensor, uv: Tensor, *, map_size: tuple[in
     """
     check_shape("face_id", face_id, ("B", "H", "W"))
     batch, count = face_id.shape[0], uv.shape[0]
-    seen = torch.zeros(batch, faces.shape[0] + 1, dtype=uv.dtype, device=uv.device)
-    seen.scatter_(1, face_id.flatten(1) + 1, 1.0)  # column 0 takes the pixels that see nothing
-    touched = seen[:, 1:, None]
+    # only what was seen is followed: a view sees a fraction of the faces
+    view, pixel = (face_id.flatten(1) >= 0).nonzero(as_tuple=True)
+    found = face_id.flatten(1)[view, pixel]
+    vertices = torch.zeros(count, batch, dtype=torch.bool, device=uv.device)
+    vertices[faces[found], view[:, None]] = True
     for _ in range(rings):
-        vertices = (scatter_to_vertices(touched, faces, count) > 0).to(uv.dtype)
-        touched = torch.stack(corners(vertices, faces)).amax(0)
-    weight = (scatter_to_vertices(touched, faces, count) > 0).to(uv.dtype)
+        touched, view = (vertices[faces[:, 0]] | vertices[faces[:, 1]] | vertices[faces[:, 2]]).nonzero(as_tuple=True)
+        vertices[faces[touched], view[:, None]] = True
+    weight = vertices.T[:, :, None].to(uv.dtype)
     with torch.enable_grad():  # the sampler's own transpose: exactly the texels that sampling reads
         texels = uv.new_zeros(batch, 1, *map_size).requires_grad_()
         (splat,) = torch.autograd.grad(sample_map(texels, uv), texels, weight)
