@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from faceuv.models.stylegan2 import load_uv_generator
 from faceuv.models.stylegan2.uv_generator import UV_FILE
 
 DIRECTIONS_FILE = "directions.safetensors"
-_REFERENCE = re.compile(r"\{(\w+)\}")
 
 
 def manifest_of_stages(folder: Path) -> Manifest:
@@ -90,6 +88,8 @@ def nested(description: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 
 def resolved(reference: str, work: Path) -> str:
     """``{stage}/file`` → the file in that stage's folder; what is of the zoo stays so; other paths become absolute."""
+    from faceuv.engine.stages.references import referenced, resolve
+
     if reference.startswith(zoo.PREFIX):
         return reference
-    return str(locate(_REFERENCE.sub(lambda match: str(work / match[1]), reference)).resolve())
+    return str(locate(resolve(reference, {stage: work / stage for stage in referenced(reference)})).resolve())

@@ -19,6 +19,7 @@ from faceuv.engine.runner import Runner
 from faceuv.engine.stages.plan import plain, stage_configs
 from faceuv.engine.stages.record import Record
 from faceuv.engine.stages.references import inputs_of, referenced, resolve
+from faceuv.engine.stages.running import SHARED
 from faceuv.errors import AssetError, InputError, did_you_mean
 from faceuv.evaluation.comparison import OURS
 from faceuv.models.stylegan2.uv_generator import UV_FILE
@@ -26,8 +27,6 @@ from faceuv.registry import MODELS
 
 TESTS = "test"
 """Below the work dir: what tests write."""
-
-_SHARED = ("default_hooks", "visualizer", "log_processor", "log_level", "env_cfg", "launcher")
 
 
 def evaluate_checkpoint(
@@ -114,8 +113,8 @@ def _trained(config: Config, settings: Mapping[str, Any], root: Path, folder: Pa
     chosen = {key: found[key] for key in keys if key in found} | {
         f"test_{part}": found.get(f"{kind}_{part}", {}) for part in ("cfg", "dataloader", "evaluator")
     }
-    shared = plain({key: config[key] for key in _SHARED if key in config})
-    shared |= {key: found[key] for key in _SHARED if key in found}
+    shared = plain({key: config[key] for key in SHARED if key in config})
+    shared |= {key: found[key] for key in SHARED if key in found}
     place = {"work_dir": str(folder), "load_from": str(path), "resume": False, "experiment_name": folder.name}
     randomness = plain(config.randomness)
     return dict(

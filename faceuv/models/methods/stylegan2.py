@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -97,9 +97,11 @@ class StyleGAN2(BaseMethod):
             logs |= self.update(optim_wrapper["discriminator"], lambda: self._r1(real))
         if int(self.images_seen) >= self.discriminator_first:
             paired = any(name in self.losses.terms for name in PAIRED) and int(self.steps) % self.paired_interval == 0
-            step = self._paired_step(data) if paired else self._generator_step(len(real))
             with frozen(self.discriminator):
-                logs |= self.update(optim_wrapper["generator"], step)
+                logs |= self.update(
+                    optim_wrapper["generator"],
+                    lambda: self._paired_terms(data) if paired else self._generator_terms(len(real)),
+                )
         self.steps += 1
         self.images_seen += len(real) * get_world_size()
         return logs
@@ -157,30 +159,23 @@ class StyleGAN2(BaseMethod):
             scores = self.discriminator(image, raw=True)
             return {"r1": self.losses.term("r1", {}, {"image": image, "scores": scores})}
 
-    def _generator_step(self, count: int) -> Callable[[], dict[str, Tensor]]:
-        def terms() -> dict[str, Tensor]:
-            fake = self.generator.synthesis(self.codes(count), noise=self.noise)
-            return {"generator": self.losses.term("generator", {"scores": self.discriminator(self._shown(fake))}, {})}
+    def _generator_terms(self, count: int) -> dict[str, Tensor]:
+        fake = self.generator.synthesis(self.codes(count), noise=self.noise)
+        return {"generator": self.losses.term("generator", {"scores": self.discriminator(self._shown(fake))}, {})}
 
-        return terms
-
-    def _paired_step(self, data: Any) -> Callable[[], dict[str, Tensor]]:
+    def _paired_terms(self, data: Any) -> dict[str, Tensor]:
         latent, image = pairs(self.data_preprocessor(data, True), self.generator)
-
-        def terms() -> dict[str, Tensor]:
-            fake = draw(self.generator, latent, self.noise)
-            pred: dict[str, Any] = {"image": fake}
-            target: dict[str, Any] = {"image": image}
-            if "matched" in self.losses.terms:  # on the pictures themselves, whatever augmentation the scores see
-                pred["features"] = self.discriminator.features(fake)
-                with torch.no_grad():
-                    target["features"] = self.discriminator.features(image)
-            shared = "features" in pred and self.augment is None
-            scores = self.discriminator.judge(pred["features"]) if shared else self.discriminator(self._shown(fake))
-            logs = {"generator": self.losses.term("generator", {"scores": scores}, {})}
-            return logs | {name: self.losses.term(name, pred, target) for name in PAIRED if name in self.losses.terms}
-
-        return terms
+        fake = draw(self.generator, latent, self.noise)
+        pred: dict[str, Any] = {"image": fake}
+        target: dict[str, Any] = {"image": image}
+        if "matched" in self.losses.terms:  # on the pictures themselves, whatever augmentation the scores see
+            pred["features"] = self.discriminator.features(fake)
+            with torch.no_grad():
+                target["features"] = self.discriminator.features(image)
+        shared = "features" in pred and self.augment is None
+        scores = self.discriminator.judge(pred["features"]) if shared else self.discriminator(self._shown(fake))
+        logs = {"generator": self.losses.term("generator", {"scores": scores}, {})}
+        return logs | {name: self.losses.term(name, pred, target) for name in PAIRED if name in self.losses.terms}
 
     @torch.no_grad()
     def generate(self, seeds: Tensor | list[int], *, truncation: float = 1.0) -> Tensor:
