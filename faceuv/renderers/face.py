@@ -111,17 +111,18 @@ class FaceRenderer(nn.Module):
         texels = (map_size, map_size) if isinstance(map_size, int) else map_size
         surface = self.surface(coefficients, maps)
         rotation, translation = coefficients.rotation, coefficients.translation
+        chart = self.face_model.chart(*texels)
         if rule == "gradient":
+            lighting = coefficients.lighting
             return gradient_mask(
-                self.renderer, surface, rotation, translation, coefficients.lighting,
-                map_size=texels, height=height, width=width,
-            )  # fmt: skip
+                self.renderer, surface, rotation, translation, lighting, chart, height=height, width=width
+            )
         world = Mesh(pose(surface.vertices, rotation, translation), surface.faces, surface.uv)
         if rule == "splat":
             view = self.renderer.look(world, height=height, width=width)
-            return splat_mask(view.face_id, surface.faces, self.face_model.uv, map_size=texels)
+            return splat_mask(view.face_id, surface.faces, self.face_model.uv, chart)
         if rule == "visibility":
-            return visibility_mask(self.renderer, world, self.face_model.chart(*texels), height=height, width=width)
+            return visibility_mask(self.renderer, world, chart, height=height, width=width)
         raise InputError(f"rule must be 'gradient', 'splat' or 'visibility', got {rule!r}")
 
     def _checked(self, coefficients: Coefficients, maps: UVMaps | None) -> UVMaps:

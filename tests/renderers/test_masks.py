@@ -20,35 +20,81 @@ def iou(a: Tensor, b: Tensor) -> float:
     return float(((a > 0) & (b > 0)).sum() / ((a > 0) | (b > 0)).sum())
 
 
-@pytest.mark.parametrize("map_size", [(48, 48), (40, 64)])
+POSES = torch.tensor([[0.0, 0, 0], [0.1, 0.7, 0], [-0.2, -0.5, 0.1]])
+
+
+@pytest.mark.parametrize("map_size", [(48, 48), (40, 64), (160, 160)])
 def test_splat_is_the_gradient_rule(head, light, map_size: tuple[int, int]) -> None:
     renderer, front = TorchRenderer(), head(1, 41)
     mesh = Mesh(front.vertices.expand(3, -1, -1), front.faces, front.uv)
-    rotation = torch.tensor([[0.0, 0, 0], [0.1, 0.7, 0], [-0.2, -0.5, 0.1]])
+    chart = UVCorrespondence.build(mesh.uv, mesh.faces, *map_size)
     shift = torch.zeros(3, 3)
-    by_gradient = gradient_mask(renderer, mesh, rotation, shift, light(3), map_size=map_size, height=72, width=72)
-    world = Mesh(pose(mesh.vertices, rotation, shift), mesh.faces, mesh.uv)
+    by_gradient = gradient_mask(renderer, mesh, POSES, shift, light(3), chart, height=72, width=72)
+    world = Mesh(pose(mesh.vertices, POSES, shift), mesh.faces, mesh.uv)
     face_id = renderer.look(world, height=72, width=72).face_id
-    by_splat = splat_mask(face_id, mesh.faces, mesh.uv, map_size=map_size)
+    by_splat = splat_mask(face_id, mesh.faces, mesh.uv, chart)
     assert by_gradient.shape == (3, 1, *map_size)
     assert iou(by_gradient, by_splat) == 1.0
     assert 0.3 < by_splat.mean() < 0.9
-    assert iou(by_splat, splat_mask(face_id, mesh.faces, mesh.uv, map_size=map_size, rings=0)) < 1.0
+    assert iou(by_splat, splat_mask(face_id, mesh.faces, mesh.uv, chart, rings=0)) < 1.0
+
+
+@pytest.mark.parametrize("finer", [1, 2, 4])
+@pytest.mark.parametrize("n", [21, 41])
+@pytest.mark.parametrize("rule", ["splat", "gradient", "visibility"])
+def test_a_view_weighs_what_it_sees_on_maps_finer_than_the_mesh(head, light, n: int, finer: int, rule: str) -> None:
+    """Pixels that a view sees have weight 1, with as many texels as vertices along a side, twice and four times that."""
+    renderer, front = TorchRenderer(), head(1, n)
+    mesh = Mesh(front.vertices.expand(3, -1, -1), front.faces, front.uv)
+    chart = UVCorrespondence.build(mesh.uv, mesh.faces, finer * n, finer * n)
+    shift = torch.zeros(3, 3)
+    world = Mesh(pose(mesh.vertices, POSES, shift), mesh.faces, mesh.uv)
+    drawn = renderer(world, height=96, width=96, vertex_colours=torch.ones_like(world.vertices))
+    if rule == "splat":
+        mask = splat_mask(drawn.face_id, mesh.faces, mesh.uv, chart)
+    elif rule == "gradient":
+        mask = gradient_mask(renderer, mesh, POSES, shift, light(3), chart, height=96, width=96)
+    else:
+        mask = visibility_mask(renderer, world, chart, height=96, width=96)
+    weights = mask_in_view(mask, drawn.uv)[drawn.face_id[:, None] >= 0]
+    assert weights.mean() > (0.999 if rule != "visibility" else 0.97)
+    assert (weights < 0.9).float().mean() < (0.001 if rule != "visibility" else 0.05)
+
+
+def test_a_finer_map_shows_the_same_region(head) -> None:
+    """The filled faces do not depend on the map's resolution, and stay close to what the camera sees."""
+    renderer, front = TorchRenderer(), head(1, 41)
+    world = Mesh(pose(front.vertices, POSES[1:2], torch.zeros(1, 3)), front.faces, front.uv)
+    face_id = renderer.look(world, height=96, width=96).face_id
+    charts = {side: UVCorrespondence.build(front.uv, front.faces, side, side) for side in (164, 328)}
+    coarse, fine = (splat_mask(face_id, front.faces, front.uv, chart) for chart in charts.values())
+    assert iou(torch.nn.functional.interpolate(coarse, scale_factor=2), fine) > 0.97
+    seen = visibility_mask(renderer, world, charts[328], height=96, width=96)
+    assert (seen > fine).float().sum() < 0.01 * seen.sum()
+    assert fine.sum() < 1.25 * seen.sum()  # a ring of faces more, half of those at the border
+
+
+def test_a_face_fills_the_texels_that_its_points_read() -> None:
+    """One triangle of two is seen: all texels that bilinear sampling reads on it, and none beyond."""
+    uv = torch.tensor([[0.11, 0.12], [0.88, 0.14], [0.13, 0.91], [0.9, 0.89]])
+    faces = torch.tensor([[0, 1, 2], [1, 3, 2]])
+    chart = UVCorrespondence.build(uv, faces, 20, 20)
+    mask = splat_mask(torch.tensor([[[0, -1], [0, 0]]]), faces, uv, chart, rings=0)
+    g = torch.Generator().manual_seed(0)
+    weights = torch.rand(20000, 3, generator=g) ** 3  # corners are reached as well
+    points = (weights / weights.sum(1, keepdim=True)) @ uv[faces[0]]
+    texels = torch.zeros(1, 1, 20, 20, requires_grad=True)
+    torch.nn.functional.grid_sample(texels, (points * 2 - 1)[None, None], align_corners=False).sum().backward()
+    read = texels.grad > 0
+    assert read.sum() > 100
+    assert torch.equal(mask > 0, read)
 
 
 def test_gradient_mask_works_without_autograd_around_it(head, light) -> None:
-    mesh = head(1)
+    mesh, zero = head(1), torch.zeros(1, 3)
+    chart = UVCorrespondence.build(mesh.uv, mesh.faces, 16, 16)
     with torch.no_grad():
-        mask = gradient_mask(
-            TorchRenderer(),
-            mesh,
-            torch.zeros(1, 3),
-            torch.zeros(1, 3),
-            light(1),
-            map_size=(16, 16),
-            height=32,
-            width=32,
-        )
+        mask = gradient_mask(TorchRenderer(), mesh, zero, zero, light(1), chart, height=32, width=32)
     assert set(mask.unique().tolist()) <= {0.0, 1.0}
     assert mask.mean() > 0.3
 
@@ -133,8 +179,7 @@ def test_mask_in_view_shows_the_texels(head) -> None:
 
 
 def test_masks_need_uv(head, light) -> None:
-    mesh = Mesh(head(1).vertices, head(1).faces)
+    mesh, zero = Mesh(head(1).vertices, head(1).faces), torch.zeros(1, 3)
+    chart = UVCorrespondence.build(head(1).uv, mesh.faces, 8, 8)
     with pytest.raises(InputError, match="needs mesh.uv"):
-        gradient_mask(
-            TorchRenderer(), mesh, torch.zeros(1, 3), torch.zeros(1, 3), light(1), map_size=(8, 8), height=8, width=8
-        )
+        gradient_mask(TorchRenderer(), mesh, zero, zero, light(1), chart, height=8, width=8)

@@ -139,7 +139,7 @@ class TestViewWeights:
         found = {rule: ViewWeights(rule).texels(renderer, drawn, bright, wide) for rule in ("splat", "gradient")}
         assert torch.equal(found["splat"], found["gradient"])
         model = world.parts["face_model"]
-        assert torch.equal(found["splat"], splat_mask(drawn.face_id, model.faces, model.uv, map_size=(24, 24)))
+        assert torch.equal(found["splat"], splat_mask(drawn.face_id, model.faces, model.uv, model.chart(24, 24)))
 
     def test_one_view_counts_where_it_sees(self, scene):
         renderer, data, maps, _, _ = scene
