@@ -43,7 +43,7 @@ def test_splat_is_the_gradient_rule(head, light, map_size: tuple[int, int]) -> N
 @pytest.mark.parametrize("n", [21, 41])
 @pytest.mark.parametrize("rule", ["splat", "gradient", "visibility"])
 def test_a_view_weighs_what_it_sees_on_maps_finer_than_the_mesh(head, light, n: int, finer: int, rule: str) -> None:
-    """Pixels that a view sees have weight 1, with as many texels as vertices along a side, twice and four times that."""
+    """Pixels that a view sees weigh 1, with as many texels as vertices along a side, twice and four times that."""
     renderer, front = TorchRenderer(), head(1, n)
     mesh = Mesh(front.vertices.expand(3, -1, -1), front.faces, front.uv)
     chart = UVCorrespondence.build(mesh.uv, mesh.faces, finer * n, finer * n)
