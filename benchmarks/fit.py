@@ -22,15 +22,15 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from faceuv.data.synthetic import SyntheticFaces
 from faceuv.evaluation.coefficient_errors import coefficient_errors, face_weight
+from faceuv.files.zoo import locate
 from faceuv.fitting import SCHEDULES, Fit, Fitter, Landmarks
-from faceuv.fitting.landmarks.truth import LandmarkTruth
 from faceuv.models.faces import FaceModel
-from faceuv.models.regressor import load_regressor
+from faceuv.models.faces.landmark_truth import LandmarkTruth
+from faceuv.models.readers.regressor import load_regressor
 from faceuv.registry import FACE_MODELS, LANDMARK_DETECTORS
 from faceuv.structures import Coefficients
-from faceuv.zoo import locate
+from faceuv.synthetic import SyntheticFaces
 
 SEED = 2  # no training has seen these faces (the weights of two terms were chosen on the first 32 of them)
 SHOWN = ("yaw_deg", "pitch_deg", "roll_deg", "landmarks_percent", "shape_mm", "expression_mm", "albedo", "light")

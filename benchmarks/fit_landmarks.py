@@ -16,16 +16,16 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from faceuv.data.synthetic import SyntheticFaces
 from faceuv.fitting.fitter import steps_of
-from faceuv.fitting.landmarks.truth import LandmarkTruth
 from faceuv.fitting.priors import likely
 from faceuv.fitting.solver import Term
 from faceuv.fitting.steps import RIGID, SHAPE, FitStep, Problem
 from faceuv.fitting.terms import LandmarkTerm, PriorTerm
+from faceuv.models.faces.landmark_truth import LandmarkTruth
 from faceuv.models.faces.procedural import ProceduralFace
 from faceuv.registry import FIT_STEPS, RENDERERS
 from faceuv.structures import Coefficients
+from faceuv.synthetic import SyntheticFaces
 
 SIZE, WEIGHT, PRIOR = 128, 1000.0, {"identity": 1e-3, "expression": 2e-3}
 

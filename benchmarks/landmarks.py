@@ -20,30 +20,24 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from faceuv import zoo
 from faceuv.data.cached import CachedImages
 from faceuv.data.cutouts import cut, points_in, random_frames
 from faceuv.data.no_face import no_face
 from faceuv.data.perturb import perturb
-from faceuv.data.synthetic import SyntheticFaces
 from faceuv.engine import load_config
 from faceuv.engine.compat.checkpoints import read_checkpoint
 from faceuv.evaluation import landmark_errors, summarise_landmarks, summarise_scores
+from faceuv.export import draw_points
 from faceuv.export.images import contact_sheet, save_png
-from faceuv.fitting.landmarks import (
-    LandmarkDetector,
-    Landmarks,
-    LandmarkTruth,
-    SyntheticLandmarks,
-    draw_points,
-    interocular_distance,
-)
-from faceuv.models.faces import ProceduralFace
-from faceuv.models.landmark_network import LandmarkNetwork
-from faceuv.models.regressor import load_regressor
+from faceuv.files import zoo
+from faceuv.files.cards import write_card
+from faceuv.fitting.landmarks import LandmarkDetector, Landmarks, SyntheticLandmarks
+from faceuv.models.faces import LandmarkTruth, ProceduralFace, interocular_distance
+from faceuv.models.readers.landmark_network import LandmarkNetwork
+from faceuv.models.readers.regressor import load_regressor
 from faceuv.models.stylegan2 import load_generator
 from faceuv.structures import Coefficients
-from faceuv.zoo.cards import write_card
+from faceuv.synthetic import SyntheticFaces
 
 ENTRY, FILE = "landmarks", "weights.safetensors"
 TEACHER = "teacher_64"

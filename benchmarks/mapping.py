@@ -17,19 +17,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from faceuv import zoo
 from faceuv.data.codes import codes_at
-from faceuv.data.synthetic import FACTORS, Scene, SyntheticFaces
-from faceuv.data.synthetic.seeds import combine
 from faceuv.evaluation import YawErrors, coefficient_errors, face_weight, mean_face, summarise
 from faceuv.export.images import contact_sheet, save_png
+from faceuv.files import zoo
+from faceuv.files.cards import write_card
+from faceuv.files.networks import save_network
 from faceuv.models.directions import load_directions, save_directions
 from faceuv.models.faces import ProceduralFace
-from faceuv.models.mappers import CoefficientMapper, YawStepper, load_mapper, load_stepper, save_mapper, save_stepper
-from faceuv.models.regressor import CoefficientRegressor, load_regressor
+from faceuv.models.readers.regressor import CoefficientRegressor, load_regressor
+from faceuv.models.stylefaceuv.mappers import CoefficientMapper, YawStepper, load_mapper, load_stepper
 from faceuv.models.stylegan2 import StyleGAN2Generator, load_generator
 from faceuv.structures import Coefficients
-from faceuv.zoo.cards import write_card
+from faceuv.synthetic import FACTORS, Scene, SyntheticFaces
+from faceuv.synthetic.seeds import combine
 
 MAPPER, STEPPER = "mapper_64", "stepper_64"
 WEIGHTS, DIRECTION = "weights.safetensors", "yaw.safetensors"
@@ -157,7 +158,7 @@ MAPPER_TEXT = f"""
 
 ```python
 from faceuv import zoo
-from faceuv.models.mappers import load_mapper
+from faceuv.models.stylefaceuv.mappers import load_mapper
 
 coefficients = load_mapper(zoo.path("{MAPPER}", "{WEIGHTS}"))(code)  # (B, L, D), or one w per face (B, D)
 ```
@@ -173,7 +174,7 @@ STEPPER_TEXT = f"""
 
 ```python
 from faceuv import zoo
-from faceuv.models.mappers import load_stepper
+from faceuv.models.stylefaceuv.mappers import load_stepper
 
 turned = load_stepper(zoo.path("{STEPPER}", "{WEIGHTS}")).turn(code, 0.35)  # radians, to the viewer's right
 ```
@@ -186,8 +187,8 @@ turned codes. Wanted angles beyond the range of the training are extrapolated.
 def ship(work_dir: Path) -> None:
     """Copy the networks into the zoo, in half precision."""
     mapper, stepper = work_dir / "mapper" / "mapper.safetensors", work_dir / "stepper" / "stepper.safetensors"
-    save_mapper(zoo.FOLDER / MAPPER / WEIGHTS, load_mapper(mapper), dtype=torch.float16)
-    save_stepper(zoo.FOLDER / STEPPER / WEIGHTS, load_stepper(stepper), dtype=torch.float16)
+    save_network(zoo.FOLDER / MAPPER / WEIGHTS, load_mapper(mapper), dtype=torch.float16)
+    save_network(zoo.FOLDER / STEPPER / WEIGHTS, load_stepper(stepper), dtype=torch.float16)
     save_directions(
         zoo.FOLDER / STEPPER / DIRECTION, load_directions(work_dir / "direction" / "directions.safetensors")
     )

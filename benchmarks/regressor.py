@@ -15,18 +15,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from faceuv import zoo
 from faceuv.data.cached import CachedImages
 from faceuv.data.perturb import Shares, perturb
 from faceuv.engine import load_config
 from faceuv.engine.compat.checkpoints import read_checkpoint
 from faceuv.evaluation import coefficient_errors, face_weight, mean_face, summarise
 from faceuv.export.images import contact_sheet, save_png
-from faceuv.models.faces import FaceModel, ProceduralFace
-from faceuv.models.regressor import CoefficientRegressor, load_regressor, save_regressor
-from faceuv.renderers import FaceRenderer
+from faceuv.files import zoo
+from faceuv.files.cards import write_card
+from faceuv.files.networks import save_network
+from faceuv.models.faces import FaceModel, FaceRenderer, ProceduralFace
+from faceuv.models.readers.regressor import CoefficientRegressor, load_regressor
 from faceuv.structures import Coefficients
-from faceuv.zoo.cards import write_card
 
 ENTRY, FILE = "regressor", "weights.safetensors"
 HELD_OUT_SEED = 2
@@ -151,7 +151,7 @@ network. It starts the fitter and judges poses; it is not the last word on a fac
 
 ```python
 from faceuv import zoo
-from faceuv.models.regressor import load_regressor
+from faceuv.models.readers.regressor import load_regressor
 
 coefficients = load_regressor(zoo.path("{ENTRY}", "{FILE}"))(images)  # (B, 3, S, S) in [0, 1], any side S
 ```
@@ -174,7 +174,7 @@ def main() -> None:
     facts: dict[str, Any] = {}
     if args.ship:
         regressor, facts = shipped(args.ship, args.hardware)
-        path = save_regressor(zoo.FOLDER / ENTRY / FILE, regressor, dtype=torch.float16, metadata=facts)
+        path = save_network(zoo.FOLDER / ENTRY / FILE, regressor, dtype=torch.float16, metadata=facts)
     else:
         path = args.weights or zoo.path(ENTRY, FILE)
     regressor = load_regressor(path)

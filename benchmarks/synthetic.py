@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import torch
 
-from faceuv.data.synthetic import SyntheticFaces
+from faceuv.synthetic import SyntheticFaces
 
 
 def rate(draw: Callable[[int], int], seconds: float, device: torch.device) -> float:

@@ -36,12 +36,12 @@ from mmengine.optim import OptimWrapperDict
 from torch import Tensor
 
 from faceuv.engine.compat.optim import OptimWrapper
+from faceuv.models.base import frozen
 from faceuv.models.directions import Direction
 from faceuv.models.faces.procedural import ProceduralFace
-from faceuv.models.mappers import CoefficientMapper, YawStepper
-from faceuv.models.methods import StyleFaceUV, frozen
-from faceuv.models.methods.stylefaceuv import Shot, Targets, ViewWeights
-from faceuv.models.methods.stylefaceuv.views import for_views, shoot
+from faceuv.models.stylefaceuv import Shot, StyleFaceUV, Targets, ViewWeights
+from faceuv.models.stylefaceuv.mappers import CoefficientMapper, YawStepper
+from faceuv.models.stylefaceuv.views import for_views, shoot
 from faceuv.models.stylegan2 import StyleGAN2Generator
 from faceuv.renderers.masks import combine_view_masks, mask_in_view
 from faceuv.structures import Coefficients, UVMaps

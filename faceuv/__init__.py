@@ -17,8 +17,8 @@ from faceuv.version import __version__
 # name → module; imported on first use, so that `import faceuv` loads neither torch nor MMEngine.
 _LAZY = {
     "Face": "faceuv.face",
-    "FaceGenerator": "faceuv.face_generator",
-    "load": "faceuv.face_generator",
+    "FaceGenerator": "faceuv.models.stylefaceuv.generator",
+    "load": "faceuv.models.stylefaceuv.generator",
     "Coefficients": "faceuv.structures",
     "CoefficientLayout": "faceuv.structures",
     "UVMaps": "faceuv.structures",

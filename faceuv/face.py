@@ -17,14 +17,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from faceuv.artefacts import load_tensors, save_tensors
-from faceuv.control import expressed, finite, posed, relit
 from faceuv.errors import InputError
 from faceuv.export import MeshFile, save_mesh, save_video
 from faceuv.export.face_mesh import face_mesh
-from faceuv.models.faces import FaceModel
+from faceuv.files.artefacts import load_tensors, save_tensors
+from faceuv.models.faces import FaceModel, FaceRenderer
+from faceuv.models.faces.control import expressed, finite, posed, relit
 from faceuv.registry import FACE_MODELS, RENDERERS
-from faceuv.renderers import FaceRenderer, Renderer
+from faceuv.renderers import Renderer
 from faceuv.structures import Coefficients, Render, UVMaps
 
 DEFAULT_FACE_MODEL = "ProceduralFace"

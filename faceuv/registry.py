@@ -166,18 +166,26 @@ RENDERERS = Registry("renderer", locations=["faceuv.renderers"])
 FACE_MODELS = Registry("face model", locations=["faceuv.models.faces"])
 DIRECTION_FINDERS = Registry("direction finder", locations=["faceuv.models.directions"])
 LOSSES = Registry("loss", locations=["faceuv.losses"])
-GENERATORS = Registry("generator", locations=["faceuv.models.stylegan2", "faceuv.data.synthetic"])
+GENERATORS = Registry(
+    "generator", locations=["faceuv.models.stylegan2", "faceuv.models.stylefaceuv", "faceuv.synthetic"]
+)
 LANDMARK_DETECTORS = Registry("landmark detector", locations=["faceuv.fitting.landmarks"])
 FIT_STEPS = Registry("fitting step", locations=["faceuv.fitting"])
 STAGES = Registry("stage", locations=["faceuv.engine.stages"])
-COEFFICIENT_SOURCES = Registry("coefficient source", locations=["faceuv.engine.stages.sources"])
+COEFFICIENT_SOURCES = Registry("coefficient source", locations=["faceuv.fitting.sources", "faceuv.models.stylefaceuv"])
 
 # Children of MMEngine's roots: one for every root, because its Runner searches each of them in the scope "faceuv" and
 # complains of every one that it does not find. The training engine fills most of those that are not empty.
 _ENGINE = ["faceuv.engine"]
 MODELS = Registry(
     "model",
-    locations=["faceuv.models.methods", "faceuv.models.stylegan2", "faceuv.evaluation"],
+    locations=[
+        "faceuv.models.stylegan2",
+        "faceuv.models.stylegan2.training",
+        "faceuv.models.readers",
+        "faceuv.models.stylefaceuv",
+        "faceuv.evaluation",
+    ],
     parent=mmengine_registry.MODELS,
     parent_room="mmengine.model",
 )
@@ -186,7 +194,7 @@ METRICS = Registry(
 )
 DATASETS = Registry(
     "dataset",
-    locations=["faceuv.data.synthetic", "faceuv.data.cached", "faceuv.data.codes"],
+    locations=["faceuv.synthetic", "faceuv.data.cached", "faceuv.data.codes"],
     parent=mmengine_registry.DATASETS,
     parent_room="mmengine.dataset",
 )

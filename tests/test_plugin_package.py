@@ -24,7 +24,7 @@ renderer = dict(type="painter")
 FROM_SOURCE = """
 import sys
 from faceuv.engine import load_config
-from faceuv.models.methods import LossTerms
+from faceuv.models.base import LossTerms
 from faceuv.registry import RENDERERS
 
 first, second = sys.argv[1:]

@@ -20,7 +20,6 @@ from faceuv import Face
 from faceuv.cli.console import console
 from faceuv.export import contact_sheet, save_png, save_video
 from faceuv.face import build_face_model
-from faceuv.face_generator import FaceGenerator
 from faceuv.figures import (
     Look,
     edit_strip,
@@ -32,9 +31,9 @@ from faceuv.figures import (
     yaw_strip,
 )
 from faceuv.geometry.lighting import light_names
-from faceuv.models.faces import FaceModel
-from faceuv.renderers import FaceRenderer
-from faceuv.renderers.face import MaskRule
+from faceuv.models.faces import FaceModel, FaceRenderer
+from faceuv.models.faces.face_renderer import MaskRule
+from faceuv.models.stylefaceuv.generator import FaceGenerator
 
 SIZE = 224
 SMALL = Look(size=128)

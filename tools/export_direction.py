@@ -15,9 +15,9 @@ from typing import Any
 
 from faceuv.cli.console import console
 from faceuv.errors import AssetError, InputError
+from faceuv.files.cards import write_card
+from faceuv.files.zoo import FOLDER, PREFIX
 from faceuv.models.directions import Direction
-from faceuv.zoo import FOLDER, PREFIX
-from faceuv.zoo.cards import write_card
 
 FILE = "direction.safetensors"
 

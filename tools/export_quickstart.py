@@ -22,22 +22,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from faceuv import zoo
-from faceuv.artefacts import load_tensors
 from faceuv.cli.console import console
 from faceuv.engine.stages.record import Record
 from faceuv.errors import AssetError, InputError
 from faceuv.export import save_png
 from faceuv.export.tables import picture_table
-from faceuv.face_generator import YAW_LIMIT, FaceGenerator
 from faceuv.figures import Look, interpolation_strip, yaw_strip
-from faceuv.generator_folder import check_reference, part_writers, same_weights
-from faceuv.generator_stages import nested
+from faceuv.files import zoo
+from faceuv.files.artefacts import load_tensors
+from faceuv.files.cards import write_card
 from faceuv.models.directions import Direction, load_directions
-from faceuv.models.mappers import load_mapper, load_stepper
-from faceuv.models.methods.stylefaceuv.sheets import displacement_colours
-from faceuv.models.stylegan2 import load_generator, load_uv_generator
-from faceuv.zoo.cards import write_card
+from faceuv.models.stylefaceuv import load_uv_generator
+from faceuv.models.stylefaceuv.folder import check_reference, part_writers, same_weights
+from faceuv.models.stylefaceuv.generator import YAW_LIMIT, FaceGenerator
+from faceuv.models.stylefaceuv.mappers import load_mapper, load_stepper
+from faceuv.models.stylefaceuv.sheets import displacement_colours
+from faceuv.models.stylefaceuv.stages import nested
+from faceuv.models.stylegan2 import load_generator
 
 LIMIT_MB = 20
 SEEDS = range(8)
@@ -51,7 +52,7 @@ REFERENCES = {
 FACE_MODEL = {"type": "ProceduralFace", "rows": 97, "columns": 81, "verbose": False}
 COLD = """
 from time import process_time
-import faceuv.face_generator
+import faceuv.models.stylefaceuv.generator
 imported = process_time()
 face = faceuv.load({source!r}).sample(seed=7)
 loaded = process_time()

@@ -21,11 +21,12 @@ from faceuv.cli.console import console
 from faceuv.engine import load_config, load_weights, read_checkpoint
 from faceuv.evaluation import DiscriminatorFeatures, frechet_distance, kernel_distance
 from faceuv.export import contact_sheet, save_png
-from faceuv.models.regressor import load_regressor
-from faceuv.models.stylegan2 import StyleGAN2Generator, load_discriminator, load_generator, save_network
+from faceuv.files.cards import write_card
+from faceuv.files.networks import save_network
+from faceuv.files.zoo import FOLDER, locate
+from faceuv.models.readers.regressor import load_regressor
+from faceuv.models.stylegan2 import StyleGAN2Generator, load_discriminator, load_generator
 from faceuv.registry import DATASETS, GENERATORS, MODELS
-from faceuv.zoo import FOLDER, locate
-from faceuv.zoo.cards import write_card
 
 LIMIT_MB = 20
 BATCH = 32

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from faceuv.assets import assets_dir, known_asset
+from faceuv.files.assets import assets_dir, known_asset
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction

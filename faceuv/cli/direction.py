@@ -33,10 +33,10 @@ def run(args: argparse.Namespace) -> int:
     """Score, find, measure, draw."""
     from mmengine.device import get_device
 
-    from faceuv.artefacts import check_writable
     from faceuv.cli.console import console
     from faceuv.engine import load_config, parse_options
     from faceuv.engine.direction_study import build_study, find_all, measure, score_all, write_all
+    from faceuv.files.artefacts import check_writable
 
     config = load_config(args.config, parse_options(args.cfg_options)).to_dict()
     work_dir = Path(args.work_dir or config.get("work_dir") or Path("work_dirs") / Path(args.config).stem)

@@ -40,8 +40,8 @@ def run(args: argparse.Namespace) -> int:
     import torch
     from rich.table import Table
 
-    from faceuv.assets import ASSETS, locate_asset
     from faceuv.cli.console import console
+    from faceuv.files.assets import ASSETS, locate_asset
     from faceuv.registry import RENDERERS
     from faceuv.version import __version__
 

@@ -63,11 +63,11 @@ def run(args: argparse.Namespace) -> int:
     """Fit what is not fitted yet; 1 if no picture could be fitted."""
     from mmengine.dist import barrier, get_rank, get_world_size
 
-    from faceuv.artefacts import check_writable
     from faceuv.cli.console import console, require_positive
     from faceuv.cli.fit_folder import FitFolder
     from faceuv.data.images import find_pictures
     from faceuv.engine.compat.distributed import start_processes, stop_processes
+    from faceuv.files.artefacts import check_writable
 
     for option, value in (("--batch-size", args.batch_size), ("--every", args.every)):
         require_positive(option, value)
@@ -119,11 +119,11 @@ def build_fitter(args: argparse.Namespace) -> Fitter:
     """The fitter that the options describe, on its device."""
     import torch
 
+    from faceuv.files.zoo import locate
     from faceuv.fitting import Fitter
     from faceuv.fitting.landmarks.precomputed import SUFFIXES
-    from faceuv.models.regressor import load_regressor
+    from faceuv.models.readers.regressor import load_regressor
     from faceuv.registry import FACE_MODELS
-    from faceuv.zoo import locate
 
     try:
         device = torch.device(args.device)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from faceuv.artefacts import atomic_path, load_tensors
 from faceuv.errors import AssetError, InputError
+from faceuv.files.artefacts import atomic_path, load_tensors
 
 if TYPE_CHECKING:
     from faceuv.data.images import PictureFile
@@ -148,8 +148,8 @@ class FitFolder:
 @torch.no_grad()
 def overlay(result: PictureFit, face: Any) -> Tensor:
     """``(3, S, 3·S)``: the picture with its landmarks, the fitted face over the picture, its shape."""
-    from faceuv.fitting.landmarks.drawing import draw_points
-    from faceuv.renderers import FaceRenderer
+    from faceuv.export.landmarks import draw_points
+    from faceuv.models.faces import FaceRenderer
     from faceuv.structures import UVMaps
 
     assert result.image is not None and result.landmarks is not None

@@ -20,9 +20,9 @@ from faceuv.errors import InputError, did_you_mean
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from faceuv.face_generator import FaceGenerator
     from faceuv.figures import Look, Tally
     from faceuv.models.directions import Direction
+    from faceuv.models.stylefaceuv.generator import FaceGenerator
 
 SEAMS = ("hard", "feather", "laplacian")  # spelt out: --help loads no torch; a test holds them to the library's
 OVER = ("teacher", "studio")
@@ -157,7 +157,7 @@ def faces(order: Order) -> list[Job]:
 
 def _directions(order: Order) -> list[Direction]:
     """The directions that ``--direction`` names: files, files of the zoo, or names that the generator knows."""
-    from faceuv import zoo
+    from faceuv.files import zoo
     from faceuv.models.directions import load_directions
 
     known, found = dict(order.generator.directions), []
@@ -178,7 +178,7 @@ def _directions(order: Order) -> list[Direction]:
 
 def _of_zoo(word: str) -> Path:
     """``zoo:entry`` stands for the one file of weights of that entry."""
-    from faceuv import zoo
+    from faceuv.files import zoo
 
     files = zoo.entries().get(word.removeprefix(zoo.PREFIX), []) if word.startswith(zoo.PREFIX) else []
     return zoo.locate(f"{word}/{files[0]}" if len(files) == 1 else word)
@@ -297,10 +297,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Load, check, then draw and write one file after the other."""
-    from faceuv.artefacts import check_writable
     from faceuv.cli.console import console
-    from faceuv.face_generator import FaceGenerator
     from faceuv.figures import Look
+    from faceuv.files.artefacts import check_writable
+    from faceuv.models.stylefaceuv.generator import FaceGenerator
 
     _check_seeds("--seeds", args.seeds)
     look = Look(
@@ -349,7 +349,7 @@ def _check_seeds(option: str, seeds: Sequence[int]) -> None:
 
 
 def _check_yaws(order: Order, option: str, yaws: Sequence[float]) -> None:
-    from faceuv.face_generator import YAW_LIMIT
+    from faceuv.models.stylefaceuv.generator import YAW_LIMIT
 
     for angle in yaws:
         if not abs(angle) <= YAW_LIMIT:

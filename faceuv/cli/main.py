@@ -11,8 +11,8 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from faceuv.assets import MissingAssets
 from faceuv.errors import FaceUVError
+from faceuv.files.assets import MissingAssets
 from faceuv.version import __version__
 
 COMMANDS = ("sample", "render", "generate", "fit", "convert", "train", "test", "direction", "list", "doctor")

@@ -37,10 +37,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    from faceuv.artefacts import check_writable
     from faceuv.cli.console import console, require_positive
     from faceuv.export import save_png
     from faceuv.face import Face
+    from faceuv.files.artefacts import check_writable
 
     for side in args.size:
         require_positive("--size", side)

@@ -35,9 +35,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     from rich.progress import track
 
-    from faceuv.artefacts import check_writable
     from faceuv.cli.console import console, require_positive
     from faceuv.export import contact_sheet, save_png
+    from faceuv.files.artefacts import check_writable
 
     require_positive("--num", args.num)
     require_positive("--size", args.size)
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 def maker(args: argparse.Namespace) -> Callable[[int], Face]:
     """Seed → face."""
     from faceuv.face import Face, build_face_model, build_renderer
-    from faceuv.face_generator import load
+    from faceuv.models.stylefaceuv.generator import load
 
     if args.generator is not None:
         generator = load(args.generator, face_model=args.face_model, renderer=args.renderer)

@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _tell(metrics: dict[str, Any], folder: Path, checkpoint: str) -> None:
     """Print the numbers; write them, unless a report has already."""
-    from faceuv.artefacts import atomic_path
+    from faceuv.files.artefacts import atomic_path
 
     path = folder / "metrics.json"
     if not (folder / "report.html").is_file():

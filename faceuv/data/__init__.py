@@ -1,5 +1,1 @@
-"""Data: synthetic faces with exact truth."""
-
-from faceuv.data import synthetic
-
-__all__ = ["synthetic"]
+"""Data: datasets of codes and pictures, and what is done to pictures before a network sees them."""

@@ -19,9 +19,9 @@ from mmengine.dist import barrier, get_rank, get_world_size
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from faceuv.artefacts import atomic_path
-from faceuv.cache import cache_dir
 from faceuv.errors import AssetError, InputError
+from faceuv.files.artefacts import atomic_path
+from faceuv.files.cache import cache_dir
 from faceuv.registry import DATASETS
 
 Report = Callable[[int, int], None]

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from faceuv.artefacts import load_tensors, save_tensors
 from faceuv.checks import check_shape
-from faceuv.data.synthetic.seeds import combine
 from faceuv.errors import AssetError, InputError
+from faceuv.files.artefacts import load_tensors, save_tensors
 from faceuv.registry import DATASETS
 from faceuv.structures import CoefficientLayout, Coefficients
+from faceuv.synthetic.seeds import combine
 
 KIND = "fits"
 Split = Literal["train", "val", "all"]

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from faceuv.checks import check_shape
-from faceuv.data.synthetic.alignment import crop_of
 from faceuv.errors import InputError
+from faceuv.synthetic.alignment import crop_of
 
 RULES = ("pad", "crop", "align")
 

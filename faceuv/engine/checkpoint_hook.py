@@ -11,8 +11,8 @@ from typing import Any
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 
-from faceuv.artefacts import atomic_path
 from faceuv.errors import InputError
+from faceuv.files.artefacts import atomic_path
 from faceuv.registry import HOOKS
 
 POINTER = "last_checkpoint"

@@ -8,13 +8,13 @@ from typing import Any
 
 from mmengine.hooks import Hook
 
-from faceuv.artefacts import load_tensors
 from faceuv.engine.checkpoint_hook import resumable
 from faceuv.engine.compat.checkpoints import load_weights, read_checkpoint
 from faceuv.engine.compat.distributed import unwrapped
 from faceuv.errors import AssetError, InputError
+from faceuv.files.artefacts import load_tensors
+from faceuv.files.zoo import PREFIX, locate
 from faceuv.registry import HOOKS
-from faceuv.zoo import PREFIX, locate
 
 
 @HOOKS.register_module()

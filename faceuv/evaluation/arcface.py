@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from faceuv.artefacts import load_state_dict, sha256_of
 from faceuv.checks import check_finite, check_shape
 from faceuv.errors import AssetError, InputError
 from faceuv.evaluation.iresnet import SIDE, IResNet, iresnet_of
-from faceuv.fixed import Fixed
+from faceuv.files.artefacts import load_state_dict, sha256_of
+from faceuv.models.base.fixed import Fixed
 from faceuv.registry import LANDMARK_DETECTORS, MODELS
 
 TEMPLATE = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))

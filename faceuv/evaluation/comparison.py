@@ -12,10 +12,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from faceuv.artefacts import load_tensors
 from faceuv.errors import AssetError, InputError
 from faceuv.evaluation.subjects import LINEAR, OURS, TURNED
 from faceuv.evaluation.summary import meaning
+from faceuv.files.artefacts import load_tensors
 
 METRICS, SAMPLES, SAMPLES_KIND = "metrics.json", "samples.safetensors", "report_samples"
 FULL = "full"

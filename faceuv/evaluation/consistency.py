@@ -11,7 +11,7 @@ from torch import Tensor
 from faceuv.checks import check_shape
 from faceuv.evaluation.masked import check_pair, masked_mean
 from faceuv.geometry import bake, pose, project, sh_irradiance, vertex_normals
-from faceuv.renderers.face import FaceRenderer
+from faceuv.models.faces.face_renderer import FaceRenderer
 from faceuv.renderers.interpolation import interpolate, spread
 from faceuv.structures import Coefficients, Mesh, UVMaps
 

@@ -13,19 +13,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from faceuv.checks import check_shape
-from faceuv.data.synthetic.generator import ProceduralGenerator
-from faceuv.data.synthetic.scene import Scene
-from faceuv.data.synthetic.seeds import FACTORS, combine
-from faceuv.data.synthetic.studio import Studio
-from faceuv.data.synthetic.truth import truth_of
 from faceuv.errors import InputError
 from faceuv.evaluation.consistency import texel_view
 from faceuv.geometry import bake, displaced_normals, vertex_normals
 from faceuv.models.faces.base import FaceModel
+from faceuv.models.faces.face_renderer import FaceRenderer
 from faceuv.models.faces.region import face_weight
-from faceuv.models.methods.stylefaceuv.views import turned
-from faceuv.renderers.face import FaceRenderer
+from faceuv.models.stylefaceuv.views import turned
 from faceuv.structures import Coefficients, Render, UVMaps
+from faceuv.synthetic.generator import ProceduralGenerator
+from faceuv.synthetic.scene import Scene
+from faceuv.synthetic.seeds import FACTORS, combine
+from faceuv.synthetic.studio import Studio
+from faceuv.synthetic.truth import truth_of
 
 _YAW_NUMBER = 0  # the column of a scene's pose numbers that turns the head; its sign is the side
 

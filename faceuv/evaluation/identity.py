@@ -11,13 +11,13 @@ import torch.nn.functional as F
 from mmengine.evaluator import BaseMetric
 from torch import Tensor, nn
 
-from faceuv import zoo
 from faceuv.checks import check_finite, check_shape
 from faceuv.errors import InputError
 from faceuv.evaluation.masked import mean_of_known
 from faceuv.evaluation.reconstruction import view_endings
-from faceuv.fixed import Fixed
-from faceuv.models.regressor import CoefficientRegressor, load_regressor
+from faceuv.files import zoo
+from faceuv.models.base.fixed import Fixed
+from faceuv.models.readers.regressor import CoefficientRegressor, load_regressor
 from faceuv.registry import METRICS, MODELS
 
 
@@ -64,7 +64,7 @@ class RegressorIdentity(nn.Module):
     Images ``(B, 3, S, S)`` in [0, 1] → ``(B, 80)``; pictures are read in the full frame, landmarks are not needed.
 
     Args:
-        regressor: a :class:`~faceuv.models.regressor.CoefficientRegressor`, or its file.
+        regressor: a :class:`~faceuv.models.readers.CoefficientRegressor`, or its file.
     """
 
     name = "regressor_identity"

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from faceuv.artefacts import load_state_dict, sha256_of
-from faceuv.assets import ASSETS, Missing, find_asset, locate_asset
 from faceuv.checks import check_floating, check_shape
 from faceuv.errors import AssetError, InputError, MissingDependency
 from faceuv.evaluation.feature_metric import INCEPTION
+from faceuv.files.artefacts import load_state_dict, sha256_of
+from faceuv.files.assets import ASSETS, Missing, find_asset, locate_asset
 from faceuv.registry import MODELS
 
 OFFICIAL = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from faceuv.checks import check_shape
 from faceuv.errors import InputError
-from faceuv.fitting.landmarks.truth import interocular_distance
+from faceuv.models.faces.landmark_truth import interocular_distance
 from faceuv.registry import METRICS
 
 FAILURE = 10.0

@@ -17,10 +17,10 @@ from faceuv.evaluation.identity import IdentityFeatures, similarity
 from faceuv.evaluation.reconstruction import masked_l1, reconstruction_errors
 from faceuv.evaluation.subjects import Setting, Subject, View
 from faceuv.evaluation.truth_errors import albedo_error, depth_error, depth_error_mm, normal_error_deg
-from faceuv.fitting.landmarks.truth import LandmarkTruth
 from faceuv.geometry import euler_to_matrix
-from faceuv.models.methods.stylefaceuv.views import for_views
-from faceuv.models.regressor import CoefficientRegressor
+from faceuv.models.faces.landmark_truth import LandmarkTruth
+from faceuv.models.readers.regressor import CoefficientRegressor
+from faceuv.models.stylefaceuv.views import for_views
 from faceuv.renderers.masks import mask_in_view
 from faceuv.structures import Coefficients
 

@@ -27,6 +27,7 @@ from faceuv.evaluation.measures import (
     truth_rows,
 )
 from faceuv.evaluation.subjects import Setting, Subject, Targets
+from faceuv.models.base.codes import truncate
 
 YAWS = (-60.0, -45.0, -30.0, -15.0, 0.0, 15.0, 30.0, 45.0, 60.0)
 _PICTURES, _DONORS = 0, 1  # streams of the seed: the faces, and those whose yaws they are turned to
@@ -194,7 +195,9 @@ def sample(
     teacher = setting.teacher
     latents = latents_at(teacher, indices, seed=2 * protocol.seed + stream).to(setting.device)
     w = teacher.mapping(latents)
-    return latents, setting.broadcast(w if protocol.truncation == 1 else teacher.truncate(w, protocol.truncation))
+    return latents, setting.broadcast(
+        w if protocol.truncation == 1 else truncate(w, teacher.mean_code, protocol.truncation)
+    )
 
 
 def _strip(setting: Setting, codes: Tensor, protocol: Protocol) -> tuple[Tensor, Targets]:

@@ -1,6 +1,6 @@
 """What is evaluated: the method and its baselines behind one question, *show these faces from there*.
 
-Views of B faces lie one view after the other, ``V·B`` rows, as in :mod:`faceuv.models.methods.stylefaceuv.views`.
+Views of B faces lie one view after the other, ``V·B`` rows, as in :mod:`faceuv.models.stylefaceuv.views`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from torch import Tensor
 
 from faceuv.checks import check_finite
 from faceuv.errors import InputError
-from faceuv.models.mappers import CoefficientMapper, YawStepper
-from faceuv.models.methods.stylefaceuv.views import for_views, turned
-from faceuv.models.stylegan2 import UVGenerator, broadcast_code
+from faceuv.models.faces.face_renderer import FaceRenderer
+from faceuv.models.stylefaceuv import UVGenerator
+from faceuv.models.stylefaceuv.mappers import CoefficientMapper, YawStepper
+from faceuv.models.stylefaceuv.views import for_views, turned
+from faceuv.models.stylegan2 import broadcast_code
 from faceuv.renderers.compositing import composite
-from faceuv.renderers.face import FaceRenderer
 from faceuv.structures import Coefficients, Render, UVMaps
 
 Read = Literal["pose", "all"]

@@ -64,7 +64,7 @@ def albedo_error(albedo: Tensor, truth: Tensor, mask: Tensor, *, scale: Literal[
 
 def unseen_texels(seen: Tensor, surface: Tensor) -> Tensor:
     """``(B, 1, H, W)``: the texels of the ``surface (1 or B, 1, H, W)`` (a face model's ``uv_mask``) that a view does
-    not see, by its ``seen (B, 1, H, W)``, as :class:`~faceuv.renderers.face.FaceRenderer` gives it (``view_mask``)."""
+    not see, by its ``seen (B, 1, H, W)``, as :class:`~faceuv.models.faces.FaceRenderer` gives it (``view_mask``)."""
     check_shape("seen", seen, ("B", 1, "H", "W"))
     check_shape("surface", surface, ("b", 1, *seen.shape[2:]))
     return (surface - seen).clamp_min(0)

@@ -11,11 +11,11 @@ import torch
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
-from faceuv import zoo
 from faceuv.checks import check_shape
 from faceuv.errors import InputError
 from faceuv.evaluation.reconstruction import ENDINGS
-from faceuv.models.regressor import CoefficientRegressor, load_regressor
+from faceuv.files import zoo
+from faceuv.models.readers.regressor import CoefficientRegressor, load_regressor
 from faceuv.registry import METRICS
 
 DEGREES = 180 / math.pi
@@ -52,7 +52,7 @@ def turning_errors(read: Tensor, wanted: Tensor) -> dict[str, float]:
 
 @METRICS.register_module()
 class YawErrors(BaseMetric):
-    """Errors of turned codes in degrees, from what :class:`~faceuv.models.methods.yaw_stepping.YawStepping` gives.
+    """Errors of turned codes in degrees, from what :class:`~faceuv.models.stylefaceuv.YawStepping` gives.
 
     ==================== ==========================================================================================
     ``yaw_deg``          mean of |yaw read by F3D − wanted| over codes and wanted angles; ``_p95`` its 95th percentile
@@ -100,7 +100,7 @@ class PoseErrors(BaseMetric):
     ``pose_slope``, see :func:`turning_errors`, with the view's ending.
 
     Args:
-        regressor: a :class:`~faceuv.models.regressor.CoefficientRegressor`, or its file: a judge that was not trained
+        regressor: a :class:`~faceuv.models.readers.CoefficientRegressor`, or its file: a judge that was not trained
             with what it judges.
     """
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from faceuv.errors import InputError
 from faceuv.export.glb import save_glb
 from faceuv.export.images import contact_sheet, save_png
+from faceuv.export.landmarks import draw_points
 from faceuv.export.mesh_file import MeshFile
 from faceuv.export.obj import save_obj
 from faceuv.export.ply import save_ply
@@ -19,6 +20,7 @@ __all__ = [
     "MeshFile",
     "TangentFrame",
     "contact_sheet",
+    "draw_points",
     "save_glb",
     "save_mesh",
     "save_obj",

@@ -10,7 +10,7 @@ from torch import Tensor
 from faceuv.export.mesh_file import MeshFile
 from faceuv.export.tangent import tangent_frame, tangent_normal_map
 from faceuv.models.faces.base import FaceModel
-from faceuv.renderers.face import FaceRenderer
+from faceuv.models.faces.face_renderer import FaceRenderer
 from faceuv.structures import Coefficients, UVMaps
 
 

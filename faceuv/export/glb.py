@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from faceuv.artefacts import atomic_path
 from faceuv.errors import InputError
 from faceuv.export.images import encode
 from faceuv.export.mesh_file import MeshFile, area_normals, in_metres
+from faceuv.files.artefacts import atomic_path
 from faceuv.version import __version__
 
 ROUGHNESS = 0.55  # skin under studio light: a soft highlight, no gloss

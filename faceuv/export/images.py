@@ -11,9 +11,9 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from faceuv.artefacts import atomic_path
 from faceuv.checks import check_floating, check_shape
 from faceuv.errors import InputError
+from faceuv.files.artefacts import atomic_path
 
 WHITE = (1.0, 1.0, 1.0)
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from faceuv.artefacts import atomic_path
 from faceuv.export.glb import ROUGHNESS
 from faceuv.export.images import encode
 from faceuv.export.mesh_file import MeshFile
+from faceuv.files.artefacts import atomic_path
 from faceuv.version import __version__
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from faceuv.artefacts import atomic_path
 from faceuv.export.mesh_file import MeshFile
+from faceuv.files.artefacts import atomic_path
 from faceuv.geometry.uv import sample_map
 from faceuv.version import __version__
 

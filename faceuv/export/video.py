@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from faceuv.artefacts import atomic_path
 from faceuv.errors import InputError, MissingDependency
 from faceuv.export.images import to_bytes
+from faceuv.files.artefacts import atomic_path
 
 _PALETTE_SAMPLE = 250_000  # pixels that choose the palette: more of them chose no better one on turntables
 _SLOWEST_GIF_DELAY = 2  # hundredths of a second; browsers turn shorter delays into a slow 10

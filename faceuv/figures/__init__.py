@@ -1,4 +1,4 @@
-"""The paper's figures, from a :class:`~faceuv.face_generator.FaceGenerator`: tables of pictures, and turntables."""
+"""The paper's figures, from a :class:`~faceuv.FaceGenerator`: tables of pictures, and turntables."""
 
 from faceuv.figures.photographer import OVER, Look, Photographer, Tally, centred
 from faceuv.figures.sheets import (

@@ -16,7 +16,7 @@ from faceuv.geometry.projection import pose
 from faceuv.renderers.pasting import SEAMS, Seam
 
 if TYPE_CHECKING:
-    from faceuv.face_generator import FaceGenerator
+    from faceuv.models.stylefaceuv.generator import FaceGenerator
 
 Over = Literal["teacher", "studio"]
 OVER: tuple[Over, ...] = get_args(Over)
@@ -59,7 +59,7 @@ class Look:
 
 
 class Photographer:
-    """A :class:`~faceuv.face_generator.FaceGenerator` with a :class:`Look`. Codes are ``(1, L, D)``, pictures
+    """A :class:`~faceuv.FaceGenerator` with a :class:`Look`. Codes are ``(1, L, D)``, pictures
     ``(3, S, S)`` in [0, 1] on the CPU; each counts as one of ``wanted``."""
 
     def __init__(

@@ -16,7 +16,7 @@ from faceuv.geometry import named_light
 from faceuv.models.directions import Direction
 
 if TYPE_CHECKING:
-    from faceuv.face_generator import FaceGenerator
+    from faceuv.models.stylefaceuv.generator import FaceGenerator
 
 Amounts = Mapping[str, float]
 

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from faceuv.errors import InputError
-from faceuv.fitting.kinematics import LinearPoints, Posed
 from faceuv.fitting.steps import ALL, FitStep, Problem, check_settings
 from faceuv.fitting.terms import group_columns
+from faceuv.models.faces import FaceRenderer
 from faceuv.models.faces.base import FaceModel
+from faceuv.models.faces.kinematics import LinearPoints, Posed
 from faceuv.registry import FIT_STEPS, LOSSES
-from faceuv.renderers import FaceRenderer
 from faceuv.renderers.base import Renderer
 from faceuv.structures import Coefficients, Render
 

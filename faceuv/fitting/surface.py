@@ -13,11 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from faceuv.fitting.kinematics import LinearPoints, Posed, apply_basis, rotate_back, turning, without_specks
 from faceuv.geometry import light_form, pose, project, sh_basis
 from faceuv.geometry.normals import face_normals, scatter_to_vertices
 from faceuv.losses import saturating
 from faceuv.models.faces.base import FaceModel
+from faceuv.models.faces.kinematics import LinearPoints, Posed, apply_basis, rotate_back, turning, without_specks
 from faceuv.renderers.base import Renderer
 from faceuv.renderers.interpolation import spread
 from faceuv.structures import Coefficients, Mesh

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from faceuv.errors import InputError, did_you_mean
-from faceuv.fitting.kinematics import LinearPoints, Posed
 from faceuv.losses import landmark_weights
 from faceuv.models.faces.base import FaceModel
+from faceuv.models.faces.kinematics import LinearPoints, Posed
 from faceuv.structures import Camera, CoefficientLayout
 
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from faceuv.checks import check_shape
 from faceuv.errors import InputError
-from faceuv.fixed import Fixed
 from faceuv.geometry.uv import bake
 from faceuv.losses.base import entry
+from faceuv.models.base.fixed import Fixed
 from faceuv.registry import FACE_MODELS, LOSSES
 
 if TYPE_CHECKING:

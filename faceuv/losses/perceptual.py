@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from faceuv.artefacts import load_state_dict, sha256_of
-from faceuv.assets import ASSETS, Missing, asset_folders, locate_asset
 from faceuv.checks import check_shape
 from faceuv.errors import AssetError, MissingDependency
-from faceuv.fixed import Fixed
+from faceuv.files.artefacts import load_state_dict, sha256_of
+from faceuv.files.assets import ASSETS, Missing, asset_folders, locate_asset
 from faceuv.losses.base import entry
+from faceuv.models.base.fixed import Fixed
 from faceuv.models.stylegan2.discriminator import StyleGAN2Discriminator
 from faceuv.models.stylegan2.named import named_discriminator
 from faceuv.registry import LOSSES

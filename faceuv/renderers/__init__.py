@@ -3,13 +3,11 @@
 from faceuv.renderers.base import Renderer, View
 from faceuv.renderers.builtin import TorchRenderer
 from faceuv.renderers.drtk import DRTKRenderer
-from faceuv.renderers.face import FaceRenderer
 from faceuv.renderers.nvdiffrast import NvdiffrastRenderer
 from faceuv.renderers.pytorch3d import PyTorch3DRenderer
 
 __all__ = [
     "DRTKRenderer",
-    "FaceRenderer",
     "NvdiffrastRenderer",
     "PyTorch3DRenderer",
     "Renderer",

@@ -11,11 +11,11 @@ from PIL import Image
 from faceuv.cli.main import main
 from faceuv.engine.direction_study import build_study, find_all, score_all
 from faceuv.errors import InputError
+from faceuv.files.networks import save_network
 from faceuv.models.directions import Direction, ScoreTable, load_directions
-from faceuv.models.mappers import CoefficientMapper, save_mapper
-from faceuv.models.regressor import CoefficientRegressor, save_regressor
+from faceuv.models.readers.regressor import CoefficientRegressor
+from faceuv.models.stylefaceuv.mappers import CoefficientMapper
 from faceuv.models.stylegan2 import StyleGAN2Generator
-from faceuv.models.stylegan2.checkpoints import save_network
 
 CONFIG = """
 score = "yaw"
@@ -51,8 +51,8 @@ def networks(tmp_path_factory):
     torch.nn.init.normal_(regressor.head[-1].weight)
     return {
         "generator": str(save_network(folder / "generator.safetensors", generator)),
-        "mapper": str(save_mapper(folder / "mapper.safetensors", mapper)),
-        "regressor": str(save_regressor(folder / "regressor.safetensors", regressor)),
+        "mapper": str(save_network(folder / "mapper.safetensors", mapper)),
+        "regressor": str(save_network(folder / "regressor.safetensors", regressor)),
     }
 
 
@@ -220,7 +220,7 @@ def test_parts_that_do_not_belong_together(trained, networks, config, tmp_path):
 
 
 def test_codes_that_cannot_be_scored_are_counted(config, tmp_path, monkeypatch, capsys):
-    from faceuv.engine.stages.sources import Estimates, TruthSource
+    from faceuv.fitting.sources import Estimates, TruthSource
 
     whole = TruthSource.estimate
 

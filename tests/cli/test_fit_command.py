@@ -11,16 +11,16 @@ from PIL import Image
 
 from faceuv.cli import fit as command
 from faceuv.cli.main import main
-from faceuv.data.synthetic import SyntheticFaces
-from faceuv.data.synthetic.scene import Scene
 from faceuv.export import save_png, save_video
 from faceuv.face import Face
 from faceuv.fitting import Landmarks
 from faceuv.fitting.landmarks.precomputed import PrecomputedLandmarks, save_landmarks
-from faceuv.fitting.landmarks.truth import LandmarkTruth
+from faceuv.models.faces.landmark_truth import LandmarkTruth
 from faceuv.models.faces.procedural import ProceduralFace
 from faceuv.registry import FACE_MODELS
 from faceuv.structures import Coefficients
+from faceuv.synthetic import SyntheticFaces
+from faceuv.synthetic.scene import Scene
 
 SIZE = 64
 FRAMES = 20

@@ -8,9 +8,8 @@ import torch
 from faceuv.data.motions import Mirror, roll_coefficients, roll_images
 from faceuv.errors import InputError
 from faceuv.geometry import euler_to_matrix, pose, project, rotate, sh_irradiance
-from faceuv.models.faces import FaceModel, ProceduralFace
+from faceuv.models.faces import FaceModel, FaceRenderer, ProceduralFace
 from faceuv.models.faces.region import hemisphere
-from faceuv.renderers import FaceRenderer
 from faceuv.structures import Camera, Coefficients
 
 

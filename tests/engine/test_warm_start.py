@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from faceuv.artefacts import save_tensors
 from faceuv.engine.warm_start import WarmStart
 from faceuv.errors import AssetError, InputError
+from faceuv.files.artefacts import save_tensors
 from faceuv.registry import OPTIM_WRAPPER_CONSTRUCTORS
 
 

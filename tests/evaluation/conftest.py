@@ -18,9 +18,9 @@ from torch import nn
 from faceuv.evaluation.measures import Judges
 from faceuv.evaluation.subjects import Setting
 from faceuv.models.faces.base import FaceModel
-from faceuv.models.regressor import CoefficientRegressor
-from faceuv.models.stylegan2 import UVGenerator
-from faceuv.renderers.face import FaceRenderer
+from faceuv.models.faces.face_renderer import FaceRenderer
+from faceuv.models.readers.regressor import CoefficientRegressor
+from faceuv.models.stylefaceuv import UVGenerator
 
 SIZE, D = 16, 8
 

@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from faceuv.artefacts import sha256_of
 from faceuv.errors import AssetError, InputError
 from faceuv.evaluation import ArcFaceIdentity, identity_similarity
 from faceuv.evaluation.arcface import TEMPLATE, align_faces, five_points
 from faceuv.evaluation.iresnet import IResNet, iresnet_of
+from faceuv.files.artefacts import sha256_of
 from faceuv.fitting.landmarks.base import LandmarkDetector, Landmarks
 from faceuv.registry import LANDMARK_DETECTORS
 

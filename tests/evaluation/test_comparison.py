@@ -7,11 +7,11 @@ import json
 import pytest
 import torch
 
-from faceuv.artefacts import save_tensors
 from faceuv.engine.report.results import BEGIN, END, results_text, write_results
 from faceuv.errors import AssetError, InputError
 from faceuv.evaluation.comparison import CLAIMS, Claim, Run, compare, judge, read_run
 from faceuv.evaluation.summary import meaning, order, rounded
+from faceuv.files.artefacts import save_tensors
 
 N = 40
 NOISE = torch.randn(N, generator=torch.Generator().manual_seed(0))

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from faceuv.errors import InputError
 from faceuv.evaluation import texel_difference, texel_view, unproject, view_difference
 from faceuv.geometry import ambient_light
+from faceuv.models.faces.face_renderer import FaceRenderer
 from faceuv.registry import FACE_MODELS
-from faceuv.renderers.face import FaceRenderer
 from faceuv.structures import Coefficients, UVMaps
 
 SIZE, TEXELS = 64, 48

@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import nn
 
-from faceuv.data.synthetic.generator import ProceduralGenerator
 from faceuv.errors import InputError
 from faceuv.evaluation.face_truth import FittedTruth, SceneTruth, texel_normals
 from faceuv.evaluation.measures import truth_rows
 from faceuv.evaluation.subjects import Setting, Subject, draw_over
 from faceuv.geometry import bake
-from faceuv.renderers.face import FaceRenderer
+from faceuv.models.faces.face_renderer import FaceRenderer
 from faceuv.structures import Coefficients, UVMaps
+from faceuv.synthetic.generator import ProceduralGenerator
 
 
 class Knows(nn.Module):

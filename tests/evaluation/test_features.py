@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from faceuv import zoo
-from faceuv.artefacts import sha256_of
 from faceuv.errors import AssetError, InputError, UnknownName
 from faceuv.evaluation import DiscriminatorFeatures, FrechetDistance
-from faceuv.models.stylegan2 import save_network
+from faceuv.files import zoo
+from faceuv.files.artefacts import sha256_of
+from faceuv.files.networks import save_network
 from faceuv.registry import MODELS
 
 NETWORK = {"type": "StyleGAN2Discriminator", "size": 16, "channel_base": 128, "channel_max": 16}

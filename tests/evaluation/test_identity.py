@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from faceuv import zoo
-from faceuv.data.synthetic.seeds import FACTORS
 from faceuv.errors import InputError
 from faceuv.evaluation import IdentitySimilarity, RegressorIdentity, identity_similarity, similarity
-from faceuv.models.regressor import CoefficientRegressor
+from faceuv.files import zoo
+from faceuv.models.readers.regressor import CoefficientRegressor
 from faceuv.models.stylegan2 import load_generator
+from faceuv.synthetic.seeds import FACTORS
 
 
 class Colour(nn.Module):

@@ -5,11 +5,11 @@ import sys
 import pytest
 import torch
 
-from faceuv.artefacts import sha256_of
-from faceuv.assets import ASSETS
 from faceuv.errors import AssetError, InputError, MissingDependency
 from faceuv.evaluation import FrechetDistance, InceptionFeatures, KernelDistance
 from faceuv.evaluation.inception import OFFICIAL, read_weights
+from faceuv.files.artefacts import sha256_of
+from faceuv.files.assets import ASSETS
 
 REASON = 'needs the extra "fid"'
 FILENAME = ASSETS["inception"].filename

@@ -7,7 +7,8 @@ import torch
 
 from faceuv.errors import InputError
 from faceuv.evaluation.subjects import LinearSubject, Setting, TurnedSubject, UVSubject
-from faceuv.models.stylegan2 import StyleGAN2Generator, UVGenerator
+from faceuv.models.stylefaceuv import UVGenerator
+from faceuv.models.stylegan2 import StyleGAN2Generator
 from faceuv.structures import UVMaps
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from faceuv.face_generator import FaceGenerator
 from faceuv.models.directions import Direction
-from faceuv.models.mappers import CoefficientMapper, YawStepper
-from faceuv.models.stylegan2 import StyleGAN2Generator, UVGenerator
+from faceuv.models.stylefaceuv import UVGenerator
+from faceuv.models.stylefaceuv.generator import FaceGenerator
+from faceuv.models.stylefaceuv.mappers import CoefficientMapper, YawStepper
+from faceuv.models.stylegan2 import StyleGAN2Generator
 
 L, D = 6, 8  # of the codes of a 16² teacher
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from faceuv.data.synthetic import SyntheticFaces
 from faceuv.fitting import Landmarks
-from faceuv.fitting.landmarks.truth import LandmarkTruth
 from faceuv.models.faces import FaceModel
+from faceuv.models.faces.landmark_truth import LandmarkTruth
 from faceuv.models.faces.procedural import ProceduralFace
 from faceuv.structures import Coefficients
+from faceuv.synthetic import SyntheticFaces
 
 SIZE = 96
 COUNT = 6

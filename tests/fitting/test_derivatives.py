@@ -6,12 +6,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from faceuv.fitting.kinematics import rotation_axes
 from faceuv.fitting.priors import likely, likely_light, prior_terms
 from faceuv.fitting.surface import SurfaceSamples, SurfaceTerm, spread_out
 from faceuv.fitting.terms import LandmarkTerm, PriorTerm, albedo_variance_term
 from faceuv.geometry import euler_to_matrix, vertex_normals
 from faceuv.losses import AlbedoVariance, LandmarkLoss, PhotometricLoss
+from faceuv.models.faces.kinematics import rotation_axes
 from faceuv.models.faces.procedural import ProceduralFace
 from faceuv.registry import RENDERERS
 from faceuv.structures import Camera, Coefficients

@@ -7,9 +7,9 @@ from torch import nn
 from faceuv.errors import InputError, UnknownName
 from faceuv.evaluation.coefficient_errors import coefficient_errors
 from faceuv.fitting import SCHEDULES, Fit, Fitter, LandmarkDetector, Landmarks
-from faceuv.fitting.landmarks.truth import LandmarkTruth
 from faceuv.fitting.priors import likely
 from faceuv.models.faces import FaceModel
+from faceuv.models.faces.landmark_truth import LandmarkTruth
 from faceuv.models.faces.procedural import ProceduralFace
 from faceuv.registry import FIT_STEPS
 from faceuv.structures import CoefficientLayout, Coefficients

@@ -7,11 +7,12 @@ import functools
 import pytest
 import torch
 
-from faceuv.artefacts import sha256_of
 from faceuv.errors import AssetError
+from faceuv.files.artefacts import sha256_of
+from faceuv.files.networks import save_network
 from faceuv.losses import LPIPS, DiscriminatorPerceptual
 from faceuv.losses.perceptual import find_vgg
-from faceuv.models.stylegan2 import StyleGAN2Discriminator, save_network
+from faceuv.models.stylegan2 import StyleGAN2Discriminator
 from faceuv.registry import LOSSES
 
 NETWORK = {"type": "StyleGAN2Discriminator", "size": 16, "channel_base": 64, "channel_max": 6}

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from faceuv.models.directions import Direction
 from faceuv.models.faces.base import FaceModel
-from faceuv.models.mappers import CoefficientMapper, YawStepper
+from faceuv.models.stylefaceuv.mappers import CoefficientMapper, YawStepper
 from faceuv.models.stylegan2 import StyleGAN2Generator
 from faceuv.structures import Coefficients
 

@@ -18,8 +18,8 @@ import torch
 from mmengine.logging import HistoryBuffer
 from torch import Tensor, nn
 
-from faceuv.artefacts import atomic_path
 from faceuv.errors import AssetError, FaceUVError
+from faceuv.files.artefacts import atomic_path
 
 HISTORY_LENGTH = 1000
 """Values of each logged scalar that a checkpoint keeps: enough for every smoothing window."""

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from faceuv.engine.stages.sources import CoefficientSource
+from faceuv.fitting.sources import CoefficientSource
 from faceuv.structures import Coefficients
 
 PICTURES = 32  # made at a time, where a source looks at them

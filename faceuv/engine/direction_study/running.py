@@ -14,12 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from faceuv.artefacts import atomic_path
 from faceuv.engine.direction_study.setup import FILE, DirectionStudy, MovedFaces, PlannedFinder
 from faceuv.evaluation.coefficient_errors import face_weight
 from faceuv.evaluation.direction_figures import quality_figure, strip
 from faceuv.evaluation.direction_quality import DirectionQuality, Unit, direction_quality
 from faceuv.export.images import save_png
+from faceuv.files.artefacts import atomic_path
 from faceuv.models.directions import Direction, DirectionFinder, ScoreTable, named_score, save_directions, score_codes
 from faceuv.models.directions.sampling import Moments, spread
 from faceuv.models.directions.scored import ScoredFinder

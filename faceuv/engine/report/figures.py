@@ -16,7 +16,7 @@ from faceuv.evaluation.subjects import Subject, UVSubject
 from faceuv.export.images import contact_sheet
 from faceuv.export.plots import Line, line_chart
 from faceuv.export.tables import angle_heading, picture_table
-from faceuv.models.methods.stylefaceuv.sheets import displacement_colours, grey_shape
+from faceuv.models.stylefaceuv.sheets import displacement_colours, grey_shape
 
 STRIP_DEG = (-60.0, -30.0, -15.0, 0.0, 15.0, 30.0, 60.0)
 SHEET_DEG = (-45.0, 0.0, 45.0)

@@ -14,8 +14,6 @@ from mmengine.device import get_device
 from mmengine.dist import is_main_process
 from torch import Tensor, nn
 
-from faceuv import zoo
-from faceuv.artefacts import atomic_path, save_tensors, sha256_of
 from faceuv.engine.report.figures import curve_chart, face_sheet, map_sheet, view_sheet, yaw_strips
 from faceuv.engine.report.page import html_page, markdown_page
 from faceuv.engine.report.setup import ReportSettings, build_judges, build_setting, build_subjects, files_of
@@ -27,6 +25,8 @@ from faceuv.evaluation.summary import report_of, tables
 from faceuv.export.face_mesh import face_mesh
 from faceuv.export.glb import save_glb
 from faceuv.export.images import save_png
+from faceuv.files import zoo
+from faceuv.files.artefacts import atomic_path, save_tensors, sha256_of
 
 _SHOWN = 6  # faces on a sheet of views or maps
 

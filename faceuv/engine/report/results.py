@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from faceuv.artefacts import atomic_path
 from faceuv.errors import InputError
 from faceuv.evaluation.comparison import CLAIMS, Claim, Judgement, Run, judge
 from faceuv.evaluation.subjects import OURS
 from faceuv.evaluation.summary import meaning, order, rounded
+from faceuv.files.artefacts import atomic_path
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 _NEW = "# Results\n\nMeasured numbers; `tools/results.py` writes them.\n\n"

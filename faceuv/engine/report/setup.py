@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from faceuv import zoo
 from faceuv.errors import AssetError, InputError
 from faceuv.evaluation.face_truth import FittedTruth, SceneTruth, TruthSource
 from faceuv.evaluation.identity import RegressorIdentity
@@ -18,11 +17,12 @@ from faceuv.evaluation.measures import Judges
 from faceuv.evaluation.protocol import Protocol
 from faceuv.evaluation.reconstruction import measuring_losses
 from faceuv.evaluation.subjects import LINEAR, OURS, TURNED, LinearSubject, Setting, Subject, TurnedSubject, UVSubject
-from faceuv.models.mappers import load_mapper, load_stepper
-from faceuv.models.regressor import load_regressor
-from faceuv.models.stylegan2 import load_uv_generator
+from faceuv.files import zoo
+from faceuv.models.faces.face_renderer import FaceRenderer, Normals
+from faceuv.models.readers.regressor import load_regressor
+from faceuv.models.stylefaceuv import load_uv_generator
+from faceuv.models.stylefaceuv.mappers import load_mapper, load_stepper
 from faceuv.registry import COEFFICIENT_SOURCES, FACE_MODELS, GENERATORS, MODELS
-from faceuv.renderers.face import FaceRenderer, Normals
 from faceuv.structures import Coefficients
 
 TRUTHS = ("scene", "fitted")
@@ -46,7 +46,7 @@ class ReportSettings:
     source      config of what fits coefficients to pictures, for ``"fitted"``
     protocol    arguments of :class:`~faceuv.evaluation.protocol.Protocol`
     renderer    config or name
-    normals     as for :class:`~faceuv.renderers.face.FaceRenderer`
+    normals     as for :class:`~faceuv.models.faces.FaceRenderer`
     faces       how many mesh files are written
     strips      how many faces are shown from all sides
     """

@@ -6,9 +6,9 @@ from faceuv.engine.stages.fits import FitsStage
 from faceuv.engine.stages.plan import PlannedStage, make_plan, show
 from faceuv.engine.stages.report import ReportStage
 from faceuv.engine.stages.running import run_stages
-from faceuv.engine.stages.sources import CoefficientSource, Estimates
 from faceuv.engine.stages.teacher import TeacherStage
 from faceuv.engine.stages.train import TrainStage
+from faceuv.fitting.sources import CoefficientSource, Estimates
 
 __all__ = [
     "CoefficientSource",

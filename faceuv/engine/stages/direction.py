@@ -13,9 +13,9 @@ from mmengine.device import get_device
 from mmengine.dist import barrier, get_rank, get_world_size, is_main_process
 from torch import Tensor
 
-from faceuv.artefacts import load_tensors, save_tensors
 from faceuv.engine.stages.base import Stage, StageContext, StageResult
 from faceuv.errors import AssetError, InputError
+from faceuv.files.artefacts import load_tensors, save_tensors
 from faceuv.registry import DIRECTION_FINDERS, GENERATORS, STAGES
 
 FILE = "directions.safetensors"
@@ -34,7 +34,7 @@ class DirectionStage(Stage):
     Args:
         generator: config.
         finder: config, ``dict(type="svm", score="yaw")``.
-        mapper: file of a :class:`~faceuv.models.mappers.CoefficientMapper`, for finders that score by a coefficient.
+        mapper: file of F3D, for finders that score by a coefficient.
     """
 
     extends: ClassVar[tuple[str, ...]] = (
@@ -61,7 +61,7 @@ class DirectionStage(Stage):
     def run(self, context: StageContext) -> StageResult:
         """Score and find."""
         from faceuv.models.directions import save_directions
-        from faceuv.models.mappers import load_mapper
+        from faceuv.models.stylefaceuv.mappers import load_mapper
 
         summary: dict[str, Any] = {}
         device = get_device()
@@ -94,6 +94,7 @@ class DirectionStage(Stage):
     @torch.no_grad()
     def _score(self, generator: Any, score: Callable[[Tensor], Tensor], context: StageContext) -> None:
         """Write this rank's share of the missing files."""
+        from faceuv.models.base.codes import broadcast_code
         from faceuv.models.directions.sampling import sample_batches
 
         missing = [number for number in self._shards if self._values(number, context) is None]
@@ -102,7 +103,7 @@ class DirectionStage(Stage):
         codes, began, kept = self.finder.codes, time.monotonic(), []
         wanted = {batch for number in share for batch in self._batches(number)}
         for batch, w in sample_batches(generator, numbers=wanted, **asdict(codes)):
-            kept.append(score(generator.broadcast(w)).float().cpu())
+            kept.append(score(broadcast_code(w, generator.num_layers, generator.code_dim)).float().cpu())
             number = batch // BATCHES
             if batch == self._batches(number)[-1]:
                 values, kept = torch.cat(kept), []

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from faceuv import assets, zoo
-from faceuv.artefacts import sha256_of
 from faceuv.errors import InputError
+from faceuv.files import assets, zoo
+from faceuv.files.artefacts import sha256_of
 
 Description = dict[str, Any]
 """Dotted key → number, string, bool or None."""

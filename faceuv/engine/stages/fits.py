@@ -13,11 +13,11 @@ from mmengine.device import get_device
 from mmengine.dist import all_gather_object, barrier, get_rank, get_world_size, is_main_process
 from torch import Tensor
 
-from faceuv.artefacts import save_tensors
 from faceuv.data.codes import FitShard, codes_at, shard_files, shard_name
 from faceuv.engine.stages.base import Stage, StageContext, StageResult
-from faceuv.engine.stages.sources import CoefficientSource, Estimates
 from faceuv.errors import AssetError, InputError
+from faceuv.files.artefacts import save_tensors
+from faceuv.fitting.sources import CoefficientSource, Estimates
 from faceuv.registry import COEFFICIENT_SOURCES, GENERATORS, STAGES
 
 PAPER_COUNT = 36_000

@@ -9,8 +9,8 @@ from typing import Any
 
 from mmengine.device import get_device
 
-from faceuv.assets import Missing
 from faceuv.errors import InputError, MissingDependency, UnknownName, did_you_mean
+from faceuv.files.assets import Missing
 from faceuv.registry import (
     COEFFICIENT_SOURCES,
     DATA_SAMPLERS,

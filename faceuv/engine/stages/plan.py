@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from faceuv.assets import Missing, MissingAssets
 from faceuv.engine.stages.base import Stage
 from faceuv.engine.stages.fingerprint import Description, describe, fingerprint
 from faceuv.engine.stages.names import check_names, missing_assets
@@ -15,6 +14,7 @@ from faceuv.engine.stages.record import Finding, inspect
 from faceuv.engine.stages.references import inputs_of, resolve
 from faceuv.engine.stages.same_generator import Facts, generator_facts
 from faceuv.errors import FaceUVError, InputError, did_you_mean
+from faceuv.files.assets import Missing, MissingAssets
 from faceuv.registry import STAGES
 
 

@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from faceuv.artefacts import atomic_path
 from faceuv.engine.stages.fingerprint import Description, changed_keys, reasons
 from faceuv.errors import AssetError
+from faceuv.files.artefacts import atomic_path
 from faceuv.version import __version__
 
 FILE = "stage.json"

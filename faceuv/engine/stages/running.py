@@ -10,12 +10,12 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.dist import barrier, broadcast_object_list, is_main_process
 
-from faceuv.artefacts import check_writable, no_room
 from faceuv.engine.stages.base import StageContext
 from faceuv.engine.stages.names import check_names
 from faceuv.engine.stages.plan import PlannedStage, check_plan, make_plan, plain, show
 from faceuv.engine.stages.record import begin, finish
 from faceuv.errors import AssetError, FaceUVError
+from faceuv.files.artefacts import check_writable, no_room
 
 SHARED = ("default_hooks", "visualizer", "log_processor", "log_level", "env_cfg", "default_scope", "launcher")
 """What a recipe sets beside its stages for every training in it; none of it changes what is learned."""

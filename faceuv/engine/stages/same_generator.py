@@ -5,26 +5,20 @@ Only headers of files are read, so that a mapper of another teacher is told when
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
-from faceuv import assets, zoo
 from faceuv.engine.stages.references import referenced
-from faceuv.errors import AssetError, InputError
-from faceuv.models.directions.base import KIND as DIRECTIONS
-from faceuv.models.mappers import MAPPER, STEPPER
-from faceuv.models.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator, UVGenerator
+from faceuv.errors import InputError
+from faceuv.files import assets, zoo
+from faceuv.files.networks import file_facts
 from faceuv.models.stylegan2.channels import style_layers
-from faceuv.models.stylegan2.checkpoints import KINDS
 from faceuv.models.stylegan2.rosinality import peek
 
 SUFFIX = ".safetensors"
-_WORDS = {"layers": "L = {}", "width": "D = {}", "size": "{}² pictures"}
+_WORDS = {"num_layers": "L = {}", "code_dim": "D = {}", "size": "{}² pictures"}
 
 
 @dataclass(frozen=True)
@@ -36,7 +30,7 @@ class Fact:
 
 
 Facts = dict[str, Fact]
-"""Some of ``layers`` (L), ``width`` (D) and ``size``."""
+"""Some of ``num_layers`` (L), ``code_dim`` (D) and ``size``."""
 
 
 def generator_facts(
@@ -71,42 +65,27 @@ def generator_facts(
         if isinstance(value, Mapping):
             add(_described(value), key)
         elif value.startswith(zoo.PREFIX):
-            add(file_facts(zoo.locate(value)), f"{key} ({value})")
+            add(facts_of(zoo.locate(value)), f"{key} ({value})")
         elif value.startswith(assets.PREFIX) or ("{" not in value and value.endswith((SUFFIX, ".pt"))):
-            add(file_facts(assets.locate(value)), f"{key} ({value})")
+            add(facts_of(assets.locate(value)), f"{key} ({value})")
         elif value.endswith(SUFFIX) and set(referenced(value)) <= set(kept):
             path = Path(value.format(**{name: str(folder) for name, folder in kept.items()}))
             if path.is_file():
-                add(file_facts(path), f"{key} ({path})")
+                add(facts_of(path), f"{key} ({path})")
     return facts
 
 
-def file_facts(path: Path) -> dict[str, int]:
+def facts_of(path: Path) -> dict[str, int]:
     """What a file of weights says of the generator that it is, or is for; nothing if it is of another kind."""
     if path.suffix != SUFFIX:
         return peek(path) if path.is_file() else {}
-    if not path.is_file():
-        raise AssetError(f"{path} does not exist")
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            metadata = json.loads((file.metadata() or {}).get("faceuv", "{}"))
-            shape: list[int] = file.get_slice("vectors").get_shape() if metadata.get("kind") == DIRECTIONS else []
-    except (SafetensorError, OSError, ValueError) as error:
-        raise AssetError(f"{path} is not a readable safetensors file ({error}); make it anew") from error
-    settings, kind = metadata.get("settings") or {}, metadata.get("kind")
-    if kind == KINDS[StyleGAN2Generator]:
-        return {"layers": style_layers(settings["size"]), "width": settings["code_dim"], "size": settings["size"]}
-    if kind == KINDS[StyleGAN2Discriminator]:
-        return {"size": settings["size"]}
-    if kind in (MAPPER, STEPPER, KINDS[UVGenerator]):
-        return {"layers": settings["num_layers"], "width": settings["code_dim"]}
-    return {"layers": shape[1], "width": shape[2]} if kind == DIRECTIONS else {}
+    return file_facts(path).known()
 
 
 def _described(config: Mapping[str, Any]) -> dict[str, int]:
     """Of a generator that is described instead of read: ``dict(type="StyleGAN2Generator", size=64, code_dim=128)``."""
     size, width = config["size"], config.get("code_dim", 512)
-    return {"layers": style_layers(size), "width": width, "size": size}
+    return {"num_layers": style_layers(size), "code_dim": width, "size": size}
 
 
 def _leaves(config: Any, key: str = "") -> Iterator[tuple[str, Any]]:

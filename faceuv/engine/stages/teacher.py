@@ -6,9 +6,9 @@ from pathlib import Path
 
 from mmengine.dist import is_main_process
 
-from faceuv.assets import ASSETS, PREFIX, Missing, MissingAssets, locate
 from faceuv.engine.stages.base import Stage, StageContext, StageResult
 from faceuv.errors import AssetError, InputError
+from faceuv.files.assets import ASSETS, PREFIX, Missing, MissingAssets, locate
 from faceuv.models.stylegan2.checkpoints import Part
 from faceuv.registry import STAGES
 
@@ -61,7 +61,8 @@ class TeacherStage(Stage):
 
     def run(self, context: StageContext) -> StageResult:
         """Read it and write it in our layout."""
-        from faceuv.models.stylegan2 import load_discriminator, load_generator, networks_in, save_network
+        from faceuv.files.networks import save_network
+        from faceuv.models.stylegan2 import load_discriminator, load_generator, networks_in
 
         outputs = [FILE]
         if is_main_process():

@@ -22,7 +22,7 @@ from faceuv.engine.stages.references import inputs_of, referenced, resolve
 from faceuv.engine.stages.running import SHARED
 from faceuv.errors import AssetError, InputError, did_you_mean
 from faceuv.evaluation.comparison import OURS
-from faceuv.models.stylegan2.uv_generator import UV_FILE
+from faceuv.models.stylefaceuv.uv_generator import UV_FILE
 from faceuv.registry import MODELS
 
 TESTS = "test"

@@ -25,8 +25,8 @@ from mmengine.logging import MMLogger
 from torch import Tensor
 from torch.nn import functional as F
 
-from faceuv.assets import Missing
 from faceuv.errors import InputError, MissingDependency
+from faceuv.files.assets import Missing
 from faceuv.fitting.landmarks.base import COUNT, LandmarkDetector, Landmarks, check_images, unreadable
 from faceuv.registry import LANDMARK_DETECTORS
 

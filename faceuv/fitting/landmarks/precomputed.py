@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from faceuv.artefacts import atomic_path, load_tensors, save_tensors
 from faceuv.errors import AssetError, InputError
+from faceuv.files.artefacts import atomic_path, load_tensors, save_tensors
+from faceuv.files.zoo import locate
 from faceuv.fitting.landmarks.base import COUNT, LandmarkDetector, Landmarks, check_images, unreadable
 from faceuv.registry import LANDMARK_DETECTORS
-from faceuv.zoo import locate
 
 KIND = "landmarks"
 SUFFIXES = (".json", ".npz", ".safetensors")

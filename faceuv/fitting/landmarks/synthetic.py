@@ -10,10 +10,10 @@ from torch import Tensor
 
 from faceuv.data.cutouts import cut, mirror_points, pixel_size, points_from, similar_frames, whole_frames
 from faceuv.errors import InputError
+from faceuv.files.zoo import locate
 from faceuv.fitting.landmarks.base import LandmarkDetector, Landmarks, check_images, unreadable
-from faceuv.models.landmark_network import LandmarkNetwork
+from faceuv.models.readers.landmark_network import LandmarkNetwork
 from faceuv.registry import LANDMARK_DETECTORS
-from faceuv.zoo import locate
 
 LEAST_SIDE = 16
 """Pixels: in pictures with a shorter side nothing is looked for."""
@@ -30,7 +30,7 @@ class SyntheticLandmarks(LandmarkDetector):
     or a mixture.
 
     Args:
-        path: weights of a :class:`~faceuv.models.landmark_network.LandmarkNetwork`, by default the zoo's.
+        path: weights of a :class:`~faceuv.models.readers.landmark_network.LandmarkNetwork`, by default the zoo's.
         looks: how often it looks, each time at a frame about what it found before.
         mirror: look at each frame mirrored, too, and average: twice the time, less error.
         threshold: the least score of a face that is found.

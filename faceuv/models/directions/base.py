@@ -13,10 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from faceuv.artefacts import load_tensors, save_tensors
 from faceuv.checks import check_finite, check_floating, check_shape
 from faceuv.errors import AssetError, InputError
-from faceuv.models.directions.sampling import CodeSource
+from faceuv.files.artefacts import load_tensors, save_tensors
+from faceuv.files.networks import CodeFacts
+from faceuv.models.base.generator import Generator
 from faceuv.structures import Coefficients
 
 KIND = "directions"
@@ -94,7 +95,7 @@ class Direction:
         """The same with its vector elsewhere; :meth:`move` does this by itself."""
         return replace(self, vector=self.vector.to(device=device, dtype=dtype))
 
-    def check_fits(self, generator: CodeSource) -> Direction:
+    def check_fits(self, generator: Generator) -> Direction:
         """Raise unless this direction is for codes of the generator's shape."""
         if (generator.num_layers, generator.code_dim) != tuple(self.vector.shape):
             raise InputError(
@@ -107,7 +108,7 @@ class Direction:
         return save_directions(path, [self])
 
     @classmethod
-    def load(cls, path: str | Path, generator: CodeSource | None = None) -> Direction:
+    def load(cls, path: str | Path, generator: Generator | None = None) -> Direction:
         """Read a file of one direction; with a ``generator``, one of another shape is an error."""
         found = load_directions(path, generator)
         if len(found) != 1:
@@ -155,10 +156,11 @@ def save_directions(path: str | Path, directions: Sequence[Direction]) -> Path:
     except TypeError as error:
         raise InputError(f"a direction's metadata must be plain JSON values: {error}") from error
     vectors = torch.stack([d.vector.detach().cpu() for d in directions])
-    return save_tensors(path, {"vectors": vectors}, {"kind": KIND, "directions": records})
+    codes = CodeFacts(vectors.shape[1], vectors.shape[2]).known()
+    return save_tensors(path, {"vectors": vectors}, {"kind": KIND, "directions": records, "codes": codes})
 
 
-def load_directions(path: str | Path, generator: CodeSource | None = None) -> list[Direction]:
+def load_directions(path: str | Path, generator: Generator | None = None) -> list[Direction]:
     """Read a file of :func:`save_directions`; with a ``generator``, directions of another shape are an error."""
     tensors, metadata = load_tensors(path, kind=KIND)
     records = metadata.get("directions", [])
@@ -205,11 +207,11 @@ class DirectionFinder(ABC):
     A finder holds its settings; the generator comes with the call, so that one config serves any of them.
     """
 
-    def check(self, generator: CodeSource) -> None:  # noqa: B027 (a finder that works with any generator has nothing to check)
+    def check(self, generator: Generator) -> None:  # noqa: B027 (a finder that works with any generator has nothing to check)
         """Raise for what can be known to be wrong before any code is drawn."""
 
     @abstractmethod
-    def find(self, generator: CodeSource, mapper: Mapper | None = None) -> list[Direction]:
+    def find(self, generator: Generator, mapper: Mapper | None = None) -> list[Direction]:
         """Directions, most important first.
 
         Args:

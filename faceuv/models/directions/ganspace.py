@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from faceuv.errors import InputError
+from faceuv.models.base.codes import broadcast_code
+from faceuv.models.base.generator import Generator
 from faceuv.models.directions.base import (
     Direction,
     DirectionFinder,
@@ -18,7 +20,7 @@ from faceuv.models.directions.base import (
     first_sign,
     unit_over_layers,
 )
-from faceuv.models.directions.sampling import CodeSource, Moments, check_count, first_names, sample_w, spread
+from faceuv.models.directions.sampling import Moments, check_count, first_names, sample_w, spread
 from faceuv.registry import DIRECTION_FINDERS
 
 
@@ -62,7 +64,7 @@ class GANSpaceDirections(DirectionFinder):
             )
         self.truncation, self.seed = truncation, seed
 
-    def check(self, generator: CodeSource) -> None:
+    def check(self, generator: Generator) -> None:
         """The generator must have the layers, and as many dimensions as components are wanted."""
         check_layers(self.layers, generator.num_layers)
         if self.activations is not None:
@@ -70,7 +72,7 @@ class GANSpaceDirections(DirectionFinder):
         elif self.components > generator.code_dim:
             raise InputError(f"codes of width {generator.code_dim} have no {self.components} components; ask for fewer")
 
-    def find(self, generator: CodeSource, mapper: Mapper | None = None) -> list[Direction]:
+    def find(self, generator: Generator, mapper: Mapper | None = None) -> list[Direction]:
         """The directions, largest variance first."""
         self.check(generator)
         rows = check_layers(self.layers, generator.num_layers)
@@ -113,10 +115,10 @@ class GANSpaceDirections(DirectionFinder):
             )
         return found
 
-    def _codes(self, generator: CodeSource) -> Iterator[Tensor]:
+    def _codes(self, generator: Generator) -> Iterator[Tensor]:
         return sample_w(generator, self.samples, seed=self.seed, truncation=self.truncation, batch=self.batch)
 
-    def _from_activations(self, generator: CodeSource, mean: Tensor) -> tuple[Tensor, Tensor, float]:
+    def _from_activations(self, generator: Generator, mean: Tensor) -> tuple[Tensor, Tensor, float]:
         """Variances ``(K,)`` of the components, the change of w ``(K, D)`` with each, and the whole variance."""
         from sklearn.decomposition import IncrementalPCA
 
@@ -153,7 +155,7 @@ class _Reached(Exception):
 class _Probe:
     """The output of one named module for codes w ``(B, D)``, flattened: ``(B, F)`` on the CPU."""
 
-    def __init__(self, generator: CodeSource, name: str) -> None:
+    def __init__(self, generator: Generator, name: str) -> None:
         modules = dict(generator.named_modules()) if isinstance(generator, nn.Module) else {}
         if name not in modules or not name:
             known = first_names([n for n in modules if n.startswith("synthesis")] or [n for n in modules if n])
@@ -170,7 +172,7 @@ class _Probe:
         handle = self.module.register_forward_hook(keep)
         try:
             with torch.no_grad():
-                self.generator.synthesis(self.generator.broadcast(w))  # type: ignore[attr-defined]
+                self.generator.synthesis(broadcast_code(w, self.generator.num_layers, self.generator.code_dim))
         except _Reached:
             pass
         finally:

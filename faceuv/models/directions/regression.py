@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from faceuv.errors import InputError
+from faceuv.models.base.generator import Generator
 from faceuv.models.directions.base import Direction, Mapper, check_layers, condition, unit_over_layers
-from faceuv.models.directions.sampling import CodeSource, Moments, spread
+from faceuv.models.directions.sampling import Moments, spread
 from faceuv.models.directions.scored import ScoredFinder
 from faceuv.models.directions.table import ScoreTable
 from faceuv.registry import DIRECTION_FINDERS
@@ -68,7 +69,7 @@ class RegressionDirection(ScoredFinder):
         self.ridge = max(ridge, _LEAST_RIDGE)
 
     def find(
-        self, generator: CodeSource, mapper: Mapper | None = None, scores: ScoreTable | None = None
+        self, generator: Generator, mapper: Mapper | None = None, scores: ScoreTable | None = None
     ) -> list[Direction]:
         """The one direction of the score; its sign is that the score grows."""
         others = self.others(generator)

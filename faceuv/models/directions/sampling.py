@@ -5,23 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from faceuv.errors import InputError
-
-
-class CodeSource(Protocol):
-    """What the finders ask of a generator."""
-
-    @property
-    def num_layers(self) -> int: ...
-    @property
-    def code_dim(self) -> int: ...
-    def sample_latents(self, count: int, *, generator: torch.Generator | None = None) -> Tensor: ...
-    def broadcast(self, code: Tensor) -> Tensor: ...
+from faceuv.models.base.generator import Generator
 
 
 def check_count(name: str, value: int, least: int) -> int:
@@ -32,7 +21,7 @@ def check_count(name: str, value: int, least: int) -> int:
 
 
 def sample_w(
-    generator: CodeSource, samples: int, *, seed: int, truncation: float = 1.0, batch: int = 1024, first: int = 0
+    generator: Generator, samples: int, *, seed: int, truncation: float = 1.0, batch: int = 1024, first: int = 0
 ) -> Iterator[Tensor]:
     """Codes w ``(b, D)`` of random latents, at most ``batch`` at a time, without gradients: number ``first`` and on of
     ``samples`` in all. Code n depends on seed, truncation and batch, and not on ``first`` and ``samples``."""
@@ -45,7 +34,7 @@ def sample_w(
 
 
 def sample_batches(
-    generator: CodeSource,
+    generator: Generator,
     samples: int,
     numbers: Collection[int],
     *,
@@ -97,7 +86,7 @@ class Moments:
         return torch.as_tensor(self.products) / self.count - torch.outer(shift, shift)
 
 
-def code_covariance(generator: CodeSource, *, seed: int, truncation: float = 1.0, samples: int = 10_000) -> Tensor:
+def code_covariance(generator: Generator, *, seed: int, truncation: float = 1.0, samples: int = 10_000) -> Tensor:
     """Covariance ``(D, D)`` of a generator's w, float64 on the CPU."""
     moments = Moments()
     for w in sample_w(generator, samples, seed=seed, truncation=truncation):

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from faceuv.errors import InputError
+from faceuv.models.base.codes import broadcast_code
+from faceuv.models.base.generator import Generator
 from faceuv.models.directions.base import Direction, DirectionFinder, Mapper, check_layers
-from faceuv.models.directions.sampling import CodeSource, check_count
+from faceuv.models.directions.sampling import check_count
 from faceuv.models.directions.scores import meaning, named_score
 from faceuv.models.directions.table import CodeSample, ScoreTable
 from faceuv.structures import Coefficients
@@ -65,16 +67,16 @@ class ScoredFinder(DirectionFinder):
 
     @abstractmethod
     def find(
-        self, generator: CodeSource, mapper: Mapper | None = None, scores: ScoreTable | None = None
+        self, generator: Generator, mapper: Mapper | None = None, scores: ScoreTable | None = None
     ) -> list[Direction]:
         """The one direction of the score; its sign is that the score grows."""
 
-    def check(self, generator: CodeSource) -> None:
+    def check(self, generator: Generator) -> None:
         """Layers and the directions to leave alone must be the generator's."""
         check_layers(self.layers, generator.num_layers)
         self.others(generator)
 
-    def others(self, generator: CodeSource) -> list[Direction]:
+    def others(self, generator: Generator) -> list[Direction]:
         """The directions to leave alone, read and checked."""
         found = [d if isinstance(d, Direction) else Direction.load(d) for d in self.orthogonal_to]
         for direction in found:
@@ -107,7 +109,7 @@ class ScoredFinder(DirectionFinder):
 
         return score
 
-    def scored_codes(self, generator: CodeSource, score: Score | ScoreTable) -> Iterator[tuple[Tensor, Tensor]]:
+    def scored_codes(self, generator: Generator, score: Score | ScoreTable) -> Iterator[tuple[Tensor, Tensor]]:
         """Codes w ``(b, D)`` and their finite scores ``(b,)`` in float64, on the CPU, one batch at a time."""
         for w, values in self._scored(generator, score):
             if not isinstance(values, Tensor) or values.shape != (len(w),):
@@ -116,13 +118,13 @@ class ScoredFinder(DirectionFinder):
             usable = torch.isfinite(values)
             yield w[usable].cpu(), values[usable].double().cpu()
 
-    def _scored(self, generator: CodeSource, score: Score | ScoreTable) -> Iterator[tuple[Tensor, Tensor]]:
+    def _scored(self, generator: Generator, score: Score | ScoreTable) -> Iterator[tuple[Tensor, Tensor]]:
         if isinstance(score, ScoreTable):
             yield from zip(self.codes.draw(generator), score.batches(str(self.score), self.codes))
             return
         for w in self.codes.draw(generator):
             with torch.no_grad():
-                values = score(generator.broadcast(w))
+                values = score(broadcast_code(w, generator.num_layers, generator.code_dim))
             yield w, values
 
     def meaning_beside(self, others: Sequence[Direction]) -> str:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from faceuv.errors import InputError
+from faceuv.models.base.generator import Generator
 from faceuv.models.directions.base import (
     Direction,
     DirectionFinder,
@@ -16,7 +17,7 @@ from faceuv.models.directions.base import (
     first_sign,
     unit_over_layers,
 )
-from faceuv.models.directions.sampling import CodeSource, check_count, code_covariance, spread
+from faceuv.models.directions.sampling import check_count, code_covariance, spread
 from faceuv.registry import DIRECTION_FINDERS
 
 
@@ -50,14 +51,14 @@ class SeFaDirections(DirectionFinder):
         self.components = check_count("components", components, 1)
         self.normalise, self.truncation, self.seed = normalise, truncation, seed
 
-    def check(self, generator: CodeSource) -> None:
+    def check(self, generator: Generator) -> None:
         """The generator must have style weights, the layers, and as many dimensions as components are wanted."""
         check_layers(self.layers, generator.num_layers)
         style_weights(generator)
         if self.components > generator.code_dim:
             raise InputError(f"codes of width {generator.code_dim} have no {self.components} components; ask for fewer")
 
-    def find(self, generator: CodeSource, mapper: Mapper | None = None) -> list[Direction]:
+    def find(self, generator: Generator, mapper: Mapper | None = None) -> list[Direction]:
         """The directions, largest eigenvalue first."""
         self.check(generator)
         rows = check_layers(self.layers, generator.num_layers)
@@ -97,7 +98,7 @@ def factorise(weights: Sequence[Tensor], *, normalise: bool = True) -> tuple[Ten
     return values.flip(0).clamp(min=0), first_sign(columns.T.flip(0))
 
 
-def style_weights(generator: CodeSource) -> list[Tensor]:
+def style_weights(generator: Generator) -> list[Tensor]:
     """The style weights of every row of a code, from the generator or from its synthesis network."""
     for owner in (generator, getattr(generator, "synthesis", None)):
         weights = getattr(owner, "style_weights", None)

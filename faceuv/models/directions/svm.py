@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from faceuv.errors import InputError
+from faceuv.models.base.generator import Generator
 from faceuv.models.directions.base import (
     Direction,
     Mapper,
@@ -19,7 +20,7 @@ from faceuv.models.directions.base import (
     unit_over_layers,
 )
 from faceuv.models.directions.linear_svm import separate
-from faceuv.models.directions.sampling import CodeSource, code_covariance, spread
+from faceuv.models.directions.sampling import code_covariance, spread
 from faceuv.models.directions.scored import ScoredFinder
 from faceuv.models.directions.table import ScoreTable
 from faceuv.registry import DIRECTION_FINDERS
@@ -98,7 +99,7 @@ class SVMDirection(ScoredFinder):
         self.ratio, self.regularisation = ratio, regularisation
 
     def find(
-        self, generator: CodeSource, mapper: Mapper | None = None, scores: ScoreTable | None = None
+        self, generator: Generator, mapper: Mapper | None = None, scores: ScoreTable | None = None
     ) -> list[Direction]:
         """The one direction of the score; its sign is that the score grows."""
         others = self.others(generator)
@@ -134,7 +135,7 @@ class SVMDirection(ScoredFinder):
         )
         return [direction]
 
-    def scored_ends(self, generator: CodeSource, score: Callable[[Tensor], Tensor] | ScoreTable) -> Ends:
+    def scored_ends(self, generator: Generator, score: Callable[[Tensor], Tensor] | ScoreTable) -> Ends:
         """Draw and score all codes; keep the ends, the most extreme first."""
         low, high, scored = _Best(self.end, largest=False), _Best(self.end, largest=True), 0
         for w, values in self.scored_codes(generator, score):

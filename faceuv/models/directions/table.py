@@ -11,10 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from faceuv.artefacts import load_tensors, save_tensors
 from faceuv.checks import check_shape
 from faceuv.errors import AssetError, InputError
-from faceuv.models.directions.sampling import CodeSource, Moments, check_count, sample_w
+from faceuv.files.artefacts import load_tensors, save_tensors
+from faceuv.models.base.codes import broadcast_code
+from faceuv.models.base.generator import Generator
+from faceuv.models.directions.sampling import Moments, check_count, sample_w
 
 KIND = "scores"
 _SAVE_EVERY = 20.0  # seconds of work that an interruption may cost
@@ -40,7 +42,7 @@ class CodeSample:
         """Whether code n is the same in both. Random numbers depend on the size of the batch they are drawn in."""
         return (self.seed, self.truncation, self.batch) == (other.seed, other.truncation, other.batch)
 
-    def draw(self, generator: CodeSource, first: int = 0) -> Iterator[Tensor]:
+    def draw(self, generator: Generator, first: int = 0) -> Iterator[Tensor]:
         """The codes w ``(b, D)``, from number ``first`` on."""
         return sample_w(
             generator, self.samples, seed=self.seed, truncation=self.truncation, batch=self.batch, first=first
@@ -77,7 +79,7 @@ class ScoreTable:
             raise InputError(f"the table holds the scores of {self.codes}, and those of {codes} are wanted")
         return iter(self.column(name)[: codes.samples].split(codes.batch))
 
-    def moments(self, generator: CodeSource) -> Moments:
+    def moments(self, generator: Generator) -> Moments:
         """Moments of ``(w, scores)`` side by side, ``D + K`` columns, over the codes that have every score."""
         moments = Moments()
         for w, values in zip(self.codes.draw(generator), self.values.split(self.codes.batch)):
@@ -103,7 +105,7 @@ class ScoreTable:
 
 @torch.no_grad()
 def score_codes(
-    generator: CodeSource,
+    generator: Generator,
     score: Callable[[Tensor], Tensor],
     names: Sequence[str],
     codes: CodeSample,
@@ -127,7 +129,7 @@ def score_codes(
     tell(len(done), codes.samples)
     try:
         for w in codes.draw(generator, first=len(done)):
-            values = score(generator.broadcast(w))
+            values = score(broadcast_code(w, generator.num_layers, generator.code_dim))
             check_shape("scores", values, (len(w), len(names)))
             kept.append(values.float().cpu())
             tell(sum(map(len, kept)), codes.samples)

@@ -1,7 +1,10 @@
-"""Face models: the procedural one that the library carries, and BFM 2009 read from the files a user holds."""
+"""Face models (the procedural one that the library carries, BFM 2009 read from the files a user holds), how they are
+drawn, and where their landmarks are."""
 
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.bfm2009 import BFM2009
+from faceuv.models.faces.face_renderer import FaceRenderer
+from faceuv.models.faces.landmark_truth import LandmarkTruth, interocular_distance
 from faceuv.models.faces.procedural import ProceduralFace
 
-__all__ = ["BFM2009", "FaceModel", "ProceduralFace"]
+__all__ = ["BFM2009", "FaceModel", "FaceRenderer", "LandmarkTruth", "ProceduralFace", "interocular_distance"]

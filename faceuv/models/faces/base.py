@@ -202,7 +202,7 @@ class FaceModel(nn.Module):
 
     def save(self, path: str | Path) -> Path:
         """Write one safetensors file, atomically, with names and metadata."""
-        from faceuv.artefacts import save_tensors
+        from faceuv.files.artefacts import save_tensors
 
         metadata = {"kind": "face_model", "type": type(self).__name__, "names": self.mode_names, **self.metadata}
         return save_tensors(path, {k: v.detach().cpu().contiguous() for k, v in self.arrays().items()}, metadata)
@@ -210,7 +210,7 @@ class FaceModel(nn.Module):
     @staticmethod
     def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, list[str]], dict[str, Any]]:
         """Arrays, mode names and metadata of a file written by :meth:`save`."""
-        from faceuv.artefacts import load_tensors
+        from faceuv.files.artefacts import load_tensors
 
         arrays, metadata = load_tensors(path, kind="face_model")
         check_arrays(arrays, where=str(path), error=AssetError)

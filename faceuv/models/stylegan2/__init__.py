@@ -1,18 +1,15 @@
 """StyleGAN2 in plain PyTorch: generator, discriminator, and readers of the weights that people hold."""
 
+from faceuv.models.base.codes import broadcast_code, mix, truncate
 from faceuv.models.stylegan2.checkpoints import (
     load_discriminator,
     load_generator,
-    load_uv_generator,
     networks_in,
-    save_network,
 )
-from faceuv.models.stylegan2.codes import broadcast_code, mix, truncate
 from faceuv.models.stylegan2.discriminator import StyleGAN2Discriminator
 from faceuv.models.stylegan2.generator import StyleGAN2Generator
 from faceuv.models.stylegan2.pretrained import pretrained_generator
 from faceuv.models.stylegan2.synthesis import SkipHead, SynthesisNetwork, SynthesisOutput
-from faceuv.models.stylegan2.uv_generator import UVGenerator
 
 __all__ = [
     "SkipHead",
@@ -20,14 +17,11 @@ __all__ = [
     "StyleGAN2Generator",
     "SynthesisNetwork",
     "SynthesisOutput",
-    "UVGenerator",
     "broadcast_code",
     "load_discriminator",
     "load_generator",
-    "load_uv_generator",
     "mix",
     "networks_in",
     "pretrained_generator",
-    "save_network",
     "truncate",
 ]

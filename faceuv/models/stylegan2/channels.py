@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from faceuv.errors import InputError
 
@@ -46,3 +47,8 @@ def channel_table(
     if min(table.values()) < 1:
         raise InputError(f"every resolution needs at least one channel, got {table}")
     return table
+
+
+def arguments(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as a file's JSON keeps them → the constructor's arguments: the resolutions of a table are numbers."""
+    return {**settings, "channels": {int(key): value for key, value in settings["channels"].items()}}

@@ -16,22 +16,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import torch
-
-from faceuv.artefacts import check_storable, fill_network, load_tensors, save_tensors
 from faceuv.errors import AssetError
+from faceuv.files.networks import load_network, read_header
 from faceuv.models.stylegan2 import nvidia_tensorflow, nvidia_torch, rosinality
 from faceuv.models.stylegan2.discriminator import StyleGAN2Discriminator
 from faceuv.models.stylegan2.generator import StyleGAN2Generator
 from faceuv.models.stylegan2.unpickler import read_pickle
-from faceuv.models.stylegan2.uv_generator import UVGenerator
 
-Network = StyleGAN2Generator | StyleGAN2Discriminator | UVGenerator
-KINDS: dict[type[Network], str] = {
-    StyleGAN2Generator: "stylegan2_generator",
-    StyleGAN2Discriminator: "stylegan2_discriminator",
-    UVGenerator: "uv_generator",
-}
 Part = Literal["ema", "generator", "discriminator"]
 # The names of the three networks in each layout.
 ROSINALITY_KEYS = {"ema": "g_ema", "generator": "g", "discriminator": "d"}
@@ -65,46 +56,19 @@ def load_discriminator(path: str | Path, *, size: int | None = None) -> StyleGAN
     return network
 
 
-def load_uv_generator(path: str | Path, *, size: int | None = None) -> UVGenerator:
-    """The UV generator of a file of ours, in evaluation mode and without gradients."""
-    network = _load_ours(Path(path), UVGenerator)
-    assert isinstance(network, UVGenerator)
-    _check_size(network.size, size, path)
-    return network
-
-
 def networks_in(path: str | Path) -> set[Part]:
     """Which networks a file of any known layout holds."""
     path = Path(path)
     kind = _sniff(path)
     if kind == "ours":
-        held = load_tensors(path)[1].get("kind")
-        known: dict[str, Part] = {KINDS[StyleGAN2Generator]: "ema", KINDS[StyleGAN2Discriminator]: "discriminator"}
+        known: dict[str, Part] = {"stylegan2_generator": "ema", "stylegan2_discriminator": "discriminator"}
+        held = str(read_header(path).get("kind"))
         return {known[held]} if held in known else set()
     data = rosinality.read_state_dicts(path) if kind == "torch" else read_pickle(path)
     if isinstance(data, (tuple, list)):
         return set(get_args(Part)) if len(data) == len(TENSORFLOW_ORDER) else set()
     keys: Mapping[str, str] = ROSINALITY_KEYS if kind == "torch" else NVIDIA_KEYS
     return {part for part in get_args(Part) if isinstance(data, Mapping) and data.get(keys[part]) is not None}
-
-
-def save_network(
-    path: str | Path,
-    network: Network,
-    *,
-    dtype: torch.dtype = torch.float32,
-    metadata: Mapping[str, Any] | None = None,
-) -> Path:
-    """Write one network to a safetensors file with its settings, atomically.
-
-    Args:
-        dtype: ``torch.float16`` halves the file; it is read back into float32. Values beyond its range are refused.
-        metadata: anything else to keep: data, images seen, licence.
-    """
-    tensors = {name: value.detach().to("cpu", dtype).contiguous() for name, value in network.state_dict().items()}
-    check_storable(path, tensors, dtype)
-    kept = {"kind": KINDS[type(network)], "settings": network.settings(), "dtype": str(dtype).removeprefix("torch.")}
-    return save_tensors(path, tensors, {**(metadata or {}), **kept})
 
 
 def _check_size(found: int, expected: int | None, path: str | Path) -> None:
@@ -115,9 +79,7 @@ def _check_size(found: int, expected: int | None, path: str | Path) -> None:
 def _load(path: Path, part: Part) -> StyleGAN2Generator | StyleGAN2Discriminator:
     kind = _sniff(path)
     if kind == "ours":
-        ours = _load_ours(path, StyleGAN2Discriminator if part == "discriminator" else StyleGAN2Generator)
-        assert isinstance(ours, (StyleGAN2Generator, StyleGAN2Discriminator))
-        return ours
+        return load_network(path, StyleGAN2Discriminator if part == "discriminator" else StyleGAN2Generator)
     if kind == "torch":
         data = rosinality.read_state_dicts(path)
         where = f"{path} [{ROSINALITY_KEYS[part]}]"
@@ -166,10 +128,3 @@ def _pick(data: Mapping[str, Any], key: str, path: Path, layout: str) -> Any:
     if data.get(key) is None:
         raise AssetError(f"{path}: this {layout} file has no {key!r}; it holds {sorted(map(str, data))[:8]}")
     return data[key]
-
-
-def _load_ours(path: Path, cls: type[Network]) -> Network:
-    tensors, metadata = load_tensors(path, kind=KINDS[cls])
-    settings = dict(metadata["settings"])
-    settings["channels"] = {int(key): value for key, value in settings["channels"].items()}
-    return fill_network(path, cls(**settings), tensors)

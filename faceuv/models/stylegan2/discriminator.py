@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from faceuv.checks import check_floating, check_shape
 from faceuv.errors import InputError
-from faceuv.models.stylegan2.channels import channel_table, resolutions
+from faceuv.files.networks import CodeFacts, stored
+from faceuv.models.stylegan2.channels import arguments, channel_table, resolutions
 from faceuv.models.stylegan2.layers import EqualizedConv2d, EqualizedLinear, full_precision, working_format
 from faceuv.registry import MODELS
 
@@ -45,6 +46,11 @@ def minibatch_deviation(x: Tensor, group: int | None) -> Tensor:
     return torch.cat([x, channel], 1)
 
 
+def _code_facts(settings: Mapping[str, Any]) -> CodeFacts:
+    return CodeFacts(size=settings["size"])
+
+
+@stored("stylegan2_discriminator", facts=_code_facts, prepare=arguments)
 @MODELS.register_module()
 class StyleGAN2Discriminator(nn.Module):
     """StyleGAN2's discriminator: image ``(B, 3, S, S)`` in [0, 1] → scores ``(B, 1)``, high for real.

@@ -9,13 +9,19 @@ import torch
 from torch import Tensor, nn
 
 from faceuv.errors import InputError
-from faceuv.models.stylegan2.channels import channel_table
-from faceuv.models.stylegan2.codes import broadcast_code, truncate
+from faceuv.files.networks import CodeFacts, stored
+from faceuv.models.base.codes import broadcast_code, truncate
+from faceuv.models.stylegan2.channels import arguments, channel_table, style_layers
 from faceuv.models.stylegan2.mapping import MappingNetwork
 from faceuv.models.stylegan2.synthesis import Noise, SynthesisNetwork
 from faceuv.registry import GENERATORS
 
 
+def _code_facts(settings: Mapping[str, Any]) -> CodeFacts:
+    return CodeFacts(style_layers(settings["size"]), settings["code_dim"], settings["size"])
+
+
+@stored("stylegan2_generator", facts=_code_facts, prepare=arguments)
 @GENERATORS.register_module()
 class StyleGAN2Generator(nn.Module):
     """StyleGAN2: ``mapping(z) → w (B, D)``, ``synthesis(code) → image (B, 3, S, S)`` in [0, 1].
@@ -116,7 +122,7 @@ class StyleGAN2Generator(nn.Module):
         return broadcast_code(code, self.num_layers, self.code_dim)
 
     def truncate(self, code: Tensor, psi: float, *, layers: int | None = None) -> Tensor:
-        """Move a code toward the mean code, see :func:`~faceuv.models.stylegan2.codes.truncate`."""
+        """Move a code toward the mean code, see :func:`~faceuv.models.base.codes.truncate`."""
         return code if psi == 1 else truncate(code, self.mean_code, psi, layers=layers)
 
     @torch.no_grad()

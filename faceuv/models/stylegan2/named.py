@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import torch
 
-import faceuv.zoo
-from faceuv.artefacts import sha256_of
+import faceuv.files.zoo
+from faceuv.files.artefacts import sha256_of
 from faceuv.models.stylegan2.checkpoints import load_discriminator
 from faceuv.models.stylegan2.discriminator import StyleGAN2Discriminator
 from faceuv.registry import MODELS
@@ -40,7 +40,10 @@ def named_discriminator(
             built = cast(StyleGAN2Discriminator, MODELS.build(network))
         name = f"random_discriminator_seed{seed}"
     elif zoo is not None:
-        built, name = load_discriminator(faceuv.zoo.path(zoo, "discriminator.safetensors")), f"{zoo}_discriminator"
+        built, name = (
+            load_discriminator(faceuv.files.zoo.path(zoo, "discriminator.safetensors")),
+            f"{zoo}_discriminator",
+        )
     else:
         path = Path(cast("str | Path", weights)).expanduser()
         built, name = load_discriminator(path), f"discriminator_{sha256_of(path)[:8]}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from faceuv import zoo
+from faceuv.files import zoo
 from faceuv.models.stylegan2.checkpoints import load_generator
 from faceuv.models.stylegan2.generator import StyleGAN2Generator
 from faceuv.registry import GENERATORS

@@ -105,7 +105,8 @@ def peek(path: str | Path) -> dict[str, int]:
     if not isinstance(source, Mapping) or "conv1.conv.modulation.weight" not in source:
         return {}
     size = 4 << _count(source, r"to_rgbs\.(\d+)\.bias")
-    return {"layers": style_layers(size), "width": source["conv1.conv.modulation.weight"].shape[1], "size": size}
+    code_dim = source["conv1.conv.modulation.weight"].shape[1]
+    return {"num_layers": style_layers(size), "code_dim": code_dim, "size": size}
 
 
 def _count(source: Mapping[str, Any], pattern: str) -> int:

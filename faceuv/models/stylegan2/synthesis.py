@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from faceuv.checks import check_shape
 from faceuv.errors import InputError
+from faceuv.models.base.codes import broadcast_code
 from faceuv.models.stylegan2.channels import channel_table, resolutions, style_layers
-from faceuv.models.stylegan2.codes import broadcast_code
 from faceuv.models.stylegan2.filters import upsample
 from faceuv.models.stylegan2.layers import (
     ACTIVATION_GAIN,

@@ -118,7 +118,9 @@ class TestGenerators:
             plan_of(stages, path, value)
 
     def test_a_uv_generator_and_a_discriminator_of_another(self, tiny, stages, plan_of, tmp_path):
-        from faceuv.models.stylegan2 import UVGenerator, load_generator, save_network
+        from faceuv.files.networks import save_network
+        from faceuv.models.stylefaceuv import UVGenerator
+        from faceuv.models.stylegan2 import load_generator
 
         other = UVGenerator.from_teacher(load_generator(tiny.write_teacher(tmp_path, size=32, width=4)), size=16)
         path = save_network(tmp_path / "uv.safetensors", other)
@@ -257,7 +259,7 @@ class TestInterruptions:
         assert [path.name for path in folder.glob(".*")] == [".hidden_by_user"]
 
     def test_nan_stops_with_a_report_and_the_last_good_checkpoint(self, stages, recipe, tmp_path, monkeypatch):
-        from faceuv.models.methods import CoefficientMapping
+        from faceuv.models.stylefaceuv import CoefficientMapping
 
         step = CoefficientMapping.train_step
         count = [0]

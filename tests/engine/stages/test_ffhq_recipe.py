@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from faceuv.artefacts import sha256_of
 from faceuv.cli.main import main
 from faceuv.engine.stages.record import Record
-from faceuv.models.stylegan2 import load_discriminator, load_generator, load_uv_generator
+from faceuv.files.artefacts import sha256_of
+from faceuv.models.stylefaceuv import load_uv_generator
+from faceuv.models.stylegan2 import load_discriminator, load_generator
 
 CONFIG = Path(__file__).parents[3] / "configs" / "stylefaceuv_ffhq.py"
 STAGES = ["teacher", "fits", "mapper", "direction", "stepper", "uv", "report"]

@@ -225,7 +225,7 @@ class TestBadInput:
 
 
 def short(toys, code):
-    from faceuv.engine.stages import Estimates
+    from faceuv.fitting import Estimates
 
     return Estimates(toys.toy_coefficients(code[1:]), [""] * (len(code) - 1))
 
@@ -259,7 +259,7 @@ class TestCodeFits:
             CodeFits(folder)
 
     def test_another_kind_of_file(self, tmp_path):
-        from faceuv.artefacts import save_tensors
+        from faceuv.files.artefacts import save_tensors
 
         save_tensors(tmp_path / "fits_000000.safetensors", {"x": torch.zeros(1)}, {"kind": "directions"})
         with pytest.raises(AssetError, match="holds 'directions', expected 'fits'"):

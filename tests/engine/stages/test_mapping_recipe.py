@@ -12,8 +12,8 @@ from faceuv.engine.stages import run_stages
 from faceuv.errors import AssetError, InputError
 from faceuv.evaluation import YawErrors
 from faceuv.models.directions import load_directions
-from faceuv.models.mappers import load_mapper, load_stepper
-from faceuv.models.methods import CoefficientMapping, YawStepping
+from faceuv.models.stylefaceuv import CoefficientMapping, YawStepping
+from faceuv.models.stylefaceuv.mappers import load_mapper, load_stepper
 from faceuv.registry import GENERATORS
 
 GENERATOR = {"type": "ToyCodes"}
@@ -132,11 +132,12 @@ def test_what_is_recorded_of_the_stepper(trained):
 
 
 def test_the_regressor_judges_pictures_where_there_is_one(trained, toys, monkeypatch):
-    from faceuv.models.regressor import CoefficientRegressor, save_regressor
+    from faceuv.files.networks import save_network
+    from faceuv.models.readers.regressor import CoefficientRegressor
     from faceuv.structures import Coefficients
 
     regressor = CoefficientRegressor(stem=4, channels=(4, 4, 4), depths=(1, 1, 1), hidden=(4, 8))
-    path = save_regressor(trained / "judge.safetensors", regressor)
+    path = save_network(trained / "judge.safetensors", regressor)
     constant = Coefficients.zeros(1).replace(rotation=torch.tensor([[0.0, 0.125, 0.0]])).data
     monkeypatch.setattr(
         CoefficientRegressor, "forward", lambda self, images: Coefficients(constant.expand(len(images), -1))

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from faceuv.models.methods import BaseMethod, frozen
+from faceuv.models.base import BaseMethod, frozen
 from faceuv.registry import DATASETS, HOOKS, LOSSES, METRICS, MODELS
 
 

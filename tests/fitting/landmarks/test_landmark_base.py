@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from faceuv.errors import InputError
-from faceuv.fitting.landmarks import Landmarks, draw_points
+from faceuv.export import draw_points
+from faceuv.fitting.landmarks import Landmarks
 from faceuv.fitting.landmarks.base import check_images, unreadable
 from faceuv.registry import LANDMARK_DETECTORS
 

@@ -6,13 +6,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from faceuv import zoo
 from faceuv.data.no_face import no_face
-from faceuv.data.synthetic import SyntheticFaces
 from faceuv.evaluation import landmark_errors
-from faceuv.fitting.landmarks import LandmarkTruth, SyntheticLandmarks
+from faceuv.files import zoo
+from faceuv.fitting.landmarks import SyntheticLandmarks
+from faceuv.models.faces import LandmarkTruth
 from faceuv.models.faces.procedural import ProceduralFace
 from faceuv.structures import Coefficients
+from faceuv.synthetic import SyntheticFaces
 
 FACES, SIZE = 24, 64
 MEAN_ERROR, WORST_ERROR = 3.5, 7.5  # % of the interocular distance; 2.97 and 5.09 when it was shipped

@@ -9,7 +9,7 @@ from torch import nn
 from faceuv.data.cutouts import mirror_points
 from faceuv.errors import AssetError, InputError
 from faceuv.fitting.landmarks import SyntheticLandmarks
-from faceuv.models.landmark_network import LandmarkNetwork
+from faceuv.models.readers.landmark_network import LandmarkNetwork
 
 FACE = torch.rand(68, 2, generator=torch.Generator().manual_seed(1)) * 0.4 + 0.3  # places in the picture, in [0, 1]
 

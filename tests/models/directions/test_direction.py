@@ -8,8 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faceuv.artefacts import load_tensors, save_tensors
 from faceuv.errors import AssetError, InputError
+from faceuv.files.artefacts import load_tensors, save_tensors
 from faceuv.models.directions import Direction, condition, load_directions, save_directions
 
 

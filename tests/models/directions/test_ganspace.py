@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 
-from faceuv.data.synthetic import ProceduralGenerator
 from faceuv.errors import InputError
 from faceuv.models.directions import GANSpaceDirections
 from faceuv.models.stylegan2 import StyleGAN2Generator
 from faceuv.registry import DIRECTION_FINDERS
+from faceuv.synthetic import ProceduralGenerator
 
 
 def codes(linear, samples, seed=0):

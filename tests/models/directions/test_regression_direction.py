@@ -6,10 +6,10 @@ from functools import partial
 import pytest
 import torch
 
-from faceuv.data.synthetic import ProceduralGenerator
 from faceuv.errors import InputError
 from faceuv.models.directions import RegressionDirection, SVMDirection
 from faceuv.registry import DIRECTION_FINDERS
+from faceuv.synthetic import ProceduralGenerator
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from faceuv.data.synthetic import ProceduralGenerator
 from faceuv.errors import InputError
 from faceuv.models.directions import SeFaDirections, load_directions, save_directions
 from faceuv.models.directions.sefa import factorise
 from faceuv.models.stylegan2 import StyleGAN2Generator
 from faceuv.registry import DIRECTION_FINDERS
+from faceuv.synthetic import ProceduralGenerator
 
 
 @pytest.fixture(scope="module")

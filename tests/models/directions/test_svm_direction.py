@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from faceuv.data.synthetic import ProceduralGenerator
 from faceuv.errors import FaceUVError, InputError
 from faceuv.models.directions import Direction, SVMDirection, named_score
 from faceuv.models.directions.linear_svm import separate
 from faceuv.registry import DIRECTION_FINDERS
 from faceuv.structures import Coefficients
+from faceuv.synthetic import ProceduralGenerator
 
 
 def planted(width=16, seed=7):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from faceuv import zoo
 from faceuv.evaluation.direction_quality import Unit, direction_quality
+from faceuv.files import zoo
 from faceuv.models.directions import Direction
 from faceuv.models.faces import ProceduralFace
-from faceuv.models.regressor import load_regressor
+from faceuv.models.readers.regressor import load_regressor
 from faceuv.models.stylegan2 import load_generator
 
 ENTRIES = [name for name in zoo.entries() if name.startswith("direction_")]

@@ -110,7 +110,7 @@ class TestFiles:
         assert metadata["full_expression"] == {"jaw_open": 2.0}
 
     def test_a_file_that_lacks_an_array(self, tmp_path):
-        from faceuv.artefacts import save_tensors
+        from faceuv.files.artefacts import save_tensors
 
         path = save_tensors(tmp_path / "m.safetensors", {"mean": torch.zeros(3, 3)}, {"kind": "face_model"})
         with pytest.raises(AssetError, match=r"m\.safetensors: missing identity_basis, .*a face model needs mean"):

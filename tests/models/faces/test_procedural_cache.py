@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from faceuv.cache import CacheWarning, cache_dir
+from faceuv.files.cache import CacheWarning, cache_dir
 from faceuv.models.faces.procedural import ProceduralFace
 
 SMALL = dict(rows=49, columns=33, verbose=False)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from faceuv.artefacts import save_tensors
 from faceuv.errors import AssetError
-from faceuv.models.stylegan2 import load_discriminator, load_generator, save_network
+from faceuv.files.artefacts import save_tensors
+from faceuv.files.networks import save_network
+from faceuv.models.stylegan2 import load_discriminator, load_generator
 
 
 def assert_same(a, b):

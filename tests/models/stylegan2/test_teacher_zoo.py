@@ -7,10 +7,10 @@ import math
 import pytest
 import torch
 
-from faceuv import zoo
 from faceuv.evaluation import kernel_distance
+from faceuv.files import zoo
 from faceuv.fitting.landmarks import SyntheticLandmarks
-from faceuv.models.regressor import load_regressor
+from faceuv.models.readers.regressor import load_regressor
 from faceuv.models.stylegan2 import load_discriminator, load_generator
 from faceuv.registry import DATASETS, MODELS
 

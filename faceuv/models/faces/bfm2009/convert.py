@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from faceuv.artefacts import sha256_of
 from faceuv.errors import InputError
+from faceuv.files.artefacts import sha256_of
 from faceuv.models.faces.bfm2009.chart import CYLINDRICAL, cylindrical_uv, folded_faces, read_uv
 from faceuv.models.faces.bfm2009.layouts import Crop, read_front, read_raw
 from faceuv.models.faces.bfm2009.matfile import Array

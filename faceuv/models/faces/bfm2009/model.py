@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from faceuv.assets import Missing, find_asset, locate_asset
 from faceuv.errors import AssetError
+from faceuv.files.assets import Missing, find_asset, locate_asset
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.bfm2009.convert import convert
 from faceuv.models.faces.bfm2009.sources import BFM_SIZES, BFMSizes

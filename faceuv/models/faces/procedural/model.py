@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 from rich.console import Console
 from torch import Tensor
 
-from faceuv.cache import cache_dir, warn
 from faceuv.errors import AssetError, InputError
+from faceuv.files.cache import cache_dir, warn
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.procedural.build import Built, build, recipe_fingerprint
 from faceuv.models.faces.procedural.grid import Grid

@@ -18,10 +18,10 @@ from torch import Tensor
 
 from faceuv.fitting import Landmarks
 from faceuv.fitting.landmarks.precomputed import save_landmarks
-from faceuv.fitting.landmarks.truth import LandmarkTruth
 from faceuv.models.faces import FaceModel, ProceduralFace
 from faceuv.models.faces.bfm2009 import BFM2009
 from faceuv.models.faces.bfm2009.sources import BFM_SIZES
+from faceuv.models.faces.landmark_truth import LandmarkTruth
 from faceuv.models.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
 from faceuv.models.stylegan2.rosinality import discriminator_renaming, generator_renaming
 from faceuv.structures import Coefficients

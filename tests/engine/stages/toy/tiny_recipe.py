@@ -6,8 +6,9 @@ from pathlib import Path
 
 import torch
 
+from faceuv.files.networks import save_network
 from faceuv.models.faces.base import FaceModel
-from faceuv.models.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator, save_network
+from faceuv.models.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
 from faceuv.registry import FACE_MODELS
 
 SIZE, D = 16, 8

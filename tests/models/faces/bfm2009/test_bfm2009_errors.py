@@ -10,8 +10,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from faceuv.assets import find_asset
 from faceuv.errors import AssetError, InputError
+from faceuv.files.assets import find_asset
 from faceuv.models.faces.bfm2009 import BFM2009
 
 REGISTER = r"https://faces\.dmi\.unibas\.ch/bfm/"
@@ -245,7 +245,7 @@ def test_data_folder_is_searched_after_the_chosen_one(tmp_path, monkeypatch):
 
 
 def test_a_file_of_another_face_model(tmp_path, read_front):
-    from faceuv.artefacts import load_tensors, save_tensors
+    from faceuv.files.artefacts import load_tensors, save_tensors
 
     path = read_front().save(tmp_path / "model.safetensors")
     tensors, metadata = load_tensors(path)

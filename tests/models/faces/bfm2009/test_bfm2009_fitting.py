@@ -6,11 +6,10 @@ import torch
 
 from faceuv.evaluation.coefficient_errors import coefficient_errors
 from faceuv.fitting import Fitter, Landmarks
-from faceuv.fitting.landmarks.truth import LandmarkTruth
 from faceuv.fitting.priors import likely_light
-from faceuv.models.faces import ProceduralFace
+from faceuv.models.faces import FaceRenderer, ProceduralFace
 from faceuv.models.faces.bfm2009 import BFM2009
-from faceuv.renderers import FaceRenderer
+from faceuv.models.faces.landmark_truth import LandmarkTruth
 from faceuv.structures import Coefficients
 
 

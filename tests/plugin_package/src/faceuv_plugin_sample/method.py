@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from faceuv.models.methods import BaseMethod
+from faceuv.models.base import BaseMethod
 from faceuv.registry import DATASETS, MODELS, RENDERERS
 from faceuv.structures import Mesh
 

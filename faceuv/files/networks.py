@@ -1,0 +1,179 @@
+"""One codec for networks: the weights and the constructor's settings in one safetensors file.
+
+A network class registers itself, so that a file can be read by its kind alone::
+
+    @stored("coefficient_mapper")
+    class CoefficientMapper(nn.Module):
+        def settings(self) -> dict[str, Any]: ...      # the arguments that build one of the same shape
+
+The header keeps ``kind``, ``settings``, and ``codes``: what the file says about the generator that it is, or is for
+(:class:`CodeFacts`). A plan compares these facts without loading any weights.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from faceuv.errors import AssetError
+from faceuv.files.artefacts import check_storable, fill_network, load_tensors, save_tensors
+
+N = TypeVar("N", bound=nn.Module)
+Precision = Literal["all", "matrices", "parameters"]
+
+
+@dataclass(frozen=True)
+class CodeFacts:
+    """What a file says about a generator.
+
+    num_layers  L of the codes
+    code_dim    D of the codes
+    size        side of the generator's images in pixels
+    """
+
+    num_layers: int | None = None
+    code_dim: int | None = None
+    size: int | None = None
+
+    def known(self) -> dict[str, int]:
+        """The facts that the file states."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class StoredKind:
+    """How the networks of one kind are kept in files.
+
+    name       the ``kind`` in the header
+    network    the class that is built from the settings
+    facts      settings → what they say about the generator
+    halves     which tensors take the precision of ``save_network``: all, those with two axes or more, or parameters
+               but not buffers (which carry units)
+    prepare    settings as JSON keeps them → the constructor's arguments
+    """
+
+    name: str
+    network: type[nn.Module]
+    facts: Callable[[Mapping[str, Any]], CodeFacts]
+    halves: Precision
+    prepare: Callable[[Mapping[str, Any]], dict[str, Any]]
+
+
+_KINDS: dict[str, StoredKind] = {}
+
+
+def _code_facts(settings: Mapping[str, Any]) -> CodeFacts:
+    return CodeFacts(settings.get("num_layers"), settings.get("code_dim"))
+
+
+def no_code_facts(settings: Mapping[str, Any]) -> CodeFacts:
+    """For networks that read no codes."""
+    return CodeFacts()
+
+
+def stored(
+    kind: str,
+    *,
+    facts: Callable[[Mapping[str, Any]], CodeFacts] = _code_facts,
+    halves: Precision = "all",
+    prepare: Callable[[Mapping[str, Any]], dict[str, Any]] = dict,
+) -> Callable[[type[N]], type[N]]:
+    """Class decorator: networks of this class are kept in files of ``kind``; see :class:`StoredKind`."""
+
+    def register(network: type[N]) -> type[N]:
+        if kind in _KINDS and _KINDS[kind].network.__qualname__ != network.__qualname__:
+            raise TypeError(f"files of kind {kind!r} hold a {_KINDS[kind].network.__name__}; choose another kind")
+        _KINDS[kind] = StoredKind(kind, network, facts, halves, prepare)
+        return network
+
+    return register
+
+
+def kind_of(network: type[nn.Module]) -> StoredKind:
+    """How networks of this class are kept; a class that is not :func:`stored` is an error."""
+    for kind in _KINDS.values():
+        if kind.network is network:
+            return kind
+    raise TypeError(f"{network.__name__} is not kept in files: decorate it with @stored('…')")
+
+
+def save_network(
+    path: str | Path,
+    network: nn.Module,
+    *,
+    dtype: torch.dtype = torch.float32,
+    metadata: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write one network to a safetensors file with its settings, atomically.
+
+    Args:
+        dtype: ``torch.float16`` halves the file; it is read back into float32. Values beyond its range are refused.
+        metadata: anything else to keep: data, images seen, licence.
+    """
+    kind = kind_of(type(network))
+    settings = cast(Any, network).settings()
+    tensors = {name: _stored_tensor(kind, network, name, value, dtype) for name, value in network.state_dict().items()}
+    check_storable(path, tensors, dtype)
+    kept = {
+        "kind": kind.name,
+        "settings": settings,
+        "codes": kind.facts(settings).known(),
+        "dtype": str(dtype).removeprefix("torch."),
+    }
+    return save_tensors(path, tensors, {**(metadata or {}), **kept})
+
+
+def _stored_tensor(kind: StoredKind, network: nn.Module, name: str, value: Tensor, dtype: torch.dtype) -> Tensor:
+    keeps = not value.is_floating_point()
+    keeps |= kind.halves == "matrices" and value.ndim < 2
+    keeps |= kind.halves == "parameters" and name in dict(network.named_buffers())
+    return value.detach().to("cpu", value.dtype if keeps else dtype).contiguous()
+
+
+def load_network(path: str | Path, network: type[N]) -> N:
+    """Read a network of this class, in float32, in evaluation mode and without gradients of its weights."""
+    kind = kind_of(network)
+    tensors, metadata = load_tensors(path, kind=kind.name)
+    settings = metadata.get("settings")
+    if not isinstance(settings, Mapping):
+        raise AssetError(f"{path} has no settings in its header, so its {kind.name} cannot be built: write it again")
+    try:
+        built = kind.network(**kind.prepare(settings))
+    except (TypeError, ValueError, AttributeError) as error:
+        raise AssetError(
+            f"{path}: the settings of its {kind.name} do not build one ({error}): write it again"
+        ) from error
+    return cast(N, fill_network(path, built, tensors))
+
+
+def read_header(path: str | Path) -> dict[str, Any]:
+    """The metadata of a safetensors file of ours; no weights are read."""
+    from safetensors import SafetensorError, safe_open
+
+    if not Path(path).is_file():
+        raise AssetError(f"{path} does not exist")
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            found = json.loads((file.metadata() or {}).get("faceuv", "{}"))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise AssetError(f"{path} is not a readable safetensors file ({error}): write it again") from error
+    if not isinstance(found, dict):
+        raise AssetError(f"{path}: its faceuv metadata must be a JSON object, got a {type(found).__name__}")
+    return found
+
+
+def file_facts(path: str | Path) -> CodeFacts:
+    """What a file says about the generator that it is, or is for; empty for files that say nothing."""
+    header = read_header(path)
+    codes = header.get("codes")
+    if isinstance(codes, Mapping):
+        return CodeFacts(**{name: value for name, value in codes.items() if name in CodeFacts.__dataclass_fields__})
+    kind = _KINDS.get(str(header.get("kind")))  # files of version 0.1 keep settings alone
+    settings = header.get("settings")
+    return kind.facts(settings) if kind is not None and isinstance(settings, Mapping) else CodeFacts()

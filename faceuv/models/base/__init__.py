@@ -1,0 +1,5 @@
+"""What methods share and promise: contracts, frozen networks, loss terms, the base class of trainings."""
+
+from faceuv.models.base.method import BaseMethod, LossTerms, frozen
+
+__all__ = ["BaseMethod", "LossTerms", "frozen"]

@@ -1,0 +1,16 @@
+"""Readers: networks that read pictures, and their training. Landmarks, and the coefficients of a face model."""
+
+from faceuv.files.networks import save_network
+from faceuv.models.readers.landmark_network import LandmarkNetwork
+from faceuv.models.readers.landmark_training import LandmarkRegression
+from faceuv.models.readers.regressor import CoefficientRegressor, load_regressor
+from faceuv.models.readers.regressor_training import CoefficientRegression
+
+__all__ = [
+    "CoefficientRegression",
+    "CoefficientRegressor",
+    "LandmarkNetwork",
+    "LandmarkRegression",
+    "load_regressor",
+    "save_network",
+]

@@ -1,0 +1,60 @@
+"""Pictures that show how far the training is."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from faceuv.models.faces.face_renderer import FaceRenderer
+from faceuv.models.stylefaceuv.guides import Guides
+from faceuv.models.stylefaceuv.uv_generator import UVGenerator
+from faceuv.models.stylefaceuv.views import shoot, turned
+from faceuv.structures import Coefficients, UVMaps
+
+TURNED = math.radians(45)
+GREY = 0.72
+# A lamp before the face, above it and to the left: what the bare shape is lit by.
+LAMP = (-0.25, -0.2, 0.3, 0.2, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+def view_sheet(guides: Guides, renderer: FaceRenderer, generator: UVGenerator, code: Tensor) -> Tensor:
+    """Per face a strip ``(B, 3, S, 6·S)``: the teacher's image, the render over it, the teacher's symmetric view and
+    the render over that, the render turned to 45°, and the shape in grey. Coefficients are F3D's."""
+    teacher, mapper = guides.teacher.network, guides.mapper.network
+    size = teacher.size
+    maps = generator(code)
+    own = mapper(code)
+    seen = [teacher.synthesis(code).clamp(0, 1)]
+    strips = [seen[0], shoot(renderer, own, maps, size).over(seen[0])]
+    if guides.stepper is not None:
+        mirrored = guides.stepper.network.turn(code, -own.rotation[:, 1])
+        other = teacher.synthesis(mirrored).clamp(0, 1)
+        strips += [other, shoot(renderer, mapper(mirrored), maps, size).over(other)]
+    strips.append(shoot(renderer, turned(own, TURNED), maps, size).image)
+    strips.append(grey_shape(renderer, own, maps, size))
+    return torch.cat(strips, 3).clamp(0, 1)
+
+
+def map_sheet(generator: UVGenerator, code: Tensor) -> Tensor:
+    """Per face ``(B, 3, H, W)`` or twice as wide: the diffuse map, and the displacement, grey for none."""
+    maps = generator(code)
+    found = [] if maps.diffuse is None else [maps.diffuse]
+    if maps.displacement is not None:
+        found.append(displacement_colours(maps.displacement, generator.displacement_scale))
+    return torch.cat(found, 3).clamp(0, 1)
+
+
+def grey_shape(renderer: FaceRenderer, coefficients: Coefficients, maps: UVMaps | None, size: int) -> Tensor:
+    """The displaced surface of B faces in grey, under one lamp, over black ``(B, 3, S, S)``."""
+    plain = coefficients.data.new_full((1, 3, 2, 2), GREY)
+    bare = UVMaps(diffuse=plain, displacement=None if maps is None else maps.displacement)
+    lamp = coefficients.data.new_tensor(LAMP).expand(1, 3, 9)
+    image: Tensor = renderer(coefficients, bare, size=size, lighting=lamp).image
+    return image.clamp(0, 1)
+
+
+def displacement_colours(displacement: Tensor, scale: float) -> Tensor:
+    """A displacement map ``(B, 3, H, W)``, decimetres, as colours: grey is none, ±``scale`` the ends."""
+    return (displacement / (2 * scale) + 0.5).clamp(0, 1)

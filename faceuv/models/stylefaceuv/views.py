@@ -1,0 +1,117 @@
+"""Drawing all views of a batch at once, and how much each of their pixels counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from faceuv.errors import InputError
+from faceuv.models.faces.face_renderer import FaceRenderer, MaskRule
+from faceuv.renderers.compositing import composite
+from faceuv.renderers.masks import combine_view_masks, mask_in_view, splat_mask
+from faceuv.structures import Coefficients, Render, UVMaps
+
+
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """V views of B faces, drawn; one view after the other.
+
+    image    ``(V·B, 3, S, S)`` over black
+    mask     ``(V·B, 1, S, S)`` coverage
+    weights  ``(V·B, 1, S, S)`` how much each pixel counts, or None: all alike
+    maps     the maps that were drawn, of B faces, or of V·B where each view has its own
+    """
+
+    image: Tensor
+    mask: Tensor
+    weights: Tensor | None
+    maps: UVMaps
+
+    def over(self, background: Tensor) -> Tensor:
+        """The renders pasted over pictures ``(V·B, 3, S, S)``."""
+        return composite(self.image, self.mask, background)
+
+
+@dataclass(frozen=True)
+class ViewWeights:
+    """Which view decides about which texel, as seen in the views.
+
+    Each view uses some texels of the maps. The original view counts fully; the symmetric view counts fully for texels
+    that only it sees, and ``override`` for those that the original sees, too.
+
+    Args:
+        rule: ``"gradient"``, the paper's: texels with a gradient of the picture; ``"splat"``, the same texels (but for
+            the gradient's holes) from the faces that the render saw, at no cost worth naming; ``"visibility"``: texels
+            whose own surface point the camera sees.
+        override: of the symmetric view where the original sees.
+    """
+
+    rule: MaskRule = "splat"
+    override: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.rule not in ("gradient", "splat", "visibility"):
+            raise InputError(f"mask must be 'gradient', 'splat', 'visibility' or None, got {self.rule!r}")
+        if not 0 <= self.override <= 1:
+            raise InputError(f"the override value of a mask lies in [0, 1], got {self.override}")
+
+    @torch.no_grad()
+    def texels(self, renderer: FaceRenderer, drawn: Render, coefficients: Coefficients, maps: UVMaps) -> Tensor:
+        """The texels that each view uses ``(V·B, 1, Hm, Wm)`` in {0, 1}."""
+        given = maps.diffuse if maps.diffuse is not None else maps.displacement
+        assert given is not None  # a UV generator makes one map at least
+        height, width = given.shape[2:]
+        if self.rule == "splat":  # the render knows already which faces it saw
+            model = renderer.face_model
+            return splat_mask(drawn.face_id, model.faces, model.uv, model.chart(height, width))
+        size = (drawn.image.shape[2], drawn.image.shape[3])
+        return renderer.view_mask(coefficients, maps.detach(), size=size, map_size=(height, width), rule=self.rule)
+
+    @torch.no_grad()
+    def __call__(
+        self, renderer: FaceRenderer, drawn: Render, coefficients: Coefficients, maps: UVMaps, views: int
+    ) -> Tensor:
+        """Weights of the pixels ``(V·B, 1, S, S)`` of ``views`` = V views, which ``drawn`` shows."""
+        texels = self.texels(renderer, drawn, coefficients, maps)
+        if views == 2:
+            texels = torch.cat(combine_view_masks(*texels.chunk(2), override=self.override))
+        return mask_in_view(texels, drawn.uv.detach())
+
+
+def shoot(
+    renderer: FaceRenderer,
+    coefficients: Coefficients,
+    maps: UVMaps,
+    size: int,
+    *,
+    views: int = 1,
+    weigh: ViewWeights | None = None,
+) -> Shot:
+    """Draw the faces ``coefficients (V·B, N)``, V = ``views``, in one render of ``size``² pixels.
+
+    ``maps`` are those of B faces, which all their views share, or of V·B. Everything is computed in full precision,
+    whatever the networks around it use.
+    """
+    with torch.autocast(coefficients.data.device.type, enabled=False):
+        every = for_views(maps, len(coefficients))
+        drawn = renderer(coefficients, every, size=size)
+        weights = None if weigh is None else weigh(renderer, drawn, coefficients, every, views)
+    return Shot(drawn.image, drawn.mask, weights, maps)
+
+
+def for_views(maps: UVMaps, count: int) -> UVMaps:
+    """Maps of B faces for ``count`` = V·B views, one view after the other."""
+    wide = {
+        name: None if value is None else value.repeat(count // value.shape[0], 1, 1, 1)
+        for name, value in (("diffuse", maps.diffuse), ("displacement", maps.displacement))
+    }
+    return UVMaps(**wide)
+
+
+def turned(coefficients: Coefficients, yaw: Tensor | float) -> Coefficients:
+    """The same faces at ``yaw``, radians, one or ``(B,)``."""
+    rotation = coefficients.rotation.clone()
+    rotation[:, 1] = yaw
+    return coefficients.replace(rotation=rotation)

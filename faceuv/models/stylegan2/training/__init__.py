@@ -1,0 +1,6 @@
+"""How a StyleGAN2 is trained: on pairs of latents and pictures, and adversarially."""
+
+from faceuv.models.stylegan2.training.adversarial import StyleGAN2
+from faceuv.models.stylegan2.training.paired import PairedGenerator
+
+__all__ = ["PairedGenerator", "StyleGAN2"]

@@ -1,0 +1,20 @@
+"""Synthetic faces: scenes drawn by seed with exact truth, and a generator that is its own truth."""
+
+from faceuv.synthetic.dataset import SyntheticFaces
+from faceuv.synthetic.generator import ProceduralGenerator, Truth
+from faceuv.synthetic.scene import Scene
+from faceuv.synthetic.seeds import FACTORS, SceneSeeds
+from faceuv.synthetic.studio import Studio, Take
+from faceuv.synthetic.truth import FIELDS
+
+__all__ = [
+    "FACTORS",
+    "FIELDS",
+    "ProceduralGenerator",
+    "Scene",
+    "SceneSeeds",
+    "Studio",
+    "SyntheticFaces",
+    "Take",
+    "Truth",
+]

@@ -1,0 +1,133 @@
+"""Synthetic faces as a dataset: any number of pictures, each a function of its index and the dataset's seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from faceuv.errors import InputError
+from faceuv.models.faces.base import FaceModel
+from faceuv.registry import DATASETS
+from faceuv.renderers.base import Renderer
+from faceuv.synthetic.scene import Scene
+from faceuv.synthetic.seeds import SceneSeeds, combine
+from faceuv.synthetic.studio import Studio, Take
+from faceuv.synthetic.truth import check_fields, truth_of
+
+_ACCELERATOR_BATCH = 64  # scenes drawn at once off the CPU
+_FACTS_BATCH = 64
+FACTS = ("latent", "coefficients")
+"""Names of what :meth:`SyntheticFaces.facts` gives."""
+
+
+@DATASETS.register_module()
+class SyntheticFaces(Dataset[dict[str, Tensor]]):
+    """Faces drawn from the procedural world, with exact truth; item i is always the same picture, bit for bit.
+
+    Args:
+        length: what ``len()`` says; indices beyond it are pictures, too.
+        size: side of the pictures.
+        seed: another seed is another, independent sequence of pictures.
+        truth: what comes with each picture, names of :data:`~faceuv.synthetic.truth.FIELDS`.
+        hold: factor → seed: factors that all pictures share, e.g. ``dict(pose=1, light=3)``.
+        face_model, renderer, samples, texture_size: see :class:`~faceuv.synthetic.studio.Studio`.
+        device: where the pictures are drawn, and returned.
+
+    An item is ``dict(image (3, S, S) in [0, 1], index, …truth)``. For speed off the CPU use :meth:`batch`.
+    """
+
+    def __init__(
+        self,
+        length: int = 100_000,
+        *,
+        size: int = 128,
+        seed: int = 0,
+        truth: Sequence[str] = (),
+        hold: Mapping[str, int] | None = None,
+        face_model: FaceModel | Mapping[str, Any] | str | None = None,
+        renderer: Renderer | Mapping[str, Any] | str = "torch",
+        samples: int = 2,
+        texture_size: int | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        if not isinstance(length, int) or length < 1:
+            raise InputError(f"length must be a whole number of at least 1, got {length!r}")
+        self.length, self.seed = length, seed
+        self.truth = check_fields(truth)
+        self.hold = dict(hold or {})
+        self.device = torch.device(device)
+        self.studio = Studio(face_model, renderer, size=size, samples=samples, texture_size=texture_size).to(
+            self.device
+        )
+        self.seeds([0])  # an unknown factor to hold is an error here, not in a worker
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        if index < 0:
+            index += self.length
+        return {name: value[0] for name, value in self.batch([index]).items()}
+
+    def seeds(self, indices: Sequence[int] | Tensor) -> SceneSeeds:
+        """The seeds of some items."""
+        index = torch.as_tensor(indices, dtype=torch.int64)
+        if index.ndim != 1 or index.numel() == 0 or int(index.min()) < 0:
+            raise InputError(f"indices must be a list of whole numbers ≥ 0, got {indices!r}")
+        return SceneSeeds.of(combine(torch.tensor([self.seed]), index)).replace(**self.hold)
+
+    def batch(self, indices: Sequence[int] | Tensor) -> dict[str, Tensor]:
+        """Several items at once, each tensor with a leading axis: the same bits as one by one."""
+        drawn = self.draw(self.seeds(indices))
+        return {"index": torch.as_tensor(indices, dtype=torch.int64, device=self.device), **drawn}
+
+    def stream(self, batch_size: int, start: int = 0) -> Iterator[dict[str, Tensor]]:
+        """Batches without end, from item ``start`` on."""
+        while True:
+            yield self.batch(range(start, start + batch_size))
+            start += batch_size
+
+    @torch.no_grad()
+    def facts(self, indices: Sequence[int] | Tensor) -> dict[str, Tensor]:
+        """What is known of items without drawing them, hundreds in the time of one picture: ``latent (B, Z)``, the
+        standard normal numbers that decide about the scene, and ``coefficients (B, N)``.
+
+        The coefficients are those of the pictures' truth, to the rounding of a float.
+        """
+        parts: list[dict[str, Tensor]] = []
+        for table in self.seeds(indices).table.split(_FACTS_BATCH):
+            scene = Scene.from_seeds(SceneSeeds(table.cpu())).to(self.device)
+            sitter = self.studio.sitter(scene)
+            parts.append({"latent": scene.latent(), "coefficients": sitter.coefficients.data})
+        return {name: torch.cat([part[name] for part in parts]) for name in FACTS}
+
+    @torch.no_grad()
+    def draw(self, seeds: SceneSeeds, truth: Sequence[str] | None = None) -> dict[str, Tensor]:
+        """Pictures and truth of any scenes, e.g. ``dataset.seeds([7]).repeat(5).replace(hair=[1, 2, 3, 4, 5])``."""
+        fields = self.truth if truth is None else check_fields(truth)
+        parts = [{"image": take.image, **truth_of(self.studio, take, fields)} for take in self.takes(seeds)]
+        kept = [{k: v[: len(seeds) - n] for k, v in part.items()} for n, part in zip(self._starts(seeds), parts)]
+        return {name: torch.cat([part[name] for part in kept]) for name in kept[0]}
+
+    def takes(self, seeds: SceneSeeds) -> Iterator[Take]:
+        """The scenes in groups of one fixed size, the last one filled up with repetitions of its last scene.
+
+        Kernels may round differently for other shapes; with one shape only, a picture does not depend on its company.
+        """
+        step = self._step
+        for start in self._starts(seeds):
+            table = seeds.table[start : start + step]
+            table = torch.cat([table, table[-1:].expand(step - len(table), -1)])
+            # scenes are made on the CPU everywhere: the same numbers, to the bit, whatever draws them
+            yield self.studio(Scene.from_seeds(SceneSeeds(table.cpu())).to(self.device))
+
+    @property
+    def _step(self) -> int:
+        return 1 if self.device.type == "cpu" else _ACCELERATOR_BATCH
+
+    def _starts(self, seeds: SceneSeeds) -> range:
+        return range(0, len(seeds), self._step)

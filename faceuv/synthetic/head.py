@@ -1,0 +1,178 @@
+"""What surrounds the face: the back of head and neck, and the shoulders with what is worn on them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy.spatial import cKDTree
+from torch import Tensor, nn
+
+from faceuv.models.faces.base import FaceModel
+from faceuv.models.faces.procedural import head as sculpture
+from faceuv.models.faces.procedural.anatomy import Anatomy
+from faceuv.models.faces.procedural.build import MM_PER_DM, ORIGIN
+from faceuv.models.faces.procedural.sdf import Array, Points
+from faceuv.synthetic.canvas import Canvas
+from faceuv.synthetic.draw import Draw, mix, smoothstep
+
+_NEIGHBOURS = 12
+PIVOT = (0.0, -118.0, -20.0)  # mm, head frame: about here the head turns on the shoulders
+
+
+def plain_head(p: Points) -> Array:
+    """Signed distance, mm, to a head without features or ears."""
+    q = Anatomy()
+    d = sculpture.cranium(p, q)
+    for part in (sculpture.middle_face, sculpture.jaw, sculpture.temples, sculpture.neck):
+        d = part(d, p, q)
+    return d
+
+
+def march(origin: Array, direction: Array, start: float, steps: int = 60) -> Array:
+    """Distances along rays ``(…, 3)`` to the outermost skin of :func:`plain_head`."""
+    radius = np.full(origin.shape[:-1], start)
+    for _ in range(steps):
+        x, y, z = np.moveaxis(origin + radius[..., None] * direction, -1, 0)
+        radius -= 0.85 * plain_head(Points(np.abs(x), y, z))
+    return radius
+
+
+class Follower(nn.Module):
+    """Moves points with a face's identity: each takes the weighted mean of its nearest vertices' offsets."""
+
+    def __init__(self, model: FaceModel, points: Array) -> None:
+        super().__init__()
+        mean = model.mean.cpu().numpy().astype(np.float64) * MM_PER_DM - np.array(ORIGIN)
+        distance, index = cKDTree(mean).query(points, k=_NEIGHBOURS)
+        weight = 1 / (distance + 6.0) ** 2
+        weight = weight / weight.sum(1, keepdims=True) * np.exp(-((distance.min(1) / 110.0) ** 2))[:, None]
+        basis = model.identity_basis.cpu()[torch.from_numpy(index.reshape(-1))].unflatten(0, index.shape)
+        moved = (basis * torch.tensor(weight, dtype=basis.dtype)[..., None, None]).sum(1)
+        self.register_buffer("rest", to_object(points))
+        self.register_buffer("basis", moved.flatten(0, 1).T.contiguous())
+
+    rest: Tensor
+    basis: Tensor
+
+    def forward(self, identity: Tensor) -> Tensor:
+        """``(B, N, 3)`` in decimetres, object frame."""
+        return self.rest + (identity @ self.basis).unflatten(1, (-1, 3))
+
+
+def to_object(points: Array) -> Tensor:
+    """Millimetres in the head frame → decimetres in the object frame."""
+    return torch.tensor((points + np.array(ORIGIN)) / MM_PER_DM, dtype=torch.float32)
+
+
+class BackOfHead(nn.Module):
+    """The skull behind the ears and the nape, continued from the chart by repeating its border colours."""
+
+    def __init__(self, model: FaceModel, canvas: Canvas) -> None:
+        super().__init__()
+        columns, rows = 49, 41
+        theta = np.linspace(-np.pi, np.pi, columns)
+        share = np.linspace(0, 1, rows)
+        height = np.interp(share, [0, 0.45, 1], [30, 30, -205])
+        elevation = np.deg2rad(np.interp(share, [0, 0.45, 1], [89, 0, 0]))
+        height, angle = np.meshgrid(height, theta, indexing="ij")
+        elevation = np.repeat(elevation[:, None], columns, 1)
+        direction = np.stack(
+            [np.sin(angle) * np.cos(elevation), np.sin(elevation), np.cos(angle) * np.cos(elevation)], -1
+        )
+        origin = np.stack([0 * height, height, np.interp(height, [-120, -60], [-18, 0])], -1)
+        points = origin + (march(origin, direction, 190.0) - 1.2)[..., None] * direction
+        normal = _grid_normals(points)
+        flat = points.reshape(-1, 3)
+        mean = model.mean.cpu().numpy().astype(np.float64) * MM_PER_DM - np.array(ORIGIN)
+        away, nearest = cKDTree(mean).query(flat)
+        flat = flat - normal.reshape(-1, 3) * np.clip(2.0 - 0.3 * away, 0, 2)[:, None]
+        faces = grid_faces(rows, columns)
+        used = (away[faces] > 5).any(1)
+        self.register_buffer("faces", torch.from_numpy(faces[used]))
+        self.follow = Follower(model, flat)
+        self.register_buffer("normals", torch.tensor(normal.reshape(-1, 3), dtype=torch.float32))
+        inset = 1.5 / canvas.size
+        self.register_buffer("uv", model.uv.cpu()[torch.from_numpy(nearest)].clamp(inset, 1 - inset))
+
+    faces: Tensor
+    normals: Tensor
+    uv: Tensor
+
+
+class Clothes(NamedTuple):
+    vertices: Tensor  # (B, N, 3) dm, object frame, before any turning
+    normals: Tensor  # (B, N, 3)
+    colours: Tensor  # (B, N, 3)
+
+
+class Bust(nn.Module):
+    """Shoulders in a garment: crew neck, V-neck, shirt or high collar; plain, striped or flecked."""
+
+    rows, columns = 36, 121
+
+    def __init__(self) -> None:
+        super().__init__()
+        b = np.linspace(0, 1, self.rows)
+        a = np.linspace(-np.pi, np.pi, self.columns)  # 0 in front, positive to the subject's left
+        out, around = np.meshgrid(b, a, indexing="ij")
+        side, front = np.sin(around), np.cos(around)
+        side_power = np.sign(side) * np.abs(side) ** 0.85
+        x = side_power * (58 + 177 * out**1.15)
+        z = -22 + front * (61 + 45 * out**0.7) + 6 * np.clip(front, 0, 1) * np.sin(np.pi * out)
+        # the trapezius slopes to the shoulders; front and back fall steeply
+        y = -106 - 62 * out**1.1 * np.abs(side) ** 0.7 - (34 + 150 * out) * (1 - np.abs(side) ** 1.5) * out**0.45
+        y = y - 12 * np.clip(front, 0, 1) * (1 - out)
+        points = np.stack([x, y, z], -1)
+        self.register_buffer("rest", to_object(points.reshape(-1, 3)))
+        self.register_buffer("normals", torch.tensor(_grid_normals(points).reshape(-1, 3), dtype=torch.float32))
+        self.register_buffer("faces", torch.from_numpy(grid_faces(self.rows, self.columns)))
+        self.register_buffer("out", torch.tensor(out.reshape(-1), dtype=torch.float32))
+        self.register_buffer("around", torch.tensor(around.reshape(-1), dtype=torch.float32))
+
+    rest: Tensor
+    normals: Tensor
+    faces: Tensor
+    out: Tensor
+    around: Tensor
+
+    def forward(self, numbers: Tensor, skin: Tensor) -> Clothes:
+        """``numbers``: the factor ``clothes``; ``skin (B, 3)``: its colour at the neck."""
+        draw = Draw(numbers)
+        kind = draw.choice([0.4, 0.2, 0.25, 0.15])  # crew, V, shirt, high
+        grey, vivid = draw.uniform(0.10, 0.85), draw.skewed(1.6, 0.45)
+        hue = torch.stack([draw.normal(), draw.normal(), draw.normal()], 1)
+        hue = hue - hue.mean(1, keepdim=True)
+        colour = (grey[:, None] + vivid[:, None] * 0.4 * hue).clamp(0.05, 0.92)
+        second = (colour + draw.normal(0, 0.22)[:, None]).clamp(0.05, 0.92)
+        out, around = self.out[None], self.around[None]
+        front = torch.cos(around).clamp_min(0)
+        is_v, is_shirt, is_high = ((kind == k).to(skin.dtype)[:, None] for k in (1, 2, 3))
+        neckline = 0.10 + 0.05 * draw.uniform()[:, None] + is_v * 0.40 * smoothstep(0.6, 1.0, front) ** 1.5
+        neckline = neckline + is_shirt * (0.22 * smoothstep(0.86, 1.0, front) - 0.04) - 0.12 * is_high
+        cloth = smoothstep(neckline - 0.03, neckline + 0.03, out)
+        ridge = torch.exp(-(((out - neckline - 0.03) / 0.035) ** 2))
+        lift = ridge * (0.03 + 0.05 * is_shirt + 0.05 * is_high) + 0.02 * cloth
+        stripes = 0.5 + 0.5 * torch.tanh(6 * torch.sin(out * draw.uniform(30, 70)[:, None]))
+        patterned = draw.chance(0.22)[:, None] * stripes
+        tone = mix(colour[:, None], second[:, None], patterned[..., None])
+        tone = tone * (1 - 0.22 * torch.exp(-(((out - neckline - 0.085) / 0.03) ** 2)))[..., None]
+        folds = 1 + 0.07 * torch.sin(7 * around + 5 * out) * smoothstep(0.2, 0.5, out)
+        colours = mix(skin[:, None].expand(-1, out.shape[1], -1), tone * folds[..., None], cloth[..., None])
+        vertices = self.rest + self.normals * lift[..., None]
+        return Clothes(vertices, self.normals.expand(len(skin), -1, -1), colours)
+
+
+def grid_faces(rows: int, columns: int) -> np.ndarray:
+    """Triangles ``(F, 3)`` of a grid whose columns run to +x when seen from +z, rows downward: counter-clockwise."""
+    row, column = np.meshgrid(np.arange(rows - 1), np.arange(columns - 1), indexing="ij")
+    a = (row * columns + column).reshape(-1)
+    b, c, d = a + 1, a + columns, a + columns + 1
+    return np.concatenate([np.stack([a, c, b], 1), np.stack([b, c, d], 1)])
+
+
+def _grid_normals(points: Array) -> Array:
+    down, across = np.gradient(points, axis=(0, 1))
+    normal = np.cross(down, across)
+    return normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-9)

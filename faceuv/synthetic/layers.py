@@ -1,0 +1,108 @@
+"""Shading fragment by fragment: what is opaque first, then sheets of hair over it."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from faceuv.geometry import sh_basis
+from faceuv.geometry.lighting import DC_OFFSET
+from faceuv.renderers.base import View
+from faceuv.renderers.interpolation import interpolate, spread
+from faceuv.synthetic.draw import smoothstep, unit
+from faceuv.synthetic.seeds import normals, smooth_noise
+
+_NEARER = 0.02  # dm: hair this close behind a surface still shows, so that roots do not flicker
+_STRANDS = (36, 300)  # texels along and across the locks
+
+
+def shade_opaque(
+    view: View, attributes: Tensor, texture: Tensor, lighting: Tensor, *, textured: int, mapped: int
+) -> tuple[Tensor, Tensor]:
+    """Lit colours ``(B, 3, H, W)`` and view depth ``(B·H·W,)`` of everything opaque; infinite where there is nothing.
+
+    Args:
+        attributes: ``(B, V, 8)``: uv, world normal, RGB.
+        texture: ``(B, 6, T, T)``: RGB and world normals.
+        textured, mapped: how many of the first faces take their colour, and their normals, from the texture.
+    """
+    at = view.at
+    values = interpolate(attributes, at)
+    grid = spread(values[:, :2] * 2 - 1, at)
+    # the maps are coarser than the supersampled picture: nothing to prefilter
+    looked_up = F.grid_sample(texture, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    rows = looked_up.permute(0, 2, 3, 1).reshape(-1, 6).index_select(0, at.flat)
+    face = view.face_id.flatten().index_select(0, at.flat)[:, None]
+    albedo = torch.where(face < textured, rows[:, :3], values[:, 5:])
+    normal = unit(torch.where(face < mapped, rows[:, 3:], values[:, 2:5]), 1)
+    colour = spread(albedo * light_on(normal, _image_of(view), lighting), at).permute(0, 3, 1, 2)
+    nothing = torch.full((view.face_id.numel(),), torch.inf, dtype=colour.dtype, device=colour.device)
+    return colour, nothing.index_copy(0, at.flat, at.depth.detach())
+
+
+def strand_texture(seed: Tensor) -> Tensor:
+    """``(B, 2, 36, 300)``: single strands and clumps; rows run along the locks."""
+    fine = F.interpolate(normals(seed, (1, 9, 150), 31), _STRANDS, mode="bicubic", align_corners=False)
+    clumps = smooth_noise(seed, (12, 60), (6, 30), 32)
+    return torch.cat([fine, F.interpolate(clumps, _STRANDS, mode="bilinear", align_corners=False)], 1)
+
+
+def lay_hair(
+    picture: Tensor, view: View, attributes: Tensor, strands: Tensor, colour: Tensor, lighting: Tensor, depth: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Composite one sheet of hair over ``picture (B, 3, H, W)``; returns it with the coverage ``(B, 1, H, W)``.
+
+    Args:
+        attributes: ``(B, V, 10)``: world normal, world tangent, place in the strand texture, coverage, light.
+        colour: ``(B, 3)`` of the hair.
+        depth: ``(B·H·W,)`` of what is opaque.
+    """
+    at = view.at
+    values = interpolate(attributes, at)
+    image = _image_of(view)
+    grid = spread(values[:, 6:8], at)
+    looked_up = F.grid_sample(strands, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    fine, clump = looked_up.permute(0, 2, 3, 1).reshape(-1, 2).index_select(0, at.flat).split(1, 1)
+    cover, light = values[:, 8:9], values[:, 9:10]
+    alpha = smoothstep(0.25, 0.75, cover + 0.13 * fine + 0.10 * clump)
+    alpha = alpha * (at.depth < depth.index_select(0, at.flat) + _NEARER)[:, None]
+
+    normal = unit(values[:, :3], 1)
+    tangent = unit(values[:, 3:6], 1)
+    inside = (normal[:, 2:] < 0).to(alpha.dtype)  # the far side of a curtain, seen from within: turned and darker
+    normal = normal * (1 - 2 * inside)
+    # strands gleam where they run across the half-way vector between the light and the camera (Kajiya and Kay 1989)
+    toward = unit(main_light(lighting) + normal.new_tensor([[0.0, 0.0, 1.0]]), 1).index_select(0, image)
+    across = (1 - (tangent * toward).sum(1, keepdim=True).square()).clamp_min(0)
+    gleam = across**12 * (0.75 + 0.35 * fine + 0.2 * clump).clamp(0, 1.6)
+    gleam = gleam * (normal * toward).sum(1, keepdim=True).clamp_min(0) * (1 - inside)
+    own = colour.index_select(0, image)
+    tone = light * (1 + 0.10 * fine + 0.08 * clump) * (1 - 0.42 * inside)
+    shaded = (own * tone + 0.16 * (0.35 + own) * gleam) * light_on(normal, image, lighting)
+
+    rows = picture.permute(0, 2, 3, 1).reshape(-1, 3)
+    below = rows.index_select(0, at.flat)
+    rows = rows.index_copy(0, at.flat, below + (shaded - below) * alpha)
+    covered = spread(alpha, at).permute(0, 3, 1, 2)
+    return rows.view(picture.shape[0], *picture.shape[2:], 3).permute(0, 3, 1, 2), covered
+
+
+def light_on(normal: Tensor, image: Tensor, lighting: Tensor) -> Tensor:
+    """Light ``(P, 3)`` on unit normals ``(P, 3)`` of the scenes ``image (P,)``."""
+    lighting = torch.cat([lighting[..., :1] + DC_OFFSET, lighting[..., 1:]], -1)
+    basis = sh_basis(normal)
+    if len(lighting) == 1:
+        return basis @ lighting[0].T
+    return (basis[:, None] * lighting.index_select(0, image)).sum(-1)
+
+
+def main_light(lighting: Tensor) -> Tensor:
+    """The direction ``(B, 3)`` that most light comes from."""
+    linear = lighting.sum(1)
+    return unit(torch.stack([-linear[:, 3], -linear[:, 1], linear[:, 2]], 1), 1)
+
+
+def _image_of(view: View) -> Tensor:
+    """The scene ``(P,)`` that each fragment belongs to."""
+    return torch.div(view.at.flat, view.face_id.shape[1] * view.face_id.shape[2], rounding_mode="floor")

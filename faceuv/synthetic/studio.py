@@ -1,0 +1,279 @@
+"""The studio: a scene's numbers become geometry, maps, light and a picture, with the truth kept beside it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from faceuv.errors import InputError
+from faceuv.geometry import euler_to_matrix, pose, rotate, sample_map
+from faceuv.models.faces.base import FaceModel
+from faceuv.models.faces.procedural.build import MM_PER_DM
+from faceuv.registry import FACE_MODELS, RENDERERS
+from faceuv.renderers.base import Renderer
+from faceuv.renderers.edge_gradient import edge_gradient
+from faceuv.structures import Coefficients, Mesh, UVMaps
+from faceuv.synthetic.alignment import Framing, align
+from faceuv.synthetic.background import paint_background
+from faceuv.synthetic.canvas import Canvas
+from faceuv.synthetic.draw import Draw, unit
+from faceuv.synthetic.features import FeaturePainter, Person
+from faceuv.synthetic.glasses import Glasses
+from faceuv.synthetic.hair import Hair, HairStyle, draw_style
+from faceuv.synthetic.head import PIVOT, BackOfHead, Bust, to_object
+from faceuv.synthetic.layers import lay_hair, shade_opaque, strand_texture
+from faceuv.synthetic.population import Population, make_person
+from faceuv.synthetic.scene import Scene
+from faceuv.synthetic.seeds import smooth_noise
+from faceuv.synthetic.skin import SkinPainter
+
+_BEHIND = 100.0  # dm: behind the camera, where nothing is drawn
+_BODY_TURN = (0.1, 0.4, 0.25)  # the share of the head's pitch, yaw and roll that the shoulders follow
+
+
+@dataclass(frozen=True, eq=False)
+class Take:
+    """A batch of pictures with what made them. Images are ``(B, ·, H, W)``.
+
+    image         RGB in [0, 1]
+    mask          the face model's surface, where nothing covers it
+    foreground    the person: face, hair, clothes, glasses
+    background    what lies behind
+    coefficients  of the linear model; rotation, light and translation are exact, albedo is the linear part
+    maps          the diffuse map and displacement (dm, object frame) that were drawn
+    world         the face's displaced vertices ``(B, V, 3)`` after rotation and translation
+    scenery       everything opaque, as a mesh; its first faces are the face model's
+    hair          coverage by hair at the image's resolution
+    normal_map    ``(B, 3, T, T)`` normals of the displaced face after rotation, per texel
+    """
+
+    image: Tensor
+    mask: Tensor
+    foreground: Tensor
+    background: Tensor
+    coefficients: Coefficients
+    maps: UVMaps
+    world: Tensor
+    scenery: Mesh
+    hair: Tensor
+    normal_map: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Sitter:
+    """``coefficients`` of the linear model, its ``surface (B, V, 3)`` before displacement and pose, ``male`` and
+    ``age (B,)`` in [0, 1]."""
+
+    coefficients: Coefficients
+    surface: Tensor
+    male: Tensor
+    age: Tensor
+
+
+class Studio(nn.Module):
+    """Draws :class:`Scene` batches.
+
+    Args:
+        face_model: a ``ProceduralFace``, its config or name; a coarse one by default, enough for small pictures.
+        renderer: as in :class:`~faceuv.renderers.FaceRenderer`; its camera is used.
+        size: side of the pictures.
+        samples: supersampling per axis.
+        texture_size: side of the UV maps; by default 5/4 of the picture's, at least 96.
+    """
+
+    def __init__(
+        self,
+        face_model: FaceModel | Mapping[str, Any] | str | None = None,
+        renderer: Renderer | Mapping[str, Any] | str = "torch",
+        *,
+        size: int = 128,
+        samples: int = 2,
+        texture_size: int | None = None,
+        glasses: float = 0.16,
+    ) -> None:
+        super().__init__()
+        for name, value, least in (
+            ("size", size, 16),
+            ("samples", samples, 1),
+            ("texture_size", texture_size or 64, 64),
+        ):
+            if not isinstance(value, int) or value < least:
+                raise InputError(f"{name} must be a whole number of at least {least}, got {value!r}")
+        config = (
+            {"type": "ProceduralFace", "rows": 97, "columns": 81, "verbose": False}
+            if face_model is None
+            else face_model
+        )
+        self.face_model: FaceModel = FACE_MODELS.build(config)
+        self.renderer: Renderer = RENDERERS.build(renderer)
+        # a second view of the same renderer: each remembers the edges of one mesh
+        self.hair_renderer = copy.copy(self.renderer)
+        self.size, self.samples = size, samples
+        self.texture_size = texture_size or max(96, size * 5 // 4)
+        self.canvas = Canvas(self.face_model, self.texture_size)
+        self.population = Population(self.face_model)
+        self.skin = SkinPainter(self.canvas)
+        self.features = FeaturePainter(self.canvas)
+        self.hair = Hair(self.face_model)
+        self.back = BackOfHead(self.face_model, self.canvas)
+        self.bust = Bust()
+        self.glasses = Glasses(self.face_model, glasses)
+        counts = [self.face_model.mean.shape[0], self.back.uv.shape[0], self.bust.out.shape[0]]
+        starts = [0, counts[0], counts[0] + counts[1], sum(counts)]
+        parts = [self.face_model.faces, self.back.faces, self.bust.faces, self.glasses.faces]
+        self.register_buffer("faces", torch.cat([faces + start for faces, start in zip(parts, starts)]))
+        self.face_faces = len(parts[0])
+        self.textured_faces = len(parts[0]) + len(parts[1])
+        cheek = self.canvas.spot(36, -30, 10, 8)
+        neck = self.canvas.spot(20, -132, 18, 8)
+        self.register_buffer("cheek", cheek / cheek.sum())
+        self.register_buffer("neck", neck / neck.sum())
+        self.register_buffer("pivot", to_object(torch.tensor(PIVOT).double().numpy()))
+        self.register_buffer("body_turn", torch.tensor(_BODY_TURN))
+
+    faces: Tensor
+    cheek: Tensor
+    neck: Tensor
+    pivot: Tensor
+    body_turn: Tensor
+
+    def forward(self, scene: Scene) -> Take:
+        """Draw a batch."""
+        model, numbers, noise = self.face_model, scene.numbers, scene.noise
+        sitter = self.sitter(scene)
+        coefficients, surface, male, age = sitter.coefficients, sitter.surface, sitter.male, sitter.age
+        identity, albedo, lighting = coefficients.identity, coefficients.albedo, coefficients.lighting
+        rotation, translation = coefficients.rotation, coefficients.translation
+
+        linear = self.canvas.spread(model.albedo(albedo)).clamp(0, 1)
+        person = make_person(self.population, numbers, self._mean_colour(linear, self.cheek), male, age)
+        style = draw_style(numbers["hair"], person)
+        diffuse, relief = self._paint(linear, scene, person, style)
+        vertex_normals, along_u, along_v = self.canvas.normals_and_tangents(surface)
+        height = relief / MM_PER_DM
+        normal_map = self.canvas.surface_normals(vertex_normals, along_u, along_v, height)
+        displacement = unit(self.canvas.spread(vertex_normals), 1) * height
+        maps = UVMaps(diffuse, displacement)
+
+        # everything opaque, in one mesh
+        turn = euler_to_matrix(rotation)
+        face = pose(surface + sample_map(displacement, model.uv), rotation, translation)
+        back = pose(self.back.follow(identity), rotation, translation)
+        frames = self.glasses(numbers["glasses"], identity)
+        clothes = self.bust(numbers["clothes"], self._mean_colour(diffuse, self.neck))
+        body = rotation * self.body_turn
+        anchor = pose(self.pivot.expand(len(scene), 1, 3), rotation, translation)
+        shoulders = rotate(clothes.vertices - self.pivot, euler_to_matrix(body)) + anchor
+        spectacles = pose(frames.vertices, rotation, translation)
+        mesh = Mesh(torch.cat([face, back, shoulders, spectacles], 1), self.faces)
+        back_normals = self.back.normals.expand(len(scene), -1, -1)
+        vertex_normals = torch.cat(
+            [
+                rotate(torch.cat([vertex_normals, back_normals], 1), turn),
+                rotate(clothes.normals, euler_to_matrix(body)),
+                rotate(frames.normals, turn),
+            ],
+            1,
+        )
+        uv = torch.cat(
+            [
+                model.uv,
+                self.back.uv,
+                self.back.uv.new_zeros(mesh.vertices.shape[1] - len(model.uv) - len(self.back.uv), 2),
+            ]
+        )
+        painted = torch.cat(
+            [
+                clothes.colours.new_zeros(len(scene), len(model.uv) + len(self.back.uv), 3),
+                clothes.colours,
+                frames.colours,
+            ],
+            1,
+        )
+        attributes = torch.cat([uv.expand(len(scene), -1, -1), vertex_normals, painted], 2)
+        world_normals = (turn @ normal_map.flatten(2)).unflatten(2, normal_map.shape[2:])
+
+        fine = self.size * self.samples
+        view = self.renderer.look(mesh, height=fine, width=fine)
+        image, depth = shade_opaque(
+            view,
+            attributes,
+            torch.cat([diffuse, world_normals], 1),
+            lighting,
+            textured=self.textured_faces,
+            mapped=self.face_faces,
+        )
+        covered = (view.face_id >= 0)[:, None]
+        on_face = covered & (view.face_id < self.face_faces)[:, None]
+        background = paint_background(numbers["background"], noise["background"], self.size)
+        image = torch.where(covered, image, F.interpolate(background, (fine, fine), mode="nearest"))
+        if image.requires_grad:
+            image = edge_gradient(image, view.pixels, view.face_id, view.at)
+        hair = torch.zeros_like(image[:, :1])
+        if bool((style.there > 0).any()):
+            strands = strand_texture(noise["hair"])
+            for sheet in self.hair(identity, style, noise["hair"]):
+                vertices = pose(sheet.vertices, rotation, translation)
+                vertices = torch.where((style.there == 0)[:, None, None], vertices.new_full((), _BEHIND), vertices)
+                looks = [rotate(sheet.normals, turn), rotate(sheet.tangents, turn), sheet.attributes]
+                view = self.hair_renderer.look(Mesh(vertices, self.hair.faces), height=fine, width=fine)
+                image, alpha = lay_hair(image, view, torch.cat(looks, 2), strands, person.hair_colour, lighting, depth)
+                hair = hair + alpha * (1 - hair)
+        mask = on_face * (1 - hair)
+        foreground = torch.maximum(covered.to(hair.dtype), hair)
+        image, mask, foreground, hair = (self._reduce(t) for t in (image, mask, foreground, hair))
+        return Take(
+            image.clamp(0, 1), mask, foreground, background, coefficients, maps, face, mesh, hair, world_normals
+        )
+
+    def sitter(self, scene: Scene) -> Sitter:
+        """Who is drawn, how and in what light: all that the linear model knows, without drawing it."""
+        identity, male, age = self.population.identity(scene.numbers["identity"])
+        expression = self.population.expression(scene.numbers["expression"])
+        surface = self.face_model.shape(identity, expression)
+        coefficients = self._coefficients(scene, identity, expression, surface[:, self.face_model.landmarks])
+        return Sitter(coefficients, surface, male, age)
+
+    def coefficients(self, scene: Scene) -> Coefficients:
+        """The coefficients of :meth:`sitter` to the rounding of a float, without its surface: many times as fast."""
+        model, places = self.face_model, self.face_model.landmarks
+        identity, _, _ = self.population.identity(scene.numbers["identity"])
+        expression = self.population.expression(scene.numbers["expression"])
+        points = model.mean[places] + torch.einsum("bi,pci->bpc", identity, model.identity_basis[places])
+        points = points + torch.einsum("bi,pci->bpc", expression, model.expression_basis[places])
+        return self._coefficients(scene, identity, expression, points)
+
+    def _coefficients(self, scene: Scene, identity: Tensor, expression: Tensor, landmarks: Tensor) -> Coefficients:
+        """``landmarks (B, 68, 3)`` in the object frame decide where the head stands."""
+        albedo = self.population.albedo(scene.numbers["albedo"])
+        lighting = self.population.light(scene.numbers["light"])
+        pitch, yaw, roll = self.population.head_turn(scene.numbers["pose"])
+        draw = Draw(scene.numbers["framing"])
+        framing = Framing(draw.normal(0, 0.008), draw.normal(0, 0.008), draw.normal(0, 0.025), roll)
+        rotation, translation = align(landmarks, pitch, yaw, framing, self.renderer.camera)
+        groups = (identity, expression, albedo, rotation, lighting.flatten(1), translation)
+        return Coefficients(torch.cat(groups, 1), self.face_model.layout)
+
+    def _paint(self, linear: Tensor, scene: Scene, person: Person, style: HairStyle) -> tuple[Tensor, Tensor]:
+        numbers, noise, canvas = scene.numbers, scene.noise, self.canvas
+        albedo, relief = self.skin(linear, numbers["skin"], noise["skin"], person.age, person.male)
+        ragged = smooth_noise(noise["hair"], (canvas.size, canvas.size), (40, 40), 20)
+        roots, shade = self.hair.on_scalp(canvas.x, canvas.y, canvas.z, style, ragged)
+        colour = person.hair_colour[:, :, None, None] * (0.85 + 0.10 * ragged)
+        albedo = albedo * (1 - shade)
+        albedo = albedo + (colour - albedo) * (roots * (0.92 + 0.08 * ragged)).clamp(0, 1)
+        albedo, relief = self.features(albedo, relief, numbers, noise, person)
+        return albedo.clamp(0, 1), relief + 0.8 * roots
+
+    @staticmethod
+    def _mean_colour(picture: Tensor, weight: Tensor) -> Tensor:
+        return (picture * weight).flatten(2).sum(2)
+
+    def _reduce(self, picture: Tensor) -> Tensor:
+        return F.avg_pool2d(picture, self.samples) if self.samples > 1 else picture

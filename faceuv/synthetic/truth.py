@@ -1,0 +1,110 @@
+"""Everything a picture's maker knows about it, as tensors that collate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from faceuv.errors import InputError
+from faceuv.geometry import project
+from faceuv.renderers.masks import visibility_mask
+from faceuv.renderers.occlusion import visible_points
+from faceuv.structures import Mesh, Render
+from faceuv.synthetic.studio import Studio, Take
+
+# field → what it is; S the picture's side, T the maps'
+FIELDS: dict[str, str] = {
+    "mask": "(1, S, S) the face model's surface, as far as nothing covers it, in [0, 1]",
+    "foreground": "(1, S, S) the whole person, in [0, 1]",
+    "background": "(3, S, S) what lies behind",
+    "coefficients": "(257,) identity, expression, albedo, rotation, lighting, translation",
+    "depth": "(1, S, S) dm along the view axis to the face's surface (covered or not), 0 beside it",
+    "normal": "(3, S, S) unit normals of that surface, toward the camera +z, 0 beside it",
+    "uv": "(2, S, S) its UV coordinates",
+    "diffuse": "(3, T, T) the diffuse map that was drawn",
+    "displacement": "(3, T, T) the displacement map that was drawn, dm, object frame",
+    "linear_diffuse": "(3, T, T) the diffuse map of the albedo coefficients alone",
+    "landmarks": "(68, 2) pixels, x right, y down",
+    "landmark_visibility": "(68,) 1 where nothing lies before the landmark",
+    "visibility": "(1, T, T) 1 for texels that the picture shows",
+}
+_SURFACE = ("depth", "normal", "uv")
+_LIFT = 0.004  # dm toward the camera: a landmark is a vertex, and must not be hidden by its own triangles
+
+
+def check_fields(fields: Sequence[str]) -> tuple[str, ...]:
+    """The fields, each known, each once."""
+    for name in fields:
+        if name not in FIELDS:
+            raise InputError(f"synthetic faces have no truth called {name!r}; known: {', '.join(FIELDS)}")
+    return tuple(dict.fromkeys(fields))
+
+
+def truth_of(studio: Studio, take: Take, fields: Sequence[str]) -> dict[str, Tensor]:
+    """The wanted fields of a take, each with a leading batch axis."""
+    wanted = check_fields(fields)
+    found: dict[str, Tensor] = {}
+    if any(name in wanted for name in _SURFACE):
+        render = face_surface(studio, take)
+        found.update({name: getattr(render, name) for name in _SURFACE})
+    if "landmarks" in wanted or "landmark_visibility" in wanted:
+        found["landmarks"], found["landmark_visibility"] = _landmarks(studio, take)
+    if "visibility" in wanted:
+        found["visibility"] = _visibility(studio, take)
+    if "linear_diffuse" in wanted:
+        model = studio.face_model
+        found["linear_diffuse"] = studio.canvas.spread(model.albedo(take.coefficients.albedo)).clamp(0, 1)
+    assert take.maps.diffuse is not None
+    assert take.maps.displacement is not None
+    found.update(
+        mask=take.mask,
+        foreground=take.foreground,
+        background=take.background,
+        coefficients=take.coefficients.data,
+        diffuse=take.maps.diffuse,
+        displacement=take.maps.displacement,
+    )
+    return {name: found[name] for name in wanted}
+
+
+def face_surface(studio: Studio, take: Take) -> Render:
+    """The face alone, as a renderer draws it from the take's maps and light."""
+    model = studio.face_model
+    return studio.renderer(
+        Mesh(take.world, model.faces, model.uv),
+        height=studio.size,
+        width=studio.size,
+        texture=take.maps.diffuse,
+        lighting=take.coefficients.lighting,
+        normal_map=take.normal_map,
+    )
+
+
+def _landmarks(studio: Studio, take: Take) -> tuple[Tensor, Tensor]:
+    size, camera = studio.size, studio.renderer.camera
+    points = take.world[:, studio.face_model.landmarks]
+    place = project(points, camera, size, size)
+    lifted = points + points.new_tensor([0.0, 0.0, _LIFT])
+    scenery = project(take.scenery.vertices, camera, size, size)
+    seen = visible_points(
+        scenery, take.scenery.faces, project(lifted, camera, size, size), size, size, near=camera.near
+    )
+    return place[..., :2], seen.to(place.dtype) * (_look_up(take.hair, place[..., :2]) < 0.5)
+
+
+def _visibility(studio: Studio, take: Take) -> Tensor:
+    size, texels = studio.size, studio.texture_size
+    chart = studio.face_model.chart(texels, texels)
+    seen = visibility_mask(studio.renderer, take.scenery, chart, height=size, width=size)
+    surface = studio.canvas.spread(take.world).flatten(2).transpose(1, 2)
+    place = project(surface, studio.renderer.camera, size, size)[..., :2]
+    return seen * (_look_up(take.hair, place) < 0.5).unflatten(1, (1, texels, texels))
+
+
+def _look_up(picture: Tensor, pixels: Tensor) -> Tensor:
+    """``picture (B, 1, S, S)`` at ``pixels (B, N, 2)`` → ``(B, N)``; 0 outside."""
+    grid = pixels / (0.5 * picture.shape[-1]) - 1
+    samples = F.grid_sample(picture, grid[:, None], mode="bilinear", padding_mode="zeros", align_corners=False)
+    return samples[:, 0, 0]
