@@ -31,6 +31,7 @@ from faceuv.export import draw_points
 from faceuv.export.images import contact_sheet, save_png
 from faceuv.files import zoo
 from faceuv.files.cards import write_card
+from faceuv.files.networks import save_network
 from faceuv.fitting.landmarks import LandmarkDetector, Landmarks, SyntheticLandmarks
 from faceuv.models.faces import LandmarkTruth, ProceduralFace, interocular_distance
 from faceuv.models.readers.landmark_network import LandmarkNetwork
@@ -139,7 +140,7 @@ def measured(path: Path, faces: Faces) -> dict[str, Any]:
 
 def calibrated(network: LandmarkNetwork, path: Path, metadata: Mapping[str, Any]) -> None:
     """Fit scale and offset of the score on validation pictures, and write them with the weights."""
-    network.save(path, dict(metadata))
+    save_network(path, network, dtype=torch.float16, metadata=metadata)
     detector = SyntheticLandmarks(path)
     pool = CachedImages(
         {"type": "SyntheticFaces", "size": network.size, "seed": VALIDATION_SEED}, 512, workers=2,
@@ -164,7 +165,8 @@ def calibrated(network: LandmarkNetwork, path: Path, metadata: Mapping[str, Any]
         return loss
 
     optimizer.step(closure)
-    network.save(path, {**metadata, "calibration": [float(value) for value in values.detach()]})
+    calibration = [float(value) for value in values.detach()]
+    save_network(path, network, dtype=torch.float16, metadata={**metadata, "calibration": calibration})
 
 
 def shipped(work_dir: Path, hardware: str) -> tuple[LandmarkNetwork, dict[str, Any]]:

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from faceuv.errors import InputError, did_you_mean
+from faceuv.models.base.generator import Generator
 from faceuv.registry import COEFFICIENT_SOURCES, LANDMARK_DETECTORS
 from faceuv.structures import Coefficients
 
@@ -35,7 +36,7 @@ class CoefficientSource(ABC):
         """Raise for what can be known to be wrong before anything runs."""
 
     @abstractmethod
-    def prepare(self, generator: nn.Module, device: torch.device | str) -> None:
+    def prepare(self, generator: Generator, device: torch.device | str) -> None:
         """Load what is needed, once."""
 
     @abstractmethod
@@ -58,37 +59,13 @@ class TruthSource(CoefficientSource):
                 " take 'regressor' or 'fitter'"
             )
 
-    def prepare(self, generator: nn.Module, device: torch.device | str) -> None:
+    def prepare(self, generator: Generator, device: torch.device | str) -> None:
         """Remember the generator."""
         self.generator: Any = generator
 
     def estimate(self, code: Tensor, images: Tensor | None, names: Sequence[str] = ()) -> Estimates:
         """Read off the scene."""
         return Estimates(self.generator.studio.coefficients(self.generator.scene(code)), [""] * len(code))
-
-
-@COEFFICIENT_SOURCES.register_module(name="mapper")
-class MapperSource(CoefficientSource):
-    """A :class:`~faceuv.models.stylefaceuv.CoefficientMapper`: reads the code, no picture; for scoring many codes.
-
-    Args:
-        path: its weights.
-    """
-
-    reads_images = False
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-
-    def prepare(self, generator: nn.Module, device: torch.device | str) -> None:
-        """Load it; it must be for this generator."""
-        from faceuv.models.stylefaceuv.mappers import load_mapper
-
-        self.mapper = load_mapper(self.path, generator).to(device)  # type: ignore[arg-type]
-
-    def estimate(self, code: Tensor, images: Tensor | None, names: Sequence[str] = ()) -> Estimates:
-        """One pass."""
-        return Estimates(self.mapper(code), [""] * len(code))
 
 
 @COEFFICIENT_SOURCES.register_module(name="regressor")
@@ -102,7 +79,7 @@ class RegressorSource(CoefficientSource):
     def __init__(self, path: str) -> None:
         self.path = path
 
-    def prepare(self, generator: nn.Module, device: torch.device | str) -> None:
+    def prepare(self, generator: Generator, device: torch.device | str) -> None:
         """Load it."""
         from faceuv.models.readers.regressor import load_regressor
 
@@ -145,7 +122,7 @@ class FitterSource(CoefficientSource):
                 f" {', '.join(LANDMARK_DETECTORS.names())}"
             )
 
-    def prepare(self, generator: nn.Module, device: torch.device | str) -> None:
+    def prepare(self, generator: Generator, device: torch.device | str) -> None:
         """Build the fitter."""
         from faceuv.fitting import Fitter
         from faceuv.models.readers.regressor import load_regressor

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from faceuv.data.cutouts import cut, mirror_points, pixel_size, points_from, similar_frames, whole_frames
 from faceuv.errors import InputError
+from faceuv.files.networks import load_network, read_header
 from faceuv.files.zoo import locate
 from faceuv.fitting.landmarks.base import LandmarkDetector, Landmarks, check_images, unreadable
 from faceuv.models.readers.landmark_network import LandmarkNetwork
@@ -47,9 +48,10 @@ class SyntheticLandmarks(LandmarkDetector):
         super().__init__()
         if looks < 1 or not 0 <= threshold <= 1:
             raise InputError(f"expected looks ≥ 1 and threshold in [0, 1], got {looks} and {threshold}")
-        self.network, metadata = LandmarkNetwork.load(locate(path))
-        self.network.requires_grad_(False)
-        self.calibration: tuple[float, float] = tuple(metadata.get("calibration", (1.0, 0.0)))
+        file = locate(path)
+        self.network = load_network(file, LandmarkNetwork)
+        scale, offset = read_header(file).get("calibration", (1.0, 0.0))
+        self.calibration: tuple[float, float] = (float(scale), float(offset))
         self.looks, self.mirror, self.threshold = looks, mirror, threshold
 
     @torch.no_grad()

@@ -8,6 +8,7 @@ from faceuv.models.stylefaceuv.guides import Guides, Targets
 from faceuv.models.stylefaceuv.mapper_training import CoefficientMapping
 from faceuv.models.stylefaceuv.mappers import CoefficientMapper, YawStepper, load_mapper, load_stepper
 from faceuv.models.stylefaceuv.method import StyleFaceUV
+from faceuv.models.stylefaceuv.sources import MapperSource
 from faceuv.models.stylefaceuv.stepper_training import YawStepping
 from faceuv.models.stylefaceuv.uv_generator import UVGenerator, load_uv_generator
 from faceuv.models.stylefaceuv.views import Shot, ViewWeights
@@ -16,6 +17,7 @@ __all__ = [
     "CoefficientMapper",
     "CoefficientMapping",
     "Guides",
+    "MapperSource",
     "Shot",
     "StyleFaceUV",
     "Targets",

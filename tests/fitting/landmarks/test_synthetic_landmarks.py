@@ -8,6 +8,7 @@ from torch import nn
 
 from faceuv.data.cutouts import mirror_points
 from faceuv.errors import AssetError, InputError
+from faceuv.files.networks import save_network
 from faceuv.fitting.landmarks import SyntheticLandmarks
 from faceuv.models.readers.landmark_network import LandmarkNetwork
 
@@ -53,7 +54,8 @@ def detector(tmp_path):
     """As it is built from a file, with the network exchanged."""
 
     def build(**settings) -> SyntheticLandmarks:
-        path = LandmarkNetwork(size=32, widths=(8, 8, 8, 8), hidden=8).save(tmp_path / "w.safetensors", {})
+        network = LandmarkNetwork(size=32, widths=(8, 8, 8, 8), hidden=8)
+        path = save_network(tmp_path / "w.safetensors", network)
         made = SyntheticLandmarks(path, **settings)
         made.network = Oracle()
         return made
