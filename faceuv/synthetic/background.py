@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -9,6 +11,8 @@ from torch import Tensor
 from faceuv.synthetic.draw import Draw, mix, smoothstep
 from faceuv.synthetic.seeds import smooth_noise, uniforms
 
+BACKGROUNDS = ("studio", "outdoors", "indoors")
+_SHARES = (0.38, 0.30, 0.32)
 _COARSE = 40
 _PANELS, _LIGHTS = 5, 7
 # muted pairs of display-referred colours, upper and lower
@@ -39,10 +43,13 @@ _INDOORS = (
 )
 
 
-def paint_background(numbers: Tensor, seed: Tensor, size: int) -> Tensor:
-    """``(B, 3, size, size)`` in [0, 1]; ``numbers`` is the factor ``background``. Painted small, enlarged smoothly."""
+def paint_background(numbers: Tensor, seed: Tensor, size: int, kinds: Collection[str] = BACKGROUNDS) -> Tensor:
+    """``(B, 3, size, size)`` in [0, 1]; ``numbers`` is the factor ``background``. Painted small, enlarged smoothly.
+
+    ``kinds`` are those that occur.
+    """
     draw = Draw(numbers)
-    kind = draw.choice([0.38, 0.30, 0.32])  # studio, outdoors, indoors
+    kind = draw.choice([share if name in kinds else 0.0 for name, share in zip(BACKGROUNDS, _SHARES)])
     tables = [numbers.new_tensor(table) for table in (_STUDIO, _OUTDOORS, _INDOORS)]
     pick = draw.uniform()
     pairs = torch.stack([table[(pick * len(table)).long().clamp(max=len(table) - 1)] for table in tables], 1)

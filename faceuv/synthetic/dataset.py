@@ -17,6 +17,7 @@ from faceuv.synthetic.scene import Scene
 from faceuv.synthetic.seeds import SceneSeeds, combine
 from faceuv.synthetic.studio import Studio, Take
 from faceuv.synthetic.truth import check_fields, truth_of
+from faceuv.synthetic.world import World
 
 _ACCELERATOR_BATCH = 64  # scenes drawn at once off the CPU
 _FACTS_BATCH = 64
@@ -34,7 +35,7 @@ class SyntheticFaces(Dataset[dict[str, Tensor]]):
         seed: another seed is another, independent sequence of pictures.
         truth: what comes with each picture, names of :data:`~faceuv.synthetic.truth.FIELDS`.
         hold: factor → seed: factors that all pictures share, e.g. ``dict(pose=1, light=3)``.
-        face_model, renderer, samples, texture_size: see :class:`~faceuv.synthetic.studio.Studio`.
+        face_model, renderer, samples, texture_size, world: see :class:`~faceuv.synthetic.studio.Studio`.
         device: where the pictures are drawn, and returned.
 
     An item is ``dict(image (3, S, S) in [0, 1], index, …truth)``. For speed off the CPU use :meth:`batch`.
@@ -52,6 +53,7 @@ class SyntheticFaces(Dataset[dict[str, Tensor]]):
         renderer: Renderer | Mapping[str, Any] | str = "torch",
         samples: int = 2,
         texture_size: int | None = None,
+        world: World | Mapping[str, Any] | str | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         if not isinstance(length, int) or length < 1:
@@ -60,9 +62,9 @@ class SyntheticFaces(Dataset[dict[str, Tensor]]):
         self.truth = check_fields(truth)
         self.hold = dict(hold or {})
         self.device = torch.device(device)
-        self.studio = Studio(face_model, renderer, size=size, samples=samples, texture_size=texture_size).to(
-            self.device
-        )
+        self.studio = Studio(
+            face_model, renderer, size=size, samples=samples, texture_size=texture_size, world=world
+        ).to(self.device)
         self.seeds([0])  # an unknown factor to hold is an error here, not in a worker
 
     def __len__(self) -> int:
@@ -91,6 +93,10 @@ class SyntheticFaces(Dataset[dict[str, Tensor]]):
             yield self.batch(range(start, start + batch_size))
             start += batch_size
 
+    def scene(self, seeds: SceneSeeds) -> Scene:
+        """What these seeds mean. Made on the CPU everywhere: the same numbers, to the bit, whatever draws them."""
+        return Scene.from_seeds(SceneSeeds(seeds.table.cpu()), self.studio.world.texture_seed).to(self.device)
+
     @torch.no_grad()
     def facts(self, indices: Sequence[int] | Tensor) -> dict[str, Tensor]:
         """What is known of items without drawing them, hundreds in the time of one picture: ``latent (B, Z)``, the
@@ -100,7 +106,7 @@ class SyntheticFaces(Dataset[dict[str, Tensor]]):
         """
         parts: list[dict[str, Tensor]] = []
         for table in self.seeds(indices).table.split(_FACTS_BATCH):
-            scene = Scene.from_seeds(SceneSeeds(table.cpu())).to(self.device)
+            scene = self.scene(SceneSeeds(table))
             sitter = self.studio.sitter(scene)
             parts.append({"latent": scene.latent(), "coefficients": sitter.coefficients.data})
         return {name: torch.cat([part[name] for part in parts]) for name in FACTS}
@@ -122,8 +128,7 @@ class SyntheticFaces(Dataset[dict[str, Tensor]]):
         for start in self._starts(seeds):
             table = seeds.table[start : start + step]
             table = torch.cat([table, table[-1:].expand(step - len(table), -1)])
-            # scenes are made on the CPU everywhere: the same numbers, to the bit, whatever draws them
-            yield self.studio(Scene.from_seeds(SceneSeeds(table.cpu())).to(self.device))
+            yield self.studio(self.scene(SceneSeeds(table)))
 
     @property
     def _step(self) -> int:

@@ -8,6 +8,7 @@ Two sheets of growing thickness and thinning coverage give soft outlines.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from faceuv.errors import InputError
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.procedural.build import MM_PER_DM
 from faceuv.synthetic.draw import Draw, interpolate, mix, smoothstep, unit
@@ -77,15 +79,27 @@ class Sheet(NamedTuple):
     attributes: Tensor  # (B, N, 4): column and row coordinate in [−1, 1], coverage, light
 
 
-def draw_style(numbers: Tensor, person: Person) -> HairStyle:
-    """``numbers``: the factor ``hair``, whose first numbers decided the colour."""
+def check_kinds(kinds: Collection[str]) -> None:
+    """Some men and some women must wear the hair styles that occur."""
+    unknown = [name for name in kinds if name not in KINDS]
+    worn = [sum(share for name, share in zip(KINDS, shares) if name in kinds) for shares in (_MEN, _WOMEN)]
+    if isinstance(kinds, str) or unknown or min(worn) == 0:
+        raise InputError(
+            f"hair must name some of {', '.join(KINDS)}, at least one that men wear and one that women wear, got"
+            f" {kinds!r}"
+        )
+
+
+def draw_style(numbers: Tensor, person: Person, kinds: Collection[str] = KINDS) -> HairStyle:
+    """``numbers``: the factor ``hair``, whose first numbers decided the colour; ``kinds`` are the styles that occur."""
     draw = Draw(numbers)
     draw.take(COLOUR_NUMBERS)
     men, women = (torch.tensor(w, dtype=numbers.dtype, device=numbers.device) for w in (_MEN, _WOMEN))
     old = (person.male * smoothstep(0.5, 0.95, person.age))[:, None]
     men = men + old * men.new_tensor([0.25, 0.15, *([0.0] * 7)])
     male = (person.male > 0.5)[:, None].to(numbers.dtype)
-    kind = draw.choice(male * men + (1 - male) * women)
+    occurs = men.new_tensor([float(name in kinds) for name in KINDS])
+    kind = draw.choice((male * men + (1 - male) * women) * occurs)
 
     def of(table: tuple[float, ...]) -> Tensor:
         return numbers.new_tensor(table)[kind]

@@ -30,10 +30,11 @@ class Scene:
         return len(self.numbers["identity"])
 
     @classmethod
-    def from_seeds(cls, seeds: SceneSeeds) -> Scene:
-        """What these seeds mean."""
+    def from_seeds(cls, seeds: SceneSeeds, texture_seed: int | None = None) -> Scene:
+        """What these seeds mean; with ``texture_seed`` all scenes share the texture noise that it gives."""
         numbers = {name: normals(seeds.factor(name), (width,), _NUMBERS) for name, width in FACTORS.items()}
-        noise = {name: combine(seeds.factor(name), _NOISE) for name in FACTORS}
+        own = seeds if texture_seed is None else SceneSeeds.of([texture_seed] * len(seeds), device=seeds.table.device)
+        noise = {name: combine(own.factor(name), _NOISE) for name in FACTORS}
         return cls(numbers, noise)
 
     def __getitem__(self, rows: slice) -> Scene:

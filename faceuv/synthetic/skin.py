@@ -16,11 +16,14 @@ _MOLES = 4
 
 
 class SkinPainter(nn.Module):
-    """Adds to a linear albedo what makes skin look like skin; the relief goes with it."""
+    """Adds to a linear albedo what makes skin look like skin; the relief goes with it.
 
-    def __init__(self, canvas: Canvas) -> None:
+    ``grain`` is a factor on what speckles: pores, blotches, freckles, moles.
+    """
+
+    def __init__(self, canvas: Canvas, grain: float = 1.0) -> None:
         super().__init__()
-        self.canvas = canvas
+        self.canvas, self.grain = canvas, grain
         self.register_buffer("melanin", torch.tensor(MELANIN).view(1, 3, 1, 1))
         self.register_buffer("haemoglobin", torch.tensor(HAEMOGLOBIN).view(1, 3, 1, 1))
         self.register_buffer("lines", _lines(canvas))
@@ -64,14 +67,14 @@ class SkinPainter(nn.Module):
         """
         canvas, draw = self.canvas, Draw(numbers)
         size = canvas.size
-        blotches = smooth_noise(seed, (size, size), (9, 8), 1, 2)
+        blotches = self.grain * smooth_noise(seed, (size, size), (9, 8), 1, 2)
         speckles = smooth_noise(seed, (size, size), (size // 4, size // 4), 2)
-        grain = normals(seed, (1, size, size), 3)
+        grain = self.grain * normals(seed, (1, size, size), 3)
 
         freckles = _wide(draw.chance(0.22) * draw.uniform(0.3, 1.0)) * smoothstep(0.7, 1.7, speckles) * self.freckled
         rough, red, tired = (_wide(draw.uniform()) for _ in range(3))
-        pigment = 0.05 * blotches[:, :1] + 0.55 * freckles + (0.015 + 0.015 * rough) * grain
-        blood = 0.06 * blotches[:, 1:] + 0.045 * speckles + 0.20 * red * self.flushed
+        pigment = 0.05 * blotches[:, :1] + 0.55 * self.grain * freckles + (0.015 + 0.015 * rough) * grain
+        blood = 0.06 * blotches[:, 1:] + 0.045 * self.grain * speckles + 0.20 * red * self.flushed
         pigment = pigment + 0.16 * tired * canvas.spot(31, -12, 14, 5)
         blood = blood + 0.20 * tired * canvas.spot(31, -11, 14, 5)
 
@@ -98,7 +101,7 @@ class SkinPainter(nn.Module):
         square = (canvas.x - 100 * (place[:, 0] - 0.5)) ** 2 + (canvas.y + 90 - 130 * place[:, 1]) ** 2
         cover = (1 - 0.25 * square / radius.square()).clamp_min(0) ** 2 * self.front * (1 - canvas.lips)
         there = torch.stack([draw.chance(0.2) * draw.uniform(0.4, 1.0) for _ in range(_MOLES)], 1)
-        cover = cover * there[..., None, None]
+        cover = self.grain * cover * there[..., None, None]
         total = cover[:, :1] + cover[:, 1:2] + cover[:, 2:3] + cover[:, 3:4]
         return total, total
 

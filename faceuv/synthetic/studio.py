@@ -32,6 +32,7 @@ from faceuv.synthetic.population import Population, make_person
 from faceuv.synthetic.scene import Scene
 from faceuv.synthetic.seeds import smooth_noise
 from faceuv.synthetic.skin import SkinPainter
+from faceuv.synthetic.world import World
 
 _BEHIND = 100.0  # dm: behind the camera, where nothing is drawn
 _BODY_TURN = (0.1, 0.4, 0.25)  # the share of the head's pitch, yaw and roll that the shoulders follow
@@ -85,6 +86,7 @@ class Studio(nn.Module):
         size: side of the pictures.
         samples: supersampling per axis.
         texture_size: side of the UV maps; by default 5/4 of the picture's, at least 96.
+        world: which faces are drawn, see :class:`~faceuv.synthetic.world.World`.
     """
 
     def __init__(
@@ -95,7 +97,7 @@ class Studio(nn.Module):
         size: int = 128,
         samples: int = 2,
         texture_size: int | None = None,
-        glasses: float = 0.16,
+        world: World | Mapping[str, Any] | str | None = None,
     ) -> None:
         super().__init__()
         for name, value, least in (
@@ -118,12 +120,13 @@ class Studio(nn.Module):
         self.texture_size = texture_size or max(96, size * 5 // 4)
         self.canvas = Canvas(self.face_model, self.texture_size)
         self.population = Population(self.face_model)
-        self.skin = SkinPainter(self.canvas)
+        self.world = World.of(world)
+        self.skin = SkinPainter(self.canvas, self.world.grain)
         self.features = FeaturePainter(self.canvas)
         self.hair = Hair(self.face_model)
         self.back = BackOfHead(self.face_model, self.canvas)
         self.bust = Bust()
-        self.glasses = Glasses(self.face_model, glasses)
+        self.glasses = Glasses(self.face_model, self.world.glasses)
         counts = [self.face_model.mean.shape[0], self.back.uv.shape[0], self.bust.out.shape[0]]
         starts = [0, counts[0], counts[0] + counts[1], sum(counts)]
         parts = [self.face_model.faces, self.back.faces, self.bust.faces, self.glasses.faces]
@@ -153,7 +156,7 @@ class Studio(nn.Module):
 
         linear = self.canvas.spread(model.albedo(albedo)).clamp(0, 1)
         person = make_person(self.population, numbers, self._mean_colour(linear, self.cheek), male, age)
-        style = draw_style(numbers["hair"], person)
+        style = draw_style(numbers["hair"], person, self.world.hair)
         diffuse, relief = self._paint(linear, scene, person, style)
         vertex_normals, along_u, along_v = self.canvas.normals_and_tangents(surface)
         height = relief / MM_PER_DM
@@ -211,13 +214,13 @@ class Studio(nn.Module):
         )
         covered = (view.face_id >= 0)[:, None]
         on_face = covered & (view.face_id < self.face_faces)[:, None]
-        background = paint_background(numbers["background"], noise["background"], self.size)
+        background = paint_background(numbers["background"], noise["background"], self.size, self.world.backgrounds)
         image = torch.where(covered, image, F.interpolate(background, (fine, fine), mode="nearest"))
         if image.requires_grad:
             image = edge_gradient(image, view.pixels, view.face_id, view.at)
         hair = torch.zeros_like(image[:, :1])
         if bool((style.there > 0).any()):
-            strands = strand_texture(noise["hair"])
+            strands = self.world.grain * strand_texture(noise["hair"])
             for sheet in self.hair(identity, style, noise["hair"]):
                 vertices = pose(sheet.vertices, rotation, translation)
                 vertices = torch.where((style.there == 0)[:, None, None], vertices.new_full((), _BEHIND), vertices)

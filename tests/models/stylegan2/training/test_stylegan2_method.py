@@ -209,7 +209,13 @@ class TestPairs:
         assert all(float(p) == 0 for p in strengths) == still
 
 
-RECIPES = ("stylegan2_synthetic", "stylegan2_synthetic_start", "stylegan2_synthetic_128")
+RECIPES = (
+    "stylegan2_synthetic",
+    "stylegan2_calm",
+    "stylegan2_calm_start",
+    "stylegan2_synthetic_start",
+    "stylegan2_synthetic_128",
+)
 
 
 @pytest.mark.parametrize(
