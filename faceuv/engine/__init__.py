@@ -5,9 +5,10 @@ Importing this room registers its parts: runner, loop, sampler, optimiser wrappe
 
 from faceuv.engine.checkpoint_hook import CheckpointHook
 from faceuv.engine.compat.checkpoints import CorruptCheckpoint, load_weights, read_checkpoint
-from faceuv.engine.compat.configs import find_config, load_config, parse_options
+from faceuv.engine.compat.configs import find_config, load_config
 from faceuv.engine.compat.distributed import Replicated, start_processes, stop_processes
 from faceuv.engine.compat.optim import OptimizerPerModule, OptimWrapper
+from faceuv.engine.compat.options import parse_options
 from faceuv.engine.compat.randomness import KeepRandomState, random_state, set_random_state
 from faceuv.engine.compat.sampling import SeekableSampler, SeekingTrainLoop
 from faceuv.engine.divergence import StopOnDivergence, TrainingDiverged

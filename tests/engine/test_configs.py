@@ -122,3 +122,10 @@ def test_options_are_read_as_python_values_and_checked(write):
 def test_an_unknown_config_lists_the_recipes(tmp_path):
     with pytest.raises(InputError, match=r"no config at .*nothing.py; give a file, or one of the recipes of faceuv: "):
         find_config(tmp_path / "nothing.py")
+
+
+@pytest.mark.parametrize("name", ["stylefaceuv_64.yaml", "stylefaceuv_64.json", "configs/stylefaceuv_64.yml"])
+def test_a_file_that_does_not_exist_is_no_recipe(name):
+    assert find_config("stylefaceuv_64").samefile(find_config("configs/stylefaceuv_64.py"))
+    with pytest.raises(InputError, match=r"no config at .*stylefaceuv_64.*Did you mean"):
+        find_config(name)

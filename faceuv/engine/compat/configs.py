@@ -8,16 +8,17 @@ import importlib
 import importlib.util
 import inspect
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config, ConfigDict
 from mmengine.config import config as mmengine_config
+from mmengine.config.config import DELETE_KEY
 from mmengine.runner import Runner
 
-from faceuv.errors import FaceUVError, InputError
+from faceuv.errors import FaceUVError, InputError, did_you_mean
 
 # Keys that a runner's config may hold beside the arguments of Runner, and ours.
 _MORE_KEYS = {
@@ -57,10 +58,13 @@ def find_config(name: str | Path) -> Path:
         return path
     packaged = Path(__file__).parents[2] / "configs"
     recipe = packaged / f"{Path(name).stem}.py"
-    if path.parent in (Path(), Path("configs")) and recipe.is_file():
+    if path.suffix in ("", ".py") and path.parent in (Path(), Path("configs")) and recipe.is_file():
         return recipe
     names = sorted(file.stem for file in packaged.glob("*.py") if not file.stem.startswith("_"))
-    raise InputError(f"no config at {name}; give a file, or one of the recipes of faceuv: {', '.join(names) or 'none'}")
+    raise InputError(
+        f"no config at {name}; give a file, or one of the recipes of faceuv: {', '.join(names) or 'none'}"
+        f"{did_you_mean(path.stem, names)}"
+    )
 
 
 def load_config(name: str | Path, options: Mapping[str, Any] | None = None) -> Config:
@@ -73,21 +77,61 @@ def load_config(name: str | Path, options: Mapping[str, Any] | None = None) -> C
             raise InputError(f"cannot read the config {path}: {type(error).__name__}: {error}") from error
     if options:
         _check_options(config, options)
-        config.merge_from_dict(copy.deepcopy(dict(options)))  # it takes keys out of what it is given
+        for key, value in options.items():
+            merge_option(config, key, value)
     _import_custom(config, path)
     _check_keys(config, path)
     return config
 
 
-def parse_options(pairs: Sequence[str]) -> dict[str, Any]:
-    """``["model.width=8", "tags=[a,b]"]`` → a dict with dotted keys; values are read as MMEngine does."""
-    options: dict[str, Any] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise InputError(f"--cfg-options takes key=value pairs, got {pair!r}")
-        options[key] = DictAction._parse_iterable(value)
-    return options
+def merge_option(config: Config, key: str, value: Any) -> None:
+    """Set one dotted key; a number in it is a place in a list.
+
+    A dict merges into the one that is there, unless it names another ``type`` (or has ``_delete_=True``): settings of
+    one part mean nothing to another, so it takes the place of all of them.
+    """
+    first, *names = key.split(".")
+    config[first] = _with(config.get(first), names, copy.deepcopy(value), key, first)
+
+
+def _with(there: Any, names: list[str], value: Any, key: str, path: str) -> Any:
+    """A copy of ``there``, which stands at ``path``, with one entry set; copied because stages may share a dict."""
+    if not names:
+        return _merged(there, value)
+    if there is None:
+        there = ConfigDict()
+    elif not isinstance(there, (Mapping, list)):
+        raise InputError(f"--cfg-options {key}: {path} is {there!r}, which has nothing below it")
+    name, *rest = names
+    found = _with(_entry(there, name, key), rest, value, key, f"{path}.{name}")
+    if isinstance(there, Mapping):
+        return ConfigDict({**there, name: found})
+    return [found if index == int(name) else entry for index, entry in enumerate(there)]
+
+
+def _entry(holder: Any, name: str, key: str) -> Any:
+    """What stands under a name or a number; None if there is nothing yet."""
+    if isinstance(holder, Mapping):
+        return holder.get(name)
+    if not name.isdecimal() or int(name) >= len(holder):
+        raise InputError(f"--cfg-options {key}: {name!r} is no place in a list of {len(holder)}, 0 … {len(holder) - 1}")
+    return holder[int(name)]
+
+
+def _merged(old: Any, new: Any) -> Any:
+    if not isinstance(new, dict):
+        return ConfigDict(value=new)["value"]  # which wraps the dicts in a list as well
+    replaces = new.pop(DELETE_KEY, False) or ("type" in new and new["type"] != _type(old))
+    if replaces or not isinstance(old, Mapping):
+        return ConfigDict(new)
+    merged = ConfigDict(old)
+    for name, value in new.items():
+        merged[name] = _merged(old.get(name), value)
+    return merged
+
+
+def _type(config: Any) -> Any:
+    return config.get("type") if isinstance(config, Mapping) else None
 
 
 def _import_custom(config: Config, path: Path) -> None:
