@@ -1,14 +1,17 @@
-"""From pictures to coefficients: landmark detectors and the fitter."""
+"""From pictures to coefficients: landmark detectors, the fitter, and other sources of coefficients."""
 
 from faceuv.fitting.fitter import Fit, Fitter
 from faceuv.fitting.gradient import AdamStep
 from faceuv.fitting.landmarks import LandmarkDetector, Landmarks
 from faceuv.fitting.schedules import SCHEDULES
+from faceuv.fitting.sources import CoefficientSource, Estimates
 from faceuv.fitting.steps import FitStep, LandmarkStep, SurfaceStep
 
 __all__ = [
     "SCHEDULES",
     "AdamStep",
+    "CoefficientSource",
+    "Estimates",
     "Fit",
     "FitStep",
     "Fitter",
