@@ -14,6 +14,8 @@ from faceuv.checks import check_shape
 
 # Keeps a vertex without area at zero instead of NaN; in decimetres², far below any real face.
 _NO_AREA = 1e-20
+# Of the summed sizes of a vertex's face normals: below, they cancel, and what is left of them is rounding.
+_CANCELLED = 1e-6
 
 
 def corners(attribute: Tensor, faces: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -39,14 +41,27 @@ def face_normals(vertices: Tensor, faces: Tensor) -> Tensor:
 
 
 def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
-    """Unit normals ``(B, V, 3)``, area-weighted means over the faces; zero where a vertex has no face with area."""
+    """Unit normals ``(B, V, 3)``, area-weighted means over the faces.
+
+    Where a vertex has no face with area, or where its faces cancel each other (a sheet with two sides), the normal is
+    zero and passes no gradient.
+    """
     check_shape("vertices", vertices, ("B", "V", 3))
     check_shape("faces", faces, ("F", 3))
     if vertices.device.type == "cpu":
         normals: Tensor = _VertexNormals.apply(vertices, faces)
         return normals
-    total = scatter_to_vertices(face_normals(vertices, faces), faces, vertices.shape[1])
-    return F.normalize(total, dim=2, eps=_NO_AREA)
+    return _batched_normals(vertices, faces)
+
+
+def _batched_normals(vertices: Tensor, faces: Tensor) -> Tensor:
+    """:func:`vertex_normals` for a device that is better at few large calls."""
+    of_faces, count = face_normals(vertices, faces), vertices.shape[1]
+    total = scatter_to_vertices(of_faces, faces, count)
+    sizes = scatter_to_vertices(of_faces.detach().abs().sum(2, keepdim=True), faces, count)
+    length = torch.linalg.vector_norm(total.detach(), dim=2, keepdim=True)
+    known = length > _CANCELLED * sizes + _NO_AREA
+    return torch.where(known, F.normalize(torch.where(known, total, 1.0), dim=2, eps=_NO_AREA), 0.0)
 
 
 class _VertexNormals(torch.autograd.Function):
@@ -57,12 +72,19 @@ class _VertexNormals(torch.autograd.Function):
     def forward(ctx: Any, vertices: Tensor, faces: Tensor) -> Tensor:
         planes = vertices.permute(0, 2, 1).contiguous()  # (B, 3, V)
         columns = [column.contiguous() for column in faces.unbind(1)]
-        total = torch.zeros_like(planes)
-        for image, sums in zip(planes, total):
-            for plane, normal in zip(sums, _cross(*_sides(image, columns))):
+        total, sizes = torch.zeros_like(planes), torch.zeros_like(planes[:, :1])
+        for image, sums, (size,) in zip(planes, total, sizes):
+            of_faces = _cross(*_sides(image, columns))
+            for plane, normal in zip(sums, of_faces):
                 for column in columns:
                     plane.index_add_(0, column, normal)
-        length = torch.linalg.vector_norm(total, dim=1, keepdim=True).clamp_(min=_NO_AREA)
+            x, y, z = of_faces
+            size_of_face = x.abs_().add_(y.abs_()).add_(z.abs_())
+            for column in columns:
+                size.index_add_(0, column, size_of_face)
+        length = torch.linalg.vector_norm(total, dim=1, keepdim=True)
+        # an infinite length makes the normal zero, and its gradient
+        length.masked_fill_(length <= sizes.mul_(_CANCELLED).add_(_NO_AREA), torch.inf)
         total /= length
         ctx.save_for_backward(planes, total, length, *columns)
         return total.permute(0, 2, 1).contiguous()

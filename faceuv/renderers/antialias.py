@@ -48,7 +48,7 @@ class Crossings:
 
     inner, outer (K,)  the pixel that the surface covers and the one beyond
     blend (K,)         in [−½, ½], differentiable: > 0 gives that share of the outer pixel to the surface,
-                       < 0 takes it from the inner one
+                       < 0 takes it from the inner one; of one pixel, all shares together make 1 at most
     """
 
     inner: Tensor
@@ -79,7 +79,11 @@ def find_crossings(pixels: Tensor, faces: Tensor, topology: Topology, face_id: T
         inner.append(i)
         outer.append(o)
         blend.append(distance - 0.5)
-    return Crossings(torch.cat(inner), torch.cat(outer), torch.cat(blend))
+    inside, outside, shares = torch.cat(inner), torch.cat(outer), torch.cat(blend)
+    # The outline of a speck or of a hole crosses up to four sides of one pixel, and each crossing wants its share.
+    target = torch.where(shares > 0, outside, inside)
+    wanted = shares.new_zeros(face_id.numel()).index_add(0, target, shares.abs())
+    return Crossings(inside, outside, shares / wanted.clamp(min=1).index_select(0, target))
 
 
 def silhouette_edges(pixels: Tensor, faces: Tensor, topology: Topology) -> Tensor:

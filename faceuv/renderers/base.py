@@ -148,7 +148,7 @@ class Renderer(nn.Module):
         depth = spread(view.at.depth[:, None], view.at)
         if self.antialias == "edges":
             crossings = find_crossings(view.pixels, mesh.faces, topology, view.face_id, depth.detach()[..., 0])
-            image, mask = blend_edges(image, crossings), blend_edges(mask, crossings)
+            image, mask = blend_edges(image, crossings), blend_edges(mask, crossings).clamp(0, 1)  # but for rounding
         image = composite(image, mask, background, repeat=s)
         if self.antialias == "gradient":
             both = edge_gradient(torch.cat([image, mask], 1), view.pixels, view.face_id, view.at)

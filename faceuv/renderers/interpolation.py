@@ -172,8 +172,13 @@ def per_pixel(attribute: Tensor, value: Tensor, at: Fragments) -> tuple[Tensor, 
     return right, down
 
 
+# Of unit vectors' weighted means: below, they cancel, and what is left of them is rounding.
+_CANCELLED = 1e-6
+
+
 def unit(rows: Tensor) -> Tensor:
-    """Rows ``(P, 3)`` scaled to length 1; a zero row stays zero."""
+    """Rows ``(P, 3)``, means of unit vectors, scaled to length 1; a row whose vectors cancel becomes zero and passes no
+    gradient."""
     result: Tensor = _Unit.apply(rows)
     return result
 
@@ -181,7 +186,8 @@ def unit(rows: Tensor) -> Tensor:
 class _Unit(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: Tensor) -> Tensor:
-        length = torch.linalg.vector_norm(rows, dim=1, keepdim=True).clamp_(min=1e-20)
+        length = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
+        length.masked_fill_(length <= _CANCELLED, torch.inf)  # the direction is zero then, and its gradient
         direction = rows / length
         ctx.save_for_backward(direction, length)
         return direction

@@ -7,7 +7,7 @@ import torch
 
 from faceuv.errors import InputError
 from faceuv.geometry import euler_to_matrix, face_normals, rotate, vertex_normals, vertex_tangents
-from faceuv.geometry.normals import scatter_to_vertices
+from faceuv.geometry.normals import _batched_normals, scatter_to_vertices
 
 
 def sphere(rows=24, columns=33):
@@ -60,6 +60,38 @@ def test_the_closed_form_is_the_formula():
     normals = vertex_normals(vertices, faces)
     torch.testing.assert_close(normals, formula)
     torch.testing.assert_close(torch.autograd.grad((normals * weights).sum(), vertices)[0], expected)
+
+
+@pytest.mark.parametrize("normals", [vertex_normals, _batched_normals])
+def test_faces_that_cancel_have_no_normal_and_pass_no_gradient(normals):
+    """Each face of a fan lies there twice, turned to either side, in an order that makes sums round differently."""
+    rng = torch.Generator().manual_seed(3)
+    fan = torch.tensor([[0, 1, 2], [0, 2, 3], [0, 3, 4], [0, 4, 1]])
+    faces = torch.cat([fan, fan.flip(0)[:, [0, 2, 1]], torch.tensor([[5, 6, 7]])])
+    vertices = torch.randn(2, 8, 3, generator=rng).requires_grad_()
+    found = normals(vertices, faces)
+    assert torch.equal(found[:, :5], torch.zeros(2, 5, 3))
+    torch.testing.assert_close(found[:, 5:].norm(dim=2), torch.ones(2, 3))
+    (found * torch.randn(2, 8, 3, generator=rng)).sum().backward()
+    assert torch.equal(vertices.grad[:, :5], torch.zeros(2, 5, 3))
+    assert vertices.grad[:, 5:].abs().max() < 1e3
+
+
+def test_nearly_cancelling_faces_still_have_a_normal():
+    """Two sides a thousandth of a radian apart: the normal is that of what is left."""
+    vertices = torch.tensor([[[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 0, 1e-3]]])
+    found = vertex_normals(vertices, torch.tensor([[0, 1, 2], [0, 2, 3]]))
+    torch.testing.assert_close(found[0, 0], torch.tensor([1.0, 0, 0]), atol=1e-3, rtol=0)
+
+
+def test_both_ways_to_the_normals_agree():
+    vertices, faces, _ = sphere()
+    moved = [vertices.clone().requires_grad_() for _ in range(2)]
+    weight = torch.randn(vertices.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    for one, normals in zip(moved, (vertex_normals, _batched_normals)):
+        (normals(one, faces) * weight).sum().backward()
+    torch.testing.assert_close(vertex_normals(vertices, faces), _batched_normals(vertices, faces))
+    torch.testing.assert_close(moved[0].grad, moved[1].grad)
 
 
 def test_tangents_are_derivatives_by_uv():

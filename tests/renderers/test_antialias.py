@@ -50,6 +50,46 @@ def test_coverage_of_a_half_plane() -> None:
         torch.testing.assert_close(mask, expected, atol=1e-5, rtol=0)
 
 
+def blended_mask(pixels: Tensor, faces: Tensor, size: int) -> Tensor:
+    face_id = scan_triangles(pixels.detach(), faces, size, size)
+    at = fragments(pixels, faces, face_id)
+    depth = spread(at.depth[:, None], at)[..., 0].detach()
+    crossings = find_crossings(pixels, faces, Topology.build(faces, pixels.shape[1]), face_id, depth)
+    return blend_edges((face_id >= 0)[:, None].float(), crossings)
+
+
+def square(half: float, centre: float = 4.5) -> Tensor:
+    """Corners (4, 3) of an upright square around a pixel centre."""
+    corners = torch.tensor([[-1.0, -1], [1, -1], [1, 1], [-1, 1]]) * half + centre
+    return torch.cat([corners, torch.full((4, 1), 5.0)], 1)
+
+
+def test_a_surface_smaller_than_a_pixel_takes_no_more_than_the_pixel() -> None:
+    """All four sides cross the same pixel and each takes its share: without a bound, 1 − 4 · 0.4 of it is left."""
+    pixels = square(0.1)[None].requires_grad_()
+    mask = blended_mask(pixels, torch.tensor([[0, 1, 2], [0, 2, 3]]), 9)
+    assert mask.detach().min() >= -1e-6
+    assert mask.detach().sum() < 0.1  # its area is 0.04
+    mask.sum().backward()
+    assert torch.isfinite(pixels.grad).all()
+
+
+def test_a_hole_smaller_than_a_pixel_is_filled_no_more_than_once() -> None:
+    """A square ring whose hole lies around a pixel centre: each of its sides gives 0.4 of that pixel to the surface."""
+    pixels = torch.cat([square(3.3), square(0.1)])[None]
+    ring = [[k, (k + 1) % 4, 4 + (k + 1) % 4] for k in range(4)] + [[k, 4 + (k + 1) % 4, 4 + k] for k in range(4)]
+    mask = blended_mask(pixels, torch.tensor(ring), 9)
+    assert mask.max() <= 1 + 1e-6
+    assert mask[0, 0, 4, 4] > 0.9
+
+
+def test_a_thin_stripe_covers_its_width() -> None:
+    """Two sides that take from one pixel less than all of it are not scaled."""
+    pixels = torch.tensor([[[4.2, -50.0, 5], [4.7, -50, 5], [4.7, 50, 5], [4.2, 50, 5]]])
+    mask = blended_mask(pixels, torch.tensor([[0, 1, 2], [0, 2, 3]]), 9)
+    torch.testing.assert_close(mask[0, 0, 2:7, 4], torch.full((5,), 0.5), atol=1e-5, rtol=0)
+
+
 def test_mask_is_close_to_supersampling(head) -> None:
     mesh = head(2, 61)
     colours = torch.ones_like(mesh.vertices)

@@ -103,3 +103,12 @@ def test_nothing_covered() -> None:
     assert image.shape == (1, 4, 4, 3)
     image.sum().backward()
     assert (pixels.grad == 0).all()
+
+
+def test_directions_that_cancel_are_zero_and_pass_no_gradient() -> None:
+    rows = torch.tensor([[0.0, 0, 0], [3e-8, 0, -6e-8], [0.0, 0.5, 0], [1e-4, 0, 0]]).requires_grad_()
+    found = unit(rows)
+    assert found.tolist() == [[0, 0, 0], [0, 0, 0], [0, 1, 0], [1, 0, 0]]
+    (found * torch.tensor([0.3, -0.7, 2.0])).sum().backward()
+    assert torch.equal(rows.grad[:2], torch.zeros(2, 3))
+    torch.testing.assert_close(rows.grad[2], torch.tensor([0.6, 0.0, 4.0]))
