@@ -2,12 +2,43 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from faceuv.errors import InputError
+
+
+class _Shown(reprlib.Repr):
+    """``repr`` that ends soon, whatever it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 3
+        self.maxstring = self.maxother = self.maxlong = 200
+
+    def repr_int(self, value: int, level: int) -> str:
+        return super().repr_int(value, level) if value.bit_length() < 2000 else f"<{value.bit_length()}-bit integer>"
+
+    def repr_Tensor(self, value: Tensor, level: int) -> str:
+        return f"<tensor {tuple(value.shape)} {value.dtype}>"
+
+    def repr_ndarray(self, value: Any, level: int) -> str:
+        return f"<array {value.shape} {value.dtype}>"
+
+
+def shown(value: Any, limit: int = 80) -> str:
+    """``value`` for a message: its ``repr`` on one line, of at most ``limit`` characters, in bounded time."""
+    return one_line(_Shown().repr(value), limit)
+
+
+def one_line(text: object, limit: int = 160) -> str:
+    """The words of another library's message, or any text, on one line of at most ``limit`` characters."""
+    line = " ".join(str(text).split())
+    return line if len(line) <= limit else f"{line[: limit - 2]} …"
 
 
 def check_shape(name: str, tensor: Tensor, shape: Sequence[str | int]) -> dict[str, int]:

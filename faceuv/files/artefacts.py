@@ -10,18 +10,17 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from faceuv.errors import AssetError
+from faceuv.checks import shown
+from faceuv.errors import AssetError, InputError
 from faceuv.version import __version__
 
 _METADATA_KEY = "faceuv"
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-Network = TypeVar("Network", bound=nn.Module)
 
 
 def no_room(error: BaseException) -> bool:
@@ -92,7 +91,11 @@ def save_tensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict[st
     from safetensors.torch import save_file
 
     path = Path(path)
-    header = {_METADATA_KEY: json.dumps({"faceuv_version": __version__, **metadata}, sort_keys=True)}
+    try:
+        text = json.dumps({"faceuv_version": __version__, **metadata}, sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not written: its metadata must be plain JSON values without NaN: {error}") from error
+    header = {_METADATA_KEY: text}
     with atomic_path(path) as temporary:
         try:
             save_file(tensors, str(temporary), metadata=header)
@@ -136,10 +139,26 @@ def load_tensors(path: str | Path, *, kind: str | None = None) -> tuple[dict[str
         raise AssetError(
             f"{path} is not a readable safetensors file ({error}); it may be truncated: make it anew"
         ) from error
-    metadata = json.loads(header.get(_METADATA_KEY, "{}"))
+    metadata = parse_json(header.get(_METADATA_KEY, "{}"), f"the metadata of {path}")
+    if not isinstance(metadata, dict):
+        raise AssetError(f"the metadata of {path} must be a JSON object, found {shown(metadata)}; make the file again")
     if kind is not None and metadata.get("kind") != kind:
-        raise AssetError(f"{path} holds {metadata.get('kind', 'no faceuv metadata')!r}, expected {kind!r}")
+        raise AssetError(f"{path} holds {shown(metadata.get('kind', 'no faceuv metadata'))}, expected {kind!r}")
     return tensors, metadata
+
+
+def parse_json(text: str, where: str) -> Any:
+    """The value of a JSON text. NaN and infinity, which JSON does not know, are errors; so is deep nesting."""
+
+    def refuse(constant: str) -> Any:
+        raise ValueError(f"{constant} is not a JSON value")
+
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except RecursionError:
+        raise AssetError(f"{where}: the JSON is nested too deeply; make the file again") from None
+    except ValueError as error:
+        raise AssetError(f"{where}: not readable JSON ({error}); make the file again") from error
 
 
 def check_storable(path: str | Path, tensors: Mapping[str, Tensor], dtype: torch.dtype) -> None:
@@ -147,18 +166,3 @@ def check_storable(path: str | Path, tensors: Mapping[str, Tensor], dtype: torch
     broken = [name for name, value in tensors.items() if not bool(torch.isfinite(value).all())]
     if broken:
         raise AssetError(f"{path}: not written: {', '.join(broken[:3])} hold NaN or values beyond {dtype}")
-
-
-def fill_network(path: str | Path, network: Network, tensors: Mapping[str, Tensor]) -> Network:
-    """Set the weights of a network that the settings of ``path`` built, in its own precision; frozen, for evaluation.
-
-    A tensor that is missing or of another shape is an error that names it.
-    """
-    own = network.state_dict()
-    for name, value in own.items():
-        if name not in tensors:
-            raise AssetError(f"{path}: the tensor {name} is missing")
-        if tensors[name].shape != value.shape:
-            raise AssetError(f"{path}: {name} must have shape {tuple(value.shape)}, found {tuple(tensors[name].shape)}")
-    network.load_state_dict({name: tensors[name].to(value.dtype) for name, value in own.items()})
-    return network.eval().requires_grad_(False)

@@ -12,8 +12,8 @@ The header keeps ``kind``, ``settings``, and ``codes``: what the file says about
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
@@ -21,8 +21,9 @@ from typing import Any, Literal, TypeVar, cast
 import torch
 from torch import Tensor, nn
 
+from faceuv.checks import one_line, shown
 from faceuv.errors import AssetError
-from faceuv.files.artefacts import check_storable, fill_network, load_tensors, save_tensors
+from faceuv.files.artefacts import check_storable, load_tensors, parse_json, save_tensors
 
 N = TypeVar("N", bound=nn.Module)
 Precision = Literal["all", "matrices", "parameters"]
@@ -140,16 +141,65 @@ def load_network(path: str | Path, network: type[N]) -> N:
     """Read a network of this class, in float32, in evaluation mode and without gradients of its weights."""
     kind = kind_of(network)
     tensors, metadata = load_tensors(path, kind=kind.name)
-    settings = metadata.get("settings")
+    with network_settings(path, metadata.get("settings")) as settings:
+        arguments = kind.prepare(settings)
+    return cast(N, build_network(path, kind.network, arguments, tensors))
+
+
+def build_network(
+    path: str | Path, cls: Callable[..., N], settings: Mapping[str, Any], tensors: Mapping[str, Tensor]
+) -> N:
+    """The network that a file's settings and weights make, in its own precision; frozen, for evaluation.
+
+    A tensor that is missing or of another shape is an error that names it, found before memory is taken: a file of
+    some bytes can ask for a network of any size.
+    """
+    with network_settings(path, settings):
+        for name, value in shapes_of(cls, settings, len(tensors)).items():
+            if name not in tensors:
+                raise AssetError(f"{path}: the tensor {name} is missing")
+            if tensors[name].shape != value.shape:
+                raise AssetError(
+                    f"{path}: {name} must have shape {tuple(value.shape)}, found {tuple(tensors[name].shape)}"
+                )
+        network = cls(**settings)
+    own = network.state_dict()
+    network.load_state_dict({name: tensors[name].to(value.dtype) for name, value in own.items()})
+    return network.eval().requires_grad_(False)
+
+
+@contextmanager
+def network_settings(path: str | Path, settings: Any) -> Iterator[Mapping[str, Any]]:
+    """Settings from a file; what a constructor says of wrong ones is an error of the file."""
     if not isinstance(settings, Mapping):
-        raise AssetError(f"{path} has no settings in its header, so its {kind.name} cannot be built: write it again")
+        raise AssetError(f"{path}: the settings of its network must be a JSON object, found {shown(settings)}")
     try:
-        built = kind.network(**kind.prepare(settings))
-    except (TypeError, ValueError, AttributeError) as error:
+        yield settings
+    except AssetError:
+        raise
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError, RuntimeError) as error:
         raise AssetError(
-            f"{path}: the settings of its {kind.name} do not build one ({error}): write it again"
+            f"{path}: no network can be built with its settings {shown(settings, 200)} ({one_line(error)}); make"
+            " the file again"
         ) from error
-    return cast(N, fill_network(path, built, tensors))
+
+
+def shapes_of(cls: Callable[..., nn.Module], settings: Mapping[str, Any], at_most: int) -> dict[str, Tensor]:
+    """The state of ``cls(**settings)`` without its memory; more than ``at_most`` parameters are an error."""
+    made = 0
+
+    def count(*_: Any) -> None:
+        nonlocal made
+        made += 1
+        if made > at_most:
+            raise ValueError(f"they ask for more layers than the {at_most} tensors of the file")
+
+    hook = nn.modules.module.register_module_parameter_registration_hook(count)
+    try:
+        with torch.device("meta"):
+            return dict(cls(**settings).state_dict())
+    finally:
+        hook.remove()
 
 
 def read_header(path: str | Path) -> dict[str, Any]:
@@ -160,9 +210,10 @@ def read_header(path: str | Path) -> dict[str, Any]:
         raise AssetError(f"{path} does not exist")
     try:
         with safe_open(str(path), framework="pt") as file:
-            found = json.loads((file.metadata() or {}).get("faceuv", "{}"))
+            text = (file.metadata() or {}).get("faceuv", "{}")
     except (SafetensorError, OSError, ValueError) as error:
         raise AssetError(f"{path} is not a readable safetensors file ({error}): write it again") from error
+    found = parse_json(text, f"the metadata of {path}")
     if not isinstance(found, dict):
         raise AssetError(f"{path}: its faceuv metadata must be a JSON object, got a {type(found).__name__}")
     return found

@@ -16,18 +16,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from faceuv.errors import AssetError
+from faceuv.checks import one_line, shown
+from faceuv.errors import AssetError, FaceUVError
 from faceuv.files.networks import load_network, read_header
+from faceuv.files.pickles import read_pickle
 from faceuv.models.stylegan2 import nvidia_tensorflow, nvidia_torch, rosinality
 from faceuv.models.stylegan2.discriminator import StyleGAN2Discriminator
 from faceuv.models.stylegan2.generator import StyleGAN2Generator
-from faceuv.models.stylegan2.unpickler import read_pickle
 
 Part = Literal["ema", "generator", "discriminator"]
 # The names of the three networks in each layout.
 ROSINALITY_KEYS = {"ema": "g_ema", "generator": "g", "discriminator": "d"}
 NVIDIA_KEYS = {"ema": "G_ema", "generator": "G", "discriminator": "D"}
 TENSORFLOW_ORDER = {"generator": 0, "discriminator": 1, "ema": 2}
+
+# Packages of the releases that wrote the pickles; their classes become stubs.
+_STUBBED = ("dnnlib.", "torch_utils.", "training.", "torch.nn.modules.")
 
 _LEGACY_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # how files of torch.save before 1.6 begin
 
@@ -64,7 +68,7 @@ def networks_in(path: str | Path) -> set[Part]:
         known: dict[str, Part] = {"stylegan2_generator": "ema", "stylegan2_discriminator": "discriminator"}
         held = str(read_header(path).get("kind"))
         return {known[held]} if held in known else set()
-    data = rosinality.read_state_dicts(path) if kind == "torch" else read_pickle(path)
+    data = rosinality.read_state_dicts(path) if kind == "torch" else _read_nvidia(path)
     if isinstance(data, (tuple, list)):
         return set(get_args(Part)) if len(data) == len(TENSORFLOW_ORDER) else set()
     keys: Mapping[str, str] = ROSINALITY_KEYS if kind == "torch" else NVIDIA_KEYS
@@ -79,18 +83,33 @@ def _check_size(found: int, expected: int | None, path: str | Path) -> None:
 def _load(path: Path, part: Part) -> StyleGAN2Generator | StyleGAN2Discriminator:
     kind = _sniff(path)
     if kind == "ours":
-        return load_network(path, StyleGAN2Discriminator if part == "discriminator" else StyleGAN2Generator)
-    if kind == "torch":
-        data = rosinality.read_state_dicts(path)
-        where = f"{path} [{ROSINALITY_KEYS[part]}]"
-        state = _pick(data, ROSINALITY_KEYS[part], path, rosinality.LAYOUT)
-        if not isinstance(state, Mapping):
-            raise AssetError(f"{where}: expected a state dict, found {type(state).__name__}")
         if part == "discriminator":
-            return rosinality.discriminator(state, where=where)
-        # The average belongs to the averaged weights; the others' is estimated anew.
-        return rosinality.generator(state, data.get("latent_avg") if part == "ema" else None, where=where)
-    data = read_pickle(path)
+            return load_network(path, StyleGAN2Discriminator)
+        return load_network(path, StyleGAN2Generator)
+    data = rosinality.read_state_dicts(path) if kind == "torch" else _read_nvidia(path)
+    try:
+        return _rosinality_network(path, data, part) if kind == "torch" else _nvidia_network(path, data, part)
+    except FaceUVError:
+        raise
+    except Exception as error:  # each value of the file can be of another kind than it should
+        raise AssetError(
+            f"{path}: its networks are not laid out as StyleGAN2's ({type(error).__name__}:"
+            f" {one_line(error)}); it is damaged, or of a variant"
+        ) from error
+
+
+def _rosinality_network(path: Path, data: Mapping[str, Any], part: Part) -> StyleGAN2Generator | StyleGAN2Discriminator:
+    where = f"{path} [{ROSINALITY_KEYS[part]}]"
+    state = _pick(data, ROSINALITY_KEYS[part], path, rosinality.LAYOUT)
+    if not isinstance(state, Mapping):
+        raise AssetError(f"{where}: expected a state dict, found {type(state).__name__}")
+    if part == "discriminator":
+        return rosinality.discriminator(state, where=where)
+    # The average belongs to the averaged weights; the others' is estimated anew.
+    return rosinality.generator(state, data.get("latent_avg") if part == "ema" else None, where=where)
+
+
+def _nvidia_network(path: Path, data: Any, part: Part) -> StyleGAN2Generator | StyleGAN2Discriminator:
     where = f"{path} [{NVIDIA_KEYS[part]}]"
     if isinstance(data, (tuple, list)) and len(data) == 3 and all(map(nvidia_tensorflow.is_network, data)):
         network = data[TENSORFLOW_ORDER[part]]
@@ -100,11 +119,15 @@ def _load(path: Path, part: Part) -> StyleGAN2Generator | StyleGAN2Discriminator
         network = _pick(data, NVIDIA_KEYS[part], path, nvidia_torch.LAYOUT)
         reader = nvidia_torch.discriminator if part == "discriminator" else nvidia_torch.generator
         return reader(network, where=where)
-    keys = f" with {sorted(map(str, data))[:6]}" if isinstance(data, Mapping) else ""
+    keys = f" with {shown(list(data))}" if isinstance(data, Mapping) else ""
     raise AssetError(
         f"{path}: expected NVIDIA's StyleGAN2 networks, a dictionary with G_ema, G, D or a tuple (G, D, Gs) of"
         f" TensorFlow networks; found a {type(data).__name__}{keys}"
     )
+
+
+def _read_nvidia(path: Path) -> Any:
+    return read_pickle(path, expected="StyleGAN2 network pickle", stubs=_STUBBED)
 
 
 def _sniff(path: Path) -> Literal["ours", "torch", "pickle"]:
@@ -126,5 +149,5 @@ def _sniff(path: Path) -> Literal["ours", "torch", "pickle"]:
 
 def _pick(data: Mapping[str, Any], key: str, path: Path, layout: str) -> Any:
     if data.get(key) is None:
-        raise AssetError(f"{path}: this {layout} file has no {key!r}; it holds {sorted(map(str, data))[:8]}")
+        raise AssetError(f"{path}: this {layout} file has no {key!r}; it holds {shown(list(data))}")
     return data[key]

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from faceuv.checks import shown
 from faceuv.errors import AssetError
+from faceuv.files.pickles import Stub
 from faceuv.models.stylegan2.discriminator import StyleGAN2Discriminator
 from faceuv.models.stylegan2.generator import StyleGAN2Generator
 from faceuv.models.stylegan2.renaming import Field, Renaming, build_discriminator, build_generator
-from faceuv.models.stylegan2.unpickler import Stub
 
 LAYOUT = "NVIDIA TensorFlow StyleGAN2"
 NETWORK = "dnnlib.tflib.network.Network"
@@ -96,8 +97,16 @@ def variables(network: Any, *, where: str, prefix: str = "") -> dict[str, Any]:
     """Every variable of a stored network and of its components, by its path."""
     state = network.state if isinstance(network, Stub) else None
     if not is_network(network) or not isinstance(state, Mapping) or "variables" not in state:
-        raise AssetError(f"{where}: expected a stored {LAYOUT} network, found {network!r:.80}")
-    found = {prefix + name: np.array(value) for name, value in state["variables"]}  # a copy: they may be read-only
+        raise AssetError(f"{where}: expected a stored {LAYOUT} network, found {shown(network)}")
+    stored = state["variables"]
+    pairs = isinstance(stored, (list, tuple)) and all(
+        isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in stored
+    )
+    if not pairs or not all(isinstance(value, (np.ndarray, np.generic, int, float)) for _, value in stored):
+        raise AssetError(
+            f"{where}: the variables of a {LAYOUT} are pairs of a name and an array, found {shown(stored)}"
+        )
+    found = {f"{prefix}{name}": np.array(value) for name, value in stored}  # a copy: they may be read-only
     for name, component in state.get("components", {}).items():
         found.update(variables(component, where=where, prefix=f"{prefix}{name}/"))
     return found
@@ -114,9 +123,9 @@ def _settings(network: Stub, *, where: str, architecture: str) -> Mapping[str, A
     }
     for name, value in expected.items():
         if settings.get(name, value) not in (value, None):
-            raise AssetError(f"{where}: {name} = {settings[name]!r} is not supported, expected {value!r}")
+            raise AssetError(f"{where}: {name} = {shown(settings[name])} is not supported, expected {value!r}")
     if list(settings.get("resample_kernel") or [1, 3, 3, 1]) != [1, 3, 3, 1]:
-        raise AssetError(f"{where}: resample_kernel = {settings['resample_kernel']} is not supported")
+        raise AssetError(f"{where}: resample_kernel = {shown(settings['resample_kernel'])} is not supported")
     return settings
 
 
@@ -157,7 +166,7 @@ def discriminator(network: Any, *, where: str) -> StyleGAN2Discriminator:
     settings = _settings(network, where=where, architecture="resnet")
     size = _size(found, r"(\d+)x\d+/FromRGB/weight", where)
     if settings.get("mbstd_num_features", 1) != 1:
-        raise AssetError(f"{where}: mbstd_num_features = {settings['mbstd_num_features']}; only 1 is supported")
+        raise AssetError(f"{where}: mbstd_num_features = {shown(settings['mbstd_num_features'])}; only 1 is supported")
     # The builder of the first release groups by 4 unless told otherwise, that of the ADA release takes the whole batch.
     first_release = network.state.get("build_func_name") == "D_stylegan2"
     return build_discriminator(

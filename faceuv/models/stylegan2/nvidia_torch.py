@@ -12,11 +12,12 @@ from typing import Any
 
 from torch import Tensor
 
+from faceuv.checks import shown
 from faceuv.errors import AssetError
+from faceuv.files.pickles import Stub
 from faceuv.models.stylegan2.discriminator import StyleGAN2Discriminator
 from faceuv.models.stylegan2.generator import StyleGAN2Generator
 from faceuv.models.stylegan2.renaming import Field, Renaming, build_discriminator, build_generator
-from faceuv.models.stylegan2.unpickler import Stub
 
 LAYOUT = "NVIDIA PyTorch StyleGAN2"
 PERSISTENT = "torch_utils.persistence._reconstruct_persistent_obj"
@@ -28,10 +29,12 @@ class StoredModule:
     def __init__(self, stub: Any, *, where: str) -> None:
         state: Any = None
         if isinstance(stub, Stub):
-            persistent = stub.qualified_name == PERSISTENT and stub.args and isinstance(stub.args[0], Mapping)
+            persistent = stub.qualified_name == PERSISTENT and bool(stub.args) and isinstance(stub.args[0], Mapping)
             state = stub.args[0].get("state") if persistent else stub.state
-            self.kind = str(stub.args[0].get("class_name")) if persistent else stub.qualified_name
-        if not isinstance(state, Mapping) or "_modules" not in state:
+        groups = ("_modules", "_parameters", "_buffers")
+        if not isinstance(state, Mapping) or not all(isinstance(state.get(name, {}), Mapping) for name in groups):
+            state = None
+        if state is None or "_modules" not in state:
             raise AssetError(f"{where}: expected a stored PyTorch module ({LAYOUT}), found {type(stub).__name__}")
         self.where = where
         self.state: Mapping[str, Any] = state
@@ -70,16 +73,17 @@ class StoredModule:
         for module in self.walk():
             if name in module.state and module.state[name] not in allowed:
                 raise AssetError(
-                    f"{module.where}: {name} = {module.state[name]!r} is not supported, expected"
+                    f"{module.where}: {name} = {shown(module.state[name])} is not supported, expected"
                     f" {' or '.join(map(repr, allowed))}"
                 )
 
     def clamp(self) -> float | None:
         """The limit of the activations: one for all layers of a network."""
-        values = {module.state["conv_clamp"] for module in self.walk() if "conv_clamp" in module.state} - {None}
-        if len(values) > 1:
-            raise AssetError(f"{self.where}: layers with different conv_clamp {sorted(values)} are not supported")
-        return float(values.pop()) if values else None
+        values = [module.state["conv_clamp"] for module in self.walk() if "conv_clamp" in module.state]
+        limits = {float(value) for value in values if value is not None}
+        if len(limits) > 1:
+            raise AssetError(f"{self.where}: layers with different conv_clamp {sorted(limits)} are not supported")
+        return limits.pop() if limits else None
 
 
 def _batch_of_one(tensor: Tensor) -> Tensor:
@@ -166,7 +170,9 @@ def discriminator(stub: Any, *, where: str) -> StyleGAN2Discriminator:
     size = _size(tensors, r"b(\d+)\.conv(?:1|)\.weight", where)
     deviation = module.child("b4.mbstd").state
     if deviation.get("num_channels", 1) != 1:
-        raise AssetError(f"{where}: {deviation['num_channels']} minibatch-deviation channels; only 1 is supported")
+        raise AssetError(
+            f"{where}: {shown(deviation['num_channels'])} minibatch-deviation channels; only 1 is supported"
+        )
     return build_discriminator(
         discriminator_renaming(size),
         tensors,
@@ -180,8 +186,8 @@ def discriminator(stub: Any, *, where: str) -> StyleGAN2Discriminator:
 def _refuse_other_kinds(module: StoredModule) -> None:
     if "input" in module.children.get("synthesis", module).children:
         raise AssetError(f"{module.where}: this is a StyleGAN3 network, expected StyleGAN2")
-    if module.state.get("c_dim", 0):
+    if module.state.get("c_dim", 0) != 0:
         raise AssetError(
-            f"{module.where}: conditional networks are not supported (c_dim = {module.state['c_dim']}), expected 0"
+            f"{module.where}: conditional networks are not read (c_dim = {shown(module.state['c_dim'])}), expected 0"
         )
     module.require("activation", "lrelu", "linear")

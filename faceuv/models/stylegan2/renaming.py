@@ -5,15 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from faceuv.checks import shown
 from faceuv.errors import AssetError
+from faceuv.files.networks import network_settings, shapes_of
 from faceuv.models.stylegan2.discriminator import StyleGAN2Discriminator
 from faceuv.models.stylegan2.filters import TAPS
 from faceuv.models.stylegan2.generator import StyleGAN2Generator
+
+T = TypeVar("T", bound=nn.Module)
 
 
 def _same(tensor: Tensor) -> Tensor:
@@ -59,7 +64,7 @@ class Renaming:
         tensors = {}
         for name, field in self.fields.items():
             if field.source in source:
-                value = torch.as_tensor(source[field.source]).detach().to(torch.float32)
+                value = _numbers(source[field.source], f"{where}: {field.source}")
                 try:
                     tensors[name] = field.change(value).contiguous()
                 except (RuntimeError, IndexError) as error:
@@ -69,9 +74,16 @@ class Renaming:
         return tensors
 
     def load(self, network: nn.Module, tensors: Mapping[str, Tensor], *, where: str) -> None:
-        """Copy ``tensors`` into ``network``; an error gives the file's name of the key, expected and found shape."""
+        """Copy ``tensors`` into ``network``."""
+        result = network.load_state_dict(dict(tensors), strict=False)
+        left = [name for name in result.missing_keys if name in self.fields and not self.fields[name].optional]
+        if left or result.unexpected_keys:
+            raise AssetError(f"{where}: {self.layout}: missing {left}, unexpected {result.unexpected_keys}")
+
+    def check_shapes(self, state: Mapping[str, Tensor], tensors: Mapping[str, Tensor], *, where: str) -> None:
+        """Compare with a network's state; the error gives the file's name of the key, expected and found shape."""
         wrong = []
-        for name, own in network.state_dict().items():
+        for name, own in state.items():
             if name not in tensors:
                 continue
             if tensors[name].shape != own.shape:
@@ -80,16 +92,21 @@ class Renaming:
         if wrong:
             more = f" (and {len(wrong) - 3} more)" if len(wrong) > 3 else ""
             raise AssetError(f"{where}: {'; '.join(wrong[:3])}{more} — the tensors of this {self.layout} do not fit")
-        result = network.load_state_dict(dict(tensors), strict=False)
-        left = [name for name in result.missing_keys if name in self.fields and not self.fields[name].optional]
-        if left or result.unexpected_keys:
-            raise AssetError(f"{where}: {self.layout}: missing {left}, unexpected {result.unexpected_keys}")
+
+
+def _numbers(value: Any, where: str) -> Tensor:
+    if not isinstance(value, (Tensor, np.ndarray, np.generic, int, float)):
+        raise AssetError(f"{where} must be an array of numbers, found {shown(value)}")
+    tensor = torch.as_tensor(value).detach()
+    if tensor.is_complex() or not tensor.numel():
+        raise AssetError(f"{where} must be an array of real numbers, found {shown(tensor)}")
+    return tensor.to(torch.float32)
 
 
 def _check_filter(value: Any, where: str) -> None:
     taps = torch.tensor(TAPS, dtype=torch.float64)
     want = torch.outer(taps, taps)
-    got = torch.as_tensor(value).detach().double()
+    got = _numbers(value, where).double()
     got = torch.outer(got, got) if got.ndim == 1 else got
     if got.shape != want.shape or not torch.allclose(got / got.sum(), want / want.sum(), atol=1e-4):
         raise AssetError(f"{where}: the resampling filter must be [1, 3, 3, 1]; networks with others are not supported")
@@ -125,12 +142,19 @@ def discriminator_settings(tensors: Mapping[str, Tensor], size: int) -> dict[str
     return {"size": size, "channels": channels}
 
 
+def _built(renaming: Renaming, cls: type[T], settings: dict[str, Any], tensors: Mapping[str, Tensor], where: str) -> T:
+    """The network, once its shapes are those of ``tensors``: a small file can ask for a huge network."""
+    with network_settings(where, settings):
+        renaming.check_shapes(shapes_of(cls, settings, len(tensors) + 8), tensors, where=where)
+        return cls(**settings)
+
+
 def build_generator(
     renaming: Renaming, source: Mapping[str, Any], size: int, *, where: str, **settings: Any
 ) -> StyleGAN2Generator:
     """A generator with the weights of ``source``; ``settings`` are what shapes do not tell."""
     tensors = renaming.apply(source, where=where)
-    network = StyleGAN2Generator(**{**generator_settings(tensors, size), **settings})
+    network = _built(renaming, StyleGAN2Generator, {**generator_settings(tensors, size), **settings}, tensors, where)
     renaming.load(network, tensors, where=where)
     if "mean_code" not in tensors:
         network.estimate_mean_code()
@@ -142,6 +166,7 @@ def build_discriminator(
 ) -> StyleGAN2Discriminator:
     """A discriminator with the weights of ``source``; ``settings`` are what shapes do not tell."""
     tensors = renaming.apply(source, where=where)
-    network = StyleGAN2Discriminator(**{**discriminator_settings(tensors, size), **settings})
+    every = {**discriminator_settings(tensors, size), **settings}
+    network = _built(renaming, StyleGAN2Discriminator, every, tensors, where)
     renaming.load(network, tensors, where=where)
     return network.eval().requires_grad_(False)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from faceuv.checks import one_line, shown
 from faceuv.errors import AssetError
 from faceuv.models.stylegan2.channels import style_layers
 from faceuv.models.stylegan2.discriminator import StyleGAN2Discriminator
@@ -45,11 +46,11 @@ def read_state_dicts(path: str | Path) -> dict[str, Any]:
     except Exception as error:  # a damaged file can raise anything
         reason = str(error).partition("Please file an issue")[0].strip()
         raise AssetError(
-            f"{path} is not a readable PyTorch file of plain tensors ({type(error).__name__}: {reason});"
-            " it may be truncated, or hold code, which is refused"
+            f"{path} is not a readable PyTorch file of plain tensors"
+            f" ({type(error).__name__}: {one_line(reason, 300)}); it may be truncated, or hold code, which is refused"
         ) from error
     if not isinstance(data, dict) or not any(key in data for key in ("g_ema", "g", "d")):
-        came = f"a dictionary with {sorted(map(str, data))[:6]}" if isinstance(data, dict) else type(data).__name__
+        came = f"a dictionary with {shown(list(data))}" if isinstance(data, dict) else type(data).__name__
         raise AssetError(f"{path}: expected a {LAYOUT} checkpoint with 'g_ema', 'g' or 'd', found {came}")
     return data
 

@@ -42,7 +42,7 @@ class TestMaliciousPickles:
     def test_is_refused_by_name_and_not_run(self, tmp_path, make, name, protocol):
         trace = tmp_path / "trace"
         path = self.dump(make(trace), tmp_path / "evil.pkl", protocol)
-        with pytest.raises(AssetError, match=f"asks for ({name}), which no StyleGAN2 file needs: refused"):
+        with pytest.raises(AssetError, match=f"asks for ({name}), which no StyleGAN2 network pickle needs: refused"):
             load_generator(path)
         assert not trace.exists()
 
@@ -51,7 +51,7 @@ class TestMaliciousPickles:
         inner = io.BytesIO()
         torch.save(Evil(os.system, f"touch {trace}"), inner, _use_new_zipfile_serialization=False)
         path = self.dump(Evil(torch.storage._load_from_bytes, inner.getvalue()), tmp_path / "evil.pkl", 2)
-        with pytest.raises(AssetError, match="not a readable pickle"):
+        with pytest.raises(AssetError, match="asks for (posix|nt).system, which no torch storage needs: refused"):
             load_generator(path)
         assert not trace.exists()
 
