@@ -6,9 +6,10 @@ Frames and units are those of the design: decimetres, right-handed object frame 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import TypeVar
+from numbers import Real
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from faceuv.checks import check_finite, check_floating, check_shape
 from faceuv.errors import InputError
 
 T = TypeVar("T", bound="_Tensors")
+_LARGEST = torch.finfo(torch.float32).max
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,8 +216,25 @@ class Camera:
     near: float = 0.1
 
     def __post_init__(self) -> None:
-        if not self.focal > 0 or not self.near > 0:
-            raise InputError(f"a camera needs focal > 0 and near > 0, got focal={self.focal}, near={self.near}")
+        for name, positive in (("focal", True), ("distance", False), ("near", True)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Real) or not abs(value) <= _LARGEST:  # type: ignore[operator]
+                raise InputError(f"a camera's {name} must be a finite number of 32 bits, got {value!r}")
+            if positive and value <= 0:
+                raise InputError(f"a camera's {name} must be greater than 0, got {value!r}")
+
+    @classmethod
+    def of(cls, given: Camera | Mapping[str, Any] | None) -> Camera:
+        """A camera, its fields by name, or None for the default one."""
+        if isinstance(given, Camera):
+            return given
+        if given is not None and not isinstance(given, Mapping):
+            raise InputError(f"camera must be a Camera or its fields as a dict, got {given!r}")
+        names = [f.name for f in fields(cls)]
+        unknown = [str(name) for name in given or {} if name not in names]
+        if unknown:
+            raise InputError(f"a camera has no {', '.join(unknown)}; its fields are {', '.join(names)}")
+        return cls(**(given or {}))
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
 import torch
 
@@ -108,10 +111,30 @@ def test_maps_must_have_three_channels():
         UVMaps(diffuse=torch.zeros(1, 1, 4, 4))
 
 
+@pytest.mark.parametrize("name", ["focal", "near", "distance"])
+@pytest.mark.parametrize(
+    "value", [math.nan, math.inf, -math.inf, 1e39, 10**400, "4", None, True, torch.tensor(4.0), 4j]
+)
+def test_a_camera_is_made_of_finite_numbers(name, value):
+    with pytest.raises(InputError, match=f"^a camera's {name} must be a finite number of 32 bits, got .*$"):
+        Camera(**{name: value})
+
+
 @pytest.mark.parametrize("wrong", [{"focal": 0.0}, {"near": -1.0}])
-def test_camera_rejects_nonsense(wrong):
-    with pytest.raises(InputError, match="focal > 0 and near > 0"):
+def test_a_camera_has_a_focal_length_and_a_near_plane(wrong):
+    (name, value), *_ = wrong.items()
+    with pytest.raises(InputError, match=f"^a camera's {name} must be greater than 0, got {value}$"):
         Camera(**wrong)
+
+
+def test_a_camera_by_its_fields():
+    assert Camera.of(None) == Camera()
+    assert Camera.of({"focal": np.float32(2.0), "distance": np.int64(-3)}) == Camera(2.0, -3)
+    assert Camera.of(Camera(3.0)) == Camera(3.0)
+    with pytest.raises(InputError, match="^a camera has no focl; its fields are focal, distance, near$"):
+        Camera.of({"focl": 2.0})
+    with pytest.raises(InputError, match="^camera must be a Camera or its fields as a dict, got 5$"):
+        Camera.of(5)
 
 
 def test_default_camera_is_the_papers():

@@ -152,7 +152,7 @@ class CoefficientErrors(BaseMetric):
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.face_model: FaceModel = FACE_MODELS.build(face_model)
         self.weight = face_weight(self.face_model)
-        self.size, self.camera = size, camera if isinstance(camera, Camera) else Camera(**(camera or {}))
+        self.size, self.camera = size, Camera.of(camera)
 
     def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Tensor]]) -> None:
         """The errors of each sample, and those of the mean face."""

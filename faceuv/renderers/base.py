@@ -6,6 +6,7 @@ import importlib.util
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -67,15 +68,15 @@ class Renderer(nn.Module):
         super().__init__()
         self.check_installed()
         for option, value in (("samples", samples), ("texture_samples", texture_samples)):
-            if not isinstance(value, int) or value < 1:
+            if not _is_count(value):
                 raise InputError(f"{option} must be an integer ≥ 1 (per axis), got {value!r}")
         if antialias not in ("edges", "gradient", None):
             raise InputError(f"antialias must be 'edges', 'gradient' or None, got {antialias!r}")
         if cull not in ("none", "back", "front"):
             raise InputError(f"cull must be 'none', 'back' or 'front', got {cull!r}")
-        self.camera = camera if isinstance(camera, Camera) else Camera(**(camera or {}))
-        self.texture_samples = texture_samples
-        self.samples = samples
+        self.camera = Camera.of(camera)
+        self.texture_samples = int(texture_samples)
+        self.samples = int(samples)
         self.antialias = antialias
         self.cull = cull
         self._topology: tuple[Tensor, tuple[int, int], Topology] | None = None
@@ -233,7 +234,7 @@ class Renderer(nn.Module):
         if sizes["B"] == 0:
             raise InputError("mesh.vertices is an empty batch (0, V, 3); a renderer needs at least one mesh")
         for axis, size in (("height", height), ("width", width)):
-            if not isinstance(size, int) or size < 1:
+            if not _is_count(size):
                 raise InputError(f"{axis} must be an integer ≥ 1, got {size!r}")
         check_finite("mesh.vertices", mesh.vertices)
         tensors = dict(
@@ -252,6 +253,9 @@ class Renderer(nn.Module):
             **{"mesh.vertices": mesh.vertices, "mesh.faces": mesh.faces, "mesh.uv": mesh.uv},
             **{name: tensor for name, (tensor, _) in tensors.items()},
         )
+        for name, value in {"mesh.uv": mesh.uv, **{name: tensor for name, (tensor, _) in tensors.items()}}.items():
+            if value is not None:
+                check_finite(name, value.detach())
         if arguments and (texture is None) == (vertex_colours is None):
             raise InputError("give either texture (B, 3, h, w) or vertex_colours (B, V, 3), not both and not neither")
         if mesh.uv is None and (texture is not None or normal_map is not None):
@@ -260,6 +264,11 @@ class Renderer(nn.Module):
     def extra_repr(self) -> str:
         options = ("texture_samples", "samples", "antialias", "cull")
         return ", ".join([str(self.camera), *(f"{name}={getattr(self, name)!r}" for name in options)])
+
+
+def _is_count(value: object) -> bool:
+    """Whether ``value`` is a whole number ≥ 1, NumPy's included."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from faceuv.checks import check_same_device
+from faceuv.checks import check_finite, check_same_device
 from faceuv.errors import InputError
 
 Background = Tensor | Sequence[float] | float | None
@@ -35,12 +35,15 @@ def _as_background(background: Tensor | Sequence[float] | float, like: Tensor, r
                 f" got {tuple(background.shape)}"
             )
         check_same_device(image=like, background=background)
+        check_finite("background", background.detach())
         background = background.to(like.dtype)
         return background.repeat_interleave(repeat, 2).repeat_interleave(repeat, 3) if repeat > 1 else background
-    colour = torch.as_tensor(background, dtype=like.dtype, device=like.device)
+    wanted = f"an image ({batch} or 1, {channels}, {height}, {width}), an RGB triple or a grey value"
+    try:
+        colour = torch.as_tensor(background, dtype=like.dtype, device=like.device)
+    except (TypeError, ValueError, RuntimeError):
+        raise InputError(f"background must be {wanted}, got {background!r}") from None
     if colour.numel() not in (1, channels) or colour.ndim > 1:
-        raise InputError(
-            f"background must be an image ({batch} or 1, {channels}, {height}, {width}), an RGB triple or a grey value,"
-            f" got shape {tuple(colour.shape)}"
-        )
+        raise InputError(f"background must be {wanted}, got shape {tuple(colour.shape)}")
+    check_finite("background", colour.detach())
     return colour.reshape(1, -1, 1, 1)

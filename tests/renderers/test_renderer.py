@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -227,6 +228,10 @@ class TestBadInput:
             (dict(normals=torch.zeros(2, 625, 2)), r"normals must have shape \(2, 625, 3\)"),
             (dict(height=0), "height must be an integer ≥ 1, got 0"),
             (dict(width=16.0), "width must be an integer ≥ 1, got 16.0"),
+            (dict(width=True), "width must be an integer ≥ 1, got True"),
+            (dict(background=torch.nan), "background holds NaN or infinity"),
+            (dict(background=(0.1, torch.inf, 0.3)), "background holds NaN or infinity"),
+            (dict(background="red"), r"background must be an image .*, an RGB triple or a grey value, got 'red'"),
         ],
     )
     def test_arguments(self, head, texture, change: dict[str, object], message: str) -> None:
@@ -238,6 +243,48 @@ class TestBadInput:
         mesh.vertices[1, 3, 0] = torch.nan
         with pytest.raises(InputError, match=r"mesh.vertices holds NaN or infinity in row\(s\) \[1\]"):
             build()(mesh, height=16, width=16, texture=texture(2))
+
+    @pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+    @pytest.mark.parametrize(
+        ("name", "shape"),
+        [
+            ("texture", (2, 3, 8, 8)),
+            ("vertex_colours", (2, 625, 3)),
+            ("lighting", (2, 3, 9)),
+            ("normals", (2, 625, 3)),
+            ("normal_map", (2, 3, 8, 8)),
+            ("background", (2, 3, 16, 16)),
+        ],
+    )
+    def test_what_is_not_finite_is_named(self, head, texture, name: str, shape: tuple[int, ...], value: float) -> None:
+        wrong = torch.full(shape, 0.5)
+        wrong[(1, *(0 for _ in shape[1:]))] = value
+        arguments = {**self.good(head, texture), name: wrong}
+        if name == "vertex_colours":
+            del arguments["texture"]
+        with pytest.raises(InputError, match=rf"^{name} holds NaN or infinity in row\(s\) \[1\] of the batch"):
+            build()(**arguments)
+
+    def test_nan_uv(self, head, texture) -> None:
+        mesh = head(2)
+        uv = mesh.uv.clone()
+        uv[3, 1] = torch.nan
+        with pytest.raises(InputError, match=r"^mesh.uv holds NaN"):
+            build()(Mesh(mesh.vertices, mesh.faces, uv), height=16, width=16, texture=texture(2))
+
+    def test_numpys_whole_numbers_are_whole_numbers(self, head, texture) -> None:
+        renderer = build(samples=np.int64(2), texture_samples=np.int32(1))
+        drawn = renderer(head(1), height=np.int64(16), width=np.int16(17), texture=texture(1))
+        assert drawn.image.shape == (1, 3, 16, 17)
+
+    def test_a_camera_that_is_none(self) -> None:
+        for wrong, message in (
+            (dict(focl=1.0), "a camera has no focl; its fields are focal, distance, near"),
+            (dict(focal=torch.nan), "a camera's focal must be a finite number of 32 bits, got nan"),
+            ([4.0], "camera must be a Camera or its fields as a dict"),
+        ):
+            with pytest.raises(InputError, match=message):
+                build(camera=wrong)
 
     def test_faces_out_of_range(self, head, texture) -> None:
         mesh = head(2)
