@@ -39,9 +39,9 @@ from faceuv.engine.compat.optim import OptimWrapper
 from faceuv.models.base import frozen
 from faceuv.models.directions import Direction
 from faceuv.models.faces.procedural import ProceduralFace
-from faceuv.models.stylefaceuv import Shot, StyleFaceUV, Targets, ViewWeights
+from faceuv.models.stylefaceuv import StyleFaceUV, ViewBatch, ViewRender, ViewWeights
 from faceuv.models.stylefaceuv.mappers import CoefficientMapper, YawStepper
-from faceuv.models.stylefaceuv.views import for_views, shoot
+from faceuv.models.stylefaceuv.views import for_views, render_views
 from faceuv.models.stylegan2 import StyleGAN2Generator
 from faceuv.renderers.masks import combine_view_masks, mask_in_view
 from faceuv.structures import Coefficients, UVMaps
@@ -85,9 +85,8 @@ def build(options: argparse.Namespace) -> StyleFaceUV:
         uv_generator=dict(size=options.map_size or options.size),
         renderer=options.renderer,
         normals=options.normals,
-        discriminator_every=EVERY,
-        mask="splat",
-        remember=options.batch,
+        adversarial=dict(every=EVERY),
+        views=dict(remember=options.batch),
     )
     return method.to(options.device)
 
@@ -105,17 +104,17 @@ class Straightforward:
     """The same training, each view by itself."""
 
     def __init__(self, method: StyleFaceUV) -> None:
-        self.method, self.steps, self.weigh = method, 0, ViewWeights("gradient")
+        self.method, self.steps = method, 0
 
     @torch.no_grad()
-    def targets(self, code: Tensor, fitted: Tensor) -> tuple[Targets, Targets]:
-        guides = self.method.guides
-        teacher, mapper = guides.teacher.network, guides.mapper.network
-        assert guides.stepper is not None
+    def targets(self, code: Tensor, fitted: Tensor) -> tuple[ViewBatch, ViewBatch]:
+        networks = self.method.teacher_views
+        teacher, mapper = networks.teacher.network, networks.mapper.network
+        assert networks.stepper is not None
         code = teacher.broadcast(code)
-        mirrored = guides.stepper.network.turn(code, -mapper(code).rotation[:, 1])
-        first = Targets(code, Coefficients(fitted, mapper.layout), teacher.synthesis(code).clamp(0, 1))
-        return first, Targets(mirrored, mapper(mirrored), teacher.synthesis(mirrored).clamp(0, 1))
+        mirrored = networks.stepper.network.turn(code, -mapper(code).rotation[:, 1])
+        first = ViewBatch(code, Coefficients(fitted, mapper.layout), teacher.synthesis(code).clamp(0, 1))
+        return first, ViewBatch(mirrored, mapper(mirrored), teacher.synthesis(mirrored).clamp(0, 1))
 
     def masks(self, coefficients: tuple[Coefficients, Coefficients], maps: UVMaps) -> tuple[Tensor, Tensor]:
         """The texels of each view, by two further renders and their derivatives."""
@@ -127,7 +126,7 @@ class Straightforward:
         )
         return combine_view_masks(first, second)
 
-    def shots(self, views: tuple[Targets, Targets]) -> list[Shot]:
+    def renders(self, views: tuple[ViewBatch, ViewBatch]) -> list[ViewRender]:
         method = self.method
         found, renderer = [], method.renderer.network
         masks: tuple[Tensor, Tensor] | None = None
@@ -135,7 +134,7 @@ class Straightforward:
             maps: UVMaps = method.uv_generator(views[0].codes)
             masks = masks or self.masks((views[0].coefficients, views[1].coefficients), maps)
             drawn = renderer(view.coefficients, maps, size=method.size)
-            found.append(Shot(drawn.image, drawn.mask, mask_in_view(masks[index], drawn.uv.detach()), maps))
+            found.append(ViewRender(drawn.image, drawn.mask, mask_in_view(masks[index], drawn.uv.detach()), maps))
         return found
 
     def train_step(self, data: Mapping[str, Tensor], optimizer: OptimWrapperDict) -> None:
@@ -144,9 +143,9 @@ class Straightforward:
         views = self.targets(data["code"], data["coefficients"])
         with frozen(method.discriminator):
             total = torch.zeros((), device=data["code"].device)
-            for view, shot, factor in zip(views, self.shots(views), method.view_weights):
-                sides = {"image": shot.image, "mask": shot.mask}, {"image": view.images, "mask": shot.weights}
-                scores = method.discriminator(shot.over(view.images))
+            for view, render, factor in zip(views, self.renders(views), method.view_options.weights):
+                sides = {"image": render.image, "mask": render.mask}, {"image": view.images, "mask": render.weights}
+                scores = method.discriminator(render.over(view.images))
                 of_view = terms.term("photo", *sides) + terms.term("percept", *sides)
                 total = total + factor * (of_view + terms.term("adversarial", {"scores": scores}, {}))
             optimizer["uv_generator"].update_params(total)
@@ -160,25 +159,25 @@ class Straightforward:
         assert critic is not None
         views = self.targets(data["code"], data["coefficients"])
         total = torch.zeros((), device=data["code"].device)
-        for view, factor in zip(views, method.view_weights):
+        for view, factor in zip(views, method.view_options.weights):
             with torch.no_grad():
-                shot = shoot(
+                render = render_views(
                     method.renderer.network, view.coefficients, method.uv_generator(views[0].codes), method.size
                 )
-                fake = shot.over(view.images)
+                fake = render.over(view.images)
             pred, target = {"scores": critic(fake)}, {"scores": critic(view.images)}
             total = total + factor * terms.term("discriminator", pred, target)
         optimizer["discriminator"].update_params(total)
         if (self.steps // EVERY) % 16 == 0:
             penalty = torch.zeros((), device=data["code"].device)
-            for view, factor in zip(views, method.view_weights):
+            for view, factor in zip(views, method.view_options.weights):
                 image = (view.images * 2 - 1).requires_grad_()
                 penalty = penalty + factor * terms.term("r1", {}, {"image": image, "scores": critic(image, raw=True)})
             optimizer["discriminator"].update_params(penalty)
 
 
 def batch(method: StyleFaceUV, count: int, device: str) -> dict[str, Tensor]:
-    teacher, mapper = method.guides.teacher.network, method.guides.mapper.network
+    teacher, mapper = method.teacher_views.teacher.network, method.teacher_views.mapper.network
     code = teacher.sample_codes(count, generator=torch.Generator().manual_seed(1)).to(device)[:, 0]
     return {"code": code, "coefficients": mapper(code).data.detach()}
 
@@ -187,7 +186,7 @@ def parts(
     method: StyleFaceUV, plain: Straightforward, data: dict[str, Tensor]
 ) -> dict[str, dict[str, Callable[[], Any]]]:
     """Part → variant → what to time."""
-    targets = method.guides(data["code"], data["coefficients"])
+    targets = method.teacher_views(data["code"], data["coefficients"])
     views = plain.targets(data["code"], data["coefficients"])
     renderer, size = method.renderer.network, method.size
     maps: UVMaps = method.uv_generator(views[0].codes).detach()
@@ -203,23 +202,23 @@ def parts(
             (made.diffuse.mean() + made.displacement.mean()).backward()
 
     def render_both() -> None:
-        shoot(renderer, targets.coefficients, leaves(), size, views=2).image.mean().backward()
+        render_views(renderer, targets.coefficients, leaves(), size, views=2).image.mean().backward()
 
     def render_each() -> None:
         for view in views:
-            shoot(renderer, view.coefficients, leaves(), size).image.mean().backward()
+            render_views(renderer, view.coefficients, leaves(), size).image.mean().backward()
 
     with torch.no_grad():
         drawn = renderer(targets.coefficients, for_views(maps, len(targets.codes)), size=size)
     weigh = ViewWeights("splat")
 
-    def guide(ours: bool) -> None:
-        (method.guides if ours else plain.targets)(data["code"], data["coefficients"])
+    def ask_teacher(ours: bool) -> None:
+        (method.teacher_views if ours else plain.targets)(data["code"], data["coefficients"])
 
     wide = for_views(maps, len(targets.codes))
     each = (views[0].coefficients, views[1].coefficients)
     return {
-        "teacher": {"ours": lambda: guide(True), "plain": lambda: guide(False)},
+        "teacher": {"ours": lambda: ask_teacher(True), "plain": lambda: ask_teacher(False)},
         "maps": {"ours": lambda: generate(1), "plain": lambda: generate(2)},
         "render": {"ours": render_both, "plain": render_each},
         "masks": {
@@ -251,14 +250,14 @@ def synchronise(device: str) -> None:
 
 def five_steps(variant: str, method: StyleFaceUV, data: dict[str, Tensor]) -> Callable[[], None]:
     """Five iterations: what a step costs on average, but for R1, which comes once in 16 steps of the discriminator."""
-    player: Any = Straightforward(method) if variant == "plain" else method
+    trained: Any = Straightforward(method) if variant == "plain" else method
     if variant == "kept":  # faces with numbers are remembered
         data = {**data, "index": torch.arange(len(data["code"]))}
     optimizer = optimizers(method)
 
     def run() -> None:
         for _ in range(EVERY):
-            player.train_step(data, optimizer)
+            trained.train_step(data, optimizer)
 
     return run
 

@@ -155,6 +155,8 @@ def plain_class_is_ours(part: Any) -> bool:
 
 
 def _construct(kind: str, name: str, part: Any, args: tuple[Any, ...], arguments: dict[str, Any]) -> Any:
+    if hasattr(part, "check_config"):
+        part.check_config(arguments)
     try:
         return part(*args, **arguments)
     except TypeError as error:

@@ -14,7 +14,7 @@ uv.merge(dict(train_cfg=dict(max_iters=600)))
 uv["custom_hooks"][1]["interval"] = 300
 
 model = uv["model"]
-uv_one_view = dict(uv, model=dict(model, views=("original",)))
+uv_one_view = dict(uv, model=dict(model, views=dict(model["views"], names=("original",))))
 uv_no_mask = dict(uv, model=dict(model, mask=None))
 uv_no_displacement = dict(uv, model=dict(model, uv_generator=dict(model["uv_generator"], displacement=False)))
 del model

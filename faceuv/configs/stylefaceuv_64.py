@@ -2,8 +2,8 @@
 and a report on all of them. What made the zoo's ``quickstart``: 40 minutes of one CPU core for the UV generator.
 
 Ablations, one line each: ``--cfg-options``
-``uv.model.views="('original',)"`` · ``uv.model.mask=None`` · ``uv.model.uv_generator.displacement=False`` ·
-``uv.model.uv_generator.diffuse=False`` · ``uv.model.maps=own`` · ``uv.model.coefficients=fitted`` ·
+``uv.model.views.names="('original',)"`` · ``uv.model.mask=None`` · ``uv.model.uv_generator.displacement=False`` ·
+``uv.model.uv_generator.diffuse=False`` · ``uv.model.views.maps=own`` · ``uv.model.views.coefficients=fitted`` ·
 ``uv.model.losses.photo.norm=length``
 """
 
@@ -37,9 +37,8 @@ uv = dict(
             smooth=dict(type="MapPenalty", of="displacement", measure="slope", weight=1.0),
             calm=dict(type="MapPenalty", of="diffuse", measure="slope", unit=0.1, face_model=face_model, weight=0.02),
         ),
-        coefficients="predicted",
-        mask="splat",
-        remember=8_000,
+        views=dict(coefficients="predicted", remember=8_000),
+        mask=dict(rule="splat"),
         dtype="float16",
     ),
     optim_wrapper=dict(

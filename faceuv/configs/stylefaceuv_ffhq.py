@@ -3,12 +3,12 @@
 What you bring and how long it takes: docs/ffhq.md.
 
 Weights, ratios, rates and batch are the paper's. The number of epochs is ours, as are the running average and the
-momenta (StyleGAN2's). The discriminator sees renders over the teacher's image; ``uv.model.discriminator_sees=render``
+momenta (StyleGAN2's). The discriminator sees renders over the teacher's image; ``uv.model.adversarial.sees=render``
 shows them over black, as the paper writes it.
 
 Ablations, one line each: ``--cfg-options``
-``uv.model.views="('original',)"`` · ``uv.model.mask=None`` · ``uv.model.uv_generator.displacement=False`` ·
-``uv.model.uv_generator.diffuse=False`` · ``uv.model.maps=own`` · ``uv.model.coefficients=predicted`` ·
+``uv.model.views.names="('original',)"`` · ``uv.model.mask=None`` · ``uv.model.uv_generator.displacement=False`` ·
+``uv.model.uv_generator.diffuse=False`` · ``uv.model.views.maps=own`` · ``uv.model.views.coefficients=predicted`` ·
 ``uv.model.losses.photo.norm=length``
 """
 
@@ -41,14 +41,9 @@ uv = dict(
             discriminator=dict(type="DiscriminatorLogistic"),
             r1=dict(type="R1Penalty", gamma=10.0, interval=16),
         ),
-        views=("original", "symmetric"),
-        symmetric_weight=0.75,
-        coefficients="fitted",
-        maps="shared",
-        mask="splat",
-        mask_override=0.5,
-        discriminator_every=5,
-        discriminator_sees="pasted",
+        views=dict(names=("original", "symmetric"), symmetric_weight=0.75, coefficients="fitted", maps="shared"),
+        mask=dict(rule="splat", override=0.5),
+        adversarial=dict(sees="pasted", every=5),
     ),
     optim_wrapper=dict(
         constructor="OptimizerPerModule",

@@ -27,7 +27,7 @@ stepper.merge(
 )
 uv.merge(
     dict(
-        model=dict(uv_generator=dict(weights="zoo:quickstart/uv_generator.safetensors"), remember=0),
+        model=dict(uv_generator=dict(weights="zoo:quickstart/uv_generator.safetensors"), views=dict(remember=0)),
         train_cfg=dict(max_iters=400),
         default_hooks=dict(
             logger=dict(type="LoggerHook", interval=25),

@@ -78,14 +78,14 @@ def check_names(config: Any, where: str) -> None:
     is a renderer, be able to draw here; the error says where it stands."""
     for named in _parts(config, where):
         part = named.look_up()
-        _check_settings(named, part)
-        if named.registry is RENDERERS:
-            _check_renderer(named, part)
-        if hasattr(part, "check_config"):
+        if hasattr(part, "check_config"):  # first: it knows what a setting of an older version is called now
             try:
                 part.check_config(named.settings)
             except InputError as error:
                 raise InputError(f"{named.where}: {error}") from error
+        _check_settings(named, part)
+        if named.registry is RENDERERS:
+            _check_renderer(named, part)
 
 
 def missing_assets(config: Any, where: str) -> list[Missing]:

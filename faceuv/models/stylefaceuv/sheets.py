@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from faceuv.models.faces.face_renderer import FaceRenderer
-from faceuv.models.stylefaceuv.guides import Guides
+from faceuv.models.stylefaceuv.teacher_views import TeacherViews
 from faceuv.models.stylefaceuv.uv_generator import UVGenerator
-from faceuv.models.stylefaceuv.views import shoot, turned
+from faceuv.models.stylefaceuv.views import render_views, turned
 from faceuv.structures import Coefficients, UVMaps
 
 TURNED = math.radians(45)
@@ -19,20 +19,20 @@ GREY = 0.72
 LAMP = (-0.25, -0.2, 0.3, 0.2, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
-def view_sheet(guides: Guides, renderer: FaceRenderer, generator: UVGenerator, code: Tensor) -> Tensor:
+def view_sheet(networks: TeacherViews, renderer: FaceRenderer, generator: UVGenerator, code: Tensor) -> Tensor:
     """Per face a strip ``(B, 3, S, 6·S)``: the teacher's image, the render over it, the teacher's symmetric view and
     the render over that, the render turned to 45°, and the shape in grey. Coefficients are F3D's."""
-    teacher, mapper = guides.teacher.network, guides.mapper.network
+    teacher, mapper = networks.teacher.network, networks.mapper.network
     size = teacher.size
     maps = generator(code)
     own = mapper(code)
     seen = [teacher.synthesis(code).clamp(0, 1)]
-    strips = [seen[0], shoot(renderer, own, maps, size).over(seen[0])]
-    if guides.stepper is not None:
-        mirrored = guides.stepper.network.turn(code, -own.rotation[:, 1])
+    strips = [seen[0], render_views(renderer, own, maps, size).over(seen[0])]
+    if networks.stepper is not None:
+        mirrored = networks.stepper.network.turn(code, -own.rotation[:, 1])
         other = teacher.synthesis(mirrored).clamp(0, 1)
-        strips += [other, shoot(renderer, mapper(mirrored), maps, size).over(other)]
-    strips.append(shoot(renderer, turned(own, TURNED), maps, size).image)
+        strips += [other, render_views(renderer, mapper(mirrored), maps, size).over(other)]
+    strips.append(render_views(renderer, turned(own, TURNED), maps, size).image)
     strips.append(grey_shape(renderer, own, maps, size))
     return torch.cat(strips, 3).clamp(0, 1)
 

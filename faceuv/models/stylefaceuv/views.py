@@ -1,4 +1,4 @@
-"""Drawing all views of a batch at once, and how much each of their pixels counts."""
+"""Rendering all views of a batch at once, and how much each of their pixels counts."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from faceuv.structures import Coefficients, Render, UVMaps
 
 
 @dataclass(frozen=True, eq=False)
-class Shot:
-    """V views of B faces, drawn; one view after the other.
+class ViewRender:
+    """V views of B faces, rendered; one view after the other.
 
     image    ``(V·B, 3, S, S)`` over black
     mask     ``(V·B, 1, S, S)`` coverage
@@ -33,10 +33,15 @@ class Shot:
         """The renders pasted over pictures ``(V·B, 3, S, S)``."""
         return composite(self.image, self.mask, background)
 
+    def detach(self) -> ViewRender:
+        """Without gradients."""
+        weights = None if self.weights is None else self.weights.detach()
+        return ViewRender(self.image.detach(), self.mask.detach(), weights, self.maps.detach())
+
 
 @dataclass(frozen=True)
 class ViewWeights:
-    """Which view decides about which texel, as seen in the views.
+    """Which view decides about which texel, as seen in the views; ``mask=dict(rule="splat", override=0.5)``.
 
     Each view uses some texels of the maps. The original view counts fully; the symmetric view counts fully for texels
     that only it sees, and ``override`` for those that the original sees, too.
@@ -53,9 +58,9 @@ class ViewWeights:
 
     def __post_init__(self) -> None:
         if self.rule not in ("gradient", "splat", "visibility"):
-            raise InputError(f"mask must be 'gradient', 'splat', 'visibility' or None, got {self.rule!r}")
+            raise InputError(f"mask.rule must be 'gradient', 'splat' or 'visibility', got {self.rule!r}")
         if not 0 <= self.override <= 1:
-            raise InputError(f"the override value of a mask lies in [0, 1], got {self.override}")
+            raise InputError(f"mask.override lies in [0, 1], got {self.override}")
 
     @torch.no_grad()
     def texels(self, renderer: FaceRenderer, drawn: Render, coefficients: Coefficients, maps: UVMaps) -> Tensor:
@@ -80,25 +85,30 @@ class ViewWeights:
         return mask_in_view(texels, drawn.uv.detach())
 
 
-def shoot(
+def render_views(
     renderer: FaceRenderer,
     coefficients: Coefficients,
     maps: UVMaps,
     size: int,
     *,
     views: int = 1,
-    weigh: ViewWeights | None = None,
-) -> Shot:
-    """Draw the faces ``coefficients (V·B, N)``, V = ``views``, in one render of ``size``² pixels.
+    mask: ViewWeights | None = None,
+    clamp: bool = False,
+) -> ViewRender:
+    """Render the faces ``coefficients (V·B, N)``, V = ``views``, in one call, at ``size``² pixels.
 
-    ``maps`` are those of B faces, which all their views share, or of V·B. Everything is computed in full precision,
-    whatever the networks around it use.
+    Everything is computed in full precision, whatever the networks around it use.
+
+    Args:
+        maps: of B faces, shared by all their views, or of V·B.
+        mask: how the pixels of each view are weighed; None: all alike.
+        clamp: clamp the colours to [0, 1].
     """
     with torch.autocast(coefficients.data.device.type, enabled=False):
         every = for_views(maps, len(coefficients))
         drawn = renderer(coefficients, every, size=size)
-        weights = None if weigh is None else weigh(renderer, drawn, coefficients, every, views)
-    return Shot(drawn.image, drawn.mask, weights, maps)
+        weights = None if mask is None else mask(renderer, drawn, coefficients, every, views)
+    return ViewRender(drawn.image.clamp(0, 1) if clamp else drawn.image, drawn.mask, weights, maps)
 
 
 def for_views(maps: UVMaps, count: int) -> UVMaps:

@@ -31,7 +31,7 @@ def test_stages_and_numbers(name, folder):
     recipe = load(name, folder)
     assert recipe.stages == ["fits", "mapper", "direction", "stepper", "uv", "report"]
     assert recipe.report.uv == "{uv}/uv_generator.safetensors"
-    assert recipe.uv.model.coefficients == "predicted"
+    assert recipe.uv.model.views.coefficients == "predicted"
     for stage in ("mapper", "stepper"):
         (schedule,) = recipe[stage].param_scheduler[stage]
         assert schedule["T_max"] == recipe[stage].train_cfg.max_iters
@@ -53,7 +53,7 @@ def test_the_ablations_differ_in_one_setting_each():
     assert load("ablations_64", "faceuv/configs").uv == recipe.uv
     model = recipe.uv.model
     changed = {
-        "uv_one_view": {**model, "views": ("original",)},
+        "uv_one_view": {**model, "views": {**model.views, "names": ("original",)}},
         "uv_no_mask": {**model, "mask": None},
         "uv_no_displacement": {**model, "uv_generator": {**model.uv_generator, "displacement": False}},
     }
@@ -98,7 +98,7 @@ def test_every_variant_trains(variant, parts):
     settings.merge_from_dict({f"model.{key}": value for key, value in CHANGES[variant].items()})
     method = MODELS.build(settings.model)
     optimizers = OptimizerPerModule(settings.optim_wrapper)(method)
-    code = torch.randn(1, method.guides.teacher.network.code_dim, generator=torch.Generator().manual_seed(0))
+    code = torch.randn(1, method.teacher_views.teacher.network.code_dim, generator=torch.Generator().manual_seed(0))
     before = torch.cat([p.detach().flatten().clone() for p in method.uv_generator.parameters()])
     logs = method.train_step({"code": code}, optimizers)
     after = torch.cat([p.detach().flatten() for p in method.uv_generator.parameters()])

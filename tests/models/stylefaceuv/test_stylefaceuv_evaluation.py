@@ -36,7 +36,7 @@ class TestViews:
         method, _ = world.build()
         rows = method.val_step(world.batch(3))
         assert [set(row) for row in rows] == [names(("", "_symmetric"))] * 3
-        targets = method.guides(code=world.batch(3)["code"], fitted=world.batch(3)["coefficients"])
+        targets = method.teacher_views(code=world.batch(3)["code"], fitted=world.batch(3)["coefficients"])
         for k, row in enumerate(rows):
             assert torch.equal(row["real"], targets.images[k])
             assert torch.equal(row["real_symmetric"], targets.images[3 + k])
@@ -45,13 +45,13 @@ class TestViews:
             assert not torch.equal(row["fake_symmetric"], row["real_symmetric"])
 
     def test_one_that_learned_from_one_view_is_asked_for_both(self, world):
-        method, _ = world.build(views=("original",))
+        method, _ = world.build(views={"names": ("original",)})
         assert set(method.val_step(world.batch(1))[0]) == names(("", "_symmetric"))
-        alone, _ = world.build(views=("original",), stepper=None)
+        alone, _ = world.build(views={"names": ("original",)}, stepper=None)
         assert set(alone.val_step(world.batch(1))[0]) == names(("",))
 
     def test_training_still_draws_its_own_views_only(self, world):
-        method, optimizers = world.build(views=("original",))
+        method, optimizers = world.build(views={"names": ("original",)})
         logs = method.train_step(world.batch(2), optimizers)
         assert not any(name.endswith("_symmetric") for name in logs)
 
@@ -74,10 +74,10 @@ class TestRandomYaw:
         assert float(angles.abs().max()) <= math.radians(20)
         assert len(set(angles.tolist())) == 6
         assert torch.equal(torch.stack([row["yaw_random_yaw"] for row in rows]), angles)
-        own = method.guides.mapper.network.yaw(world.batch(6)["code"])
+        own = method.teacher_views.mapper.network.yaw(world.batch(6)["code"])
         torch.testing.assert_close(torch.stack([row["yaw_symmetric"] for row in rows]), -own)
-        turned = method.guides.stepper.network.turn(world.batch(6)["code"], angles)
-        wanted = method.guides.teacher.network.synthesis(turned).clamp(0, 1)
+        turned = method.teacher_views.stepper.network.turn(world.batch(6)["code"], angles)
+        wanted = method.teacher_views.teacher.network.synthesis(turned).clamp(0, 1)
         torch.testing.assert_close(torch.stack([row["real_random_yaw"] for row in rows]), wanted)
 
     def test_does_not_depend_on_the_batch(self, world):
@@ -89,7 +89,7 @@ class TestRandomYaw:
 
     def test_needs_what_it_needs(self, world):
         with pytest.raises(InputError, match="random_yaw_deg lies in 0 … 90 and needs a stepper"):
-            world.build(random_yaw_deg=20, views=("original",), stepper=None)
+            world.build(random_yaw_deg=20, views={"names": ("original",)}, stepper=None)
         with pytest.raises(InputError, match="random_yaw_deg lies in"):
             world.build(random_yaw_deg=120)
         method, _ = world.build(random_yaw_deg=20)

@@ -27,8 +27,8 @@ def test_the_paper_s_numbers(folder):
     assert recipe.stages == ["teacher", "fits", "mapper", "direction", "stepper", "uv", "report"]
     assert recipe.fits["count"] == 36_000
     assert (losses.photo.norm, losses.photo.weight, losses.percept.weight) == ("squared", 10.0, 2.0)
-    assert (losses.r1.gamma, losses.r1.interval, model.discriminator_every) == (10.0, 16, 5)
-    assert (model.symmetric_weight, model.mask_override) == (0.75, 0.5)
+    assert (losses.r1.gamma, losses.r1.interval, model.adversarial.every) == (10.0, 16, 5)
+    assert (model.views.symmetric_weight, model.mask.override) == (0.75, 0.5)
     assert {recipe.uv.optim_wrapper[name].optimizer.lr for name in ("uv_generator", "discriminator")} == {1e-3}
     assert recipe.uv.train_dataloader.batch_size == 12
     assert recipe.uv.train_cfg.max_iters * 12 == 15 * 36_000
@@ -38,15 +38,15 @@ def test_the_paper_s_numbers(folder):
 
 CHANGES = {
     "the paper's": {},
-    "one view": {"views": ("original",)},
+    "one view": {"views.names": ("original",)},
     "no mask": {"mask": None},
     "no displacement": {"uv_generator.displacement": False},
     "no diffuse": {"uv_generator.diffuse": False},
-    "maps of each code": {"maps": "own"},
-    "predicted": {"coefficients": "predicted"},
+    "maps of each code": {"views.maps": "own"},
+    "predicted": {"views.coefficients": "predicted"},
     "unsquared": {"losses.photo.norm": "length"},
     "larger maps along normals": {"uv_generator.size": 32, "uv_generator.displacement_space": "normal"},
-    "the paper's discriminator": {"discriminator_sees": "render"},
+    "the paper's discriminator": {"adversarial.sees": "render"},
 }
 
 

@@ -12,6 +12,7 @@ from faceuv.errors import AssetError, InputError, UnknownName
 from faceuv.files.networks import save_network
 from faceuv.models.stylefaceuv import load_uv_generator
 from faceuv.models.stylefaceuv.mappers import CoefficientMapper
+from faceuv.models.stylefaceuv.objective import shown_to_discriminator
 from faceuv.models.stylegan2 import StyleGAN2Generator
 from faceuv.structures import Coefficients
 
@@ -57,7 +58,7 @@ class TestStep:
         """One call of the teacher, one of the UV generator, one render, for both views; the discriminator's step
         draws nothing anew."""
         method, optimizers = world.build()
-        teacher = count_calls(monkeypatch, method.guides.teacher.network.synthesis)
+        teacher = count_calls(monkeypatch, method.teacher_views.teacher.network.synthesis)
         maps = count_calls(monkeypatch, method.uv_generator)
         renders = count_calls(monkeypatch, method.renderer.network)
         looks = count_calls(monkeypatch, method.renderer.network.renderer)
@@ -68,7 +69,7 @@ class TestStep:
         assert len(looks) == 1
 
     def test_the_discriminator_has_its_own_pace(self, world):
-        method, optimizers = world.build(discriminator_every=3)
+        method, optimizers = world.build(adversarial={"every": 3})
         logs = [method.train_step(world.batch(), optimizers) for _ in range(7)]
         assert ["discriminator" in log for log in logs] == [True, False, False, True, False, False, True]
         assert ["r1" in log for log in logs] == [
@@ -91,7 +92,7 @@ class TestStep:
         assert min(told_apart[1:]) < told_apart[0]
         alone, optimizers = world.build(losses={"adversarial": world.losses["adversarial"],
                                                 "discriminator": world.losses["discriminator"]},
-                                        discriminator_every=1000)  # fmt: skip
+                                        adversarial={"every": 1000})  # fmt: skip
         fooled = [float(alone.train_step(world.batch(4), optimizers)["adversarial"]) for _ in range(6)]
         assert fooled[-1] < fooled[0]
 
@@ -111,13 +112,13 @@ class TestStep:
         logs = method.train_step(world.batch(), optimizers)
         assert all(bool(torch.isfinite(value)) for value in logs.values())
         exact, _ = world.build()
-        targets = exact.guides(code=world.batch()["code"], fitted=world.batch()["coefficients"])
+        views = exact.teacher_views(code=world.batch()["code"], fitted=world.batch()["coefficients"])
         with torch.no_grad():
-            shot = exact.draw(targets, exact.uv_generator)
+            render = exact.draw(views, exact.uv_generator)
             with torch.autocast("cpu", torch.bfloat16):
-                same = exact.draw(targets, exact.uv_generator)
+                same = exact.draw(views, exact.uv_generator)
         assert same.image.dtype == torch.float32
-        torch.testing.assert_close(same.mask, shot.mask)  # geometry does not feel the half precision
+        torch.testing.assert_close(same.mask, render.mask)  # geometry does not feel the half precision
 
 
 class TestWeights:
@@ -125,15 +126,15 @@ class TestWeights:
         """L = L_ori + 0.75·L_sym, with L = softplus(−D) + 10·(photo + 0.2·percept): term by term, from the losses."""
         method, _ = world.build()
         batch = world.batch(2)
-        targets = method.guides(batch["code"], batch["coefficients"])
-        shot = method.draw(targets, method.uv_generator, weigh=method.weigh)
-        found = method.generator_terms(targets, shot)
-        pred, target = {"image": shot.image, "mask": shot.mask}, {"image": targets.images, "mask": shot.weights}
+        views = method.teacher_views(batch["code"], batch["coefficients"])
+        render = method.draw(views, method.uv_generator, mask=method.mask)
+        found = method.terms("generator", views, render)
+        pred, target = {"image": render.image, "mask": render.mask}, {"image": views.images, "mask": render.weights}
         total = torch.zeros(())
         for view, factor in ((slice(0, 2), 1.0), (slice(2, 4), 0.75)):
             of = [{key: value[view] for key, value in side.items()} for side in (pred, target)]
             photo, percept = (method.losses.terms[name](*of) for name in ("photo", "percept"))
-            scores = method.discriminator(shot.over(targets.images))[view]
+            scores = method.discriminator(render.over(views.images))[view]
             total = total + factor * (torch.nn.functional.softplus(-scores).mean() + 10 * (photo + 0.2 * percept))
         torch.testing.assert_close(sum(found.values()), total)
 
@@ -153,15 +154,15 @@ class TestGradients:
     def test_both_views_reach_both_maps(self, world, view):
         method, _ = world.build(losses=PHOTO)
         batch = world.batch(1)
-        targets = method.guides(batch["code"], batch["coefficients"])
+        views = method.teacher_views(batch["code"], batch["coefficients"])
         with torch.no_grad():  # a flat surface is lit alike where it moves a little: start from a bumpy one
             method.uv_generator.displacement.layers[-1].weight.normal_()
-        maps = method.make_maps(targets, method.uv_generator)
+        maps = method.make_maps(views, method.uv_generator)
         maps.diffuse.retain_grad()
         maps.displacement.retain_grad()
         method.make_maps = lambda *_: maps
-        shot = method.draw(targets, method.uv_generator, weigh=method.weigh)
-        terms = method.generator_terms(targets, shot)
+        render = method.draw(views, method.uv_generator, mask=method.mask)
+        terms = method.terms("generator", views, render)
         terms["photo" if view == 0 else "photo_symmetric"].backward()
         assert float(maps.diffuse.grad.abs().max()) > 0
         assert float(maps.displacement.grad.abs().max()) > 0
@@ -170,14 +171,14 @@ class TestGradients:
         method, _ = world.build(losses=PHOTO)
         sharp = world.fitted.rotation[:, 1].argmax()  # the most turned face
         batch = {"code": world.codes[sharp][None], "coefficients": world.fitted.data[sharp][None]}
-        targets = method.guides(batch["code"], batch["coefficients"])
-        maps = method.make_maps(targets, method.uv_generator)
+        views = method.teacher_views(batch["code"], batch["coefficients"])
+        maps = method.make_maps(views, method.uv_generator)
         maps.diffuse.retain_grad()
         method.make_maps = lambda *_: maps
         gradients = []
         for name in ("photo", "photo_symmetric"):
-            shot = method.draw(targets, method.uv_generator, weigh=method.weigh)
-            method.generator_terms(targets, shot)[name].backward(retain_graph=True)
+            render = method.draw(views, method.uv_generator, mask=method.mask)
+            method.terms("generator", views, render)[name].backward(retain_graph=True)
             gradients.append(maps.diffuse.grad.abs().sum(1) > 0)
             maps.diffuse.grad = None
         original, symmetric = gradients
@@ -186,8 +187,8 @@ class TestGradients:
 
 class TestAblations:
     def test_one_view(self, world, monkeypatch):
-        method, optimizers = world.build(views=("original",), stepper=None)
-        teacher = count_calls(monkeypatch, method.guides.teacher.network.synthesis)
+        method, optimizers = world.build(views={"names": ("original",)}, stepper=None)
+        teacher = count_calls(monkeypatch, method.teacher_views.teacher.network.synthesis)
         logs = method.train_step(world.batch(), optimizers)
         assert teacher == [2]
         assert not [name for name in logs if name.endswith("symmetric")]
@@ -195,8 +196,8 @@ class TestAblations:
     def test_no_mask(self, world):
         method, _ = world.build(mask=None)
         batch = world.batch()
-        targets = method.guides(batch["code"], batch["coefficients"])
-        assert method.draw(targets, method.uv_generator, weigh=method.weigh).weights is None
+        views = method.teacher_views(batch["code"], batch["coefficients"])
+        assert method.draw(views, method.uv_generator, mask=method.mask).weights is None
 
     @pytest.mark.parametrize("off", ["diffuse", "displacement"])
     def test_one_map_off(self, world, off):
@@ -212,16 +213,16 @@ class TestAblations:
 
     def test_maps_of_the_symmetric_code(self, world, monkeypatch):
         shared, _ = world.build()
-        own, optimizers = world.build(maps="own")
+        own, optimizers = world.build(views={"maps": "own"})
         calls = count_calls(monkeypatch, own.uv_generator)
         own.train_step(world.batch(), optimizers)
         assert calls == [4]
         batch = world.batch()
-        targets = own.guides(batch["code"], batch["coefficients"])
+        views = own.teacher_views(batch["code"], batch["coefficients"])
         with torch.no_grad():
-            maps = own.make_maps(targets, own.uv_generator)
-            torch.testing.assert_close(maps.diffuse[2:], own.uv_generator(targets.codes[2:]).diffuse)
-            assert len(shared.make_maps(targets, shared.uv_generator).diffuse) == 2
+            maps = own.make_maps(views, own.uv_generator)
+            torch.testing.assert_close(maps.diffuse[2:], own.uv_generator(views.codes[2:]).diffuse)
+            assert len(shared.make_maps(views, shared.uv_generator).diffuse) == 2
 
     @pytest.mark.parametrize("norm", ["squared", "length"])
     def test_the_photometric_norm(self, world, norm):
@@ -241,13 +242,15 @@ class TestAblations:
     def test_what_the_discriminator_sees(self, world):
         batch = world.batch()
         for sees in ("pasted", "render"):
-            method, _ = world.build(discriminator_sees=sees)
-            targets = method.guides(batch["code"], batch["coefficients"])
-            shot = method.draw(targets, method.uv_generator)
-            outside = (shot.mask == 0).expand_as(shot.image)
+            method, _ = world.build(adversarial={"sees": sees})
+            views = method.teacher_views(batch["code"], batch["coefficients"])
+            render = method.draw(views, method.uv_generator)
+            outside = (render.mask == 0).expand_as(render.image)
             assert outside.any()
-            around = targets.images if sees == "pasted" else torch.zeros_like(targets.images)
-            assert torch.equal(method._shown(shot, targets)[outside], around[outside])
+            around = views.images if sees == "pasted" else torch.zeros_like(views.images)
+            assert torch.equal(
+                shown_to_discriminator(render, views.images, method.adversarial)[0][outside], around[outside]
+            )
 
 
 class TestAfterTraining:
@@ -260,7 +263,7 @@ class TestAfterTraining:
             assert float(images.min()) >= 0
             assert float(images.max()) <= 1
             assert torch.equal(images, again[name])
-        one_view, _ = world.build(views=("original",), stepper=None)
+        one_view, _ = world.build(views={"names": ("original",)}, stepper=None)
         assert one_view.sample_images(1)["views"].shape == (1, 3, 16, 4 * 16)
 
     def test_predictions_show_a_render_on_the_teacher_s_background(self, world):
@@ -311,7 +314,7 @@ class TestRefusals:
 
     def test_other_codes(self, world):
         other = StyleGAN2Generator(8, 6, channel_base=64, channel_max=6, mapping_depth=1)
-        with pytest.raises(InputError, match=r"reads codes with L = 6.*L = 4"):
+        with pytest.raises(InputError, match=r"works with codes of L = 6.*L = 4"):
             world.build(teacher=other)
         method, optimizers = world.build()
         with pytest.raises(InputError, match="another generator's codes|code must have shape"):
@@ -324,23 +327,25 @@ class TestRefusals:
 
     def test_fits_that_are_not_there(self, world):
         method, optimizers = world.build()
-        with pytest.raises(InputError, match="coefficients='fitted' needs batches with coefficients"):
+        with pytest.raises(InputError, match="views.coefficients='fitted' needs batches with coefficients"):
             method.train_step({"code": world.batch()["code"]}, optimizers)
-        predicted, optimizers = world.build(coefficients="predicted")
+        predicted, optimizers = world.build(views={"coefficients": "predicted"})
         predicted.train_step({"code": world.batch()["code"]}, optimizers)
 
     @pytest.mark.parametrize(
         ("changes", "message"),
         [
-            ({"views": ("symmetric",)}, "views must be"),
+            ({"views": {"names": ("symmetric",)}}, "views.names must be"),
             ({"stepper": None}, "needs a stepper"),
-            ({"coefficients": "guessed"}, "'fitted' or 'predicted'"),
-            ({"maps": "none"}, "maps 'shared' or 'own'"),
-            ({"discriminator_sees": "all"}, "discriminator_sees"),
-            ({"mask": "soft"}, "mask must be"),
-            ({"mask_override": 2.0}, "override value"),
-            ({"discriminator_every": 0}, "discriminator_every ≥ 1"),
-            ({"symmetric_weight": 0.0}, "symmetric_weight > 0"),
+            ({"views": {"coefficients": "guessed"}}, "views.coefficients must be 'fitted' or 'predicted'"),
+            ({"views": {"maps": "none"}}, "views.maps must be 'shared' or 'own'"),
+            ({"adversarial": {"sees": "all"}}, "adversarial.sees must be"),
+            ({"mask": {"rule": "soft"}}, "mask.rule must be"),
+            ({"mask": {"override": 2.0}}, "mask.override lies in"),
+            ({"adversarial": {"every": 0}}, "adversarial.every is a whole number"),
+            ({"views": {"symmetric_weight": 0.0}}, "views.symmetric_weight > 0"),
+            ({"views": {"symetric_weight": 1.0}}, "views has no setting.*Did you mean 'symmetric_weight'"),
+            ({"views": "original"}, r"write views=dict\(names='original'\)"),
             ({"discriminator": None}, "'adversarial' needs a discriminator"),
             ({"losses": {"r1": {"type": "R1Penalty"}}}, "no term left"),
             ({"losses": {**PHOTO, "r1": {"type": "R1Penalty"}}}, "belong together"),
@@ -382,8 +387,8 @@ def test_from_files(world, tmp_path):
     assert torch.equal(world.weights(method.discriminator), world.weights(built.discriminator))
     ours, theirs = method.train_step(world.batch(), optimizers), None
     torch.manual_seed(1)
-    theirs = built.guides(world.batch()["code"], world.batch()["coefficients"])
-    again = method.guides(world.batch()["code"], world.batch()["coefficients"])
+    theirs = built.teacher_views(world.batch()["code"], world.batch()["coefficients"])
+    again = method.teacher_views(world.batch()["code"], world.batch()["coefficients"])
     torch.testing.assert_close(theirs.images, again.images)
     torch.testing.assert_close(theirs.coefficients.data, again.coefficients.data)
     assert float(ours["photo"]) > 0

@@ -7,21 +7,21 @@ import torch
 
 from faceuv.errors import InputError
 from faceuv.models.faces import FaceRenderer
-from faceuv.models.stylefaceuv import Guides, ViewWeights
-from faceuv.models.stylefaceuv.views import for_views, shoot
+from faceuv.models.stylefaceuv import TeacherViews, ViewWeights
+from faceuv.models.stylefaceuv.views import for_views, render_views
 from faceuv.renderers.masks import mask_in_view, splat_mask
 from faceuv.structures import Coefficients, UVMaps
 
 
-def guides(world, **changes):
+def teacher_views(world, **changes):
     parts = {name: world.parts[name] for name in ("teacher", "mapper", "stepper")}
-    return Guides(**{**parts, **changes})
+    return TeacherViews(**{**parts, **changes})
 
 
-class TestGuides:
+class TestTeacherViews:
     def test_the_symmetric_view_looks_the_other_way(self, world):
         batch = world.batch(8)
-        targets = guides(world)(batch["code"], batch["coefficients"])
+        targets = teacher_views(world)(batch["code"], batch["coefficients"])
         assert targets.codes.shape == (16, 6, 6)
         mapper, stepper = world.parts["mapper"], world.parts["stepper"]
         code = batch["code"][:, None].repeat(1, 6, 1)
@@ -34,9 +34,11 @@ class TestGuides:
 
     def test_where_coefficients_come_from(self, world):
         batch = world.batch(3)
-        fitted = guides(world)(batch["code"], batch["coefficients"]).coefficients.data[:3]
+        fitted = teacher_views(world)(batch["code"], batch["coefficients"]).coefficients.data[:3]
         torch.testing.assert_close(fitted, batch["coefficients"])
-        predicted = guides(world, coefficients="predicted")(batch["code"], batch["coefficients"]).coefficients.data[:3]
+        predicted = teacher_views(world, coefficients="predicted")(
+            batch["code"], batch["coefficients"]
+        ).coefficients.data[:3]
         torch.testing.assert_close(predicted, world.parts["mapper"](batch["code"]).data)
         assert not torch.equal(fitted, predicted)
 
@@ -47,25 +49,25 @@ class TestGuides:
         batch = world.batch(3)
         for source in ("fitted", "predicted"):
             seen.clear()
-            guides(world, coefficients=source)(batch["code"], batch["coefficients"])
+            teacher_views(world, coefficients=source)(batch["code"], batch["coefficients"])
             assert sum(seen) == 6, source
 
     def test_views_are_remembered_by_number(self, world, monkeypatch):
         batch = world.batch(4)
-        plain = guides(world)(batch["code"], batch["coefficients"])
-        keeper = guides(world, remember=3)
+        plain = teacher_views(world)(batch["code"], batch["coefficients"])
+        keeper = teacher_views(world, remember=3)
         mapper, seen = world.parts["mapper"], []
         face = mapper.face.forward
         monkeypatch.setattr(mapper.face, "forward", lambda x: (seen.append(len(x)), face(x))[1])
 
-        def lesson(rows):
+        def views_of(rows):
             seen.clear()
             index = torch.tensor(rows) + 100
-            return keeper.lesson(batch["code"][rows], batch["coefficients"][rows], index)
+            return keeper.for_training(batch["code"][rows], batch["coefficients"][rows], index)
 
-        first = lesson([0, 1])
+        first = views_of([0, 1])
         assert sum(seen) > 0
-        again = lesson([1, 0])
+        again = views_of([1, 0])
         assert seen == []
         for name in ("codes", "images"):
             a, b = (getattr(t, name).unflatten(0, (2, 2)) for t in (first, again))
@@ -73,26 +75,26 @@ class TestGuides:
         torch.testing.assert_close(first.codes, plain.codes[[0, 1, 4, 5]])
         torch.testing.assert_close(first.coefficients.data, plain.coefficients.data[[0, 1, 4, 5]])
         torch.testing.assert_close(first.images, plain.images[[0, 1, 4, 5]], rtol=0, atol=0.51 / 255)
-        assert first.views == plain.views
-        lesson([2, 3])  # one too many: the first is forgotten
+        assert first.names == plain.names
+        views_of([2, 3])  # one too many: the first is forgotten
         assert len(keeper.memory) == 3
-        lesson([1, 2, 3])
+        views_of([1, 2, 3])
         assert seen == []
-        lesson([0])
+        views_of([0])
         assert sum(seen) > 0
 
     def test_without_numbers_nothing_is_remembered(self, world):
         batch = world.batch(2)
-        keeper = guides(world, remember=5)
-        found = keeper.lesson(batch["code"], batch["coefficients"])
-        assert torch.equal(found.images, guides(world)(batch["code"], batch["coefficients"]).images)
+        keeper = teacher_views(world, remember=5)
+        found = keeper.for_training(batch["code"], batch["coefficients"])
+        assert torch.equal(found.images, teacher_views(world)(batch["code"], batch["coefficients"]).images)
         assert len(keeper.memory) == 0
         with pytest.raises(InputError, match="remember is a number of faces ≥ 0, got -1"):
-            guides(world, remember=-1)
+            teacher_views(world, remember=-1)
 
     def test_coefficients_of_another_layout_are_refused(self, world):
         with pytest.raises(InputError, match="coefficients of a batch must have shape"):
-            guides(world)(world.batch()["code"], torch.zeros(2, 257))
+            teacher_views(world)(world.batch()["code"], torch.zeros(2, 257))
 
 
 @pytest.fixture(scope="module")
@@ -143,26 +145,26 @@ class TestViewWeights:
 
     def test_one_view_counts_where_it_sees(self, scene):
         renderer, data, maps, _, _ = scene
-        shot = shoot(renderer, data[0], maps, 32, views=1, weigh=ViewWeights())
-        inside = shot.mask == 1
-        assert float(shot.weights[inside].mean()) > 0.9
-        assert shoot(renderer, data[0], maps, 32).weights is None
+        render = render_views(renderer, data[0], maps, 32, views=1, mask=ViewWeights())
+        inside = render.mask == 1
+        assert float(render.weights[inside].mean()) > 0.9
+        assert render_views(renderer, data[0], maps, 32).weights is None
 
 
-class TestShoot:
+class TestRenderViews:
     def test_views_share_maps_or_have_their_own(self, scene):
         renderer, data, maps, wide, drawn = scene
-        shot = shoot(renderer, data, maps, 32, views=2)
-        torch.testing.assert_close(shot.image, drawn.image)
-        assert shot.maps is maps
-        torch.testing.assert_close(shoot(renderer, data, wide, 32, views=2).image, drawn.image)
+        render = render_views(renderer, data, maps, 32, views=2)
+        torch.testing.assert_close(render.image, drawn.image)
+        assert render.maps is maps
+        torch.testing.assert_close(render_views(renderer, data, wide, 32, views=2).image, drawn.image)
 
     def test_pasting(self, scene):
         renderer, data, maps, _, _ = scene
-        shot = shoot(renderer, data, maps, 32, views=2)
+        render = render_views(renderer, data, maps, 32, views=2)
         background = torch.full((2, 3, 32, 32), 0.25)
-        pasted = shot.over(background)
-        empty = (shot.mask == 0).expand_as(pasted)
-        full = (shot.mask == 1).expand_as(pasted)
+        pasted = render.over(background)
+        empty = (render.mask == 0).expand_as(pasted)
+        full = (render.mask == 1).expand_as(pasted)
         assert torch.equal(pasted[empty], background[empty])
-        assert torch.equal(pasted[full], shot.image[full])
+        assert torch.equal(pasted[full], render.image[full])

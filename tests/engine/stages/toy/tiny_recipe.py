@@ -98,7 +98,7 @@ def tiny_recipe(teacher: Path, *, batch: int = 4) -> dict:
         "type": "StyleFaceUV", "teacher": generator, "mapper": "{mapper}/mapper.safetensors",
         "stepper": "{stepper}/stepper.safetensors", "face_model": {"type": "ToyOval"}, "normals": "vertex",
         "renderer": {"type": "torch", "accelerator": "none"},  # numba's threads do not survive a fork
-        "discriminator": CRITIC, "discriminator_every": 2,
+        "discriminator": CRITIC, "adversarial": {"every": 2},
         "losses": {
             "photo": {"type": "PhotometricLoss", "norm": "squared", "weight": 10.0},
             "adversarial": {"type": "GeneratorLogistic"},

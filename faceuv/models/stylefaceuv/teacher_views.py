@@ -1,10 +1,9 @@
-"""The frozen networks, and what they say about a batch of codes: the views that renders are compared with."""
+"""The frozen networks (teacher, F3D, F_yaw) turn a batch of codes into views: the images that renders must match."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,32 +12,30 @@ from faceuv.checks import check_finite, check_shape
 from faceuv.errors import InputError
 from faceuv.models.base.fixed import Fixed
 from faceuv.models.stylefaceuv.mappers import CoefficientMapper, YawStepper
+from faceuv.models.stylefaceuv.options import VIEWS, Source, ViewOptions
 from faceuv.models.stylegan2 import StyleGAN2Generator, broadcast_code
 from faceuv.structures import CoefficientLayout, Coefficients
 
-Source = Literal["fitted", "predicted"]
-VIEWS = ("original", "symmetric")
-
 
 @dataclass(frozen=True, eq=False)
-class Targets:
+class ViewBatch:
     """V views of B faces, one view after the other.
 
     codes         ``(V·B, L, D)``
     coefficients  ``(V·B, N)``
     images        ``(V·B, 3, S, S)`` of the teacher, in [0, 1]
-    views         their V names
-    asked         ``(V·B,)`` radians, the yaw that each view was turned to, where that is known
+    names         of the V views
+    yaw           ``(V·B,)`` radians, the angle that each view was turned to, where that is known
     """
 
     codes: Tensor
     coefficients: Coefficients
     images: Tensor
-    views: tuple[str, ...] = VIEWS[:1]
-    asked: Tensor | None = None
+    names: tuple[str, ...] = VIEWS[:1]
+    yaw: Tensor | None = None
 
 
-class TargetMemory:
+class ViewMemory:
     """Views of faces that were seen before, by number, on the CPU; the oldest are forgotten first."""
 
     def __init__(self, limit: int) -> None:
@@ -51,35 +48,33 @@ class TargetMemory:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def add(self, keys: Sequence[int], targets: Targets) -> None:
+    def add(self, keys: Sequence[int], views: ViewBatch) -> None:
         """Keep the views of the faces ``keys``."""
-        images = (targets.images * 255).round().to(torch.uint8)
-        parts = [
-            x.unflatten(0, (len(targets.views), -1)).cpu() for x in (targets.codes, targets.coefficients.data, images)
-        ]
+        images = (views.images * 255).round().to(torch.uint8)
+        parts = [x.unflatten(0, (len(views.names), -1)).cpu() for x in (views.codes, views.coefficients.data, images)]
         for row, key in enumerate(keys):
-            codes, rows, pictures = (part[:, row].clone() for part in parts)
-            self._kept[key] = (codes, rows, pictures)
+            code, coefficients, image = (part[:, row].clone() for part in parts)
+            self._kept[key] = (code, coefficients, image)
 
     def recall(
-        self, keys: Sequence[int], layout: CoefficientLayout, views: tuple[str, ...], device: torch.device
-    ) -> Targets:
+        self, keys: Sequence[int], layout: CoefficientLayout, names: tuple[str, ...], device: torch.device
+    ) -> ViewBatch:
         """The views of the faces ``keys``, all of which are kept; forgets what is too much."""
         kept = [self._kept[key] for key in keys]
         codes, rows, images = (torch.stack(part, 1).flatten(0, 1).to(device) for part in zip(*kept))
         for key in list(self._kept)[: max(len(self._kept) - self.limit, 0)]:
             del self._kept[key]
-        return Targets(codes, Coefficients(rows, layout), images.to(rows.dtype) / 255, views)
+        return ViewBatch(codes, Coefficients(rows, layout), images.to(rows.dtype) / 255, names)
 
 
-class Guides(nn.Module):
+class TeacherViews(nn.Module):
     """Teacher, F3D and F_yaw: from codes to views. Nothing in it is trained, and nothing of it is saved.
 
     Args:
         teacher: codes → images.
         mapper: F3D, codes → coefficients.
         stepper: F_yaw, codes → codes of turned faces; every view but the original needs it.
-        views: ``("original",)`` or ``("original", "symmetric")``.
+        names: of the views: ``("original",)`` or ``("original", "symmetric")``.
         coefficients: of the original view: ``"fitted"``, those of the batch; ``"predicted"``, what F3D reads, as for
             codes that were never fitted. Those of the symmetric view are always predicted.
         remember: views of how many faces to keep in memory, by the ``index`` of the batch; a face that comes again
@@ -92,31 +87,25 @@ class Guides(nn.Module):
         mapper: CoefficientMapper,
         stepper: YawStepper | None = None,
         *,
-        views: Sequence[str] = VIEWS,
+        names: Sequence[str] = VIEWS,
         coefficients: Source = "fitted",
         remember: int = 0,
     ) -> None:
         super().__init__()
-        if not isinstance(remember, int) or remember < 0:
-            raise InputError(f"remember is a number of faces ≥ 0, got {remember!r}")
-        self.memory = TargetMemory(remember) if remember else None
-        self.views = tuple(views)
-        if self.views not in (VIEWS[:1], VIEWS):
-            raise InputError(f"views must be ('original',) or ('original', 'symmetric'), got {self.views}")
-        if coefficients not in ("fitted", "predicted"):
-            raise InputError(f"coefficients must be 'fitted' or 'predicted', got {coefficients!r}")
-        self.source = coefficients
+        options = ViewOptions(tuple(names), coefficients=coefficients, remember=remember)
+        self.memory = ViewMemory(remember) if remember else None
+        self.names, self.source = options.names, options.coefficients
         mapper.check_fits(teacher)
         self.teacher: Fixed[StyleGAN2Generator] = Fixed(teacher)
         self.mapper: Fixed[CoefficientMapper] = Fixed(mapper)
-        if "symmetric" in self.views and stepper is None:
-            raise InputError("the symmetric view needs a stepper; give one, or views=('original',)")
+        if "symmetric" in self.names and stepper is None:
+            raise InputError("the symmetric view needs a stepper; give one, or views=dict(names=('original',))")
         if stepper is not None:
             stepper.check_fits(teacher)
         self.stepper: Fixed[YawStepper] | None = None if stepper is None else Fixed(stepper)
 
-    def lesson(self, code: Tensor, fitted: Tensor | None = None, index: Tensor | None = None) -> Targets:
-        """The views that are learned from, out of the memory where there is one; ``index (B,)`` numbers the faces."""
+    def for_training(self, code: Tensor, fitted: Tensor | None = None, index: Tensor | None = None) -> ViewBatch:
+        """The views that are trained on, from the memory where there is one; ``index (B,)`` numbers the faces."""
         if self.memory is None or index is None:
             return self(code, fitted)
         keys = index.tolist()
@@ -124,7 +113,7 @@ class Guides(nn.Module):
         if new:
             found = self(code[new], None if fitted is None else fitted[new])
             self.memory.add([keys[row] for row in new], found)
-        return self.memory.recall(keys, self.mapper.network.layout, self.views, code.device)
+        return self.memory.recall(keys, self.mapper.network.layout, self.names, code.device)
 
     @torch.no_grad()
     def forward(
@@ -132,15 +121,15 @@ class Guides(nn.Module):
         code: Tensor,
         fitted: Tensor | None = None,
         *,
-        views: Sequence[str] | None = None,
+        names: Sequence[str] | None = None,
         turned: Mapping[str, Tensor] | None = None,
-    ) -> Targets:
+    ) -> ViewBatch:
         """The views of ``code (B, L, D)`` or ``(B, D)``; ``fitted (B, N)`` are the batch's own coefficients.
 
         F3D reads each code once, and the teacher draws all views in one call.
 
         Args:
-            views: others than those that are learned from.
+            names: of other views than those that are trained on.
             turned: further views by name, faces turned to a yaw ``(B,)`` in radians.
         """
         mapper, teacher = self.mapper.network, self.teacher.network
@@ -149,16 +138,18 @@ class Guides(nn.Module):
         own: Tensor | None = None
         if self.source == "predicted" or fitted is None:
             if self.source == "fitted":
-                raise InputError("coefficients='fitted' needs batches with coefficients (B, N), as CodeFits gives them")
+                raise InputError(
+                    "views.coefficients='fitted' needs batches with coefficients (B, N), as CodeFits gives them"
+                )
             own = mapper(code).data
         else:
             check_shape("the coefficients of a batch", fitted, (len(code), mapper.layout.size))
             check_finite("the coefficients of a batch", fitted)
         found = fitted if own is None else own
         assert found is not None
-        views = self.views if views is None else tuple(views)
+        names = self.names if names is None else tuple(names)
         angles = dict(turned or {})
-        if "symmetric" in views:
+        if "symmetric" in names:
             yaw = mapper.yaw(code) if own is None else Coefficients(own, mapper.layout).rotation[:, 1]
             angles = {"symmetric": -yaw, **angles}
         codes, rows = [code], [found]
@@ -170,5 +161,5 @@ class Guides(nn.Module):
         every = torch.cat(codes)
         images: Tensor = teacher.synthesis(every)
         coefficients = Coefficients(torch.cat(rows), mapper.layout)
-        asked = torch.cat([coefficients.rotation[: len(code), 1], *angles.values()])
-        return Targets(every, coefficients, images.clamp(0, 1), ("original", *angles), asked)
+        yaws = torch.cat([coefficients.rotation[: len(code), 1], *angles.values()])
+        return ViewBatch(every, coefficients, images.clamp(0, 1), ("original", *angles), yaws)
