@@ -392,3 +392,22 @@ def test_from_files(world, tmp_path):
     torch.testing.assert_close(theirs.images, again.images)
     torch.testing.assert_close(theirs.coefficients.data, again.coefficients.data)
     assert float(ours["photo"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"symmetric_weight": 0.5}, r"symmetric_weight=0.5 has moved: write views=dict\(symmetric_weight=0.5\)"),
+        ({"coefficients": "fitted"}, r"write views=dict\(coefficients='fitted'\)"),
+        ({"maps": "own"}, r"write views=dict\(maps='own'\)"),
+        ({"remember": 8}, r"write views=dict\(remember=8\)"),
+        ({"views": ["original"]}, r"write views=dict\(names=\['original'\]\)"),
+        ({"mask": "visibility"}, r"write mask=dict\(rule='visibility'\)"),
+        ({"mask_override": 0.2}, r"write mask=dict\(override=0.2\)"),
+        ({"discriminator_every": 2}, r"write adversarial=dict\(every=2\)"),
+        ({"discriminator_sees": "render"}, r"write adversarial=dict\(sees='render'\)"),
+    ],
+)
+def test_settings_of_version_0_1_say_what_to_write(world, old, new):
+    with pytest.raises(InputError, match=new):
+        world.build(**old)
