@@ -3,6 +3,8 @@ are the ones that run."""
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import re
 from pathlib import Path
 
@@ -45,3 +47,64 @@ def test_no_requirement_names_a_package_that_is_not_its_authors():
         if "ignore_missing_imports" in line or ".*" in line:
             continue
         assert not re.search(r'"(drtk|pytorch3d|nvdiffrast)\b', line, re.IGNORECASE), line
+
+
+def reference_paths():
+    pages = sorted((ROOT / "docs" / "reference").glob("*.md"))
+    return [
+        path for page in pages for path in re.findall(r"^::: (\S+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+
+
+@pytest.mark.parametrize("path", reference_paths())
+def test_the_reference_names_modules_that_exist(path):
+    module = importlib.import_module(path)
+    listed = getattr(module, "__all__", [])
+    assert all(hasattr(module, name) for name in listed)
+    assert module.__doc__, f"{path} is a page of the reference and has no docstring"
+
+
+def test_every_room_with_public_names_is_in_the_reference():
+    """A folder whose ``__init__`` lists public names; not the command line's, nor parts of engine and files."""
+    known, missing = set(reference_paths()), []
+    for init in sorted((ROOT / "faceuv").rglob("__init__.py")):
+        name = ".".join(init.parent.relative_to(ROOT).parts)
+        own_page = name == "faceuv" or name.startswith(
+            ("faceuv.engine.", "faceuv.files.", "faceuv.cli", "faceuv.configs", "faceuv.zoo")
+        )
+        inner = any(name.startswith(f"{path}.") for path in known)
+        if "__all__" in init.read_text(encoding="utf-8") and not own_page and not inner and name not in known:
+            missing.append(name)
+    assert not missing, f"no page under docs/reference shows {missing}"
+
+
+def test_the_navigation_has_every_page_once_in_five_groups():
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """Python names of MkDocs' extensions stay text."""
+
+    Loader.add_multi_constructor("tag:yaml.org,2002:python/", lambda loader, suffix, node: suffix)
+    nav = yaml.load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"), Loader)["nav"]
+    assert [next(iter(group)) for group in nav] == ["Start", "Guides", "Methods", "Reference", "Lab notes"]
+    entries = [entry for group in nav for entry in next(iter(group.values()))]
+    listed = [entry if isinstance(entry, str) else next(iter(entry.values())) for entry in entries]
+    assert len(set(listed)) == len(listed)
+    docs = ROOT / "docs"
+    assert set(listed) == {page.relative_to(docs).as_posix() for page in docs.rglob("*.md")}
+
+
+def test_the_first_screen_of_getting_started_shows_a_face():
+    first = (ROOT / "docs" / "start.md").read_text(encoding="utf-8").splitlines()[:12]
+    assert any(line.startswith("![") for line in first)
+
+
+def test_links_that_leave_the_site_become_paths():
+    spec = importlib.util.spec_from_file_location("site_links", ROOT / "tools" / "site_links.py")
+    hook = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hook)
+    text = "[card](../faceuv/zoo/quickstart/card.md) [a](fitting.md#x) [`LICENSE`](../LICENSE) ![p](../x.png)"
+    assert hook.outside_links(text, "zoo.md") == (
+        "card (`faceuv/zoo/quickstart/card.md`) [a](fitting.md#x) `LICENSE` ![p](../x.png)"
+    )
+    assert hook.outside_links("[a](../zoo.md) [b](../../README.md#x)", "notes/a.md") == "[a](../zoo.md) b (`README.md`)"

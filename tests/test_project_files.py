@@ -149,4 +149,4 @@ def test_the_reading_path_names_files_that_exist_and_is_short():
 def test_the_install_page_lists_every_extra():
     text = read("docs/install.md")
     listed = set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE))
-    assert listed == set(PROJECT["optional-dependencies"]) - {"web"}
+    assert listed == set(PROJECT["optional-dependencies"])

@@ -9,14 +9,12 @@ import platform
 
 PACKAGES = (
     "torch",
-    "torchvision",
     "numpy",
     "scipy",
     "scikit-learn",
     "kornia",
     "lpips",
     "mmengine",
-    "trimesh",
     "rich",
     "Pillow",
     "safetensors",
@@ -27,7 +25,7 @@ EXTRAS = {
     "video": (("imageio", "av"), "MP4 turntables"),
     "train": (("tensorboard",), "TensorBoard logs"),
     "fid": (("torch-fidelity",), "FID and KID, with weights that you bring"),
-    "web": (("gradio",), "web pages (none yet)"),
+    "landmarks": (("face-alignment",), "landmarks of photographs"),
 }
 
 

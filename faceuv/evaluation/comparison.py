@@ -144,7 +144,10 @@ CLAIMS = (
         "View masks beat no mask",
         (FULL, OURS),
         ("no_mask", OURS),
-        ("l1", "perceptual", "scene_albedo_seen", "scene_albedo_unseen"),
+        (
+            *("l1", "perceptual", "scene_albedo_seen", "scene_albedo_unseen"),
+            *("l1_symmetric", "psnr_symmetric", "ssim_symmetric", "perceptual_symmetric"),
+        ),
     ),
     Claim(
         "Ours beats 2D rotation at large yaw, in identity and in consistency",
