@@ -1,6 +1,6 @@
-"""Yaw directions of the zoo's 64² teacher: the packaged recipe; copy this file to change it."""
+"""Yaw directions of the zoo's 64² teacher: the packaged recipe; copy it in this folder to change it."""
 
 from mmengine.config import read_base
 
 with read_base():
-    from faceuv.configs.direction_yaw_synthetic import *
+    from ..faceuv.configs.direction_yaw_synthetic import *

@@ -1,6 +1,6 @@
-"""F_yaw for the 64² teacher of the zoo: the packaged recipe; copy this file to change it."""
+"""F_yaw for the 64² teacher of the zoo: the packaged recipe; copy it in this folder to change it."""
 
 from mmengine.config import read_base
 
 with read_base():
-    from faceuv.configs.stepper_64 import *
+    from ..faceuv.configs.stepper_64 import *

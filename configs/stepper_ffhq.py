@@ -1,6 +1,6 @@
-"""F_yaw at the paper's scale: the packaged recipe; copy this file to change it."""
+"""F_yaw at the paper's scale: the packaged recipe; copy it in this folder to change it."""
 
 from mmengine.config import read_base
 
 with read_base():
-    from faceuv.configs.stepper_ffhq import *
+    from ..faceuv.configs.stepper_ffhq import *

@@ -1,6 +1,6 @@
-"""StyleFaceUV for the zoo's 64² teacher: the packaged recipe; copy this file to change it."""
+"""StyleFaceUV for the zoo's 64² teacher: the packaged recipe; copy it in this folder to change it."""
 
 from mmengine.config import read_base
 
 with read_base():
-    from faceuv.configs.stylefaceuv_64 import *
+    from ..faceuv.configs.stylefaceuv_64 import *

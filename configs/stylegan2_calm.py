@@ -1,6 +1,6 @@
-"""The calm teacher on a CPU, 64²: the packaged recipe; copy this file to change it."""
+"""The calm teacher on a CPU, 64²: the packaged recipe; copy it in this folder to change it."""
 
 from mmengine.config import read_base
 
 with read_base():
-    from faceuv.configs.stylegan2_calm import *
+    from ..faceuv.configs.stylegan2_calm import *

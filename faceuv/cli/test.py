@@ -30,8 +30,10 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(args: argparse.Namespace) -> int:
     """Test, print the metrics, and write them to ``metrics.json`` in the work dir (of a stage: in ``test/NAME``)."""
     from faceuv.engine import completed, evaluate, evaluate_stage, load_config, parse_options
+    from faceuv.engine.compat.checkpoints import check_checkpoint
     from faceuv.errors import InputError
 
+    check_checkpoint(args.checkpoint)
     config = load_config(args.config, parse_options(args.cfg_options))
     config = completed(config, work_dir=args.work_dir, launcher=args.launcher, seed=args.seed)
     common = dict(work_dir=args.work_dir, launcher=args.launcher, seed=args.seed)

@@ -19,7 +19,12 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
         const=True,
         default=False,
         metavar="CHECKPOINT",
-        help="go on where the run was interrupted: the newest readable checkpoint of the work dir, or this one",
+        help="go on where the run was interrupted: the newest readable checkpoint of the work dir (also: auto), or this"
+        " one",
+    )
+    parser.add_argument("--load-from", metavar="CHECKPOINT", help="begin a new training with the weights of this one")
+    parser.add_argument(
+        "--print-config", action="store_true", help="print the whole config, with its options, and stop"
     )
     parser.add_argument("--amp", action="store_true", help="mixed precision (bfloat16; float16 on GPUs without it)")
     stages = parser.add_argument_group("stages", "a config with stages=[…] runs what is missing or stale, in order")
@@ -55,9 +60,17 @@ def run(args: argparse.Namespace) -> int:
     from faceuv.errors import InputError
 
     config = load_config(args.config, parse_options(args.cfg_options))
+    if args.print_config:
+        print(config.pretty_text, end="")
+        return 0
     common = dict(work_dir=args.work_dir, amp=args.amp, launcher=args.launcher, seed=args.seed)
     if config.get("stages") is not None:
-        if isinstance(args.resume, str):
+        if args.load_from is not None:
+            raise InputError(
+                f"--load-from {args.load_from}: {args.config} has stages, and each says in its config what it begins"
+                " with, such as uv.model.uv_generator.weights=FILE or the hook WarmStart; leave --load-from out"
+            )
+        if isinstance(args.resume, str) and args.resume != "auto":
             raise InputError(
                 f"--resume {args.resume}: {args.config} has stages, and each goes on where it was by itself;"
                 " leave --resume out"
@@ -69,5 +82,5 @@ def run(args: argparse.Namespace) -> int:
     if args.plan:
         print(f"{args.config}: one training, {config.get('train_cfg')}; no stages")
         return 0
-    train(config, resume=args.resume, **common)
+    train(config, resume=args.resume, load_from=args.load_from, **common)
     return 0

@@ -8,7 +8,7 @@ forty minutes of one CPU thread. ``tools/results.py`` writes its verdicts into d
 from mmengine.config import read_base
 
 with read_base():
-    from faceuv.configs.stylefaceuv_64 import *
+    from .stylefaceuv_64 import *
 
 uv.merge(dict(train_cfg=dict(max_iters=600)))
 uv["custom_hooks"][1]["interval"] = 300

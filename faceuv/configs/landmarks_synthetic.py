@@ -6,7 +6,7 @@
 from mmengine.config import read_base
 
 with read_base():
-    from faceuv.configs.base.runtime import *
+    from .base.runtime import *
 
 size = 64  # of the pictures and of the network's cut-outs
 batch_size = 32

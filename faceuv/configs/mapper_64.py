@@ -6,7 +6,7 @@
 from mmengine.config import read_base
 
 with read_base():
-    from faceuv.configs.base.runtime import *
+    from .base.runtime import *
 
 generator = dict(type="PretrainedGenerator", path="zoo:teacher_64/generator.safetensors")
 face_model = dict(type="ProceduralFace", rows=97, columns=81, verbose=False)

@@ -8,7 +8,7 @@ is missing is told with the plan (docs/ffhq.md).
 from mmengine.config import read_base
 
 with read_base():
-    from faceuv.configs.base.runtime import *
+    from .base.runtime import *
 
 generator = dict(type="PretrainedGenerator", path="{teacher}/generator.safetensors", size=256)
 face_model = dict(type="BFM2009")

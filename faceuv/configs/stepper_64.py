@@ -6,7 +6,7 @@
 from mmengine.config import read_base
 
 with read_base():
-    from faceuv.configs.mapper_64 import *
+    from .mapper_64 import *
 
 steps = 1200
 

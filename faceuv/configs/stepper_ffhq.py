@@ -6,7 +6,7 @@ The paper publishes no schedule for F_yaw; this one is ours.
 from mmengine.config import read_base
 
 with read_base():
-    from faceuv.configs.mapper_ffhq import *
+    from .mapper_ffhq import *
 
 steps = 20_000
 

@@ -10,7 +10,7 @@ Ablations, one line each: ``--cfg-options``
 from mmengine.config import read_base
 
 with read_base():
-    from faceuv.configs.stepper_64 import *
+    from .stepper_64 import *
 
 uv_iterations = 3_500
 

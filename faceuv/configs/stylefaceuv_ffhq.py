@@ -15,7 +15,7 @@ Ablations, one line each: ``--cfg-options``
 from mmengine.config import read_base
 
 with read_base():
-    from faceuv.configs.stepper_ffhq import *
+    from .stepper_ffhq import *
 
 epochs = 15
 batch_size = 12

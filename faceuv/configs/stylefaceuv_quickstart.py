@@ -9,7 +9,7 @@ The ablations of ``stylefaceuv_64`` need that, too.
 from mmengine.config import read_base
 
 with read_base():
-    from faceuv.configs.stylefaceuv_64 import *
+    from .stylefaceuv_64 import *
 
 fits.merge(dict(count=4_000))
 mapper.merge(

@@ -3,7 +3,7 @@
 from mmengine.config import read_base
 
 with read_base():
-    from faceuv.configs.stylegan2_synthetic import *
+    from .stylegan2_synthetic import *
 
 calm = dict(world="calm")
 train_dataloader.merge(dict(dataset=dict(dataset=calm, length=32_768)))

@@ -7,7 +7,7 @@ zoo's generator already draws most of each picture; see docs/teacher.md for what
 from mmengine.config import read_base
 
 with read_base():
-    from faceuv.configs.stylegan2_synthetic_start import *
+    from .stylegan2_synthetic_start import *
 
 calm = dict(world="calm")
 train_dataloader.merge(dict(dataset=dict(dataset=calm, length=32_768)))

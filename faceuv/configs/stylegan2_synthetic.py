@@ -7,7 +7,7 @@ then ``faceuv train stylegan2_synthetic``, the adversarial game, which goes on f
 from mmengine.config import read_base
 
 with read_base():
-    from faceuv.configs.base.synthetic_64 import *
+    from .base.synthetic_64 import *
 
 r1_interval = 16
 # A step of R1 every 16 iterations is one more step of the discriminator's optimiser: it runs a little slower for it.

@@ -7,7 +7,7 @@ GB). Never run: no GPU was at hand.
 from mmengine.config import read_base
 
 with read_base():
-    from faceuv.configs.stylegan2_synthetic import *
+    from .stylegan2_synthetic import *
 
 size = 128
 code_dim = 256

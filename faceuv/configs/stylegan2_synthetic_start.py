@@ -6,7 +6,7 @@
 from mmengine.config import read_base
 
 with read_base():
-    from faceuv.configs.base.synthetic_64 import *
+    from .base.synthetic_64 import *
 
 model = dict(
     type="PairedGenerator",

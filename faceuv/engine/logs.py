@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from faceuv.engine.compat.checkpoints import HISTORY_LENGTH
-from faceuv.errors import MissingDependency
+from faceuv.errors import InputError, MissingDependency
 from faceuv.registry import HOOKS, LOG_PROCESSORS, VISBACKENDS
 
 # Said by MMEngine of every run, true and of no use to its reader.
@@ -131,9 +131,21 @@ class LoggerHook(MMEngineLoggerHook):
     """Writes a line and the scalars to the log backends every ``interval`` iterations, and at the last one.
 
     Keeps the logged history short: MMEngine copies all of it at every iteration, milliseconds late in a long run.
+
+    Args:
+        interval: iterations from line to line.
+        log_metric_by_epoch: whether metrics are logged by the epoch.
+        runner: set by faceuv's Runner. MMEngine's own Runner builds this hook too when it is given a config of ours,
+            and is refused here, before it fails in the middle of training.
     """
 
-    def __init__(self, interval: int = 50, log_metric_by_epoch: bool = False) -> None:
+    def __init__(self, interval: int = 50, log_metric_by_epoch: bool = False, runner: Any = None) -> None:
+        if runner is None:
+            raise InputError(
+                "a config with default_scope='faceuv' needs faceuv's Runner, which saves and resumes its own way: use"
+                " faceuv.engine.Runner.from_cfg(config) instead of mmengine.runner.Runner.from_cfg(config), or"
+                " runner_type='faceuv.Runner' with mmengine.registry.RUNNERS.build(config), or faceuv train CONFIG"
+            )
         super().__init__(interval=interval, log_metric_by_epoch=log_metric_by_epoch)
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:

@@ -6,7 +6,7 @@ import itertools
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import mmengine
 import torch
@@ -66,6 +66,19 @@ class Runner(MMEngineRunner):
         # MMEngine finds loggers and histories by this name and the second: two runs in one second would share them
         name = experiment_name or (Path(cfg.filename).stem if getattr(cfg, "filename", None) else "run")
         super().__init__(*args, experiment_name=f"{name}_{next(_RUNS)}", cfg=cfg, **kwargs)
+
+    @classmethod
+    def from_cfg(cls, cfg: Any) -> Runner:
+        """As MMEngine's; a config of several stages is refused with one line."""
+        missing = [key for key in ("model", "work_dir") if cfg.get(key) is None]
+        if cfg.get("stages") is not None:
+            raise InputError(
+                "a config with stages=[…] is several trainings; run it with faceuv train CONFIG, or"
+                " faceuv.engine.train_stages(config)"
+            )
+        if missing:
+            raise InputError(f"a Runner needs {' and '.join(missing)}; the config has {', '.join(sorted(cfg))}")
+        return cast(Runner, super().from_cfg(cfg))
 
     # --- what it is made of -----------------------------------------------------------------------------------------
 
@@ -152,6 +165,9 @@ class Runner(MMEngineRunner):
         checkpoint = merged["checkpoint"]
         if isinstance(checkpoint, Mapping) and checkpoint.get("type") == "CheckpointHook":
             merged["checkpoint"] = {"by_epoch": by_epoch, **checkpoint}
+        logger = merged["logger"]
+        if isinstance(logger, Mapping) and logger.get("type", "LoggerHook") == "LoggerHook":
+            merged["logger"] = {"type": "LoggerHook", **logger, "runner": self}
         super().register_default_hooks(merged)
 
     def _init_model_weights(self) -> None:

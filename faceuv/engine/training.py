@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.dist import get_rank, get_world_size
 
+from faceuv.engine.compat.checkpoints import check_checkpoint
 from faceuv.engine.compat.distributed import peer_is_lost, start_processes, stop_processes
 from faceuv.engine.compat.optim import amp_precision
 from faceuv.engine.runner import Runner
@@ -22,6 +23,7 @@ def train(
     *,
     work_dir: str | Path | None = None,
     resume: bool | str | Path = False,
+    load_from: str | Path | None = None,
     amp: bool = False,
     launcher: str = "none",
     seed: int | None = None,
@@ -31,16 +33,29 @@ def train(
     Args:
         config: from :func:`faceuv.engine.load_config`.
         work_dir: default ``work_dirs/<config name>``.
-        resume: True for the newest readable checkpoint of the work dir, or the path of one.
+        resume: True (or ``"auto"``) for the newest readable checkpoint of the work dir, or the path of one.
+        load_from: a checkpoint whose weights the training begins with, at iteration 0.
         amp: mixed precision in every optimiser wrapper.
         launcher: "none", "pytorch", "slurm" or "mpi".
         seed: default the config's, else 0: the same config gives the same result.
     """
+    resume = True if resume == "auto" else resume
+    if resume and load_from is not None:
+        raise InputError(
+            f"--load-from {load_from} begins a training with given weights, --resume goes on with an old one:"
+            " choose one of them"
+        )
+    if not isinstance(resume, bool):
+        resume = check_checkpoint(resume)
+    if load_from is not None:
+        load_from = check_checkpoint(load_from)
     config = completed(config, work_dir=work_dir, launcher=launcher, seed=seed)
     _require(config, "model", "train_cfg", "train_dataloader", "optim_wrapper")
     config.resume = bool(resume)
-    if resume and not isinstance(resume, bool):
+    if not isinstance(resume, bool):
         config.load_from = str(resume)
+    elif load_from is not None:
+        config.load_from = str(load_from)
     if amp:
         use_precision(config.optim_wrapper, amp_precision())
     with _processes(launcher):
@@ -120,6 +135,7 @@ def evaluate(
     seed: int | None = None,
 ) -> dict[str, Any]:
     """Evaluate ``checkpoint`` as ``config`` describes; the metrics. (With stages: :func:`evaluate_stage`.)"""
+    check_checkpoint(checkpoint)
     config = completed(config, work_dir=work_dir, launcher=launcher, seed=seed)
     _require(config, "model", "test_cfg", "test_dataloader", "test_evaluator")
     config.load_from, config.resume = str(checkpoint), False

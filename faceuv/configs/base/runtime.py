@@ -4,6 +4,7 @@ Inherit it with ``with read_base(): from faceuv.configs.base.runtime import *``.
 """
 
 default_scope = "faceuv"
+runner_type = "faceuv.Runner"  # for mmengine.registry.RUNNERS.build(config), as the train.py of other libraries does
 randomness = dict(seed=0)
 default_hooks = dict(
     logger=dict(type="LoggerHook", interval=50),

@@ -3,7 +3,7 @@
 from mmengine.config import read_base
 
 with read_base():
-    from faceuv.configs.base.runtime import *
+    from .runtime import *
 
 size = 64
 batch_size = 8

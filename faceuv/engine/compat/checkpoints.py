@@ -87,6 +87,16 @@ def write_checkpoint(path: str | Path, checkpoint: Mapping[str, Any]) -> None:
             ) from error
 
 
+def check_checkpoint(path: str | Path) -> Path:
+    """Raise for a checkpoint that is missing or cut short, before data are drawn and networks built; its path."""
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise AssetError(f"no checkpoint at {path}; give the path of a .pth file that training wrote")
+    if path.suffix == ".pth" and not zipfile.is_zipfile(path):
+        read_checkpoint(path)  # one of torch's old layout, or an error that says what it is
+    return path
+
+
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """Read a checkpoint to the CPU without running code from it; :class:`CorruptCheckpoint` if it cannot be read."""
     path = Path(path)

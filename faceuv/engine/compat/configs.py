@@ -23,7 +23,7 @@ from faceuv.errors import FaceUVError, InputError, did_you_mean
 # Keys that a runner's config may hold beside the arguments of Runner, and ours.
 _MORE_KEYS = {
     "activation_checkpointing", "compile", "custom_imports", "efficient_conv_bn_eval", "find_unused_parameters",
-    "model_wrapper_cfg", "sync_bn", "stages",
+    "model_wrapper_cfg", "runner_type", "sync_bn", "stages",
 }  # fmt: skip
 RUNNER_KEYS = (set(inspect.signature(Runner.__init__).parameters) - {"self", "cfg"}) | _MORE_KEYS
 
