@@ -33,14 +33,14 @@ def run(args: argparse.Namespace) -> int:
     from faceuv.engine.compat.checkpoints import check_checkpoint
     from faceuv.errors import InputError
 
-    check_checkpoint(args.checkpoint)
     config = load_config(args.config, parse_options(args.cfg_options))
+    if config.get("stages") is None and args.stage is not None:
+        raise InputError(f"--stage is for configs with stages=[…]; {args.config} is one training")
+    check_checkpoint(args.checkpoint)
     config = completed(config, work_dir=args.work_dir, launcher=args.launcher, seed=args.seed)
     common = dict(work_dir=args.work_dir, launcher=args.launcher, seed=args.seed)
     if config.get("stages") is not None:
         folder, metrics = evaluate_stage(config, args.checkpoint, only=args.stage, **common)
-    elif args.stage is not None:
-        raise InputError(f"--stage is for configs with stages=[…]; {args.config} is one training")
     else:
         folder, metrics = Path(config.work_dir), evaluate(config, args.checkpoint, **common)
     if int(os.environ.get("RANK", 0)) == 0:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from faceuv.engine.stages import Stage, StageResult
-from faceuv.fitting import CoefficientSource, Estimates
+from faceuv.fitting.sources import CoefficientSource, Estimates
 from faceuv.models.stylegan2 import broadcast_code
 from faceuv.registry import COEFFICIENT_SOURCES, GENERATORS, STAGES
 from faceuv.structures import Coefficients
