@@ -78,6 +78,15 @@ def no_code_facts(settings: Mapping[str, Any]) -> CodeFacts:
     return CodeFacts()
 
 
+Shapes = Mapping[str, tuple[int, ...]]
+_OF_SHAPES: dict[str, Callable[[Shapes], CodeFacts]] = {}
+
+
+def facts_of_shapes(kind: str, facts: Callable[[Shapes], CodeFacts]) -> None:
+    """Files of ``kind`` without ``codes`` in their header: the shapes of their tensors say what they are for."""
+    _OF_SHAPES[kind] = facts
+
+
 def stored(
     kind: str,
     *,
@@ -225,6 +234,17 @@ def file_facts(path: str | Path) -> CodeFacts:
     codes = header.get("codes")
     if isinstance(codes, Mapping):
         return CodeFacts(**{name: value for name, value in codes.items() if name in CodeFacts.__dataclass_fields__})
-    kind = _KINDS.get(str(header.get("kind")))  # files of version 0.1 keep settings alone
-    settings = header.get("settings")
-    return kind.facts(settings) if kind is not None and isinstance(settings, Mapping) else CodeFacts()
+    # files of version 0.1 keep settings alone, or nothing
+    kind, settings = str(header.get("kind")), header.get("settings")
+    if kind in _OF_SHAPES:
+        return _OF_SHAPES[kind](_shapes(path))
+    known = _KINDS.get(kind)
+    return known.facts(settings) if known is not None and isinstance(settings, Mapping) else CodeFacts()
+
+
+def _shapes(path: str | Path) -> dict[str, tuple[int, ...]]:
+    """Name → shape of every tensor of a safetensors file; no weights are read."""
+    from safetensors import safe_open
+
+    with safe_open(str(path), framework="pt") as file:
+        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 (not a dict)

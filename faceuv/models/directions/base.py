@@ -16,7 +16,7 @@ from torch import Tensor
 from faceuv.checks import check_finite, check_floating, check_shape
 from faceuv.errors import AssetError, InputError
 from faceuv.files.artefacts import load_tensors, save_tensors
-from faceuv.files.networks import CodeFacts
+from faceuv.files.networks import CodeFacts, Shapes, facts_of_shapes
 from faceuv.models.base.generator import Generator
 from faceuv.structures import Coefficients
 
@@ -158,6 +158,14 @@ def save_directions(path: str | Path, directions: Sequence[Direction]) -> Path:
     vectors = torch.stack([d.vector.detach().cpu() for d in directions])
     codes = CodeFacts(vectors.shape[1], vectors.shape[2]).known()
     return save_tensors(path, {"vectors": vectors}, {"kind": KIND, "directions": records, "codes": codes})
+
+
+def _facts(shapes: Shapes) -> CodeFacts:
+    vectors = shapes.get("vectors", ())
+    return CodeFacts(vectors[1], vectors[2]) if len(vectors) == 3 else CodeFacts()
+
+
+facts_of_shapes(KIND, _facts)
 
 
 def load_directions(path: str | Path, generator: Generator | None = None) -> list[Direction]:
