@@ -59,8 +59,8 @@ def spread_out(points: Tensor, allowed: Tensor, count: int) -> Tensor:
     count = min(count, len(candidates))
     chosen = torch.zeros(count, dtype=torch.int64, device=points.device)
     distance = torch.full_like(places[:, 0], torch.inf)
-    for k in range(1, count):
-        distance = torch.minimum(distance, (places - places[chosen[k - 1]]).square().sum(1))
+    for k in range(1, count):  # the newest as a row of one: a single number as an index would be waited for
+        distance = torch.minimum(distance, (places - places[chosen[k - 1 : k]]).square().sum(1))
         chosen[k] = distance.argmax()
     return candidates[chosen].sort().values
 

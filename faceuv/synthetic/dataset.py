@@ -36,6 +36,8 @@ class SyntheticFaces(Dataset[dict[str, Tensor]]):
         truth: what comes with each picture, names of :data:`~faceuv.synthetic.truth.FIELDS`.
         hold: factor → seed: factors that all pictures share, e.g. ``dict(pose=1, light=3)``.
         face_model, renderer, samples, texture_size, world: see :class:`~faceuv.synthetic.studio.Studio`.
+        together: scenes that are drawn at once; by default 1 on a CPU and 64 elsewhere. Another number rounds otherwise
+            in the last place.
         device: where the pictures are drawn, and returned.
 
     An item is ``dict(image (3, S, S) in [0, 1], index, …truth)``. For speed off the CPU use :meth:`batch`.
@@ -54,14 +56,17 @@ class SyntheticFaces(Dataset[dict[str, Tensor]]):
         samples: int = 2,
         texture_size: int | None = None,
         world: World | Mapping[str, Any] | str | None = None,
+        together: int | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
-        if not isinstance(length, int) or length < 1:
-            raise InputError(f"length must be a whole number of at least 1, got {length!r}")
+        for name, value in (("length", length), ("together", together if together is not None else 1)):
+            if not isinstance(value, int) or value < 1:
+                raise InputError(f"{name} must be a whole number of at least 1, got {value!r}")
         self.length, self.seed = length, seed
         self.truth = check_fields(truth)
         self.hold = dict(hold or {})
         self.device = torch.device(device)
+        self.together = together or (1 if self.device.type == "cpu" else _ACCELERATOR_BATCH)
         self.studio = Studio(
             face_model, renderer, size=size, samples=samples, texture_size=texture_size, world=world
         ).to(self.device)
@@ -124,15 +129,11 @@ class SyntheticFaces(Dataset[dict[str, Tensor]]):
 
         Kernels may round differently for other shapes; with one shape only, a picture does not depend on its company.
         """
-        step = self._step
+        step = self.together
         for start in self._starts(seeds):
             table = seeds.table[start : start + step]
             table = torch.cat([table, table[-1:].expand(step - len(table), -1)])
             yield self.studio(self.scene(SceneSeeds(table)))
 
-    @property
-    def _step(self) -> int:
-        return 1 if self.device.type == "cpu" else _ACCELERATOR_BATCH
-
     def _starts(self, seeds: SceneSeeds) -> range:
-        return range(0, len(seeds), self._step)
+        return range(0, len(seeds), self.together)

@@ -113,6 +113,8 @@ class Studio(nn.Module):
             else face_model
         )
         self.face_model: FaceModel = FACE_MODELS.build(config)
+        device = self.face_model.mean.device
+        self.face_model.to("cpu")  # what is made from it here is made there
         self.renderer: Renderer = RENDERERS.build(renderer)
         # a second view of the same renderer: each remembers the edges of one mesh
         self.hair_renderer = copy.copy(self.renderer)
@@ -139,6 +141,7 @@ class Studio(nn.Module):
         self.register_buffer("neck", neck / neck.sum())
         self.register_buffer("pivot", to_object(torch.tensor(PIVOT).double().numpy()))
         self.register_buffer("body_turn", torch.tensor(_BODY_TURN))
+        self.to(device)
 
     faces: Tensor
     cheek: Tensor

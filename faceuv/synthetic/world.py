@@ -61,7 +61,7 @@ class World:
         known = cls.__dataclass_fields__
         if unknown := sorted(set(world) - set(known)):
             raise InputError(f"a world has no settings {unknown}; it has {', '.join(known)}")
-        settings = {name: tuple(value) if _is_list(value) else value for name, value in world.items()}
+        settings: dict[str, Any] = {name: tuple(value) if _is_list(value) else value for name, value in world.items()}
         return cls(**settings)
 
 

@@ -60,6 +60,26 @@ class BaseMethod(BaseModel):
     def __init__(self, losses: Mapping[str, Any] | None = None) -> None:
         super().__init__(data_preprocessor={"type": "BaseDataPreprocessor"})  # moves a batch to the model's device
         self.losses = LossTerms(losses or {})
+        self._counted: dict[str, int] = {}
+
+    def add_counters(self, *names: str) -> None:
+        """Buffers that count, all 0; checkpoints keep them. Read them with :meth:`counted`."""
+        for name in names:
+            self.register_buffer(name, torch.zeros((), dtype=torch.int64))
+            self._counted[name] = 0
+
+    def count(self, name: str, more: int) -> None:
+        """Add to a counter."""
+        self._counted[name] += more
+        getattr(self, name).add_(more)
+
+    def counted(self, name: str) -> int:
+        """A counter's number, without waiting for the device that its buffer is on."""
+        return self._counted[name]
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self._counted = {name: int(getattr(self, name)) for name in self._counted}
 
     @abstractmethod
     def train_step(self, data: Any, optim_wrapper: Any) -> dict[str, Tensor]:

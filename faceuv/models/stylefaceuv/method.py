@@ -140,8 +140,7 @@ class StyleFaceUV(BaseMethod):
         self.size = images.size
         self.random_yaw = None if random_yaw_deg is None else math.radians(random_yaw_deg)
         self.dtype = weights_dtype(dtype)
-        for counter in ("steps", "discriminator_steps", "images_seen"):
-            self.register_buffer(counter, torch.zeros((), dtype=torch.int64))
+        self.add_counters("steps", "discriminator_steps", "images_seen")
 
     @classmethod
     def check_config(cls, config: Mapping[str, Any]) -> None:
@@ -184,14 +183,14 @@ class StyleFaceUV(BaseMethod):
 
         with frozen(*([] if self.discriminator is None else [self.discriminator])):
             logs = self.update(optim_wrapper["uv_generator"], lambda: terms("generator"))
-        if "adversarial" in self.losses.terms and int(self.steps) % self.adversarial.every == 0:
+        if "adversarial" in self.losses.terms and self.counted("steps") % self.adversarial.every == 0:
             logs |= self.update(optim_wrapper["discriminator"], lambda: terms("discriminator"))
             r1 = cast("R1Penalty | None", dict(self.losses.terms).get("r1"))
-            if r1 is not None and r1.due(int(self.discriminator_steps)):
+            if r1 is not None and r1.due(self.counted("discriminator_steps")):
                 logs |= self.update(optim_wrapper["discriminator"], lambda: terms("r1"))
-            self.discriminator_steps += 1
-        self.steps += 1
-        self.images_seen += len(views.codes) // len(self.views) * get_world_size()
+            self.count("discriminator_steps", 1)
+        self.count("steps", 1)
+        self.count("images_seen", len(views.codes) // len(self.views) * get_world_size())
         displacement = renders[0].maps.displacement
         if displacement is not None:
             logs["displacement_mm"] = displacement.detach().norm(dim=1).mean() * MM_PER_DM

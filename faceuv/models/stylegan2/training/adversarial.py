@@ -86,25 +86,25 @@ class StyleGAN2(BaseMethod):
         self.style_mixing, self.mirror, self.noise = style_mixing, mirror, noise
         self.paired_interval, self.discriminator_first = paired_interval, discriminator_first
         self.augment = AdaptiveAugment(**augment) if augment is not None else None
-        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
-        self.register_buffer("images_seen", torch.zeros((), dtype=torch.int64))
+        self.add_counters("steps", "images_seen")
 
     def train_step(self, data: Any, optim_wrapper: Any) -> dict[str, Tensor]:
         """One step of the discriminator, its R1 step when due, one step of the generator, on pairs when due."""
         real = self.real_images(data)
         logs = self._discriminator_step(real, optim_wrapper["discriminator"])
         r1 = cast("R1Penalty | None", dict(self.losses.terms).get("r1"))
-        if r1 is not None and r1.due(int(self.steps)):
+        if r1 is not None and r1.due(self.counted("steps")):
             logs |= self.update(optim_wrapper["discriminator"], lambda: self._r1(real))
-        if int(self.images_seen) >= self.discriminator_first:
-            paired = any(name in self.losses.terms for name in PAIRED) and int(self.steps) % self.paired_interval == 0
+        if self.counted("images_seen") >= self.discriminator_first:
+            due = self.counted("steps") % self.paired_interval == 0
+            paired = due and any(name in self.losses.terms for name in PAIRED)
             with frozen(self.discriminator):
                 logs |= self.update(
                     optim_wrapper["generator"],
                     lambda: self._paired_terms(data) if paired else self._generator_terms(len(real)),
                 )
-        self.steps += 1
-        self.images_seen += len(real) * get_world_size()
+        self.count("steps", 1)
+        self.count("images_seen", len(real) * get_world_size())
         return logs
 
     def real_images(self, data: Any) -> Tensor:

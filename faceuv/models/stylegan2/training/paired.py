@@ -53,7 +53,7 @@ class PairedGenerator(BaseMethod):
         self.generator = cast(StyleGAN2Generator, GENERATORS.build(generator))
         if gains:
             _amplify(self.generator, gains)
-        self.register_buffer("images_seen", torch.zeros((), dtype=torch.int64))
+        self.add_counters("images_seen")
 
     def train_step(self, data: Any, optim_wrapper: Any) -> dict[str, Tensor]:
         """One step of the generator on pairs."""
@@ -63,7 +63,7 @@ class PairedGenerator(BaseMethod):
             return self.losses({"image": draw(self.generator, latent, self.noise)}, {"image": image})
 
         logs = self.update(optim_wrapper["generator"], terms)
-        self.images_seen += len(image) * get_world_size()
+        self.count("images_seen", len(image) * get_world_size())
         return logs
 
     @torch.no_grad()
