@@ -62,6 +62,19 @@ class TestCoefficients:
         assert coefficients[1].data.shape == (1, 257)
         assert torch.equal(coefficients[-1].data, coefficients.data[2:])
         assert len(coefficients[0:0]) == 0
+        assert torch.equal(coefficients[np.int64(1)].data, coefficients.data[1:2])
+        assert torch.equal(coefficients[[2, 0]].data, coefficients.data[[2, 0]])
+
+    def test_iteration_ends(self):
+        coefficients = Coefficients(torch.arange(3 * 257.0).view(3, 257))
+        rows = [row for row, _ in zip(coefficients, range(10))]
+        assert torch.equal(torch.cat([row.data for row in rows]), coefficients.data)
+        assert list(Coefficients.zeros(0)) == []
+
+    @pytest.mark.parametrize("row", [3, -4, np.int64(7)])
+    def test_a_row_beyond_the_batch_is_an_error(self, row):
+        with pytest.raises(IndexError, match=r"of coefficients of 3"):
+            Coefficients.zeros(3)[row]
 
     def test_wrong_layout_is_explained(self):
         with pytest.raises(InputError, match=r"257 columns \(identity 80, .*got 100.*another layout"):

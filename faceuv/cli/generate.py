@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from faceuv.cli.render import parse_amounts
 from faceuv.errors import InputError, did_you_mean
+from faceuv.files.names import file_names
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -112,11 +113,12 @@ def edits(order: Order) -> list[Job]:
 
     found = _directions(order)
     names = [direction.name for direction in found]
-    jobs = []
-    for k, direction in enumerate(found):
-        name = direction.name.replace(":", "_") + (f"_{k}" if names.count(direction.name) > 1 else "")
-        jobs.append(order.sheet(f"edits_{name}", edit_strip, order.args.seeds, direction, sigmas=order.args.sigmas))
-    return jobs
+    several = [name + (f"_{k}" if names.count(name) > 1 else "") for k, name in enumerate(names)]
+    names = file_names([f"edits_{name}" for name in several])
+    return [
+        order.sheet(name, edit_strip, order.args.seeds, direction, sigmas=order.args.sigmas)
+        for name, direction in zip(names, found)
+    ]
 
 
 def turntable(order: Order) -> list[Job]:

@@ -11,13 +11,14 @@ from typing import Any
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 
-from faceuv.errors import InputError
-from faceuv.files.artefacts import atomic_path
+from faceuv.checks import shown
+from faceuv.errors import AssetError, InputError
+from faceuv.files.artefacts import atomic_path, read_json
+from faceuv.files.names import below
 from faceuv.registry import HOOKS
 
 POINTER = "last_checkpoint"
 BEST = "best.json"
-AUTO = "auto"
 _NUMBERED = re.compile(r"(?:iter|epoch)_(\d+)\.pth")
 
 
@@ -48,8 +49,7 @@ class CheckpointHook(Hook):
         by_epoch: count epochs; the runner sets it to suit the training loop.
         max_keep_ckpts: how many of them to keep; -1 keeps all.
         save_last: write one at the end, too.
-        save_best: metric name or names, or ``"auto"`` for the first that validation gives; the best is kept as
-            ``best_<metric>_iter_<n>.pth``. A training stage exports the weights of the (first) best.
+        save_best: metric name or names; the best is kept as ``best_<metric>_iter_<n>.pth``.
         rule: "less" or "greater" is better: one for all metrics, or one for each.
     """
 
@@ -82,7 +82,7 @@ class CheckpointHook(Hook):
         self.training = True
         record = Path(runner.work_dir) / BEST
         if runner.resumed and record.is_file():
-            self.best = json.loads(record.read_text(encoding="utf-8"))
+            self.best = _read_best(record)
 
     def after_train(self, runner: Any) -> None:
         """Validation on its own writes nothing."""
@@ -104,9 +104,8 @@ class CheckpointHook(Hook):
         """Save the best by each metric."""
         if not self.training:
             return
-        for wanted, rule in self.rules.items():
+        for metric, rule in self.rules.items():
             given = metrics or {}
-            metric = next(iter(given), wanted) if wanted == AUTO else wanted
             if metric not in given:
                 raise InputError(
                     f"save_best names the metric {metric!r}; validation gives {', '.join(sorted(given)) or 'none'}"
@@ -140,5 +139,18 @@ class CheckpointHook(Hook):
         with atomic_path(Path(runner.work_dir) / BEST) as temporary:
             temporary.write_text(json.dumps(self.best, indent=2), encoding="utf-8")
         if previous and previous != name:
-            (Path(runner.work_dir) / previous).unlink(missing_ok=True)
+            below(runner.work_dir, previous, f"a checkpoint in {BEST}").unlink(missing_ok=True)
         runner.logger.info(f"best {metric} so far: {score:.4g}, saved {name}")
+
+
+def _read_best(path: Path) -> dict[str, dict[str, Any]]:
+    """Metric → score and file of the best checkpoint; the files lie below the work dir."""
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise AssetError(f"{path} must be an object of metrics, found {shown(content)}; remove it to go on without")
+    for metric, entry in content.items():
+        score = entry.get("score") if isinstance(entry, dict) else None
+        if type(score) not in (int, float):
+            raise AssetError(f"{path}: {metric} must have a score and a file, found {shown(entry)}")
+        below(path.parent, entry.get("file"), f"the checkpoint of {metric} in {path}")
+    return content

@@ -92,9 +92,9 @@ def save_tensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict[st
 
     path = Path(path)
     try:
-        text = json.dumps({"faceuv_version": __version__, **metadata}, sort_keys=True, allow_nan=False)
+        text = json.dumps({"faceuv_version": __version__, **metadata}, sort_keys=True)
     except (TypeError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not written: its metadata must be plain JSON values without NaN: {error}") from error
+        raise InputError(f"{path}: not written: its metadata must be plain JSON values: {error}") from error
     header = {_METADATA_KEY: text}
     with atomic_path(path) as temporary:
         try:
@@ -139,7 +139,7 @@ def load_tensors(path: str | Path, *, kind: str | None = None) -> tuple[dict[str
         raise AssetError(
             f"{path} is not a readable safetensors file ({error}); it may be truncated: make it anew"
         ) from error
-    metadata = parse_json(header.get(_METADATA_KEY, "{}"), f"the metadata of {path}")
+    metadata = parse_json(header.get(_METADATA_KEY, "{}"), f"the metadata of {path}", nan=True)
     if not isinstance(metadata, dict):
         raise AssetError(f"the metadata of {path} must be a JSON object, found {shown(metadata)}; make the file again")
     if kind is not None and metadata.get("kind") != kind:
@@ -147,14 +147,23 @@ def load_tensors(path: str | Path, *, kind: str | None = None) -> tuple[dict[str
     return tensors, metadata
 
 
-def parse_json(text: str, where: str) -> Any:
-    """The value of a JSON text. NaN and infinity, which JSON does not know, are errors; so is deep nesting."""
+def read_json(path: Path) -> Any:
+    """The value of a JSON file; whatever is wrong with the file is an :class:`AssetError`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise AssetError(f"{path} cannot be read ({error})") from error
+    return parse_json(text, str(path))
+
+
+def parse_json(text: str, where: str, *, nan: bool = False) -> Any:
+    """The value of a JSON text; deep nesting is an error. So are NaN and infinity, unless ``nan`` (facts of a fit)."""
 
     def refuse(constant: str) -> Any:
         raise ValueError(f"{constant} is not a JSON value")
 
     try:
-        return json.loads(text, parse_constant=refuse)
+        return json.loads(text, parse_constant=None if nan else refuse)
     except RecursionError:
         raise AssetError(f"{where}: the JSON is nested too deeply; make the file again") from None
     except ValueError as error:

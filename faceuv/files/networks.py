@@ -222,7 +222,7 @@ def read_header(path: str | Path) -> dict[str, Any]:
             text = (file.metadata() or {}).get("faceuv", "{}")
     except (SafetensorError, OSError, ValueError) as error:
         raise AssetError(f"{path} is not a readable safetensors file ({error}): write it again") from error
-    found = parse_json(text, f"the metadata of {path}")
+    found = parse_json(text, f"the metadata of {path}", nan=True)
     if not isinstance(found, dict):
         raise AssetError(f"{path}: its faceuv metadata must be a JSON object, got a {type(found).__name__}")
     return found

@@ -28,7 +28,7 @@ def path(entry: str, file: str) -> Path:
             f"the zoo has no entry {entry!r}; it has: {', '.join(known) or 'nothing'}{did_you_mean(entry, known)}"
         )
     found = FOLDER / entry / file
-    if not found.is_file():
+    if ".." in Path(file).parts or Path(file).is_absolute() or not found.is_file():
         raise AssetError(f"the zoo's {entry!r} has no file {file!r}; it has: {', '.join(known[entry])}")
     return found
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from PIL import Image
@@ -64,6 +66,19 @@ def test_directions_of_files(faces, command, tmp_path):
     assert command("edits", "--direction", "tall", str(several), "--seeds", "1", "--sigmas", "1") == 0
     names = sorted(path.name for path in tmp_path.glob("*.png"))
     assert names == ["edits_tall_0.png", "edits_tall_3.png", "edits_wide_1.png", "edits_wide_2.png"]
+
+
+def test_names_of_directions_stay_in_the_folder(faces, command, tmp_path):
+    """A name in a file of directions is data: it makes a file name, never a path."""
+    (tmp_path / "keep.png").write_bytes(b"a picture of the user's")
+    climbing = [
+        replace(faces.directions["tall"], name=name) for name in ("/../../keep", "/../../keep.png", "a/b", "a:b")
+    ]
+    file = save_directions(tmp_path / "climbing.safetensors", climbing)
+    assert command("edits", "--direction", str(file), "--seeds", "1", "--sigmas", "1") == 0
+    assert (tmp_path / "keep.png").read_bytes() == b"a picture of the user's"
+    made = sorted(path.name for path in tmp_path.glob("edits*.png"))
+    assert made == ["edits__.._.._keep.png", "edits__.._.._keep.png.png", "edits_a_b.png", "edits_a_b_1.png"]
 
 
 def test_a_generator_without_f_yaw_turns_heads_in_the_studio(faces, command, tmp_path, monkeypatch, capsys):

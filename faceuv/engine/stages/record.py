@@ -10,9 +10,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from faceuv.checks import shown
 from faceuv.engine.stages.fingerprint import Description, changed_keys, reasons
 from faceuv.errors import AssetError
-from faceuv.files.artefacts import atomic_path
+from faceuv.files.artefacts import atomic_path, read_json
+from faceuv.files.names import below
 from faceuv.version import __version__
 
 FILE = "stage.json"
@@ -45,10 +47,25 @@ class Record:
         path = folder / FILE
         if not path.is_file():
             return None
+        content = read_json(path)
+        if not isinstance(content, dict):
+            raise AssetError(f"{path} is not the record of a stage: expected an object, found {shown(content)}")
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
+            record = cls(**content)
+        except TypeError as error:
             raise AssetError(f"{path} is not the record of a stage ({error})") from error
+        record._check(path)
+        return record
+
+    def _check(self, path: Path) -> None:
+        kinds = {"stage": str, "fingerprint": str, "description": dict, "complete": bool, "outputs": dict}
+        for name, kind in kinds.items():
+            if not isinstance(getattr(self, name), kind):
+                raise AssetError(f"{path}: {name} must be of {kind.__name__}, found {shown(getattr(self, name))}")
+        for name, size in self.outputs.items():
+            if type(size) is not int or size < 0:
+                raise AssetError(f"{path}: the size of {name} must be a number of bytes, found {shown(size)}")
+            below(path.parent, name, f"an output in {path}")
 
 
 @dataclass(frozen=True)
@@ -106,7 +123,7 @@ def begin(folder: Path, stage: str, description: Description, fingerprint: str, 
     folder.mkdir(parents=True, exist_ok=True)
     if record is not None:
         for name in damaged_outputs(folder, record):
-            (folder / name).unlink(missing_ok=True)
+            below(folder, name, f"an output in {folder / FILE}").unlink(missing_ok=True)
     Record(stage, fingerprint, description).write(folder)
 
 

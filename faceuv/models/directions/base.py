@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from faceuv.checks import check_finite, check_floating, check_shape
+from faceuv.checks import check_finite, check_floating, check_shape, one_line, shown
 from faceuv.errors import AssetError, InputError
 from faceuv.files.artefacts import load_tensors, save_tensors
 from faceuv.files.networks import CodeFacts, Shapes, facts_of_shapes
@@ -55,6 +55,12 @@ class Direction:
         length = float(self.vector.double().norm())
         if abs(length - 1) > _UNIT:
             raise InputError(f"a direction must have length 1 over all of its numbers, got {length:.6g}; divide by it")
+        for name in ("name", "meaning", "method"):
+            if not isinstance(getattr(self, name), str):
+                raise InputError(f"the {name} of a direction must be a text, got {shown(getattr(self, name))}")
+        for name, value in {"scale": self.scale, "accuracy": 0.0 if self.accuracy is None else self.accuracy}.items():
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise InputError(f"the {name} of the direction {self.name!r} must be a number, got {shown(value)}")
         if not (math.isfinite(self.scale) and self.scale >= 0):
             raise InputError(f"the scale of the direction {self.name!r} must be a number ≥ 0, got {self.scale}")
 
@@ -173,10 +179,15 @@ def load_directions(path: str | Path, generator: Generator | None = None) -> lis
     tensors, metadata = load_tensors(path, kind=KIND)
     records = metadata.get("directions", [])
     vectors = tensors.get("vectors")
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+        raise AssetError(f"{path}: its directions must be a list of objects, found {shown(records)}; write it again")
     if vectors is None or vectors.ndim != 3 or len(vectors) != len(records):
         came = None if vectors is None else tuple(vectors.shape)
         raise AssetError(f"{path} should hold {len(records)} vectors (K, L, D), got {came}; write it anew")
-    found = [Direction(vector=vector, **record) for vector, record in zip(vectors, records)]
+    try:
+        found = [Direction(vector=vector.float(), **record) for vector, record in zip(vectors, records)]
+    except (InputError, TypeError, ValueError) as error:
+        raise AssetError(f"{path} holds a direction that is not in order: {one_line(error)}; write it again") from error
     if generator is not None:
         for direction in found:
             direction.check_fits(generator)

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from faceuv.checks import shown
 from faceuv.errors import AssetError, FaceUVError, InputError, UnknownName, did_you_mean
 from faceuv.files import zoo
-from faceuv.files.artefacts import atomic_path, sha256_of
+from faceuv.files.artefacts import atomic_path, read_json, sha256_of
+from faceuv.files.names import below
 from faceuv.files.networks import save_network
 from faceuv.models.directions import load_directions, save_directions
 from faceuv.models.faces import FaceModel
@@ -59,28 +61,46 @@ class Manifest:
     @classmethod
     def read(cls, path: Path) -> Manifest:
         """The manifest at ``path``, checked."""
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise AssetError(f"{path} cannot be read ({error}); save the generator anew") from error
+        content = read_json(path)
         if not isinstance(content, dict) or content.get("kind") != KIND:
-            found = content.get("kind") if isinstance(content, dict) else type(content).__name__
-            raise AssetError(f"{path} is no manifest of a face generator: expected kind {KIND!r}, found {found!r}")
+            found = content.get("kind") if isinstance(content, dict) else content
+            raise AssetError(
+                f"{path} is no manifest of a face generator: expected kind {KIND!r}, found {shown(found)}; save the"
+                " generator again"
+            )
         if content.get("format") != FORMAT:
             raise AssetError(
-                f"{path} has format {content.get('format')!r}, this faceuv ({__version__}) reads {FORMAT}; it was"
-                f" written by {content.get('faceuv_version', 'another one')}"
+                f"{path} has format {shown(content.get('format'))}, this faceuv ({__version__}) reads {FORMAT}; it was"
+                f" written by {shown(content.get('faceuv_version', 'another one'))}"
             )
         try:
             manifest = cls(**content)
         except TypeError as error:
-            raise AssetError(f"{path} is incomplete or has strange keys: {error}; save the generator anew") from error
+            raise AssetError(f"{path} is incomplete or has strange keys: {error}; save the generator again") from error
+        manifest._check_types(path)
         missing = [part for part in REQUIRED if part not in manifest.files]
         strange = sorted(set(manifest.files) - set(PARTS))
         if missing or strange:
             wrong = f"names no {', '.join(missing)}" if missing else f"names unknown parts {', '.join(strange)}"
             raise AssetError(f"{path} {wrong}; a face generator has {', '.join(PARTS)} (the last two may be absent)")
         return manifest
+
+    def _check_types(self, path: Path) -> None:
+        texts = {"files": self.files, "checksums": self.checksums}
+        for name, table in texts.items():
+            if not isinstance(table, dict) or not all(isinstance(value, str) for value in table.values()):
+                raise AssetError(f"{path}: {name} must be an object of texts by part, found {shown(table)}")
+        for part, reference in self.files.items():
+            if not reference.startswith(zoo.PREFIX):
+                below(path.parent, reference, f"the {part} of {path}")
+        for name in ("face_model", "metadata"):
+            if not isinstance(getattr(self, name), dict):
+                raise AssetError(f"{path}: {name} must be an object, found {shown(getattr(self, name))}")
+        for name in ("num_layers", "code_dim"):
+            if type(getattr(self, name)) is not int:
+                raise AssetError(f"{path}: {name} must be a whole number, found {shown(getattr(self, name))}")
+        if not isinstance(self.name, str):
+            raise AssetError(f"{path}: name must be a text, found {shown(self.name)}")
 
 
 def read_generator(
@@ -108,10 +128,10 @@ def assemble(
     renderer: Config | Renderer | None = None,
 ) -> FaceGenerator:
     """Read all parts and put them together; the error says where they came from."""
-    from faceuv.face import build_face_model
+    from faceuv.face import build_face_model, stored_face_model
     from faceuv.models.stylefaceuv.generator import FaceGenerator
 
-    model = build_face_model(manifest.face_model if face_model is None else face_model)
+    model = stored_face_model(where, manifest.face_model) if face_model is None else build_face_model(face_model)
     wanted = manifest.face_model.get("type")
     if model.config()["type"] != wanted:
         raise InputError(

@@ -146,7 +146,7 @@ def test_a_record_that_cannot_be_read_is_a_reason(recipe, tmp_path):
     (tmp_path / "work" / "first" / "stage.json").write_text("{")
     state, why = states(config)["first"]
     assert state == "stale"
-    assert "stage.json is not the record of a stage" in why[0]
+    assert "stage.json: not readable JSON" in why[0]
     run_stages(config, say=silent)
     assert states(config)["first"][0] == "fresh"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from faceuv.models.faces.bfm2009.layouts import read_indices
-from faceuv.models.faces.bfm2009.matfile import Array, Field, check_field, load_keys
+from faceuv.models.faces.bfm2009.matfile import Array, Field, list_keys, read_field
 from faceuv.models.faces.bfm2009.sources import UV, BFMSizes
 
 UV_KEYS = ("UV_refine", "UV")  # where a file has both, the first wins: it is the one fitted to the crop
@@ -22,11 +22,11 @@ def read_uv(path: Path, indices: Path, landmarks: Array, sizes: BFMSizes) -> Arr
     The file may hold a row per vertex of the crop, of the expression basis or of the full head; for the latter two the
     crop is picked with the index files in the folder ``indices``.
     """
-    found = load_keys(path, UV_KEYS, UV)
+    found = list_keys(path, UV)
     key = next((key for key in UV_KEYS if key in found), None)
     if key is None:
         raise UV.error(path, f"it holds neither of the keys {' and '.join(UV_KEYS)}")
-    rows = found[key].shape[0] if isinstance(found[key], np.ndarray) and found[key].ndim else 0
+    rows = found[key].shape[0] if found[key].shape else 0
     counts = (sizes.vertices, sizes.expression_vertices, sizes.full_vertices)
     if rows not in counts:
         raise UV.error(
@@ -34,7 +34,7 @@ def read_uv(path: Path, indices: Path, landmarks: Array, sizes: BFMSizes) -> Arr
             f"the key {key!r} must have a row (u, v) for each of the {counts[0]} vertices of the crop (or the"
             f" {counts[1]} of the expression basis, or the {counts[2]} of the full head), got shape {found[key].shape}",
         )
-    uv = check_field(path, Field(key, (rows, 2)), found[key], UV).astype(np.float64)
+    uv = read_field(path, Field(key, (rows, 2)), found[key], UV).astype(np.float64)
     if uv.min() < -1e-6 or uv.max() > 1 + 1e-6:
         raise UV.error(
             path,

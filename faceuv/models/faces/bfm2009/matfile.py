@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,18 +10,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.io import loadmat, whosmat
-from scipy.io.matlab import MatReadError
 
+from faceuv.checks import shown
+from faceuv.models.faces.bfm2009.matv5 import Entry, MatError, NewerFormat, entries, read_entry
 from faceuv.models.faces.bfm2009.sources import Source
 
 Array = NDArray[Any]
 
-# What scipy raises on a file that is cut short or is something else, beside its own error.
-_UNREADABLE = (
-    MatReadError, ValueError, TypeError, EOFError, OSError, IndexError, KeyError, OverflowError,
-    zlib.error, struct.error,
-)  # fmt: skip
 _HDF5_SIGNATURE = b"\x89HDF"
 
 
@@ -40,35 +34,39 @@ class Field:
 
 def read_mat(path: Path, fields: Sequence[Field], source: Source) -> dict[str, Array]:
     """The wanted arrays by key, checked for presence, kind, shape and values."""
-    found = load_keys(path, [field.key for field in fields], source)
+    found = list_keys(path, source)
     missing = [field.key for field in fields if field.key not in found]
     if missing:
-        raise source.error(path, f"the key(s) {', '.join(missing)} are missing, found {_listing(path, source)}")
-    return {field.key: check_field(path, field, found[field.key], source) for field in fields}
+        listing = ", ".join(f"{name} {entry.shape}" for name, entry in list(found.items())[:20]) or "no keys at all"
+        raise source.error(path, f"the key(s) {', '.join(missing)} are missing, found {shown(listing, 400)[1:-1]}")
+    return {field.key: read_field(path, field, found[field.key], source) for field in fields}
 
 
-def load_keys(path: Path, keys: Sequence[str], source: Source) -> dict[str, Array]:
-    """Those of ``keys`` that a ``.mat`` file holds, unchecked; the rest of the file is not read."""
+def list_keys(path: Path, source: Source) -> dict[str, Entry]:
+    """What a ``.mat`` file holds, by key; no numbers are read."""
     _check_kind(path, source)
     try:
-        return {key: value for key, value in loadmat(str(path), variable_names=list(keys)).items() if key in keys}
-    except NotImplementedError as error:
+        return entries(path)
+    except NewerFormat as error:
         raise _hdf5_error(path, source) from error
-    except _UNREADABLE as error:
+    except (MatError, OSError) as error:
         raise _unreadable(path, source, error) from error
 
 
-def check_field(path: Path, field: Field, value: Array, source: Source) -> Array:
-    """One array against what was wanted of it."""
+def read_field(path: Path, field: Field, entry: Entry, source: Source) -> Array:
+    """One array; its kind and shape are compared with what is wanted before its numbers are read."""
     name = f"the key {field.key!r}"
-    if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiu":
-        kind = value.dtype if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
-        raise source.error(path, f"{name} must be an array of real numbers, got {kind}")
-    if len(field.shape) == 1 and max(value.shape, default=1) == value.size:
-        value = value.reshape(-1)
-    if value.shape != field.shape:
-        hint = " (it is transposed)" if value.T.shape == field.shape else ""
-        raise source.error(path, f"{name} must have shape {field.shape}, got {value.shape}{hint}")
+    if entry.kind != "numbers":
+        raise source.error(path, f"{name} must be an array of real numbers, got {entry.kind}")
+    vector = len(field.shape) == 1 and max(entry.shape, default=1) == math.prod(entry.shape)
+    shape = (math.prod(entry.shape),) if vector else entry.shape
+    if shape != field.shape:
+        hint = " (it is transposed)" if shape[::-1] == field.shape else ""
+        raise source.error(path, f"{name} must have shape {field.shape}, got {shape}{hint}")
+    try:
+        value = read_entry(path, entry).reshape(shape)
+    except (MatError, OSError) as error:
+        raise _unreadable(path, source, error) from error
     if value.dtype.kind == "f" and not np.isfinite(value).all():
         raise source.error(path, f"{name} holds NaN or infinity")
     return value if field.index_below is None else _indices(path, name, value, field.index_below, source)
@@ -106,11 +104,4 @@ def _hdf5_error(path: Path, source: Source) -> Exception:
 
 
 def _unreadable(path: Path, source: Source, error: Exception) -> Exception:
-    return source.error(path, f"not a readable MATLAB v5 file, or cut short ({type(error).__name__}: {error})")
-
-
-def _listing(path: Path, source: Source) -> str:
-    try:
-        return ", ".join(f"{name} {shape}" for name, shape, _ in whosmat(str(path))) or "no keys at all"
-    except _UNREADABLE as error:
-        raise _unreadable(path, source, error) from error
+    return source.error(path, f"not a readable MATLAB v5 file, or cut short: {error}")
