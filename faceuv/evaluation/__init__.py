@@ -11,7 +11,7 @@ from faceuv.evaluation.coefficient_errors import (
     summarise,
 )
 from faceuv.evaluation.consistency import TexelView, texel_difference, texel_view, unproject, view_difference
-from faceuv.evaluation.features import DiscriminatorFeatures
+from faceuv.evaluation.features import DiscriminatorFeatures, RegressorFeatures
 from faceuv.evaluation.frechet import FrechetDistance, feature_moments, frechet_distance, frechet_distance_of
 from faceuv.evaluation.identity import (
     IdentityFeatures,
@@ -52,6 +52,7 @@ __all__ = [
     "LandmarkErrors",
     "PoseErrors",
     "Reconstruction",
+    "RegressorFeatures",
     "RegressorIdentity",
     "TexelView",
     "YawErrors",

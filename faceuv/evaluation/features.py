@@ -10,6 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from faceuv.checks import check_shape
+from faceuv.files.artefacts import sha256_of
+from faceuv.files.zoo import locate
+from faceuv.models.readers.regressor import load_regressor, resample
 from faceuv.models.stylegan2.named import named_discriminator
 from faceuv.registry import MODELS
 
@@ -48,4 +51,38 @@ class DiscriminatorFeatures(nn.Module):
         maps = self.network.features(image)
         # Below 8² a map has too few places for a deviation that says something about one image.
         pooled = [part for x in maps if x.shape[-1] >= 8 for part in (x.mean((2, 3)), x.std((2, 3)))]
+        return torch.cat(pooled, 1)
+
+
+@MODELS.register_module()
+class RegressorFeatures(nn.Module):
+    """Means and deviations of a coefficient regressor's activations: image ``(B, 3, S, S)`` in [0, 1] → ``(B, C)``.
+
+    It has learned to read shape, expression, colour, light and pose off faces, and looks at what decides about them; it
+    reads pictures at 64². Not Inception: distances in this space are never an FID. Space: ``regressor_<first 8 digits
+    of the file's SHA-256>``.
+
+    Args:
+        regressor: a file of a :class:`~faceuv.models.readers.regressor.CoefficientRegressor`; the zoo's by default.
+    """
+
+    def __init__(self, regressor: str | Path = "zoo:regressor/weights.safetensors") -> None:
+        super().__init__()
+        path = locate(regressor)
+        self.network = load_regressor(path).requires_grad_(False).eval()
+        self.space = f"regressor_{sha256_of(path)[:8]}"
+
+    def train(self, mode: bool = True) -> RegressorFeatures:
+        """It stays in evaluation mode: its batch statistics are part of the space."""
+        return super().train(False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        check_shape("images", image, ("B", 3, "S", "S"))
+        x = self.network.stem(resample(image, self.network.size) * 2 - 1)
+        pooled = [x.mean((2, 3)), x.std((2, 3))]
+        for stage in self.network.stages:
+            x = stage(x)
+            pooled.append(x.mean((2, 3)))
+            if x.shape[-1] >= 8:  # as above
+                pooled.append(x.std((2, 3)))
         return torch.cat(pooled, 1)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from faceuv.errors import AssetError, InputError, UnknownName
-from faceuv.evaluation import DiscriminatorFeatures, FrechetDistance
+from faceuv.evaluation import DiscriminatorFeatures, FrechetDistance, RegressorFeatures
 from faceuv.files import zoo
 from faceuv.files.artefacts import sha256_of
 from faceuv.files.networks import save_network
@@ -78,3 +78,34 @@ class TestBadInput:
     def test_images_of_another_size(self):
         with pytest.raises(InputError, match=r"images must have shape \(B, 3, 16, 16\)"):
             DiscriminatorFeatures(NETWORK)(torch.rand(2, 3, 32, 32))
+
+
+class TestTheRegressorsSpace:
+    def test_its_name_is_that_of_its_weights(self):
+        features = RegressorFeatures()
+        digest = sha256_of(zoo.path("regressor", "weights.safetensors"))
+        assert features.space == f"regressor_{digest[:8]}"
+        assert (
+            FrechetDistance({"type": "RegressorFeatures"}).name("frechet", "fid") == f"frechet_regressor_{digest[:8]}"
+        )
+        assert not any(parameter.requires_grad for parameter in features.parameters())
+
+    def test_an_image_sees_neither_its_batch_nor_the_training_mode(self):
+        images = torch.rand(4, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+        features = RegressorFeatures()
+        expected = features(images)
+        assert expected.shape == (4, 2 * 24 + 2 * 48 + 2 * 96 + 192)
+        torch.testing.assert_close(features.train()(images[1:2]), expected[1:2])
+        with pytest.raises(InputError, match="images must have shape"):
+            features(images[0])
+
+    def test_faces_are_nearer_to_faces_than_to_blurred_ones(self):
+        from faceuv.evaluation import frechet_distance
+        from faceuv.synthetic import SyntheticFaces
+
+        faces = SyntheticFaces(size=64, samples=1, together=4)
+        first, second = faces.batch(range(24))["image"], faces.batch(range(24, 48))["image"]
+        features = RegressorFeatures()
+        blurred = torch.nn.functional.interpolate(torch.nn.functional.avg_pool2d(second, 4), scale_factor=4)
+        near, far = (frechet_distance(features(first), features(x)) for x in (second, blurred))
+        assert near < 0.7 * far
