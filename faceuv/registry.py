@@ -106,13 +106,25 @@ class Registry(MMEngineRegistry):
         if self.parent is not None:
             if self._parent_room is not None:
                 importlib.import_module(self._parent_room)
-            try:
-                found = self.parent.get(key)
-            except RuntimeError:  # what MMEngine raises for a dotted name that leads nowhere
-                found = None
+            found = self._of_relatives(key)
             if found is not None:
                 return found
         raise UnknownName(self._unknown(key))
+
+    def _of_relatives(self, key: str) -> Any:
+        """What MMEngine, or a package that registers beside us, has under ``key``.
+
+        Only names that are registered: MMEngine's own look-up would import any dotted name, and any module.
+        """
+        scope, _, name = key.rpartition(".")
+        ancestor: Any = self.parent
+        while ancestor is not None:
+            if scope in ("", ancestor.scope) and name in ancestor.module_dict:
+                return ancestor.module_dict[name]
+            if scope in ancestor.children:
+                return ancestor.children[scope].module_dict.get(name)
+            ancestor = ancestor.parent
+        return None
 
     def build(self, cfg: Any, *args: Any, **kwargs: Any) -> Any:
         """Build from ``dict(type=name, …)`` or from a bare name; an object that is already built passes through."""
@@ -145,6 +157,10 @@ class Registry(MMEngineRegistry):
         message = f"no {self.name} is called {key!r}; known: {self._known()}"
         if key in self._needs:
             return f"{message}. {key!r} needs {self._needs[key]}"
+        if "." in key:
+            return (
+                f"{message}. A dotted name is not imported: register the part, or give the class itself in a .py config"
+            )
         return message + did_you_mean(key, [*self.names(), *self._needs])
 
 

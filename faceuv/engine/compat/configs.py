@@ -16,8 +16,10 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.config import config as mmengine_config
 from mmengine.config.config import DELETE_KEY
+from mmengine.fileio.handlers import yaml_handler
 from mmengine.runner import Runner
 
+from faceuv.engine.compat.data_configs import SafeLoader, check_data_config, is_data
 from faceuv.errors import FaceUVError, InputError, did_you_mean
 
 # Keys that a runner's config may hold beside the arguments of Runner, and ours.
@@ -43,12 +45,13 @@ def installed_path(package: str) -> str:
 
 @contextmanager
 def _inheritance_from_packages() -> Iterator[None]:
-    kept = mmengine_config.is_installed, mmengine_config.get_installed_path
+    kept = mmengine_config.is_installed, mmengine_config.get_installed_path, yaml_handler.Loader
     mmengine_config.is_installed, mmengine_config.get_installed_path = is_installed, installed_path
+    yaml_handler.Loader = SafeLoader  # MMEngine's own builds any object that a file names
     try:
         yield
     finally:
-        mmengine_config.is_installed, mmengine_config.get_installed_path = kept
+        mmengine_config.is_installed, mmengine_config.get_installed_path, yaml_handler.Loader = kept
 
 
 def find_config(name: str | Path) -> Path:
@@ -70,11 +73,17 @@ def find_config(name: str | Path) -> Path:
 def load_config(name: str | Path, options: Mapping[str, Any] | None = None) -> Config:
     """Read a config file, import its ``custom_imports``, apply ``options`` (dotted keys), refuse misspelt keys."""
     path = find_config(name)
+    if is_data(path):
+        check_data_config(path)
     with _inheritance_from_packages():
         try:
             config = Config.fromfile(str(path), import_custom_modules=False)
         except (SyntaxError, ImportError, NameError, TypeError, KeyError, AttributeError) as error:
             raise InputError(f"cannot read the config {path}: {type(error).__name__}: {error}") from error
+    if is_data(path):
+        config["default_scope"] = "faceuv"  # another scope would import what a type names
+    else:
+        _resolve_dotted(config._cfg_dict, path)
     if options:
         _check_options(config, options)
         for key, value in options.items():
@@ -82,6 +91,20 @@ def load_config(name: str | Path, options: Mapping[str, Any] | None = None) -> C
     _import_custom(config, path)
     _check_keys(config, path)
     return config
+
+
+def _resolve_dotted(config: Any, path: Path) -> None:
+    """Classes for the dotted names that MMEngine writes into the configs it dumps. A ``.py`` config is code already."""
+    for value in dict.values(config) if isinstance(config, dict) else config:  # what is lazy stays so
+        if isinstance(value, (dict, list, tuple)):
+            _resolve_dotted(value, path)
+    named = dict.get(config, "type") if isinstance(config, dict) else None
+    if isinstance(named, str) and named.count(".") > 1:
+        module, _, name = named.rpartition(".")
+        try:
+            config["type"] = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise InputError(f"the config {path} names {named!r}, which cannot be imported: {error}") from error
 
 
 def merge_option(config: Config, key: str, value: Any) -> None:
