@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,15 @@ from torch import Tensor
 from faceuv.checks import check_finite, check_floating, one_line, shown
 from faceuv.errors import AssetError, FaceUVError, InputError
 from faceuv.export import MeshFile, save_mesh, save_video
-from faceuv.export.face_mesh import face_mesh
+from faceuv.export.face_mesh import face_mesh, surface_mesh
+from faceuv.export.images import encode
 from faceuv.files.artefacts import load_tensors, save_tensors
+from faceuv.files.surfaces import surface_from, surface_tensors
 from faceuv.models.faces import FaceModel, FaceRenderer
-from faceuv.models.faces.control import expressed, finite, posed, relit
+from faceuv.models.faces.control import between_maps, between_surfaces, expressed, finite, lighting_of, turned
 from faceuv.registry import FACE_MODELS, RENDERERS
-from faceuv.renderers import Renderer
-from faceuv.structures import Coefficients, Render, UVMaps
+from faceuv.renderers import Renderer, draw_surface
+from faceuv.structures import Coefficients, Render, Surface, UVMaps
 
 DEFAULT_FACE_MODEL = "ProceduralFace"
 DEFAULT_RENDERER = {"type": "torch", "samples": 2}  # pictures are looked at: two samples per axis do not alias
@@ -37,28 +40,80 @@ TEXTURE_SIZE = 1024  # of the linear albedo, when there is no diffuse map of its
 # How far a random person strays from the mean: a likely shape, any skin, a face mostly at rest.
 _IDENTITY_SIGMA, _EXPRESSION_SIGMA, _ALBEDO_SIGMA = 0.85, 0.35, 1.0
 
+_GREY = 0.72  # of pictures that show the shape alone
+FILE_KIND = "face"
+
 Config = str | Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """One face: coefficients, optional maps, and the parts that turn them into pictures and files.
+    """One face: a :class:`~faceuv.structures.Surface`, and what draws it and writes it to files.
+
+    The surface comes from the coefficients of a face model, with or without UV maps; or it is given as it is
+    (:meth:`of_surface`), by a method without a face model. Expressions and raw coefficients need a face model.
 
     Every ``with_…`` returns a new face. Angles are degrees here and only here; ``yaw_deg`` > 0 turns to the viewer's
     right, ``pitch_deg`` > 0 looks down, ``roll_deg`` > 0 tilts counter-clockwise in the picture.
     """
 
-    coefficients: Coefficients
-    face_model: FaceModel
+    coefficients: Coefficients | None
+    face_model: FaceModel | None
     renderer: Renderer
     maps: UVMaps | None = None
     metadata: Mapping[str, Any] | None = None
+    given: Surface | None = None
 
     def __post_init__(self) -> None:
+        if self.given is not None:
+            if self.coefficients is not None or self.face_model is not None or self.maps is not None:
+                raise InputError("a Face has a given surface, or coefficients with a face model (and maps), not both")
+            if len(self.given) != 1:
+                raise InputError(f"a Face holds one person, got a surface of {len(self.given)}")
+            return
+        if self.coefficients is None or self.face_model is None:
+            raise InputError("a Face needs coefficients and their face model, or a surface: see Face.of_surface")
         if len(self.coefficients) != 1:
             raise InputError(f"a Face holds one person, got coefficients of {len(self.coefficients)}; index the batch")
         self.face_model.check_layout(self.coefficients)
         self.coefficients.check_finite()
+
+    def __repr__(self) -> str:
+        known = {key: value for key, value in (self.metadata or {}).items() if isinstance(value, (str, int, float))}
+        said = "".join(f", {key}={value!r}" for key, value in known.items() if key != "face_model")
+        if self.face_model is None:
+            return f"Face(surface of {self.surface.mesh.vertices.shape[1]} vertices{said})"
+        maps = [name for name in ("diffuse", "displacement") if getattr(self.maps, name, None) is not None]
+        return f"Face({FACE_MODELS.name_of(type(self.face_model))}{said}, maps={'+'.join(maps) or 'none'})"
+
+    def _repr_png_(self) -> bytes:
+        """The picture that notebooks show."""
+        return encode(self.render(256))
+
+    @cached_property
+    def surface(self) -> Surface:
+        """The textured surface with pose and light, batch 1."""
+        if self.given is not None:
+            return self.given
+        coefficients, model = self._model_of("a surface from coefficients")
+        with torch.no_grad():
+            return FaceRenderer(model, self.renderer, normals="map").surface(coefficients, self.maps)
+
+    def _model_of(self, wish: str) -> tuple[Coefficients, FaceModel]:
+        """Coefficients and face model; ``wish`` says in the error what needs them."""
+        if self.coefficients is None or self.face_model is None:
+            raise InputError(
+                f"{wish} needs the coefficients of a face model, and this face is a given surface without them; faces"
+                " of Face.random, of a fit or of a StyleFaceUV generator have them"
+            )
+        return self.coefficients, self.face_model
+
+    def _posed_as(self, **groups: Tensor) -> Face:
+        """This face with another ``rotation``, ``translation`` or ``lighting``, each ``(1, …)``."""
+        if self.coefficients is None:
+            surface = self.surface
+            return replace(self, given=surface.replace(**{k: v.to(surface.mesh.vertices) for k, v in groups.items()}))
+        return replace(self, coefficients=self.coefficients.replace(**groups))
 
     # ---------------------------------------------------------------- making one
 
@@ -70,6 +125,17 @@ class Face:
         return cls(coefficients, model, build_renderer(renderer)).with_lighting("studio")
 
     @classmethod
+    def of_surface(
+        cls,
+        surface: Surface,
+        *,
+        renderer: Config | Renderer | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Face:
+        """The face that a surface of batch 1 shows: it can be turned, relit and exported, but has no expressions."""
+        return cls(None, None, build_renderer(renderer), metadata=metadata, given=surface)
+
+    @classmethod
     def random(
         cls,
         seed: int,
@@ -79,8 +145,9 @@ class Face:
     ) -> Face:
         """A random person of the linear model: the same seed gives the same face."""
         face = cls.mean(face_model=face_model, renderer=renderer)
+        coefficients, model = face._model_of("a random face")
         generator = torch.Generator().manual_seed(seed)
-        layout = face.face_model.layout
+        layout = model.layout
 
         def draw(count: int, sigma: float) -> Tensor:
             return sigma * torch.randn(1, count, generator=generator)
@@ -90,10 +157,8 @@ class Face:
             "expression": draw(layout.expression, _EXPRESSION_SIGMA),
             "albedo": draw(layout.albedo, _ALBEDO_SIGMA),
         }
-        model = type(face.face_model).__name__
-        return replace(
-            face, coefficients=face.coefficients.replace(**groups), metadata={"seed": seed, "face_model": model}
-        )
+        metadata = {"seed": seed, "face_model": FACE_MODELS.name_of(type(model))}
+        return replace(face, coefficients=coefficients.replace(**groups), metadata=metadata)
 
     # ---------------------------------------------------------------- changing it
 
@@ -101,8 +166,14 @@ class Face:
         self, yaw_deg: float | None = None, pitch_deg: float | None = None, roll_deg: float | None = None
     ) -> Face:
         """Turn the head; an angle that is not given stays as it is."""
-        turned = posed(self.coefficients, yaw_deg=yaw_deg, pitch_deg=pitch_deg, roll_deg=roll_deg)
-        return replace(self, coefficients=turned)
+        rotation = turned(self.pose[0], yaw_deg=yaw_deg, pitch_deg=pitch_deg, roll_deg=roll_deg)
+        return self._posed_as(rotation=rotation)
+
+    @property
+    def pose(self) -> tuple[Tensor, Tensor]:
+        """Rotation in radians and translation in decimetres, ``(1, 3)`` each."""
+        holder = self.surface if self.coefficients is None else self.coefficients
+        return holder.rotation, holder.translation
 
     def with_expression(self, coefficients: Tensor | None = None, /, **amounts: float) -> Face:
         """A new expression.
@@ -113,27 +184,36 @@ class Face:
                 ``face.with_expression(smile=0.7, jaw_open=0.3)``. Names the model does not know are an error that
                 lists the known ones.
         """
-        return replace(self, coefficients=expressed(self.coefficients, self.face_model, coefficients, amounts))
+        own, model = self._model_of("an expression")
+        return replace(self, coefficients=expressed(own, model, coefficients, amounts))
 
     def with_lighting(self, light: str | Tensor) -> Face:
         """Relight: a name (``"studio"``, ``"left"``, ``"warm"``, …) or SH coefficients ``(3, 9)`` / ``(1, 3, 9)``."""
-        return replace(self, coefficients=relit(self.coefficients, light))
+        return self._posed_as(lighting=lighting_of(light, 1))
 
     def with_maps(self, maps: UVMaps | None) -> Face:
         """Exchange the diffuse and displacement maps; ``None`` goes back to the linear albedo."""
+        self._model_of("exchanging UV maps")
         return replace(self, maps=maps)
 
     def interpolate(self, other: Face, t: float) -> Face:
         """The face between this one (t = 0) and ``other`` (t = 1): all coefficients, pose and light among them, and the
-        maps, of which both have the same ones or none. (Between codes: :meth:`FaceGenerator.interpolate`.)"""
-        self.face_model.check_layout(other.coefficients)
+        maps, of which both have the same ones or none. (Between codes: :meth:`FaceGenerator.interpolate`.) Surfaces
+        without coefficients are interpolated vertex by vertex; they need the same mesh."""
         t = finite("t", t)
-        between = torch.lerp(self.coefficients.data, other.coefficients.data.to(self.coefficients.data), t)
+        metadata = {"between": [dict(self.metadata or {}), dict(other.metadata or {})], "t": t}
+        if self.coefficients is None or other.coefficients is None:
+            if self.coefficients is not other.coefficients:
+                raise InputError("a face with coefficients and a surface without them have no face between them")
+            return replace(self, given=between_surfaces(self.surface, other.surface, t), metadata=metadata)
+        coefficients, model = self._model_of("interpolation")
+        model.check_layout(other.coefficients)
+        between = torch.lerp(coefficients.data, other.coefficients.data.to(coefficients.data), t)
         return replace(
             self,
-            coefficients=Coefficients(between, self.coefficients.layout),
-            maps=_between(self.maps, other.maps, t),
-            metadata={"between": [dict(self.metadata or {}), dict(other.metadata or {})], "t": t},
+            coefficients=Coefficients(between, coefficients.layout),
+            maps=between_maps(self.maps, other.maps, t),
+            metadata=metadata,
         )
 
     # ---------------------------------------------------------------- looking at it
@@ -161,11 +241,12 @@ class Face:
         shape_only: bool = False,
     ) -> Render:
         """Everything the renderer saw (image, mask, depth, normals, …); ``shape_only`` paints the surface grey."""
+        surface = self.surface
+        if shape_only:
+            grey = torch.full((1, 3, 2, 2), _GREY).to(surface.mesh.vertices)
+            surface = surface.replace(diffuse=grey, vertex_colours=None)
         with torch.no_grad():
-            view = FaceRenderer(self.face_model, self.renderer, normals="map")
-            maps = _grey(self.maps, self.coefficients) if shape_only else self.maps
-            result: Render = view(self.coefficients, maps, size=size, background=background)
-            return result
+            return draw_surface(self.renderer, surface, size=size, background=background)
 
     def turntable(
         self, frames: int = 36, size: int | tuple[int, int] = 256, *, yaw_deg: float = 60.0, **options: Any
@@ -186,19 +267,25 @@ class Face:
 
     def vertices(self) -> Tensor:
         """The displaced surface ``(V, 3)`` in decimetres, object frame, without pose."""
-        return FaceRenderer(self.face_model, self.renderer).surface(self.coefficients, self.maps).vertices[0]
+        return self.surface.mesh.vertices[0]
 
     def diffuse(self, size: int = TEXTURE_SIZE) -> Tensor:
         """The diffuse texture ``(3, H, W)`` in [0, 1]: the map, or the linear albedo painted at ``size``²."""
-        if self.maps is not None and self.maps.diffuse is not None:
-            return self.maps.diffuse[0].clamp(0, 1)
-        return self.face_model.albedo_map(self.coefficients.albedo, size, size)[0]
+        if self.surface.diffuse is not None:
+            return self.surface.diffuse[0].clamp(0, 1)
+        coefficients, model = self._model_of("a diffuse map of a surface with vertex colours")
+        return model.albedo_map(coefficients.albedo, size, size)[0]
 
     def mesh_file(self, *, blend_shapes: bool = False, name: str = "face") -> MeshFile:
         """What :meth:`save` writes: the surface at rest pose, its textures and, if asked, expression blend shapes."""
+        if self.coefficients is None:
+            if blend_shapes:
+                self._model_of("blend shapes")
+            return surface_mesh(self.surface, name=name, metadata=self.metadata)
+        coefficients, model = self._model_of("a mesh file")
         return face_mesh(
-            FaceRenderer(self.face_model, self.renderer),
-            self.coefficients,
+            FaceRenderer(model, self.renderer),
+            coefficients,
             self.maps,
             self.diffuse(),
             blend_shapes=blend_shapes,
@@ -215,14 +302,17 @@ class Face:
             return save_mesh(path, self.mesh_file(blend_shapes=blend_shapes, name=path.stem))
 
     def _save_state(self, path: Path) -> Path:
-        tensors = {"coefficients": self.coefficients.data.cpu().contiguous()}
-        if self.maps is not None:
-            for name in ("diffuse", "displacement"):
-                value = getattr(self.maps, name)
-                if value is not None:
-                    tensors[name] = value.cpu().contiguous()
-        metadata = {"kind": "face", **(self.metadata or {}), "face_model": self.face_model.config()}
-        return save_tensors(path, tensors, metadata)
+        metadata = {"kind": FILE_KIND, **(self.metadata or {})}
+        if self.given is not None:
+            tensors, camera = surface_tensors(self.given)
+            return save_tensors(path, tensors, {**metadata, "camera": camera})
+        coefficients, model = self._model_of("saving")
+        tensors = {"coefficients": coefficients.data.cpu().contiguous()}
+        for name in ("diffuse", "displacement"):
+            value = getattr(self.maps, name, None)
+            if value is not None:
+                tensors[name] = value.cpu().contiguous()
+        return save_tensors(path, tensors, {**metadata, "face_model": model.config()})
 
     @classmethod
     def load(
@@ -233,7 +323,11 @@ class Face:
         renderer: Config | Renderer | None = None,
     ) -> Face:
         """Read a face written by ``save("….safetensors")``; the face model is the one it names unless given."""
-        tensors, metadata = load_tensors(path, kind="face")
+        tensors, metadata = load_tensors(path, kind=FILE_KIND)
+        if "vertices" in tensors:
+            kept = {key: value for key, value in metadata.items() if key not in ("kind", "faceuv_version", "camera")}
+            surface = surface_from(tensors, metadata.get("camera"), where=str(path))
+            return cls.of_surface(surface, renderer=renderer, metadata=kept)
         model = (
             stored_face_model(path, metadata.get("face_model")) if face_model is None else build_face_model(face_model)
         )
@@ -288,22 +382,3 @@ def build_renderer(config: Config | Renderer | None) -> Renderer:
     """A renderer from a name, a config or itself; ``None`` is the built-in one."""
     renderer: Renderer = RENDERERS.build(DEFAULT_RENDERER if config is None else config)
     return renderer
-
-
-def _between(first: UVMaps | None, second: UVMaps | None, t: float) -> UVMaps | None:
-    if first is None and second is None:
-        return None
-    mixed: dict[str, Tensor | None] = {}
-    for name in ("diffuse", "displacement"):
-        pair = [getattr(maps, name, None) for maps in (first, second)]
-        shapes = [None if value is None else tuple(value.shape) for value in pair]
-        if shapes[0] != shapes[1]:
-            raise InputError(f"faces between two need {name} maps of one size in both, or in neither; got {shapes}")
-        a, b = pair
-        mixed[name] = None if a is None or b is None else torch.lerp(a, b.to(a), t)
-    return UVMaps(**mixed)
-
-
-def _grey(maps: UVMaps | None, coefficients: Coefficients) -> UVMaps:
-    plain = torch.full((1, 3, 2, 2), 0.72).to(coefficients.data)
-    return UVMaps(diffuse=plain, displacement=None if maps is None else maps.displacement)

@@ -95,6 +95,12 @@ class Registry(MMEngineRegistry):
         self._fill()
         return sorted(self._module_dict)
 
+    def name_of(self, part: Any) -> str:
+        """The name under which a class or function is registered; its own name if it is not."""
+        self._fill()
+        found = [name for name, known in self._module_dict.items() if known is part]
+        return found[0] if found else str(part.__name__)
+
     def get(self, key: str) -> Any:
         """The class or function registered under ``key``; :class:`UnknownName` if there is none."""
         if not isinstance(key, str):

@@ -27,7 +27,13 @@ class _Tensors:
     """Shared behaviour: move every tensor field at once."""
 
     def _map(self: T, change: Callable[[Tensor], Tensor]) -> T:
-        changed = {f.name: change(value) for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)}
+        changed: dict[str, Any] = {}
+        for name in (f.name for f in fields(self)):
+            value = getattr(self, name)
+            if isinstance(value, Tensor):
+                changed[name] = change(value)
+            elif isinstance(value, _Tensors):
+                changed[name] = value._map(change)
         return replace(self, **changed)
 
     def to(self: T, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> T:
@@ -246,6 +252,54 @@ class Camera:
         if unknown:
             raise InputError(f"a camera has no {', '.join(unknown)}; its fields are {', '.join(names)}")
         return cls(**(given or {}))
+
+
+@dataclass(frozen=True, eq=False)
+class Surface(_Tensors):
+    """B textured surfaces with pose, light and camera: what any method makes of a face, and any renderer draws.
+
+    mesh            in the object frame, decimetres, before pose; displacement is part of the vertices
+    rotation        (B, 3) radians about x, y, z; R = Rz·Ry·Rx
+    translation     (B, 3) decimetres
+    lighting        (B, 3, 9) spherical harmonics as in :class:`Coefficients`; None draws the unlit colours
+    diffuse         (B, 3, H, W) RGB over ``mesh.uv``; or
+    vertex_colours  (B, V, 3) RGB: one of the two
+    normal_map      (B, 3, h, w) object-frame normals over ``mesh.uv``, finer than the mesh; None: those of the mesh
+    camera          that the pose belongs to; None is the renderer's own
+    """
+
+    mesh: Mesh
+    rotation: Tensor
+    translation: Tensor
+    lighting: Tensor | None = None
+    diffuse: Tensor | None = None
+    vertex_colours: Tensor | None = None
+    normal_map: Tensor | None = None
+    camera: Camera | None = None
+
+    def __post_init__(self) -> None:
+        batch, count = self.mesh.vertices.shape[:2]
+        shapes: dict[str, tuple[int | str, ...]] = {
+            "rotation": (batch, 3),
+            "translation": (batch, 3),
+            "lighting": (batch, 3, 9),
+            "diffuse": (batch, 3, "H", "W"),
+            "vertex_colours": (batch, count, 3),
+            "normal_map": (batch, 3, "h", "w"),
+        }
+        for name, shape in shapes.items():
+            value = getattr(self, name)
+            if value is not None:
+                check_shape(f"the {name} of a surface", value, shape)
+        if (self.diffuse is None) == (self.vertex_colours is None):
+            raise InputError("a surface has a diffuse map (B, 3, H, W) or vertex_colours (B, V, 3), one of the two")
+
+    def __len__(self) -> int:
+        return self.mesh.vertices.shape[0]
+
+    def replace(self, **fields: Any) -> Surface:
+        """A new surface with some fields exchanged."""
+        return replace(self, **fields)
 
 
 @dataclass(frozen=True, eq=False)

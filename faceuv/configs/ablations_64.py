@@ -10,7 +10,7 @@ from mmengine.config import read_base
 with read_base():
     from .stylefaceuv_64 import *
 
-uv.merge(dict(train_cfg=dict(max_iters=600)))
+uv.merge(dict(train_cfg=dict(max_iters=600, val_interval=200)))
 uv["custom_hooks"][1]["interval"] = 300
 
 model = uv["model"]

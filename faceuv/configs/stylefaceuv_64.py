@@ -13,6 +13,8 @@ with read_base():
     from .stepper_64 import *
 
 uv_iterations = 3_500
+# with Inception's weights (faceuv doctor names them) the distance is the FID: features = dict(type="InceptionFeatures")
+features = dict(type="DiscriminatorFeatures", zoo="teacher_64")
 
 stages = ["fits", "mapper", "direction", "stepper", "uv", "report"]
 uv = dict(
@@ -46,7 +48,7 @@ uv = dict(
         uv_generator=dict(optimizer=dict(type="Adam", lr=2e-3, betas=(0.0, 0.99))),
         discriminator=dict(optimizer=dict(type="Adam", lr=1e-3, betas=(0.0, 0.99))),
     ),
-    train_cfg=dict(max_iters=uv_iterations),
+    train_cfg=dict(max_iters=uv_iterations, val_interval=500),
     train_dataloader=dict(
         batch_size=8,
         num_workers=0,
@@ -54,13 +56,26 @@ uv = dict(
         sampler=dict(type="SeekableSampler"),
         collate_fn=dict(type="default_collate"),
     ),
+    # what is exported is the best by the first of these, of renders over the teacher's pictures of held-out codes
+    val_cfg=dict(),
+    val_dataloader=dict(
+        batch_size=16,
+        num_workers=0,
+        dataset=dict(type="CodeFits", folder="{fits}", split="val", limit=512),
+        sampler=dict(type="DefaultSampler", shuffle=False),
+        collate_fn=dict(type="default_collate"),
+    ),
+    val_evaluator=[
+        dict(type="FrechetDistance", features=features),
+        dict(type="FrechetDistance", features=features, real="real_symmetric", fake="fake_symmetric"),
+    ],
     custom_hooks=[
         dict(type="GeneratorEMA", modules=["uv_generator"], half_life=2_000),
         dict(type="ImageSheets", interval=500, count=8, columns=1),
     ],
     default_hooks=dict(
         logger=dict(type="LoggerHook", interval=50),
-        checkpoint=dict(type="CheckpointHook", interval=250, max_keep_ckpts=2),
+        checkpoint=dict(type="CheckpointHook", interval=250, max_keep_ckpts=2, save_best="auto", rule="less"),
     ),
 )
 report = dict(
@@ -70,7 +85,7 @@ report = dict(
     stepper="{stepper}/stepper.safetensors",
     uv="{uv}/uv_generator.safetensors",
     face_model=face_model,
-    features=dict(type="DiscriminatorFeatures", zoo="teacher_64"),
+    features=features,
     losses=dict(perceptual=dict(type="DiscriminatorPerceptual", zoo="teacher_64")),
     truth=["scene"],
 )

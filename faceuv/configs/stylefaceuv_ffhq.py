@@ -22,6 +22,8 @@ batch_size = 12
 rec = 10.0  # the reconstruction's weight beside the adversarial term
 percept = 0.2  # LPIPS's within the reconstruction
 
+features = dict(type="DiscriminatorFeatures", weights="{teacher}/discriminator.safetensors")
+
 stages = ["teacher", "fits", "mapper", "direction", "stepper", "uv", "report"]
 teacher.merge(dict(discriminator=True))
 uv = dict(
@@ -50,13 +52,30 @@ uv = dict(
         uv_generator=dict(optimizer=dict(type="Adam", lr=1e-3, betas=(0.0, 0.99))),
         discriminator=dict(optimizer=dict(type="Adam", lr=1e-3, betas=(0.0, 0.99))),
     ),
-    train_cfg=dict(max_iters=epochs * 36_000 // batch_size),
+    train_cfg=dict(max_iters=epochs * 36_000 // batch_size, val_interval=3_000),
     train_dataloader=dict(
         batch_size=batch_size,
         num_workers=0,
         dataset=dict(type="CodeFits", folder="{fits}"),
         sampler=dict(type="SeekableSampler"),
         collate_fn=dict(type="default_collate"),
+    ),
+    # Every epoch, on a tenth of the codes; training sees them too, as the paper holds none out. What is exported is the
+    # best by the first. With Inception's weights, features = dict(type="InceptionFeatures"), the distance is the FID.
+    val_cfg=dict(),
+    val_dataloader=dict(
+        batch_size=batch_size,
+        num_workers=0,
+        dataset=dict(type="CodeFits", folder="{fits}", split="val", limit=2_000),
+        sampler=dict(type="DefaultSampler", shuffle=False),
+        collate_fn=dict(type="default_collate"),
+    ),
+    val_evaluator=[
+        dict(type="FrechetDistance", features=features),
+        dict(type="FrechetDistance", features=features, real="real_symmetric", fake="fake_symmetric"),
+    ],
+    default_hooks=dict(
+        checkpoint=dict(type="CheckpointHook", interval=1000, max_keep_ckpts=3, save_best="auto", rule="less"),
     ),
     custom_hooks=[
         dict(type="GeneratorEMA", modules=["uv_generator"], half_life=10_000),
@@ -72,7 +91,7 @@ report = dict(
     stepper="{stepper}/stepper.safetensors",
     uv="{uv}/uv_generator.safetensors",
     face_model=face_model,
-    features=dict(type="DiscriminatorFeatures", weights="{teacher}/discriminator.safetensors"),
+    features=features,
     losses=dict(perceptual=dict(type="LPIPS")),
     truth=["fitted"],
     source=fitter,

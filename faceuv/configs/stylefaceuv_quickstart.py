@@ -28,10 +28,11 @@ stepper.merge(
 uv.merge(
     dict(
         model=dict(uv_generator=dict(weights="zoo:quickstart/uv_generator.safetensors"), views=dict(remember=0)),
-        train_cfg=dict(max_iters=400),
+        train_cfg=dict(max_iters=400, val_interval=100),
+        val_dataloader=dict(dataset=dict(limit=256)),
         default_hooks=dict(
             logger=dict(type="LoggerHook", interval=25),
-            checkpoint=dict(type="CheckpointHook", interval=50, max_keep_ckpts=2),
+            checkpoint=dict(type="CheckpointHook", interval=50, max_keep_ckpts=2, save_best="auto", rule="less"),
         ),
     )
 )

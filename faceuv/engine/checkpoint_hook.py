@@ -19,6 +19,7 @@ from faceuv.registry import HOOKS
 
 POINTER = "last_checkpoint"
 BEST = "best.json"
+AUTO = "auto"
 _NUMBERED = re.compile(r"(?:iter|epoch)_(\d+)\.pth")
 
 
@@ -49,7 +50,8 @@ class CheckpointHook(Hook):
         by_epoch: count epochs; the runner sets it to suit the training loop.
         max_keep_ckpts: how many of them to keep; -1 keeps all.
         save_last: write one at the end, too.
-        save_best: metric name or names; the best is kept as ``best_<metric>_iter_<n>.pth``.
+        save_best: metric name or names, or ``"auto"`` for the first that validation gives; the best is kept as
+            ``best_<metric>_iter_<n>.pth``. A training stage exports the weights of the (first) best.
         rule: "less" or "greater" is better: one for all metrics, or one for each.
     """
 
@@ -104,8 +106,9 @@ class CheckpointHook(Hook):
         """Save the best by each metric."""
         if not self.training:
             return
-        for metric, rule in self.rules.items():
+        for wanted, rule in self.rules.items():
             given = metrics or {}
+            metric = next(iter(given), wanted) if wanted == AUTO else wanted
             if metric not in given:
                 raise InputError(
                     f"save_best names the metric {metric!r}; validation gives {', '.join(sorted(given)) or 'none'}"

@@ -55,7 +55,7 @@ def texel_view(
             picture of which only the coefficients are known.
         tolerance: in UV, the largest distance from the texel's own coordinates.
     """
-    surface = renderer.surface(coefficients, maps)
+    surface = renderer.mesh(coefficients, maps)
     model = renderer.face_model
     world = Mesh(pose(surface.vertices, coefficients.rotation, coefficients.translation), surface.faces, surface.uv)
     chart = model.chart(map_size, map_size)

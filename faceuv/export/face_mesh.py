@@ -8,10 +8,11 @@ from typing import Any
 from torch import Tensor
 
 from faceuv.export.mesh_file import MeshFile
-from faceuv.export.tangent import tangent_frame, tangent_normal_map
+from faceuv.export.tangent import in_tangent_frame, tangent_frame, tangent_normal_map
+from faceuv.geometry.uv import UVCorrespondence
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.face_renderer import FaceRenderer
-from faceuv.structures import Coefficients, UVMaps
+from faceuv.structures import Coefficients, Surface, UVMaps
 
 
 def face_mesh(
@@ -27,7 +28,7 @@ def face_mesh(
     """The first face of ``coefficients`` and ``maps`` with the texture ``diffuse (3, H, W)``; pose and light are left
     to the program that shows it."""
     model = renderer.face_model
-    vertices = renderer.surface(coefficients, maps).vertices[:1]
+    vertices = renderer.mesh(coefficients, maps).vertices[:1]
     frame = tangent_frame(vertices, model.faces, model.uv)
     normal_map = None
     if maps is not None and maps.displacement is not None:
@@ -44,6 +45,30 @@ def face_mesh(
         diffuse=diffuse,
         normal_map=normal_map,
         morph_targets=expression_shapes(model) if blend_shapes else {},
+        name=name,
+        metadata=dict(metadata or {}),
+    )
+
+
+def surface_mesh(surface: Surface, *, name: str = "face", metadata: Mapping[str, Any] | None = None) -> MeshFile:
+    """The first of some surfaces without a face model: mesh, texture, and normals finer than the mesh in its tangent
+    frame; pose and light are left to the program that shows it."""
+    mesh = surface.mesh
+    vertices = mesh.vertices[:1]
+    frame = None if mesh.uv is None else tangent_frame(vertices, mesh.faces, mesh.uv)
+    normal_map = None
+    if surface.normal_map is not None and frame is not None and mesh.uv is not None:
+        chart = UVCorrespondence.build(mesh.uv, mesh.faces, *surface.normal_map.shape[-2:])
+        normal_map = in_tangent_frame(surface.normal_map[:1], frame, chart)[0]
+    return MeshFile.build(
+        vertices[0],
+        mesh.faces,
+        uv=mesh.uv,
+        normals=None if frame is None else frame.normal[0],
+        tangents=None if frame is None or normal_map is None else frame.tangent[0],
+        diffuse=None if surface.diffuse is None else surface.diffuse[0].clamp(0, 1),
+        colours=None if surface.vertex_colours is None else surface.vertex_colours[0].clamp(0, 1),
+        normal_map=normal_map,
         name=name,
         metadata=dict(metadata or {}),
     )

@@ -88,11 +88,16 @@ def tangent_normal_map(
 
     if frame is None:
         frame = tangent_frame(vertices, faces, uv)
+    return in_tangent_frame(detail, frame, chart)
+
+
+def in_tangent_frame(normals: Tensor, frame: TangentFrame, chart: UVCorrespondence) -> Tensor:
+    """Object-frame normals ``(B, 3, H, W)`` as a tangent-space map ``(B, 3, H, W)`` in [0, 1]; flat off the chart."""
     side = bake(frame.tangent[..., 3:], chart)
     n = _unit_map(bake(frame.normal, chart))
     t = _unit_map(_on_plane(bake(frame.tangent[..., :3], chart), n, dim=1))
     b = torch.linalg.cross(n, t, dim=1) * torch.where(side < 0, -1.0, 1.0).to(n.dtype)
-    local = torch.stack([(detail * axis).sum(1) for axis in (t, b, n)], 1)
+    local = torch.stack([(normals * axis).sum(1) for axis in (t, b, n)], 1)
     flat = _outward(local).view(1, 3, 1, 1)
     known = (chart.face_id >= 0) & ((local * local).sum(1, keepdim=True) > 0.5)
     return 0.5 + 0.5 * torch.where(known, local, flat).clamp(-1, 1)

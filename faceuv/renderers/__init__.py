@@ -5,6 +5,7 @@ from faceuv.renderers.builtin import TorchRenderer
 from faceuv.renderers.drtk import DRTKRenderer
 from faceuv.renderers.nvdiffrast import NvdiffrastRenderer
 from faceuv.renderers.pytorch3d import PyTorch3DRenderer
+from faceuv.renderers.surface import draw_surface, world_mesh
 
 __all__ = [
     "DRTKRenderer",
@@ -13,4 +14,6 @@ __all__ = [
     "Renderer",
     "TorchRenderer",
     "View",
+    "draw_surface",
+    "world_mesh",
 ]

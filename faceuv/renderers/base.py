@@ -120,6 +120,7 @@ class Renderer(nn.Module):
         normals: Tensor | None = None,
         normal_map: Tensor | None = None,
         background: Background = None,
+        camera: Camera | None = None,
     ) -> Render:
         """Draw ``mesh``, whose vertices are in the world frame (after the rigid transform).
 
@@ -130,6 +131,7 @@ class Renderer(nn.Module):
             normals: ``(B, V, 3)`` world-frame vertex normals; by default those of the mesh.
             normal_map: ``(B, 3, h, w)`` world-frame normals looked up per pixel, instead of ``normals``.
             background: an image ``(B or 1, 3, H, W)``, an RGB triple, a grey value, or None for black.
+            camera: that looks at it; None is the renderer's own.
 
         ``image`` and ``mask`` are antialiased; ``depth``, ``normal``, ``uv`` and ``face_id`` are at pixel centres.
         """
@@ -138,7 +140,7 @@ class Renderer(nn.Module):
         if normals is None and normal_map is None:
             normals = vertex_normals(mesh.vertices, mesh.faces)
         s = self.samples
-        view = self._look(mesh, height * s, width * s)
+        view = self._look(mesh, height * s, width * s, camera)
         uv = None if mesh.uv is None else interpolate(mesh.uv.to(view.pixels.dtype), view.at)
         colour, normal = self._surface_at(mesh, view, uv, texture, vertex_colours, normals, normal_map)
         image = spread(colour, view.at).permute(0, 3, 1, 2).contiguous()
@@ -156,7 +158,7 @@ class Renderer(nn.Module):
             image, mask = both.split([3, 1], 1)
         if s > 1:
             image, mask = F.avg_pool2d(image, s), F.avg_pool2d(mask, s)
-            view = self._look(mesh, height, width)
+            view = self._look(mesh, height, width, camera)
             uv = None if mesh.uv is None else interpolate(mesh.uv.to(view.pixels.dtype), view.at)
             normal = spread(self._normals_at(mesh, view, uv, normals, normal_map), view.at)
             depth = spread(view.at.depth[:, None], view.at)
@@ -176,10 +178,11 @@ class Renderer(nn.Module):
         self._topology_of(mesh)
         return self._look(mesh, height, width)
 
-    def _look(self, mesh: Mesh, height: int, width: int) -> View:
-        pixels = project(mesh.vertices, self.camera, height, width)
+    def _look(self, mesh: Mesh, height: int, width: int, camera: Camera | None = None) -> View:
+        camera = camera or self.camera
+        pixels = project(mesh.vertices, camera, height, width)
         # In front of the near plane or not at all; backends drop faces with a vertex at z ≤ 0 by themselves.
-        pixels = pixels.masked_fill((pixels[..., 2:] <= self.camera.near), -1.0)
+        pixels = pixels.masked_fill((pixels[..., 2:] <= camera.near), -1.0)
         face_id = self.rasterize(pixels.detach().float(), mesh.faces, height, width, cull=self.cull)
         return View(pixels, face_id, fragments(pixels, mesh.faces, face_id))
 

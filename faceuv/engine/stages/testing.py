@@ -39,8 +39,8 @@ def evaluate_checkpoint(
     checkpoint of the training that it reports on.
 
     Args:
-        only: name of the stage; by default the one in whose folder the checkpoint lies, if it can be evaluated, else
-            the report.
+        only: name of the stage; by default the report on the stage in whose folder the checkpoint lies, or that stage
+            itself if it can evaluate, else the first report.
     """
     path, root = Path(checkpoint).expanduser(), Path(config.work_dir)
     if not path.is_file():
@@ -66,11 +66,14 @@ def choose(stages: Mapping[str, Mapping[str, Any]], root: Path, path: Path, only
                 " a UV generator, a 'train' stage with val_… or test_… settings its own .pth"
             )
         return only
+    reports = [name for name, settings in stages.items() if settings["type"] == "report"]
     owner = path.resolve().parent
     for name, settings in stages.items():
-        if owner == (root / name).resolve() and _can(settings, path):
-            return name
-    reports = [name for name, settings in stages.items() if settings["type"] == "report"]
+        if owner == (root / name).resolve():
+            if reported := [one for one in reports if name in referenced(stages[one].get("uv"))]:
+                return reported[0]
+            if _can(settings, path):
+                return name
     if reports:
         return reports[0]
     able = [name for name, settings in stages.items() if _can(settings, path)]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
-from faceuv.engine.checkpoint_hook import resumable
+from faceuv.engine.checkpoint_hook import CheckpointHook, resumable
+from faceuv.engine.compat.checkpoints import load_weights, read_checkpoint
 from faceuv.engine.compat.configs import RUNNER_KEYS
 from faceuv.engine.compat.distributed import unwrapped
 from faceuv.engine.runner import Runner
@@ -26,6 +28,9 @@ class TrainStage(Stage):
     What the recipe sets beside its stages (``default_hooks``, ``visualizer``, …) holds for every training; a stage's
     own settings take its place. After training, ``method.export(folder)`` writes what later stages read, and returns
     the names of the files; a method without one leaves its last checkpoint.
+
+    With ``val_evaluator`` and ``default_hooks.checkpoint.save_best``, what is exported are the weights of the best
+    checkpoint, else those at the end; the stage's result says which.
 
     A run that was interrupted goes on from its newest checkpoint, to the very same bits.
     """
@@ -53,16 +58,31 @@ class TrainStage(Stage):
         settings.setdefault("experiment_name", context.name)
         runner = Runner.from_cfg(Config(settings))
         runner.train()
-        outputs = self._export(unwrapped(runner.model), context.folder)
-        return StageResult(outputs, {"iterations": runner.iter, **_last_metrics(runner)})
+        method, best = unwrapped(runner.model), best_checkpoint(runner)
+        exported: dict[str, Any] = {"exported": f"iteration {runner.iter}"}
+        if best is not None:
+            load_weights(method, read_checkpoint(context.folder / best["file"])["state_dict"], best["file"])
+            exported = {"exported": f"iteration {best['iter']}, the best", f"best {best['metric']}": best["score"]}
+            context.say(f"{context.name}: iteration {best['iter']} has the best {best['metric']}, {best['score']:.4g}")
+        outputs = self._export(method, context.folder, best)
+        return StageResult(outputs, {"iterations": runner.iter, **exported, **_last_metrics(runner)})
 
-    def _export(self, method: Any, folder: Path) -> list[str]:
-        if not hasattr(method, "export"):
-            last = resumable(folder)
-            if not last:
-                raise AssetError(f"{folder} holds no checkpoint after training; set default_hooks.checkpoint.save_last")
-            return [last[0].name]
-        return list(method.export(folder)) if is_main_process() else []
+    def _export(self, method: Any, folder: Path, best: Mapping[str, Any] | None) -> list[str]:
+        if hasattr(method, "export"):
+            return list(method.export(folder)) if is_main_process() else []
+        last = [best["file"]] if best is not None else [path.name for path in resumable(folder)[:1]]
+        if not last:
+            raise AssetError(f"{folder} holds no checkpoint after training; set default_hooks.checkpoint.save_last")
+        return last
+
+
+def best_checkpoint(runner: Any) -> dict[str, Any] | None:
+    """Metric, score, file and iteration of the best checkpoint, by the first metric that one was kept for."""
+    for hook in runner.hooks:
+        if isinstance(hook, CheckpointHook) and hook.best:
+            metric, found = next(iter(hook.best.items()))
+            return {"metric": metric, **found}
+    return None
 
 
 def _last_metrics(runner: Any) -> dict[str, float]:

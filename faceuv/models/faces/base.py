@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,6 +15,7 @@ from faceuv.checks import check_shape
 from faceuv.errors import AssetError, InputError, did_you_mean
 from faceuv.geometry.normals import apply_tangents, tangent_operator, vertex_normals
 from faceuv.geometry.uv import UVCorrespondence, bake
+from faceuv.registry import FACE_MODELS
 from faceuv.structures import CoefficientLayout, Coefficients, Mesh
 
 LANDMARKS = 68
@@ -192,9 +196,15 @@ class FaceModel(nn.Module):
         """The linear albedo as a diffuse map ``(B, 3, H, W)`` in [0, 1]."""
         return bake(self.albedo(albedo), self.chart(height, width)).clamp(0, 1)
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__init__" in cls.__dict__:
+            cls.__init__ = _remembering(cls.__init__)  # type: ignore[method-assign]
+
     def config(self) -> dict[str, Any]:
-        """The config that builds this model again, for files that name it."""
-        return {"type": type(self).__name__}
+        """The config that builds this model again, for files that name it: its name in ``FACE_MODELS`` and the
+        constructor's arguments that are not the defaults. They must be plain JSON values."""
+        return {"type": FACE_MODELS.name_of(type(self)), **self.__dict__.get("_arguments", {})}
 
     def arrays(self) -> dict[str, Tensor]:
         """The buffers by name, as the constructor takes them."""
@@ -216,6 +226,27 @@ class FaceModel(nn.Module):
         check_arrays(arrays, where=str(path), error=AssetError)
         names = metadata.pop("names", {})
         return arrays, names, metadata
+
+
+def _remembering(init: Callable[..., None]) -> Callable[..., None]:
+    """The constructor ``init``, which also keeps the arguments that it was given, for :meth:`FaceModel.config`."""
+    signature = inspect.signature(init)
+
+    @functools.wraps(init)
+    def constructor(self: FaceModel, *args: Any, **kwargs: Any) -> None:
+        if "_arguments" not in self.__dict__:  # the outermost constructor is the one that a config calls
+            given = signature.bind(self, *args, **kwargs).arguments
+            kept = {}
+            for name, value in list(given.items())[1:]:
+                parameter = signature.parameters[name]
+                if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+                    kept |= value
+                elif value is not parameter.default and value != parameter.default:
+                    kept[name] = str(value) if isinstance(value, Path) else value
+            object.__setattr__(self, "_arguments", kept)
+        init(self, *args, **kwargs)
+
+    return constructor
 
 
 def check_arrays(arrays: dict[str, Tensor], *, where: str, error: type[Exception] = InputError) -> dict[str, int]:

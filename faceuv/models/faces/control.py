@@ -14,8 +14,8 @@ from torch import Tensor
 from faceuv.checks import check_finite, check_shape
 from faceuv.errors import InputError
 from faceuv.geometry import named_light
-from faceuv.models.faces import FaceModel
-from faceuv.structures import Coefficients
+from faceuv.models.faces.base import FaceModel
+from faceuv.structures import Coefficients, Mesh, Surface, UVMaps
 
 Degrees = float | Sequence[float] | Tensor
 Light = str | Tensor
@@ -34,11 +34,23 @@ def posed(
     ``yaw_deg`` > 0 turns to the viewer's right, ``pitch_deg`` > 0 looks down, ``roll_deg`` > 0 tilts counter-clockwise
     in the picture.
     """
-    rotation = coefficients.rotation.clone()
+    rotation = turned(coefficients.rotation, yaw_deg=yaw_deg, pitch_deg=pitch_deg, roll_deg=roll_deg)
+    return coefficients.replace(rotation=rotation)
+
+
+def turned(
+    rotation: Tensor,
+    *,
+    yaw_deg: Degrees | None = None,
+    pitch_deg: Degrees | None = None,
+    roll_deg: Degrees | None = None,
+) -> Tensor:
+    """Rotations ``(B, 3)`` in radians with some angles exchanged."""
+    rotation = rotation.clone()
     for axis, (name, angle) in enumerate((("pitch_deg", pitch_deg), ("yaw_deg", yaw_deg), ("roll_deg", roll_deg))):
         if angle is not None:
-            rotation[:, axis] = degrees(name, angle, len(coefficients)).deg2rad().to(rotation)
-    return coefficients.replace(rotation=rotation)
+            rotation[:, axis] = degrees(name, angle, len(rotation)).deg2rad().to(rotation)
+    return rotation
 
 
 def expressed(
@@ -70,13 +82,48 @@ def expressed(
 def relit(coefficients: Coefficients, light: Light) -> Coefficients:
     """Relight B faces: by a name (``"studio"``, ``"left"``, ``"warm"``, …) or by SH coefficients ``(3, 9)``,
     ``(1, 3, 9)`` or ``(B, 3, 9)``."""
+    return coefficients.replace(lighting=lighting_of(light, len(coefficients)))
+
+
+def lighting_of(light: Light, count: int) -> Tensor:
+    """SH coefficients ``(1 or count, 3, 9)`` of a light's name, or of coefficients."""
     if isinstance(light, str):
-        return coefficients.replace(lighting=named_light(light))
+        return named_light(light)
     value = light[None] if isinstance(light, Tensor) and light.ndim == 2 else light
     check_shape("light", value, ("B", 3, 9))
-    if len(value) not in (1, len(coefficients)):
-        raise InputError(f"light must be one or one per face ({len(coefficients)}, 3, 9), got {tuple(value.shape)}")
-    return coefficients.replace(lighting=value)
+    if len(value) not in (1, count):
+        raise InputError(f"light must be one or one per face ({count}, 3, 9), got {tuple(value.shape)}")
+    return value
+
+
+def between_maps(first: UVMaps | None, second: UVMaps | None, t: float) -> UVMaps | None:
+    """The maps between two; both have the same ones at the same sizes, or none."""
+    if first is None and second is None:
+        return None
+    mixed: dict[str, Tensor | None] = {}
+    for name in ("diffuse", "displacement"):
+        pair = [getattr(maps, name, None) for maps in (first, second)]
+        shapes = [None if value is None else tuple(value.shape) for value in pair]
+        if shapes[0] != shapes[1]:
+            raise InputError(f"faces between two need {name} maps of one size in both, or in neither; got {shapes}")
+        a, b = pair
+        mixed[name] = None if a is None or b is None else torch.lerp(a, b.to(a), t)
+    return UVMaps(**mixed)
+
+
+def between_surfaces(first: Surface, second: Surface, t: float) -> Surface:
+    """The surface between two of one mesh: vertices, pose, light and textures."""
+    a, b = first.mesh, second.mesh
+    if a.vertices.shape != b.vertices.shape or not torch.equal(a.faces, b.faces.to(a.faces)):
+        raise InputError("surfaces between two need one mesh: the same faces over as many vertices")
+    mixed: dict[str, Tensor | None] = {}
+    for name in ("rotation", "translation", "lighting", "diffuse", "vertex_colours", "normal_map"):
+        pair = [getattr(surface, name) for surface in (first, second)]
+        shapes = [None if value is None else tuple(value.shape) for value in pair]
+        if shapes[0] != shapes[1]:
+            raise InputError(f"surfaces between two need {name} of one shape in both, or in neither; got {shapes}")
+        mixed[name] = None if pair[0] is None else torch.lerp(pair[0], pair[1].to(pair[0]), t)
+    return first.replace(mesh=Mesh(torch.lerp(a.vertices, b.vertices.to(a.vertices), t), a.faces, a.uv), **mixed)
 
 
 def degrees(name: str, angle: Degrees, count: int) -> Tensor:

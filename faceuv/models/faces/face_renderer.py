@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -11,16 +11,14 @@ from torch import Tensor, nn
 from faceuv.checks import check_finite, check_same_device, check_shape
 from faceuv.errors import InputError
 from faceuv.geometry.projection import pose
-from faceuv.geometry.rotations import euler_to_matrix
 from faceuv.geometry.uv import bake, map_gradients, sample_map, surface_normals
+from faceuv.models.faces.base import FaceModel
 from faceuv.registry import RENDERERS
 from faceuv.renderers.base import Renderer
 from faceuv.renderers.compositing import Background
 from faceuv.renderers.masks import gradient_mask, splat_mask, visibility_mask
-from faceuv.structures import Coefficients, Mesh, Render, UVMaps
-
-if TYPE_CHECKING:
-    from faceuv.models.faces.base import FaceModel
+from faceuv.renderers.surface import draw_surface
+from faceuv.structures import Coefficients, Mesh, Render, Surface, UVMaps
 
 Normals = Literal["vertex", "map"]
 MaskRule = Literal["gradient", "splat", "visibility"]
@@ -69,25 +67,27 @@ class FaceRenderer(nn.Module):
             lighting: True lights by the coefficients, False draws the unlit colours, a tensor ``(B or 1, 3, 9)`` lights
                 by it.
         """
-        height, width = (size, size) if isinstance(size, int) else size
+        surface = self.surface(coefficients, maps)
+        if lighting is not True:
+            surface = surface.replace(lighting=self._light(coefficients, lighting))
+        return draw_surface(self.renderer, surface, size=size, background=background)
+
+    def surface(self, coefficients: Coefficients, maps: UVMaps | None = None) -> Surface:
+        """The displaced, textured surface with the pose and the light of the coefficients."""
         maps = self._checked(coefficients, maps)
         smooth = self.face_model.mesh(coefficients)
-        surface = self._displaced(smooth, maps)
-        world = Mesh(pose(surface.vertices, coefficients.rotation, coefficients.translation), surface.faces, surface.uv)
-        drawn: Render = self.renderer(
-            world,
-            height=height,
-            width=width,
-            texture=maps.diffuse,
+        return Surface(
+            self._displaced(smooth, maps),
+            coefficients.rotation,
+            coefficients.translation,
+            coefficients.lighting,
+            diffuse=maps.diffuse,
             vertex_colours=self.face_model.albedo(coefficients.albedo) if maps.diffuse is None else None,
-            lighting=self._light(coefficients, lighting),
-            normal_map=self._normal_map(smooth, coefficients.rotation, maps.displacement),
-            background=background,
+            normal_map=self._normal_map(smooth, maps.displacement),
         )
-        return drawn
 
-    def surface(self, coefficients: Coefficients, maps: UVMaps | None = None) -> Mesh:
-        """The displaced surface in the object frame: before rotation and translation."""
+    def mesh(self, coefficients: Coefficients, maps: UVMaps | None = None) -> Mesh:
+        """The displaced mesh in the object frame: before rotation and translation."""
         maps = self._checked(coefficients, maps)
         return self._displaced(self.face_model.mesh(coefficients), maps)
 
@@ -109,7 +109,7 @@ class FaceRenderer(nn.Module):
         """Texels that this view uses ``(B, 1, Hm, Wm)`` in {0, 1}: see :mod:`faceuv.renderers.masks`."""
         height, width = (size, size) if isinstance(size, int) else size
         texels = (map_size, map_size) if isinstance(map_size, int) else map_size
-        surface = self.surface(coefficients, maps)
+        surface = self.mesh(coefficients, maps)
         rotation, translation = coefficients.rotation, coefficients.translation
         chart = self.face_model.chart(*texels)
         if rule == "gradient":
@@ -159,13 +159,12 @@ class FaceRenderer(nn.Module):
             raise InputError(f"lighting must have batch {len(coefficients)} (or 1), got {sizes['B']}")
         return lighting.expand(len(coefficients), -1, -1)
 
-    def _normal_map(self, smooth: Mesh, rotation: Tensor, displacement: Tensor | None) -> Tensor | None:
-        """World-frame normals ``(B, 3, h, w)`` of the surface that the displacement map describes."""
+    def _normal_map(self, smooth: Mesh, displacement: Tensor | None) -> Tensor | None:
+        """Object-frame normals ``(B, 3, h, w)`` of the surface that the displacement map describes."""
         if self.normals == "vertex" or displacement is None:
             return None
         model, (height, width) = self.face_model, displacement.shape[2:]
         chart = model.chart(height, width)
         smooth_u, smooth_v = (bake(along, chart) for along in model.tangents(smooth.vertices))
         moved_u, moved_v = map_gradients(displacement)
-        normals = surface_normals(smooth_u + moved_u, smooth_v + moved_v, model.chart_side(height, width))
-        return (euler_to_matrix(rotation) @ normals.flatten(2)).unflatten(2, (height, width))
+        return surface_normals(smooth_u + moved_u, smooth_v + moved_v, model.chart_side(height, width))

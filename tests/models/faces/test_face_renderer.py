@@ -70,7 +70,7 @@ def test_displacement_moves_the_surface_and_its_normals(model: FaceModel) -> Non
     face, c = FaceRenderer(model), coefficients(model)
     up = torch.zeros(2, 3, 16, 16)
     up[:, 1] = 0.05
-    moved = face.surface(c, UVMaps(displacement=up)).vertices - face.surface(c).vertices
+    moved = face.mesh(c, UVMaps(displacement=up)).vertices - face.mesh(c).vertices
     torch.testing.assert_close(moved, torch.tensor([0, 0.05, 0]).expand_as(moved), atol=1e-6, rtol=0)
     bump = torch.zeros(1, 3, 32, 32)
     bump[:, 2, 12:20, 12:20] = 0.05
@@ -130,7 +130,7 @@ def test_map_normals_without_displacement_are_the_smooth_ones(model: FaceModel) 
     inner = torch.nn.functional.avg_pool2d((by_map.face_id >= 0)[:, None].float(), 5, 1, 2) == 1
     apart = (by_map.normal * by_vertex.normal).sum(1, keepdim=True)[inner]
     assert apart.mean() > 0.999
-    world = FaceRenderer(model).surface(c)
+    world = FaceRenderer(model).mesh(c)
     assert vertex_normals(world.vertices, world.faces).shape == world.vertices.shape
 
 

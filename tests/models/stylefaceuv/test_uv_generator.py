@@ -192,7 +192,7 @@ class TestFiles:
             load_uv_generator(tmp_path / "g.safetensors")
         with pytest.raises(AssetError, match="holds 'uv_generator', expected 'stylegan2_generator'"):
             load_generator(tmp_path / "uv.safetensors")
-        with pytest.raises(AssetError, match="8² images, expected 16²"):
+        with pytest.raises(AssetError, match="8² maps, expected 16²"):
             load_uv_generator(tmp_path / "uv.safetensors", size=16)
         with pytest.raises(AssetError, match="does not exist"):
             load_uv_generator(tmp_path / "none.safetensors")
