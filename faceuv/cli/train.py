@@ -29,6 +29,8 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--amp", action="store_true", help="mixed precision (bfloat16; float16 on GPUs without it)")
     stages = parser.add_argument_group("stages", "a config with stages=[…] runs what is missing or stale, in order")
     stages.add_argument("--plan", action="store_true", help="show which stages would run, and why; run nothing")
+    stages.add_argument("--verify", action="store_true", help="read every finished output and compare it with its hash")
+    stages.add_argument("--clean", action="store_true", help="delete earlier versions (NAME.previous.1 …) and stop")
     stages.add_argument("--stage", metavar="NAME", help="this stage only")
     stages.add_argument("--from", dest="start", metavar="NAME", help="this stage and those after it")
     parser.set_defaults(run=run)
@@ -56,7 +58,7 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train."""
-    from faceuv.engine import load_config, parse_options, train, train_stages
+    from faceuv.engine import clean_stages, load_config, parse_options, train, train_stages
     from faceuv.errors import InputError
 
     config = load_config(args.config, parse_options(args.cfg_options))
@@ -75,10 +77,16 @@ def run(args: argparse.Namespace) -> int:
                 f"--resume {args.resume}: {args.config} has stages, and each goes on where it was by itself;"
                 " leave --resume out"
             )
-        train_stages(config, only=args.stage, start=args.start, plan_only=args.plan, **common)
+        if args.clean:
+            clean_stages(config, work_dir=args.work_dir)
+            return 0
+        chosen = dict(only=args.stage, start=args.start, plan_only=args.plan, verify=args.verify)
+        train_stages(config, **chosen, **common)
         return 0
-    if args.stage or args.start:
-        raise InputError(f"--stage and --from are for configs with stages=[…]; {args.config} is one training")
+    if args.stage or args.start or args.verify or args.clean:
+        raise InputError(
+            f"--stage, --from, --verify and --clean are for configs with stages=[…]; {args.config} is one training"
+        )
     if args.plan:
         print(f"{args.config}: one training, {config.get('train_cfg')}; no stages")
         return 0

@@ -16,7 +16,7 @@ from faceuv.engine.ema import GeneratorEMA
 from faceuv.engine.image_sheets import ImageSheets
 from faceuv.engine.logs import LoggerHook, LogProcessor, ProgressBar, TensorboardVisBackend
 from faceuv.engine.runner import Runner
-from faceuv.engine.training import completed, evaluate, evaluate_stage, train, train_stages
+from faceuv.engine.training import clean_stages, completed, evaluate, evaluate_stage, train, train_stages
 from faceuv.engine.warm_start import WarmStart
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "TensorboardVisBackend",
     "TrainingDiverged",
     "WarmStart",
+    "clean_stages",
     "completed",
     "evaluate",
     "evaluate_stage",

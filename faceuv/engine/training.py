@@ -15,6 +15,7 @@ from faceuv.engine.compat.distributed import peer_is_lost, start_processes, stop
 from faceuv.engine.compat.optim import amp_precision
 from faceuv.engine.runner import Runner
 from faceuv.engine.stages import PlannedStage, run_stages
+from faceuv.engine.stages.running import clean
 from faceuv.errors import FaceUVError, InputError
 
 
@@ -58,6 +59,7 @@ def train(
         config.load_from = str(load_from)
     if amp:
         use_precision(config.optim_wrapper, amp_precision())
+    _make_work_dir(config)
     with _processes(launcher):
         runner = Runner.from_cfg(config)
         runner.train()
@@ -71,6 +73,7 @@ def train_stages(
     only: str | None = None,
     start: str | None = None,
     plan_only: bool = False,
+    verify: bool = False,
     amp: bool = False,
     launcher: str = "none",
     seed: int | None = None,
@@ -81,6 +84,7 @@ def train_stages(
         only: this stage alone.
         start: this stage and those after it.
         plan_only: show the plan and run nothing.
+        verify: read all outputs, and make those again that are not as they were made.
         others: as for :func:`train`. Every stage goes on where it was; there is nothing to resume by hand.
     """
     config = completed(config, work_dir=work_dir, launcher=launcher, seed=seed)
@@ -88,7 +92,14 @@ def train_stages(
     if amp:
         _use_precision_in_stages(config)
     with _processes(launcher):
-        return run_stages(config, only=only, start=start, plan_only=plan_only)
+        return run_stages(config, only=only, start=start, plan_only=plan_only, verify=verify)
+
+
+def clean_stages(config: Config, *, work_dir: str | Path | None = None) -> list[Path]:
+    """Delete what earlier runs of a config's stages set aside, see :func:`~faceuv.engine.stages.running.clean`."""
+    config = completed(config, work_dir=work_dir, launcher="none", seed=None)
+    _require(config, "stages")
+    return clean(config)
 
 
 @contextmanager
@@ -143,6 +154,7 @@ def evaluate(
     for key in ("train_cfg", "train_dataloader", "optim_wrapper", "param_scheduler", "val_cfg", "val_dataloader",
                 "val_evaluator"):  # fmt: skip
         config.pop(key, None)
+    _make_work_dir(config)
     start_processes(launcher)
     try:
         return dict(Runner.from_cfg(config).test())
@@ -165,11 +177,15 @@ def completed(config: Config, *, work_dir: str | Path | None, launcher: str, see
     # ranks that draw the same noise would train on the same fakes
     randomness.setdefault("diff_rank_seed", True)
     config.randomness = randomness
+    return config
+
+
+def _make_work_dir(config: Config) -> None:
+    """Make the work dir; not before everything that can be checked was, so that a typo leaves nothing behind."""
     try:
         Path(config.work_dir).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot make {config.work_dir}: {error.strerror}; choose one with --work-dir") from error
-    return config
 
 
 def use_precision(optim_wrapper: Any, precision: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def describe(
 ) -> Description:
     """Everything that a stage's outputs depend on.
 
-    Files that the config names count by their contents: their keys are followed by ``file:<key>``.
+    Files and folders that the config names count by their contents: their keys are followed by ``file:<key>``.
 
     Args:
         config: of the stage, before ``{stage}`` is replaced by a folder: a work dir may be moved.
@@ -62,26 +63,69 @@ def describe(
         if any(key == name or key.startswith(f"{name}.") for name in neutral):
             continue
         found[key] = value
-        path = named_file(value)
+        path = named_path(key, value)
         if path is not None:
             found[FILE + key] = contents_hash(path)
     found |= {INPUT + name: fingerprint for name, fingerprint in (inputs or {}).items()}
     return found
 
 
-def named_file(value: Any) -> Path | None:
-    """The existing file that a config's value names: with a suffix, in the zoo (``zoo:entry/file``), or an asset."""
-    if not isinstance(value, str) or "{" in value or "\n" in value or len(value) > 1024:
+PATH_KEYS = (
+    "path",
+    "file",
+    "folder",
+    "root",
+    "weights",
+    "regressor",
+    "mapper",
+    "stepper",
+    "direction",
+    "discriminator",
+    "uv",
+)
+"""Settings whose value is a file or folder even if it is one bare word."""
+
+LARGEST_FOLDER = 1 << 30
+"""Bytes up to which the files of a folder are read; beyond it, names, sizes and times of change stand for them."""
+
+MOST_FILES = 200_000
+
+
+def named_path(key: str, value: Any) -> Path | None:
+    """The existing file or folder that a config's value names: a path, one of the zoo, an asset.
+
+    A bare word, without a suffix or a folder, is one only under keys such as ``path``.
+    """
+    if not isinstance(value, str) or not value or "{" in value or "\n" in value or "\0" in value or len(value) > 1024:
         return None
     if value.startswith(zoo.PREFIX):
         return zoo.locate(value)
     path = assets.locate(value)
-    return path if path.suffix and path.is_file() else None
+    if not (path.suffix or "/" in value or os.sep in value or key.rpartition(".")[2] in PATH_KEYS):
+        return None
+    try:
+        return path if path.is_file() or path.is_dir() else None
+    except OSError:  # a name that the system does not take
+        return None
 
 
 def contents_hash(path: Path) -> str:
-    """SHA-256 of a file's contents, its first 16 digits."""
-    return sha256_of(path)[:16]
+    """SHA-256 of a file's contents, its first 16 digits; of a folder, of the names and contents of all files in it."""
+    if path.is_file():
+        return sha256_of(path)[:16]
+    files = []
+    for one in path.rglob("*"):
+        if len(files) >= MOST_FILES:
+            raise InputError(f"{path} holds more than {MOST_FILES:,} files: name the folder that is meant")
+        if one.is_file():
+            files.append(one)
+    stats = {one.relative_to(path).as_posix(): one.stat() for one in sorted(files)}
+    small = sum(stat.st_size for stat in stats.values()) <= LARGEST_FOLDER
+    digest = hashlib.sha256()
+    for name, stat in stats.items():
+        told = sha256_of(path / name) if small else f"{stat.st_size} {stat.st_mtime_ns}"
+        digest.update(f"{name}\0{told}\0".encode(errors="surrogateescape"))
+    return digest.hexdigest()[:16]
 
 
 def fingerprint(description: Description) -> str:

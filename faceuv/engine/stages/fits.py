@@ -15,6 +15,7 @@ from torch import Tensor
 
 from faceuv.data.codes import FitShard, codes_at, shard_files, shard_name
 from faceuv.engine.stages.base import Stage, StageContext, StageResult
+from faceuv.engine.stages.record import set_aside
 from faceuv.errors import AssetError, InputError
 from faceuv.files.artefacts import save_tensors
 from faceuv.fitting.sources import CoefficientSource, Estimates
@@ -22,6 +23,8 @@ from faceuv.registry import COEFFICIENT_SOURCES, GENERATORS, STAGES
 
 PAPER_COUNT = 36_000
 IMAGES = "images"
+KEPT = "kept"
+"""Below the stage's folder: shards that a smaller ``count`` has no use for, until it is larger again."""
 
 
 @STAGES.register_module(name="fits")
@@ -29,8 +32,9 @@ class FitsStage(Stage):
     """Samples codes, generates their pictures, finds their coefficients; leaves ``fits_000000.safetensors`` ….
 
     Sample i is a function of the seed and i: the same for any batch size and any number of ranks, and a larger
-    ``count`` later keeps what is there. A shard is written whole or not at all; an interrupted stage goes on with the
-    next one. A fit that fails is a row with its reason.
+    ``count`` later keeps what is there; a smaller one moves the shards that are too many to ``kept/``, from where they
+    come back. A shard is written whole or not at all; an interrupted stage goes on with the next one. A fit that fails
+    is a row with its reason.
 
     Args:
         generator: config.
@@ -82,7 +86,7 @@ class FitsStage(Stage):
     def run(self, context: StageContext) -> StageResult:
         """Write this rank's share of the missing shards."""
         if is_main_process():
-            self._remove_surplus(context.folder)
+            self._sort_shards(context)
         barrier()
         missing = [
             number
@@ -170,12 +174,47 @@ class FitsStage(Stage):
         rows = self.rows(int(path.stem.rpartition("_")[2]))
         return found.metadata.get("run") == run and found.index.tolist() == list(rows)
 
-    def _remove_surplus(self, folder: Path) -> None:
-        wanted = {shard_name(number) for number in range(self.shards)}
+    def _sort_shards(self, context: StageContext) -> None:
+        """Move shards with samples beyond ``count`` to ``kept/``, and those that are wanted now back from there."""
+        folder, kept, run = context.folder, context.folder / KEPT, context.fingerprint
         for path in shard_files(folder):
-            if path.name not in wanted:
+            if not self._rows_of(path) and not self._samples(path, run):
+                context.say(f"{context.name}: {path.name} is not of this run; it is kept as {set_aside(path).name}")
+        surplus = [path for path in shard_files(folder) if self._samples(path, run) > len(self._rows_of(path))]
+        for path in surplus:
+            if self._samples(kept / path.name, run) < self._samples(path, run):
+                _move(path, kept)
+            else:  # the kept one has these samples and more
                 path.unlink()
                 _images_of(path).unlink(missing_ok=True)
+        back = [
+            path
+            for number in range(self.shards)
+            if not self._whole(path := folder / shard_name(number), run) and self._whole(kept / path.name, run)
+        ]
+        for path in back:
+            _move(kept / path.name, folder)
+        if surplus:
+            context.say(f"{context.name}: {len(surplus)} shards with samples beyond {self.count} are kept in {kept}")
+        if back:
+            context.say(f"{context.name}: {len(back)} shards come back from {kept}")
+
+    def _rows_of(self, path: Path) -> range:
+        """The samples that a shard should hold now."""
+        number = int(path.stem.rpartition("_")[2])
+        return self.rows(number) if number < self.shards else range(0)
+
+    def _samples(self, path: Path, run: str) -> int:
+        """How many samples of this ``run`` a shard holds, from its first on."""
+        if not path.is_file():
+            return 0
+        try:
+            found = FitShard.load(path)
+        except AssetError:
+            return 0
+        begin = int(path.stem.rpartition("_")[2]) * self.shard
+        same = found.metadata.get("run") == run and found.index.tolist() == list(range(begin, begin + len(found)))
+        return len(found) if same else 0
 
     def _result(self, context: StageContext, speed: float) -> StageResult:
         folder = context.folder
@@ -190,6 +229,14 @@ class FitsStage(Stage):
             summary |= {"images_per_second": speed, "hours_for_36000": PAPER_COUNT / speed / 3600}
         outputs += [path.name for path in sorted(folder.glob(f"{IMAGES}_*.safetensors"))]
         return StageResult(outputs, summary)
+
+
+def _move(shard: Path, folder: Path) -> None:
+    """Move a shard and its pictures; a shard of that name that is there already holds fewer of the same samples."""
+    folder.mkdir(exist_ok=True)
+    for path in (_images_of(shard), shard):
+        if path.is_file():
+            path.replace(folder / path.name)
 
 
 def _images_of(shard: Path) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 from faceuv.engine.stages.base import Stage
 from faceuv.engine.stages.fingerprint import Description, describe, fingerprint
 from faceuv.engine.stages.names import check_names, missing_assets
-from faceuv.engine.stages.record import Finding, inspect
+from faceuv.engine.stages.record import Finding, inspect, refuse_foreign
 from faceuv.engine.stages.references import inputs_of, resolve
 from faceuv.engine.stages.same_generator import Facts, generator_facts
 from faceuv.errors import FaceUVError, InputError, did_you_mean
@@ -77,12 +77,14 @@ def make_plan(
     seed: int = 0,
     only: str | None = None,
     start: str | None = None,
+    verify: bool = False,
 ) -> list[PlannedStage]:
     """Look at every stage of ``config``: what its folder holds, and whether it runs.
 
     Args:
         only: this stage alone is chosen.
         start: this stage and those after it are chosen.
+        verify: compare the contents of all outputs with the recorded hashes.
 
     Names of parts and references that lead nowhere are errors here; see also :func:`check_plan`.
     """
@@ -103,7 +105,7 @@ def make_plan(
         description = describe(settings, neutral=stage.neutral, inputs={i: rows[i].fingerprint for i in inputs})
         description |= {"stage version": stage.version} | ({"recipe seed": seed} if stage.seeded else {})
         mark = fingerprint(description)
-        finding = inspect(folders[name], description, mark, stage.extends)
+        finding = inspect(folders[name], description, mark, stage.extends, verify=verify)
         chosen = index >= first and (only is None or name == only)
         rows[name] = PlannedStage(name, stage, folders[name], inputs, description, mark, finding, chosen, settings)
     plan = list(rows.values())
@@ -121,6 +123,7 @@ def check_plan(plan: Sequence[PlannedStage]) -> None:
         for one in missing_assets(row.settings, f"the stage {row.name!r}"):
             needed.setdefault(one, []).append(row.name)
         try:
+            refuse_foreign(row.name, row.folder)
             row.stage.check()
         except MissingAssets as lacking:
             for one in lacking.needed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -12,9 +13,9 @@ from mmengine.dist import barrier, broadcast_object_list, is_main_process
 
 from faceuv.engine.stages.base import StageContext
 from faceuv.engine.stages.names import check_names
-from faceuv.engine.stages.plan import PlannedStage, check_plan, make_plan, plain, show
-from faceuv.engine.stages.record import begin, finish
-from faceuv.errors import AssetError, FaceUVError
+from faceuv.engine.stages.plan import PlannedStage, check_plan, make_plan, plain, show, stage_configs
+from faceuv.engine.stages.record import begin, finish, kept_versions
+from faceuv.errors import AssetError, FaceUVError, InputError
 from faceuv.files.artefacts import check_writable, no_room
 
 SHARED = ("default_hooks", "visualizer", "log_processor", "log_level", "env_cfg", "default_scope", "launcher")
@@ -34,6 +35,7 @@ def run_stages(
     only: str | None = None,
     start: str | None = None,
     plan_only: bool = False,
+    verify: bool = False,
     say: Say = print,
 ) -> list[PlannedStage]:
     """Show the plan of a completed config (work dir and seed set), then run what is missing or stale, in order.
@@ -41,12 +43,15 @@ def run_stages(
     Args:
         only, start: see :func:`~faceuv.engine.stages.plan.make_plan`.
         plan_only: show it and run nothing.
+        verify: compare the contents of all outputs with the recorded hashes; without it, only of those whose time of
+            change differs from the recorded one.
         say: prints a line; called on the first rank only.
 
     Returns: the plan as it is afterwards.
     """
     seed = int(config.randomness["seed"])
-    plan = _same_on_every_rank(lambda: make_plan(config, config.work_dir, seed=seed, only=only, start=start))
+    chosen: dict[str, Any] = {"seed": seed, "only": only, "start": start}
+    plan = _same_on_every_rank(lambda: make_plan(config, config.work_dir, **chosen, verify=verify))
     speak: Say = say if is_main_process() else (lambda line: None)
     speak(f"{config.work_dir}:\n{show(plan)}")
     runner = plain({key: config[key] for key in SHARED if key in config})
@@ -55,23 +60,41 @@ def run_stages(
         check_names(runner, "the recipe")
         check_plan(plan)
         if any(row.runs for row in plan):
-            _check_room(config.work_dir)
+            _check_room(Path(config.work_dir))
+            if not plan_only:
+                check_writable(config.work_dir)
 
     _first_rank_first(check)
     if plan_only:
         return plan
     for row in plan:
         if row.runs:
-            _run(row, StageContext(row.name, row.folder, row.identity, seed, runner, speak), speak)
-    return _same_on_every_rank(lambda: make_plan(config, config.work_dir, seed=seed, only=only, start=start))
+            _run(row, StageContext(row.name, row.folder, row.identity, seed, runner, speak), speak, verify)
+    return _same_on_every_rank(lambda: make_plan(config, config.work_dir, **chosen))
 
 
-def _run(row: PlannedStage, context: StageContext, speak: Say) -> None:
+def clean(config: Config, *, say: Say = print) -> list[Path]:
+    """Delete the earlier versions of a config's stages, ``NAME.previous.1`` …, and say which; what was deleted.
+
+    Only folders with a record of a stage are deleted; the stages themselves, and what is the user's, stay.
+    """
+    folders = kept_versions(Path(config.work_dir), list(stage_configs(config)))
+    for folder in folders:
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        shutil.rmtree(folder)
+        say(f"deleted {folder} ({size / 2**20:,.1f} MiB)")
+    if not folders:
+        say(f"{config.work_dir} holds no earlier versions of its stages")
+    return folders
+
+
+def _run(row: PlannedStage, context: StageContext, speak: Say, verify: bool) -> None:
     speak(f"stage {row.name}: {'goes on' if row.finding.keep else 'begins'} → {row.folder}")
 
     def prepare() -> None:
         check_writable(row.folder.parent)
-        begin(row.folder, row.name, row.description, row.fingerprint, keep=row.finding.keep)
+        for line in begin(row.folder, row.name, row.description, row.fingerprint, keep=row.finding.keep, verify=verify):
+            speak(f"stage {row.name}: {line}")
 
     _first_rank_first(prepare)
     began = time.monotonic()
@@ -93,9 +116,13 @@ def _run(row: PlannedStage, context: StageContext, speak: Say) -> None:
     speak(f"stage {row.name}: done in {seconds:.1f} s" + (f" ({numbers})" if numbers else ""))
 
 
-def _check_room(work_dir: str) -> None:
-    """A disk that is full, or nearly, is told now."""
-    folder = check_writable(work_dir)
+def _check_room(work_dir: Path) -> None:
+    """A disk that is full, or nearly, is an error with the plan; nothing is made for it."""
+    folder = work_dir.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir():
+        raise InputError(f"cannot make {work_dir}: {folder} is a file; choose another place with --work-dir")
     free = shutil.disk_usage(folder).free
     if free < LEAST_ROOM:
         raise AssetError(

@@ -166,7 +166,7 @@ class TestInputs:
         (tmp_path / "work" / "fits" / "fits_000002.safetensors").unlink()
         assert self.states(made) == {"teacher": "fresh", "fits": "interrupted", "mapper": "fresh"}
         shutil.rmtree(tmp_path / "work" / "mapper")
-        with pytest.raises(InputError, match=r"needs 'fits', which is interrupted \(fits_000002.safetensors missing"):
+        with pytest.raises(InputError, match=r"needs 'fits', which is interrupted \(fits_000002.safetensors: missing"):
             run_stages(made, only="mapper", say=silent)
         run_stages(made, only="fits", say=silent)
         after = {path.name: path.read_bytes() for path in (tmp_path / "work" / "fits").glob("*.safetensors")}

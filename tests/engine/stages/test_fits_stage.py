@@ -39,7 +39,8 @@ def fitted(recipe, tmp_path):
     """``fitted("work", count=9)`` → the folder of the fits."""
 
     def run(work_dir="work", **changes):
-        run_stages(recipe(work_dir, fits={**FITS, **changes}), say=changes.pop("say", silent))
+        say = changes.pop("say", silent)
+        run_stages(recipe(work_dir, fits={**FITS, **changes}), say=say)
         return tmp_path / work_dir / "fits"
 
     return run
@@ -160,9 +161,42 @@ def test_a_larger_count_keeps_what_is_there(fitted, tmp_path):
     assert {n: _tensors(b) for n, b in contents(folder).items()} == {
         n: _tensors(b) for n, b in contents(fitted("whole")).items()
     }
-    fitted("grown", count=5)
-    assert list(contents(folder)) == ["fits_000000.safetensors"]
-    assert len(CodeFits(folder)) == 5
+
+
+@pytest.mark.parametrize("count", [5, 8, 12, 16])
+def test_a_smaller_count_gives_its_own_outputs_and_keeps_the_other_shards(fitted, count):
+    folder = fitted("shrunk", keep_images=True)  # 21
+    whole = contents(folder)
+    fitted("shrunk", keep_images=True, count=count)
+    assert contents(folder) == contents(fitted("small", keep_images=True, count=count))
+    assert CodeFits(folder).index.tolist() == list(range(count))
+    moved = [name for name in whole if name not in contents(folder) or whole[name] != contents(folder)[name]]
+    assert {name: whole[name] for name in moved} == contents(folder / "kept")
+    times = {path.name: path.stat().st_mtime_ns for path in (folder / "kept").iterdir()}
+    lines = []
+    fitted("shrunk", keep_images=True, say=lines.append)
+    assert contents(folder) == whole
+    assert contents(folder / "kept") == {}
+    assert {name: (folder / name).stat().st_mtime_ns for name in times} == times  # moved, not made again
+    assert any("shards come back from" in line for line in lines)
+
+
+def test_ever_smaller_counts_lose_no_sample(fitted):
+    folder = fitted("shrunk")
+    whole = contents(folder)
+    for count in (20, 18, 3):
+        fitted("shrunk", count=count)
+    assert contents(folder / "kept") == whole
+    fitted("shrunk")
+    assert contents(folder) == whole
+
+
+def test_a_shard_that_belongs_to_nothing_is_put_aside(fitted):
+    folder = fitted("work", count=9)
+    (folder / "fits_000007.safetensors").write_bytes(b"mine")
+    fitted("work", count=12)
+    assert (folder / "fits_000007.safetensors.previous.1").read_bytes() == b"mine"
+    assert CodeFits(folder).index.tolist() == list(range(12))
 
 
 def test_a_damaged_shard_is_made_again(fitted):

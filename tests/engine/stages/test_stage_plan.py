@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
+from faceuv.engine.stages import fingerprint as fingerprint_module
 from faceuv.engine.stages import make_plan, run_stages, show
 from faceuv.engine.stages.fingerprint import describe, fingerprint, flatten, reasons
 from faceuv.engine.stages.record import Record
 from faceuv.engine.stages.references import referenced, resolve
+from faceuv.engine.stages.running import clean
 from faceuv.errors import AssetError, FaceUVError, InputError, MissingDependency, UnknownName
 
 
@@ -88,11 +91,33 @@ def test_another_seed_or_version_of_the_stage_is_stale(recipe, toys, monkeypatch
     assert states(two(recipe))["first"] == ("stale", ["stage version: 1 → 2"])
 
 
-def test_the_old_version_is_put_aside_not_lost(recipe, tmp_path):
-    run_stages(two(recipe), say=silent)
-    run_stages(two(recipe, first={"text": "A"}), say=silent)
+def test_old_versions_are_kept_by_number_and_said(recipe, tmp_path):
+    for text in "aAb":
+        lines = []
+        run_stages(two(recipe, first={"text": text}), say=lines.append)
+    kept = tmp_path / "work" / "first.previous.2"
+    assert f"stage first: the version of other settings is kept in {kept}" in lines
+    endings = {"": "b0", ".previous.1": "a0", ".previous.2": "A0"}
+    for ending, text in endings.items():
+        assert (tmp_path / "work" / f"first{ending}" / "note.txt").read_text() == text
+    assert (tmp_path / "work" / "second.previous.2" / "note.txt").read_text() == "bA00"
+
+
+def test_what_the_user_calls_previous_is_left_alone(recipe, tmp_path):
+    for name in ("first.previous", "first.previous.7", "first.previous.x"):
+        (tmp_path / "work" / name).mkdir(parents=True)
+        (tmp_path / "work" / name / "mine.txt").write_text("precious")
+    for text in "aA":
+        run_stages(two(recipe, first={"text": text}), say=silent)
+    assert (tmp_path / "work" / "first.previous.8" / "note.txt").read_text() == "a0"
+    mine = sorted(path.parent.name for path in (tmp_path / "work").glob("*/mine.txt"))
+    assert mine == ["first.previous", "first.previous.7", "first.previous.x"]
+    removed = []
+    clean(two(recipe), say=removed.append)
+    assert sorted(path.parent.name for path in (tmp_path / "work").glob("*/mine.txt")) == mine
+    assert not (tmp_path / "work" / "first.previous.8").exists()
+    assert any("first.previous.8" in line for line in removed)
     assert (tmp_path / "work" / "first" / "note.txt").read_text() == "A0"
-    assert (tmp_path / "work" / "first.previous" / "note.txt").read_text() == "a0"
 
 
 def test_a_file_counts_by_its_contents(recipe, tmp_path):
@@ -106,6 +131,43 @@ def test_a_file_counts_by_its_contents(recipe, tmp_path):
     assert states(config)["first"] == ("stale", [f"the contents of {file} changed"])
 
 
+def test_a_file_without_a_suffix_counts_by_its_contents(recipe, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "teacher").write_text("one")
+    for name in ("teacher", str(tmp_path / "teacher"), "./teacher"):
+        (tmp_path / "teacher").write_text("one")
+        config = recipe("of_" + name.replace("/", "_"), first={"type": "note", "file": name})
+        run_stages(config, say=silent)
+        (tmp_path / "teacher").write_text("two")
+        assert states(config)["first"] == ("stale", [f"the contents of {name} changed"])
+
+
+def test_a_word_that_happens_to_be_a_file_does_not_count(recipe, tmp_path, monkeypatch):
+    config = recipe(first={"type": "note", "text": "yaw"})
+    run_stages(config, say=silent)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "yaw").write_text("anything")
+    assert states(config)["first"][0] == "fresh"
+
+
+@pytest.mark.parametrize("limit", [1 << 30, 0])
+def test_a_folder_counts_by_what_is_in_it(recipe, tmp_path, monkeypatch, limit):
+    monkeypatch.setattr(fingerprint_module, "LARGEST_FOLDER", limit)
+    folder = tmp_path / "photos" / "inner"
+    folder.mkdir(parents=True)
+    (folder / "a.png").write_text("one")
+    describe_now = lambda: describe({"root": str(tmp_path / "photos")})["file:root"]  # noqa: E731
+    before = describe_now()
+    assert describe_now() == before
+    (folder / "a.png").write_text("two")
+    os.utime(folder / "a.png", ns=(5, 5))
+    changed = describe_now()
+    (folder / "a.png").rename(folder / "b.png")
+    renamed = describe_now()
+    (folder / "c.png").write_text("more")
+    assert len({before, changed, renamed, describe_now()}) == 4
+
+
 def test_a_work_dir_may_be_moved(recipe, tmp_path):
     run_stages(two(recipe), say=silent)
     (tmp_path / "work").rename(tmp_path / "elsewhere")
@@ -117,10 +179,48 @@ def test_a_deleted_or_cut_output_is_made_again_and_what_follows_stays(recipe, tm
     note = tmp_path / "work" / "first" / "note.txt"
     note.write_text("")
     config = two(recipe)
-    assert states(config)["first"] == ("interrupted", ["note.txt missing or of another size"])
+    assert states(config)["first"] == ("interrupted", ["note.txt: missing or changed since"])
     run_stages(config, say=silent)
     assert note.read_text() == "a0"
+    assert note.with_name("note.txt.previous.1").read_text() == ""
     assert runs(config) == ["first", "second", "first"]
+
+
+class TestContents:
+    def test_another_byte_is_noticed_by_the_time_of_change(self, recipe, tmp_path):
+        run_stages(two(recipe), say=silent)
+        note = tmp_path / "work" / "first" / "note.txt"
+        note.write_text("a1")
+        os.utime(note, ns=(1, 1))
+        assert states(two(recipe))["first"] == ("interrupted", ["note.txt: missing or changed since"])
+        lines = []
+        run_stages(two(recipe), say=lines.append)
+        assert "stage first: note.txt was changed since it was made; it is kept as note.txt.previous.1" in lines
+        assert (note.read_text(), note.with_name("note.txt.previous.1").read_text()) == ("a0", "a1")
+
+    def test_a_new_time_with_the_same_contents_is_fresh(self, recipe, tmp_path):
+        run_stages(two(recipe), say=silent)
+        os.utime(tmp_path / "work" / "first" / "note.txt", ns=(1, 1))
+        assert states(two(recipe))["first"][0] == "fresh"
+
+    def test_a_flipped_bit_with_the_old_time_is_found_by_verify(self, recipe, tmp_path):
+        run_stages(two(recipe), say=silent)
+        note = tmp_path / "work" / "first" / "note.txt"
+        before = note.stat().st_mtime_ns
+        note.write_text("a1")
+        os.utime(note, ns=(before, before))
+        assert states(two(recipe))["first"][0] == "fresh"
+        assert states(two(recipe), verify=True)["first"][0] == "interrupted"
+        run_stages(two(recipe), verify=True, say=silent)
+        assert note.read_text() == "a0"
+
+    def test_records_of_version_0_1_have_sizes_only(self, recipe, tmp_path):
+        run_stages(two(recipe), say=silent)
+        path = tmp_path / "work" / "first" / "stage.json"
+        record = json.loads(path.read_text())
+        del record["hashes"], record["times"]
+        path.write_text(json.dumps(record))
+        assert states(two(recipe), verify=True)["first"][0] == "fresh"
 
 
 def test_an_extended_setting_keeps_the_folder(recipe, tmp_path):
@@ -130,7 +230,7 @@ def test_an_extended_setting_keeps_the_folder(recipe, tmp_path):
     assert states(config)["first"] == ("interrupted", ["more: absent → 5"])
     run_stages(config, say=silent)
     assert (tmp_path / "work" / "first" / "extra").exists()
-    assert not (tmp_path / "work" / "first.previous").exists()
+    assert not list((tmp_path / "work").glob("first.previous*"))
 
 
 def test_a_stage_that_fails_is_interrupted_and_goes_on(recipe):
@@ -151,13 +251,24 @@ def test_a_record_that_cannot_be_read_is_a_reason(recipe, tmp_path):
     assert states(config)["first"][0] == "fresh"
 
 
-def test_files_without_a_record_are_put_aside(recipe, tmp_path):
+@pytest.mark.parametrize("plan_only", [False, True])
+def test_a_folder_of_the_users_is_refused_and_stays(recipe, tmp_path, plan_only):
     (tmp_path / "work" / "first").mkdir(parents=True)
     (tmp_path / "work" / "first" / "mine.txt").write_text("precious")
     config = two(recipe)
-    assert states(config)["first"] == ("missing", ["its folder holds files without a record"])
-    run_stages(config, say=silent)
-    assert (tmp_path / "work" / "first.previous" / "mine.txt").read_text() == "precious"
+    assert states(config)["first"] == ("foreign", ["its folder holds mine.txt, which no stage made"])
+    with pytest.raises(
+        InputError, match=r"'first' would write to .*first, which holds files .*\(mine.txt\): move them"
+    ):
+        run_stages(config, plan_only=plan_only, say=silent)
+    assert (tmp_path / "work" / "first" / "mine.txt").read_text() == "precious"
+    assert sorted(path.name for path in (tmp_path / "work").iterdir()) == ["first"]
+
+
+def test_an_empty_folder_is_taken(recipe, tmp_path):
+    (tmp_path / "work" / "first").mkdir(parents=True)
+    run_stages(two(recipe), say=silent)
+    assert (tmp_path / "work" / "first" / "note.txt").read_text() == "a0"
 
 
 class TestChoosing:
@@ -254,7 +365,8 @@ class TestBadConfigs:
         }
         with pytest.raises(UnknownName, match=r"'mapper', model.losses.l1: .*Did you mean 'StandardisedL1'"):
             make_plan(recipe(mapper=train), "w")
-        train["model"] = {"type": "StyleFaceUV", "renderer": {"type": "torch"}, "losses": {}}
+        photo = {"photo": {"type": "PhotometricLoss"}}
+        train["model"] = {"type": "StyleFaceUV", "renderer": {"type": "torch"}, "losses": photo}
         from faceuv.registry import RENDERERS
 
         monkeypatch.setattr(RENDERERS.get("torch"), "available", classmethod(lambda cls, device: False))
