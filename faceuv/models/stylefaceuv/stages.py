@@ -40,7 +40,7 @@ def manifest_of_stages(folder: Path) -> Manifest:
     if isinstance(model.get("stepper"), str):
         files["stepper"] = model["stepper"]
     found = {part: resolved(reference, work) for part, reference in files.items()}
-    directions = sorted(work.glob(f"*/{DIRECTIONS_FILE}"))
+    directions = sorted(path for path in work.glob(f"*/{DIRECTIONS_FILE}") if ".previous" not in path.parent.name)
     if len(directions) == 1:
         found["directions"] = str(directions[0].resolve())
     codes = load_uv_generator(stage / UV_FILE)
@@ -56,7 +56,7 @@ def manifest_of_stages(folder: Path) -> Manifest:
 
 def find_stage(work: Path) -> Path:
     """The one stage of a work dir that trained a UV generator."""
-    stages = sorted(path.parent for path in work.glob("*/stage.json") if not path.parent.name.endswith(".previous"))
+    stages = sorted(path.parent for path in work.glob("*/stage.json") if ".previous" not in path.parent.name)
     found = [stage for stage in stages if (stage / UV_FILE).is_file()] or [s for s in stages if s.name == "uv"]
     if len(found) > 1:
         found = [stage for stage in found if stage.name == "uv"] or found
