@@ -74,6 +74,33 @@ def fade(mask: Tensor, width: float, *, sharp: bool = False) -> Tensor:
     return inside * inside * (3 - 2 * inside)
 
 
+def fill(picture: Tensor, known: Tensor, *, sweeps: int = 8) -> Tensor:
+    """The picture ``(B, 3, H, W)`` where it is ``known (B, 1, H, W)``, 1 or 0; elsewhere as smooth as a membrane that
+    hangs between the known pixels.
+
+    Solved from coarse to fine: each scale starts from the one before and takes every unknown pixel to the mean of its
+    four neighbours, ``sweeps`` times. A picture without a known pixel becomes black.
+    """
+    sizes = check_shape("picture", picture, ("B", 3, "H", "W"))
+    check_shape("known", known, (sizes["B"], 1, sizes["H"], sizes["W"]))
+    return _membrane(picture * known, known, sweeps)
+
+
+def _membrane(premultiplied: Tensor, known: Tensor, sweeps: int) -> Tensor:
+    height, width = premultiplied.shape[2:]
+    if max(height, width) == 1:
+        return premultiplied / known.clamp_min(_LEAST)
+    filled = _up(_membrane(_down(premultiplied), _down(known), sweeps), height, width)
+    for sweep in range(sweeps + 1):
+        if sweep:
+            around = F.pad(filled, (1, 1, 1, 1), mode="replicate")
+            filled = (
+                around[:, :, :-2, 1:-1] + around[:, :, 2:, 1:-1] + around[:, :, 1:-1, :-2] + around[:, :, 1:-1, 2:]
+            ) / 4
+        filled = premultiplied + (1 - known) * filled
+    return filled
+
+
 def _extend(premultiplied: Tensor, mask: Tensor) -> Tensor:
     """Values known where ``mask`` > 0, continued everywhere: what is not known is taken from the next coarser scale,
     whose pixels are means of what is known (pull and push)."""

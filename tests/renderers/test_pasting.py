@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faceuv.errors import InputError
-from faceuv.renderers.pasting import SEAMS, fade, paste
+from faceuv.renderers.pasting import SEAMS, fade, fill, paste
 
 
 def disc(size: int, radius: float, batch: int = 1) -> torch.Tensor:
@@ -127,6 +127,48 @@ def test_scales_fade_each_over_its_own_width():
 
     assert distance(slow) > distance(fast)
     assert float(slow[:56].max()) < 0.05  # it hardly leaves the mask
+
+
+class TestFill:
+    def test_what_is_known_stays(self):
+        rng = torch.Generator().manual_seed(0)
+        picture, known = (
+            torch.rand(2, 3, 21, 34, generator=rng),
+            (torch.rand(2, 1, 21, 34, generator=rng) > 0.5).float(),
+        )
+        filled = fill(picture, known)
+        assert torch.equal(filled * known, picture * known)
+        inside = filled.amax((2, 3)) <= (picture * known).amax((2, 3)) + 1e-5  # a membrane has no peaks of its own
+        assert bool(inside.all()) and float(filled.min()) >= 0
+
+    @pytest.mark.parametrize("radius", [3, 12, 24])
+    def test_a_slope_goes_on_across_a_hole(self, radius):
+        """A plane is a membrane at rest, whatever is cut out of it."""
+        slope = 0.1 + 0.8 * torch.arange(64.0)[:, None].expand(64, 64) / 64
+        picture, known = slope.expand(1, 3, -1, -1), 1 - (disc(64, radius) > 0).float()
+        assert float((fill(picture * known, known) - picture).abs().max()) < 0.016
+
+    def test_a_membrane_is_the_mean_of_its_neighbours(self):
+        """Between a dark half and a light one, too: nothing jumps where the known part ends."""
+        picture = torch.where(torch.arange(64) < 32, 0.2, 0.8).expand(1, 3, 64, 64)
+        known = 1 - disc(64, 20).round()
+        filled = fill(picture, known)
+        up, down, left, right = (
+            filled[..., :-2, 1:-1],
+            filled[..., 2:, 1:-1],
+            filled[..., 1:-1, :-2],
+            filled[..., 1:-1, 2:],
+        )
+        strain = (filled[..., 1:-1, 1:-1] - (up + down + left + right) / 4).abs()
+        assert float((strain * (1 - known[..., 1:-1, 1:-1])).max()) < 3e-3
+
+    def test_nothing_known(self):
+        assert torch.equal(fill(torch.ones(1, 3, 8, 8), torch.zeros(1, 1, 8, 8)), torch.zeros(1, 3, 8, 8))
+
+    def test_rows_are_independent(self):
+        rng = torch.Generator().manual_seed(1)
+        picture, known = torch.rand(2, 3, 16, 16, generator=rng), torch.cat([1 - disc(16, 5), 1 - disc(16, 3)]).round()
+        assert torch.allclose(fill(picture, known)[1:], fill(picture[1:], known[1:]), atol=1e-6)
 
 
 def test_bad_input_is_named():

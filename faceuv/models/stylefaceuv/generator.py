@@ -21,6 +21,7 @@ from faceuv.face import Config, Face, build_face_model, build_renderer
 from faceuv.models.directions import Direction
 from faceuv.models.faces import FaceModel, FaceRenderer
 from faceuv.models.faces.control import Degrees, Expression, Light, degrees, expressed, posed, relit
+from faceuv.models.stylefaceuv.behind import Behind, without_head
 from faceuv.models.stylefaceuv.mappers import CoefficientMapper, YawStepper
 from faceuv.models.stylefaceuv.uv_generator import UVGenerator
 from faceuv.models.stylegan2 import StyleGAN2Generator, broadcast_code, mix
@@ -247,6 +248,7 @@ class FaceGenerator:
         size: int | None = None,
         seam: Seam = "laplacian",
         width: float | None = None,
+        behind: Behind = "filled",
     ) -> Tensor:
         """Rendered faces, pasted over the teacher's pictures: ``(B, 3, size, size)`` in [0, 1].
 
@@ -254,8 +256,9 @@ class FaceGenerator:
         code is moved along the yaw direction, and the render, turned to just this yaw and otherwise posed as F3D reads
         the moved code, lies over the picture of the moved code; shape, light and maps stay those of ``code``.
 
-        There is no model of a background: pitch, roll and expression move the face and not the picture behind it, a
-        light changes the face alone, and where the teacher turns less far than asked, its face looks out from behind.
+        There is no model of a background: pitch, roll and expression move the face and not the picture behind it, and a
+        light changes the face alone. Where the teacher turns less far than asked, its face would look out from behind;
+        there, the picture is filled from the background around the head.
 
         Args:
             yaw_deg, pitch_deg, roll_deg: one for all, or one per face ``(B,)``; yaw lies in ±90°.
@@ -263,12 +266,17 @@ class FaceGenerator:
             light: a name, or coefficients, see :meth:`Face.with_lighting`.
             size: of the picture; the teacher's, which is enlarged for a larger one.
             seam, width: see :func:`faceuv.renderers.pasting.paste`.
+            behind: ``"filled"`` takes what looks out of the teacher's head away where a pose is asked for
+                (:func:`~faceuv.models.stylefaceuv.behind.without_head`); ``"picture"`` leaves the picture as it is.
         """
+        if behind not in ("filled", "picture"):
+            raise InputError(f"behind must be 'filled' or 'picture', got {behind!r}")
         size = self.size if size is None else size
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
             raise InputError(f"size must be a whole number of pixels, got {size!r}")
         code = self.check(code)
         coefficients, seen = self.coefficients(code), code
+        there = coefficients
         if yaw_deg is not None:
             seen = self.turn(code, yaw_deg)
             there = self.coefficients(seen)
@@ -280,9 +288,14 @@ class FaceGenerator:
             coefficients = expressed(coefficients, self.face_model, amounts=expression)
         if light is not None:
             coefficients = relit(coefficients, light)
-        drawn = FaceRenderer(self.face_model, self.renderer, normals="map")(coefficients, self.maps(code), size=size)
-        behind = _enlarged(self.image(seen), size)
-        return paste(drawn.image, drawn.mask, behind, seam=seam, width=width).clamp(0, 1)
+        renderer = FaceRenderer(self.face_model, self.renderer, normals="map")
+        drawn = renderer(coefficients, self.maps(code), size=size)
+        picture = _enlarged(self.image(seen), size)
+        if behind == "filled" and any(angle is not None for angle in (yaw_deg, pitch_deg, roll_deg)):
+            head = renderer(there, size=size, lighting=False).mask
+            yaw, read = (c.rotation[:, 1].rad2deg() for c in (coefficients, there))
+            picture = without_head(picture, head, drawn.mask, yaw, (yaw - read) * yaw.sign())
+        return paste(drawn.image, drawn.mask, picture, seam=seam, width=width).clamp(0, 1)
 
     # ---------------------------------------------------------------- files
 

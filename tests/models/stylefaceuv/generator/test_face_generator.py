@@ -12,6 +12,7 @@ import torch
 from faceuv.errors import InputError, UnknownName
 from faceuv.geometry import named_light
 from faceuv.models.faces import FaceModel, FaceRenderer
+from faceuv.models.stylefaceuv.behind import without_head
 from faceuv.models.stylefaceuv.generator import FaceGenerator
 from faceuv.renderers.pasting import paste
 
@@ -132,8 +133,36 @@ class TestPictures:
         drawn = FaceRenderer(generator.face_model, "torch", normals="map")(
             coefficients, generator.uv_generator(code), size=16
         )
-        expected = paste(drawn.image, drawn.mask, generator.image(moved), seam="hard").clamp(0, 1)
-        assert torch.allclose(generator.generate(code, yaw_deg=25.0, seam="hard"), expected, atol=1e-5)
+        picture = generator.image(moved)
+        expected = paste(drawn.image, drawn.mask, picture, seam="hard").clamp(0, 1)
+        found = generator.generate(code, yaw_deg=25.0, seam="hard", behind="picture")
+        assert torch.allclose(found, expected, atol=1e-5)
+
+    @pytest.mark.parametrize("yaw", [60.0, -60.0])
+    def test_what_looks_out_of_the_picture_s_head_is_filled(self, make, yaw):
+        """A camera that sees the head small, with a wall around it; this teacher turns by 8° at most."""
+        generator = make(renderer=dict(type="torch", camera=dict(focal=2.0)))
+        code = generator.codes([1, 2])
+        moved = generator.turn(code, yaw)
+        there = generator.mapper(moved)
+        rotation = there.rotation.clone()
+        rotation[:, 1] = math.radians(yaw)
+        renderer = FaceRenderer(generator.face_model, generator.renderer, normals="map")
+        coefficients = generator.mapper(code).replace(rotation=rotation, translation=there.translation)
+        drawn, head = renderer(coefficients, generator.uv_generator(code), size=16), renderer(there, size=16).mask
+        lag = abs(yaw) - there.rotation[:, 1].rad2deg() * math.copysign(1, yaw)
+        behind = without_head(generator.image(moved), head, drawn.mask, torch.tensor([yaw, yaw]), lag)
+        expected = paste(drawn.image, drawn.mask, behind, seam="hard").clamp(0, 1)
+        filled = generator.generate(code, yaw_deg=yaw, seam="hard")
+        assert torch.allclose(filled, expected, atol=1e-5)
+        picture = generator.generate(code, yaw_deg=yaw, seam="hard", behind="picture")
+        assert float((filled - picture).abs().max()) > 0.05
+
+    def test_without_a_pose_of_its_own_nothing_is_filled(self, generator):
+        code = generator.codes([1, 2])
+        assert torch.equal(generator.generate(code), generator.generate(code, behind="picture"))
+        with pytest.raises(InputError, match="^behind must be 'filled' or 'picture', got 'nothing'$"):
+            generator.generate(code, behind="nothing")
 
     def test_a_light_changes_the_face_and_not_the_background(self, generator):
         code = generator.codes(1)
