@@ -33,6 +33,7 @@ from faceuv.figures import (
 from faceuv.geometry.lighting import light_names
 from faceuv.models.faces import FaceModel, FaceRenderer
 from faceuv.models.faces.face_renderer import MaskRule
+from faceuv.models.stylefaceuv.behind import Behind
 from faceuv.models.stylefaceuv.generator import FaceGenerator
 
 SIZE = 224
@@ -144,6 +145,19 @@ def edits(generator: FaceGenerator, seeds: Sequence[int]) -> Tensor:
     return edit_strip(generator, seeds[:2], (others or list(generator.directions.values()))[0], look=SMALL)
 
 
+def behind(generator: FaceGenerator, seeds: Sequence[int]) -> Tensor:
+    """A row per seed: far turns over the teacher's picture as it is, and with its own face taken away."""
+    ways: tuple[Behind, ...] = ("picture", "filled")
+    shown = [(yaw, way) for yaw in (-60.0, 60.0) for way in ways]
+    pictures = [
+        generator.generate(generator.codes(seed), yaw_deg=yaw, size=SMALL.size, behind=way)[0]
+        for seed in seeds
+        for yaw, way in shown
+    ]
+    labels = [f"{yaw:+.0f}°, {way}" for yaw, way in shown] + [""] * (len(pictures) - len(shown))
+    return contact_sheet(pictures, columns=len(shown), labels=labels)
+
+
 def swing(generator: FaceGenerator, seeds: Sequence[int]) -> Iterator[Tensor]:
     return turntable(generator, seeds, frames=24, look=replace(SMALL, over="studio"))
 
@@ -160,6 +174,7 @@ PICTURES: dict[str, Callable[[FaceModel], Tensor]] = {
 }
 GENERATED: dict[str, Callable[[FaceGenerator, Sequence[int]], Drawn]] = {
     "generated_yaw": lambda generator, seeds: yaw_strip(generator, seeds, look=SMALL),
+    "generated_behind": behind,
     "generated_interpolation": lambda generator, seeds: interpolation_strip(generator, *seeds[:2], look=SMALL),
     "generated_lights": lambda generator, seeds: light_grid(generator, seeds, look=SMALL),
     "generated_expressions": lambda generator, seeds: expression_grid(generator, seeds, look=SMALL),
