@@ -1,4 +1,4 @@
-"""F3D at the paper's scale: 36,000 fits of a 256² FFHQ teacher, the paper's two networks, its schedule.
+"""F3D at the paper's scale: 36,000 fits of a 256² FFHQ teacher, the paper's two networks, its loss and schedule.
 
 The teacher is rosinality's ``550000.pt`` (256², config-f) among the assets, or another, ``--cfg-options
 teacher.path=…``; the face model is BFM 2009 (``faceuv convert bfm``), the landmarks are those of face-alignment. What
@@ -26,19 +26,19 @@ fits = dict(
     type="fits",
     generator=generator,
     source=fitter,
-    count=36_000,
+    count=38_820,  # G3D learns from all of them, F3D from the first 36,000
     batch=64,
 )
 mapper = dict(
     type="train",
-    model=dict(type="CoefficientMapping", fits="{fits}", losses=dict(scores=dict(type="StandardisedL1"))),
+    model=dict(type="CoefficientMapping", fits="{fits}", losses=dict(raw=dict(type="RawL1"))),
     optim_wrapper=dict(constructor="OptimizerPerModule", mapper=dict(optimizer=dict(type="Adam", lr=1e-5))),
     param_scheduler=dict(mapper=[dict(type="MultiStepLR", milestones=[5, 10, 15], gamma=0.1, by_epoch=True)]),
     train_cfg=dict(by_epoch=True, max_epochs=22, val_interval=1),
     train_dataloader=dict(
         batch_size=16,
         num_workers=0,
-        dataset=dict(type="CodeFits", folder="{fits}", split="train", held_out=10),
+        dataset=dict(type="CodeFits", folder="{fits}", split="train", held_out=10, limit=32_400),
         sampler=dict(type="DefaultSampler", shuffle=True),
         collate_fn=dict(type="default_collate"),
     ),
@@ -46,7 +46,7 @@ mapper = dict(
     val_dataloader=dict(
         batch_size=64,
         num_workers=0,
-        dataset=dict(type="CodeFits", folder="{fits}", split="val", held_out=10),
+        dataset=dict(type="CodeFits", folder="{fits}", split="val", held_out=10, limit=3_600),
         sampler=dict(type="DefaultSampler", shuffle=False),
         collate_fn=dict(type="default_collate"),
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,13 +116,22 @@ class CodeFits(Dataset[dict[str, Tensor]]):
         split: ``"train"``, ``"val"`` or ``"all"``.
         held_out: every how-many-th sample belongs to ``"val"``.
         limit: use the first so many of them only.
+        max_yaw_deg: leave out the codes whose fitted |yaw| is not below so many degrees; None: keep all.
     """
 
     def __init__(
-        self, folder: str | Path, *, split: Split = "all", held_out: int = 10, limit: int | None = None
+        self,
+        folder: str | Path,
+        *,
+        split: Split = "all",
+        held_out: int = 10,
+        limit: int | None = None,
+        max_yaw_deg: float | None = None,
     ) -> None:
         if split not in ("train", "val", "all") or held_out < 2:
             raise InputError(f"expected split train, val or all and held_out ≥ 2, got {split!r} and {held_out}")
+        if max_yaw_deg is not None and not 0 < max_yaw_deg <= 180:
+            raise InputError(f"max_yaw_deg lies in 0 … 180, got {max_yaw_deg}")
         self.folder, self.split = Path(folder), split
         files = shard_files(self.folder)
         if not files:
@@ -137,6 +147,15 @@ class CodeFits(Dataset[dict[str, Tensor]]):
                 f"{self.folder} holds no usable fit for the split {split!r}: {int(ok.sum())} of {len(ok)} succeeded"
                 + (f", others for reasons such as: {reason}" if reason else "")
             )
+        if max_yaw_deg is not None:
+            data = torch.cat([shard.coefficients for shard in shards])
+            yaw = Coefficients(data, self.layout).rotation[:, 1].abs()
+            chosen &= yaw < math.radians(max_yaw_deg)
+            if not bool(chosen.any()):
+                raise AssetError(
+                    f"{self.folder} holds no fit with |yaw| < {max_yaw_deg}° for the split {split!r}; the least is"
+                    f" {math.degrees(float(yaw[ok].min())):.1f}°: raise max_yaw_deg"
+                )
         rows = chosen.nonzero().flatten()[:limit]
         self.index = index[rows]
         self.codes, self.coefficients = (

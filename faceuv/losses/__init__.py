@@ -11,7 +11,7 @@ from faceuv.losses.maps import MapPenalty
 from faceuv.losses.perceptual import LPIPS, DiscriminatorPerceptual, Perceptual
 from faceuv.losses.photometric import PhotometricLoss, rounded_length, saturating
 from faceuv.losses.pyramid import PyramidL1
-from faceuv.losses.standardised import StandardisedL1
+from faceuv.losses.standardised import RawL1, StandardisedL1
 
 __all__ = [
     "LPIPS",
@@ -28,6 +28,7 @@ __all__ = [
     "PhotometricLoss",
     "PyramidL1",
     "R1Penalty",
+    "RawL1",
     "StandardisedL1",
     "entry",
     "landmark_weights",

@@ -6,13 +6,13 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from faceuv.checks import check_shape
-from faceuv.errors import AssetError, MissingDependency
+from faceuv.errors import AssetError, InputError, MissingDependency
 from faceuv.files.artefacts import load_state_dict, sha256_of
 from faceuv.files.assets import ASSETS, Missing, asset_folders, locate_asset
 from faceuv.losses.base import entry
@@ -21,12 +21,23 @@ from faceuv.models.stylegan2.discriminator import StyleGAN2Discriminator
 from faceuv.models.stylegan2.named import named_discriminator
 from faceuv.registry import LOSSES
 
+PerceptualMask = Literal["weights", "coverage"]
 _OFFLINE = 'dict(type="DiscriminatorPerceptual", …) needs no download (and is not LPIPS)'
 
 
 class Perceptual(nn.Module):
     """What perceptual losses share: ``pred["image"]`` and ``target["image"] (B, 3, H, W)`` in [0, 1], both multiplied
-    by the masks that there are, ``pred["mask"]`` and ``target["mask"] (B, 1, H, W)``, which get no gradient."""
+    by the masks that there are, ``pred["mask"]`` and ``target["mask"] (B, 1, H, W)``, which get no gradient.
+
+    Args:
+        mask: ``"weights"``: both masks; ``"coverage"``: only ``pred["mask"]``, where the render is.
+    """
+
+    def __init__(self, mask: PerceptualMask = "weights") -> None:
+        super().__init__()
+        if mask not in ("weights", "coverage"):
+            raise InputError(f"mask must be 'weights' or 'coverage', got {mask!r}")
+        self.mask = mask
 
     def per_image(self, pred: Mapping[str, Any], target: Mapping[str, Any]) -> Tensor:
         """``(B,)``."""
@@ -34,7 +45,7 @@ class Perceptual(nn.Module):
         sizes = check_shape("pred['image']", image, ("B", 3, "H", "W"))
         check_shape("target['image']", truth, tuple(image.shape))
         for side, given in (("pred", pred), ("target", target)):
-            if given.get("mask") is not None:
+            if given.get("mask") is not None and not (side == "target" and self.mask == "coverage"):
                 mask = entry(given, "mask", self, side).detach()
                 check_shape(f"{side}['mask']", mask, (sizes["B"], 1, sizes["H"], sizes["W"]))
                 image, truth = image * mask, truth * mask
@@ -64,10 +75,13 @@ class LPIPS(Perceptual):
             user's data folder) and where torchvision keeps its downloads.
         sha256: the beginning of the file's SHA-256, at least 8 digits; another network than the published one gives
             distances that are not LPIPS.
+        mask: ``"weights"`` or ``"coverage"``, see :class:`Perceptual`.
     """
 
-    def __init__(self, weights: str | Path | None = None, *, sha256: str = "397923af") -> None:
-        super().__init__()
+    def __init__(
+        self, weights: str | Path | None = None, *, sha256: str = "397923af", mask: PerceptualMask = "weights"
+    ) -> None:
+        super().__init__(mask)
         state = read_vgg(find_vgg() if weights is None else Path(weights).expanduser(), sha256)
         try:
             import lpips
@@ -83,7 +97,7 @@ class LPIPS(Perceptual):
         self.network: Fixed[nn.Module] = Fixed(network)
 
     @classmethod
-    def missing_assets(cls, weights: str | Path | None = None, sha256: str = "") -> list[Missing]:
+    def missing_assets(cls, weights: str | Path | None = None, **_: Any) -> list[Missing]:
         """VGG's weights, if they are not where they would be looked for."""
         here = weights is not None or locate_asset("vgg16") or (_torch_cache() / ASSETS["vgg16"].filename).is_file()
         return [] if here else [Missing.asset("vgg16", also=[_torch_cache()])]
@@ -117,6 +131,7 @@ class DiscriminatorPerceptual(Perceptual):
         weights: a file of a trained one; or
         zoo: an entry of the zoo that has one: the teacher's.
         seed: of random weights.
+        mask: ``"weights"`` or ``"coverage"``, see :class:`Perceptual`.
     """
 
     def __init__(
@@ -126,8 +141,9 @@ class DiscriminatorPerceptual(Perceptual):
         weights: str | Path | None = None,
         zoo: str | None = None,
         seed: int = 0,
+        mask: PerceptualMask = "weights",
     ) -> None:
-        super().__init__()
+        super().__init__(mask)
         found, self.space = named_discriminator(network, weights=weights, zoo=zoo, seed=seed, owner=type(self).__name__)
         self.network: Fixed[StyleGAN2Discriminator] = Fixed(found)
 

@@ -27,6 +27,8 @@ class PhotometricLoss(nn.Module):
             McClure): hair and glasses before the face have no say.
         epsilon: ε, in colour levels of [0, 1].
         outlier: c, likewise.
+        divide_by: ``"weights"``: Σ M; ``"pixels"``: the number of pixels where M > 0, StyleFaceUV's |M|, so that a
+            view whose pixels weigh half counts half.
     """
 
     def __init__(
@@ -35,13 +37,16 @@ class PhotometricLoss(nn.Module):
         *,
         epsilon: float = 1e-3,
         outlier: float = 0.1,
+        divide_by: Literal["weights", "pixels"] = "weights",
     ) -> None:
         super().__init__()
         if norm not in ("length", "squared", "saturating"):
             raise InputError(f"norm must be 'length', 'squared' or 'saturating', got {norm!r}")
         if not epsilon > 0 or not outlier > 0:
             raise InputError(f"expected epsilon > 0 and outlier > 0, got {epsilon} and {outlier}")
-        self.norm, self.epsilon, self.outlier = norm, epsilon, outlier
+        if divide_by not in ("weights", "pixels"):
+            raise InputError(f"divide_by must be 'weights' or 'pixels', got {divide_by!r}")
+        self.norm, self.epsilon, self.outlier, self.divide_by = norm, epsilon, outlier, divide_by
 
     def per_image(self, pred: Mapping[str, Any], target: Mapping[str, Any]) -> Tensor:
         """``(B,)``; 0 for an image whose mask is empty."""
@@ -58,7 +63,8 @@ class PhotometricLoss(nn.Module):
         elif self.norm == "saturating":
             squared = saturating(squared, self.outlier)
         total = (mask * squared).flatten(1).sum(1)
-        return total / mask.flatten(1).sum(1).clamp_min(torch.finfo(total.dtype).eps)
+        counted = mask if self.divide_by == "weights" else (mask > 0).to(mask.dtype)
+        return total / counted.flatten(1).sum(1).clamp_min(torch.finfo(total.dtype).eps)
 
     def forward(self, pred: Mapping[str, Any], target: Mapping[str, Any]) -> Tensor:
         return self.per_image(pred, target).mean()

@@ -1,4 +1,4 @@
-"""Distance of standardised coefficients: every one of them in units of its own deviation."""
+"""Mean absolute differences of coefficients: standardised, every one in units of its own deviation, or raw."""
 
 from __future__ import annotations
 
@@ -55,3 +55,17 @@ class StandardisedL1(nn.Module):
         sizes = check_shape("pred['coefficients']", found, ("B", len(self.column_weights)))
         check_shape("target['coefficients']", wanted, (sizes["B"], len(self.column_weights)))
         return ((found - wanted).abs() @ self.column_weights).mean()
+
+
+@LOSSES.register_module()
+class RawL1(nn.Module):
+    """Mean absolute difference of coefficients as they are, ``pred["raw"]`` and ``target["raw"]``, both ``(B, N)``.
+
+    Every coefficient counts in its own unit: large ones (identity, expression) decide, angles in radians hardly count.
+    Config: ``losses=dict(raw=dict(type="RawL1"))``, for :class:`~faceuv.models.stylefaceuv.CoefficientMapping`.
+    """
+
+    def forward(self, pred: Mapping[str, Any], target: Mapping[str, Any]) -> Tensor:
+        found, wanted = (entry(side, "raw", self, name) for side, name in ((pred, "pred"), (target, "target")))
+        check_shape("target['raw']", wanted, tuple(found.shape))
+        return (found - wanted).abs().mean()

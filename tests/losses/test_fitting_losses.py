@@ -113,3 +113,18 @@ def test_missing_entries_are_named(pictures):
     pred, target = pictures
     with pytest.raises(InputError, match=r"PhotometricLoss needs the tensor pred\['mask'\], found only image"):
         LOSSES.build("PhotometricLoss")({"image": pred["image"]}, target)
+
+
+def test_photometric_divided_by_the_number_of_pixels(pictures):
+    """|M| as in StyleFaceUV: pixels that weigh half count as whole pixels."""
+    pred, target = pictures
+    weights = torch.full_like(pred["mask"], 0.5)
+    found, usual = (
+        LOSSES.build({"type": "PhotometricLoss", "norm": "squared", "divide_by": by}).per_image(
+            pred, {**target, "mask": weights}
+        )
+        for by in ("pixels", "weights")
+    )
+    torch.testing.assert_close(found, usual / 2)
+    with pytest.raises(InputError, match="divide_by must be 'weights' or 'pixels', got 'area'"):
+        LOSSES.build({"type": "PhotometricLoss", "divide_by": "area"})

@@ -7,7 +7,7 @@ import functools
 import pytest
 import torch
 
-from faceuv.errors import AssetError
+from faceuv.errors import AssetError, InputError
 from faceuv.files.artefacts import sha256_of
 from faceuv.files.networks import save_network
 from faceuv.losses import LPIPS, DiscriminatorPerceptual
@@ -61,6 +61,21 @@ class TestDiscriminatorPerceptual:
         changed = pred["image"].detach().clone()
         changed[..., 8:] = 0.3
         torch.testing.assert_close(loss({"image": changed, "mask": mask}, target), value.detach())
+
+    def test_the_weights_of_pixels_can_be_left_out(self):
+        """``mask="coverage"``: only where the render is, however little a pixel weighs."""
+        image, truth = torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16)
+        covered = (torch.rand(2, 1, 16, 16) < 0.7).float()
+        weights = torch.rand(2, 1, 16, 16)
+        network = {"type": "StyleGAN2Discriminator", "size": 16, "channel_base": 64, "channel_max": 6}
+        both, coverage = (DiscriminatorPerceptual(network, mask=mask) for mask in ("weights", "coverage"))
+        sides = {"image": image, "mask": covered}, {"image": truth, "mask": weights}
+        torch.testing.assert_close(coverage(*sides), coverage.distance(image * covered, truth * covered).mean())
+        m = covered * weights
+        torch.testing.assert_close(both(*sides), both.distance(image * m, truth * m).mean())
+        assert float(both(*sides)) != float(coverage(*sides))
+        with pytest.raises(InputError, match="mask must be 'weights' or 'coverage', got 'all'"):
+            DiscriminatorPerceptual(network, mask="all")
 
     def test_nothing_of_it_is_trained_or_saved(self):
         loss = DiscriminatorPerceptual(NETWORK)

@@ -5,6 +5,7 @@ import torch
 
 from faceuv.errors import InputError
 from faceuv.losses import StandardisedL1
+from faceuv.registry import LOSSES
 from faceuv.structures import CoefficientLayout, Coefficients
 
 
@@ -40,3 +41,11 @@ def test_bad_input():
         StandardisedL1()(*sides(torch.zeros(2, 177)))
     with pytest.raises(InputError, match=r"needs the tensor pred\['coefficients'\]"):
         StandardisedL1()({}, {})
+
+
+def test_raw_differences_keep_their_units():
+    pred, true = torch.tensor([[1.0, 200.0], [3.0, 0.0]]), torch.tensor([[2.0, 100.0], [3.0, -1.0]])
+    loss = LOSSES.build("RawL1")
+    assert float(loss({"raw": pred}, {"raw": true})) == pytest.approx((1 + 100 + 0 + 1) / 4)
+    with pytest.raises(InputError, match=r"target\['raw'\] must have shape"):
+        loss({"raw": pred}, {"raw": true[:, :1]})

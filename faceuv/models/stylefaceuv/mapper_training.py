@@ -33,8 +33,8 @@ class CoefficientMapping(BaseMethod):
 
     Args:
         fits: folder of the fits; of its training part the statistics are taken.
-        losses: terms of ``loss({"coefficients", …}, {"coefficients", …})``: ``coefficients (B, N)`` are standardised,
-            the others are those of ``NaturalUnits``, if there is a ``face_model``.
+        losses: terms of ``loss({"coefficients", "raw", …}, {…})``: ``coefficients (B, N)`` are standardised, ``raw``
+            as they are, the others those of ``NaturalUnits``, if there is a ``face_model``.
         face_model: of the coefficients, for terms in natural units; a coarse one of the same kind trains the same.
         widths: hidden widths of both networks; the paper's by default.
         jitter: deviation of normal noise on the training codes, in units of their own; it smooths what few fits teach.
@@ -86,7 +86,7 @@ class CoefficientMapping(BaseMethod):
     def _sides(self, coefficients: Tensor) -> dict[str, Tensor]:
         """What losses compare."""
         units = self.units(Coefficients(coefficients, self.mapper.layout)) if self.units is not None else {}
-        return {"coefficients": self.mapper.standardise(coefficients), **units}
+        return {"coefficients": self.mapper.standardise(coefficients), "raw": coefficients, **units}
 
     @torch.no_grad()
     def forward(self, data: Any) -> list[dict[str, Tensor]]:

@@ -20,6 +20,7 @@ from faceuv.structures import CoefficientLayout, Coefficients
 
 PAPER_WIDTHS = (9 * 512, 6 * 512, 3 * 512, 512)
 STEPPER_WIDTHS = (256, 256)
+_ACTIVATIONS: dict[str, type[nn.Module]] = {"elu": nn.ELU, "tanh": nn.Tanh}
 _LEAST_DEVIATION = 1e-4
 """Of a coefficient over the fits, in its own units: one that never changes is not divided by its rounding."""
 
@@ -160,6 +161,7 @@ class YawStepper(CodeReader):
         num_layers, code_dim: L and D.
         direction: the yaw direction, kept as a buffer.
         widths: hidden widths.
+        activation: between the layers, ``"elu"`` or ``"tanh"``.
     """
 
     vector: Tensor
@@ -174,10 +176,14 @@ class YawStepper(CodeReader):
         direction: Direction | None = None,
         *,
         widths: Sequence[int] = STEPPER_WIDTHS,
+        activation: str = "elu",
     ) -> None:
         super().__init__(num_layers, code_dim)
-        self.widths = tuple(int(width) for width in widths)
-        self.network = perceptron(num_layers * code_dim, self.widths, 1, nn.ELU, rows=num_layers, beside=2)
+        if activation not in _ACTIVATIONS:
+            raise InputError(f"activation must be {' or '.join(map(repr, _ACTIVATIONS))}, got {activation!r}")
+        self.widths, self.activation = tuple(int(width) for width in widths), activation
+        between = _ACTIVATIONS[activation]
+        self.network = perceptron(num_layers * code_dim, self.widths, 1, between, rows=num_layers, beside=2)
         for parameter in self.network[-1].parameters():
             nn.init.zeros_(parameter)  # the straight line first
         self.register_buffer("vector", torch.zeros(num_layers, code_dim))
@@ -189,7 +195,12 @@ class YawStepper(CodeReader):
 
     def settings(self) -> dict[str, Any]:
         """The arguments that build one of the same shape."""
-        return {"num_layers": self.num_layers, "code_dim": self.code_dim, "widths": list(self.widths)}
+        return {
+            "num_layers": self.num_layers,
+            "code_dim": self.code_dim,
+            "widths": list(self.widths),
+            "activation": self.activation,
+        }
 
     @torch.no_grad()
     def set_direction(self, direction: Direction) -> None:

@@ -25,8 +25,8 @@ class ViewOptions:
             symmetric view are always predicted.
         maps: ``"shared"``: both views are drawn with the maps of the original code; ``"own"``: the symmetric view with
             those of its own code, as the paper's text has it.
-        clamp: clamp the renders to [0, 1] before the losses and the discriminator, as the release does. No gradient
-            passes where a colour is clamped.
+        clamp: clamp the face's colours to [0, 1] before the losses and the discriminator, as the release does. No
+            gradient passes where a colour is clamped.
         remember: keep the views of so many faces in memory, in 8 bits, see
             :class:`~faceuv.models.stylefaceuv.TeacherViews`.
     """

@@ -40,7 +40,7 @@ class YawStepping(BaseMethod):
         losses: terms of ``loss({"yaw"}, {"yaw"})``, both ``(B, 1)`` in degrees.
         range_deg: the largest wanted angle, degrees to either side; by default the 98th percentile of the fits' |yaw|.
         symmetric: share of the batch that is mirrored.
-        widths: hidden widths.
+        widths, activation: of the :class:`~faceuv.models.stylefaceuv.YawStepper`.
         generator, regressor: for validation: with both, the yaw of the turned picture is also read by a network that
             has never seen a code, so that F3D is not its own judge. A config and a file (or ``zoo:…``).
         held_out, dtype: as for :class:`~faceuv.models.stylefaceuv.mapper_training.CoefficientMapping`.
@@ -56,6 +56,7 @@ class YawStepping(BaseMethod):
         range_deg: float | None = None,
         symmetric: float = 0.5,
         widths: Sequence[int] = STEPPER_WIDTHS,
+        activation: str = "elu",
         generator: Mapping[str, Any] | None = None,
         regressor: str | Path | None = None,
         held_out: int = 10,
@@ -70,7 +71,7 @@ class YawStepping(BaseMethod):
         self.mapper: CoefficientMapper = load_mapper(zoo.locate(mapper))
         self.mapper.check_layout(data.layout)
         axis = yaw_direction(direction)
-        self.stepper = YawStepper(data.num_layers, data.code_dim, axis, widths=widths)
+        self.stepper = YawStepper(data.num_layers, data.code_dim, axis, widths=widths, activation=activation)
         self.mapper.check_fits(self.stepper)
         with torch.no_grad():
             yaw = torch.cat([self.yaw(code) for code in data.codes.split(1024)])

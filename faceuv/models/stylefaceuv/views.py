@@ -102,13 +102,14 @@ def render_views(
     Args:
         maps: of B faces, shared by all their views, or of V·B.
         mask: how the pixels of each view are weighed; None: all alike.
-        clamp: clamp the colours to [0, 1].
+        clamp: clamp the face's colours to [0, 1].
     """
     with torch.autocast(coefficients.data.device.type, enabled=False):
         every = for_views(maps, len(coefficients))
         drawn = renderer(coefficients, every, size=size)
         weights = None if mask is None else mask(renderer, drawn, coefficients, every, views)
-    return ViewRender(drawn.image.clamp(0, 1) if clamp else drawn.image, drawn.mask, weights, maps)
+    image = drawn.image.clamp_min(0).minimum(drawn.mask) if clamp else drawn.image  # colours are times the coverage
+    return ViewRender(image, drawn.mask, weights, maps)
 
 
 def for_views(maps: UVMaps, count: int) -> UVMaps:

@@ -179,6 +179,19 @@ class TestYawStepper:
         yaw = torch.tensor([0.1, -0.2], dtype=torch.float64, requires_grad=True)
         assert torch.autograd.gradcheck(stepper.turn, (code, yaw))
 
+    def test_the_release_s_size(self, tmp_path, generator):
+        """F3D's widths with tanh, kept in the file; an older file without the setting is ELU."""
+        stepper = YawStepper(L, D, direction(), widths=(9, 6, 3, 2), activation="tanh")
+        assert [type(layer).__name__ for layer in stepper.network[1::2]] == ["Tanh"] * 4
+        torch.nn.init.normal_(stepper.network[-1].weight)
+        code = torch.randn(3, D, generator=generator)
+        found = load_stepper(save_network(tmp_path / "s.safetensors", stepper))
+        assert found.activation == "tanh"
+        assert torch.equal(found(code, 0.3), stepper(code, 0.3))
+        assert YawStepper(L, D).activation == "elu"
+        with pytest.raises(InputError, match="activation must be 'elu' or 'tanh', got 'relu'"):
+            YawStepper(L, D, activation="relu")
+
     def test_a_file_brings_back_direction_and_line(self, stepper, tmp_path, generator):
         path = save_network(tmp_path / "s.safetensors", stepper)
         code = torch.randn(3, D, generator=generator)
@@ -194,7 +207,7 @@ class TestBadInput:
 
     def test_another_generator(self, mapper, tmp_path):
         path = save_network(tmp_path / "m.safetensors", mapper)
-        with pytest.raises(InputError, match=r"reads codes with L = 4, D = 6; the generator has L = 5, D = 6"):
+        with pytest.raises(InputError, match=r"works with codes of L = 4, D = 6; the generator has L = 5, D = 6"):
             load_mapper(path, Source(5))
 
     def test_another_layout(self, mapper):
@@ -220,7 +233,7 @@ class TestBadInput:
     def test_weights_with_nan_are_not_written(self, mapper, tmp_path):
         with torch.no_grad():
             mapper.face[0].weight[0, 0] = float("nan")
-        with pytest.raises(AssetError, match=r"not written: face.0.weight holds NaN"):
+        with pytest.raises(AssetError, match=r"not written: face.0.weight hold NaN"):
             save_network(tmp_path / "m.safetensors", mapper)
         assert not list(tmp_path.iterdir())
 
