@@ -72,17 +72,25 @@ def run(args: argparse.Namespace) -> int:
     for option, value in (("--batch-size", args.batch_size), ("--every", args.every)):
         require_positive(option, value)
     files = find_pictures(args.images, every=args.every)
-    check_writable(args.out)
+    for source in args.images:
+        if Path(source).is_dir() and args.out.exists() and Path(source).samefile(args.out):
+            raise InputError(
+                f"--out {args.out} is the folder that the pictures are in, where the next run would take the sheet for"
+                f" one of them; choose another, such as --out {args.out / 'fit'}"
+            )
     start_processes(args.launcher)
     try:
         folder = FitFolder(args.out, _settings(args), meshes=not args.no_meshes)
-        folder.claim(overwrite=args.overwrite)
+        folder.check(files, overwrite=args.overwrite)
         share = files[get_rank() :: get_world_size()]
         waiting = [file for file in share if args.overwrite or not folder.is_finished(file)]
         if len(waiting) < len(share):
             console.print(f"{len(share) - len(waiting)} of {len(share)} pictures are fitted already")
-        if waiting:
-            _work(args, folder, waiting)
+        fitter = build_fitter(args) if waiting else None  # a misspelt option is told before the folder is claimed
+        check_writable(args.out)
+        folder.claim()
+        if fitter is not None:
+            _work(args, folder, waiting, fitter)
         barrier()
         if get_rank() == 0:
             return folder.report(files)
@@ -92,19 +100,25 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _settings(args: argparse.Namespace) -> dict[str, Any]:
-    """What a fit depends on; fits of other settings do not share a folder."""
+    """What a fit depends on; fits of other settings do not share a folder. Files count by their contents."""
+    from faceuv.files.artefacts import sha256_of
+    from faceuv.files.zoo import locate
+
     names = ("detector", "regressor", "schedule", "framing", "size", "face_model", "renderer")
-    return {name: getattr(args, name) for name in names}
+    found = {name: getattr(args, name) for name in names}
+    for name in ("detector", "regressor"):
+        if found[name] != "none" and (path := locate(found[name])).is_file():
+            found[f"{name}_sha256"] = sha256_of(path)
+    return found
 
 
-def _work(args: argparse.Namespace, folder: FitFolder, files: list[PictureFile]) -> None:
+def _work(args: argparse.Namespace, folder: FitFolder, files: list[PictureFile], fitter: Fitter) -> None:
     from mmengine.dist import get_rank
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from faceuv.cli.console import console
     from faceuv.fitting.pictures import fit_pictures
 
-    fitter = build_fitter(args)
     failures = TextColumn("{task.fields[failed]} failed")
     columns = (TextColumn("fitting"), BarColumn(), MofNCompleteColumn(), failures, TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=get_rank() != 0) as progress:

@@ -6,6 +6,7 @@ import json
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ import torch
 from torch import Tensor
 
 from faceuv.errors import AssetError, InputError
-from faceuv.files.artefacts import atomic_path, load_tensors
+from faceuv.files.artefacts import atomic_path, load_tensors, sha256_of
+from faceuv.files.networks import read_header
 
 if TYPE_CHECKING:
     from faceuv.data.images import PictureFile
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from faceuv.fitting.pictures import PictureFit
 
 SHEET = 48  # overlays on the contact sheet
+SETTINGS, MADE_BY = "settings.json", "faceuv fit"
+_SUFFIXES = {"coefficients": ".safetensors", "overlays": ".png", "meshes": ".glb", "failures": ".json"}
 
 
 class FitFolder:
@@ -37,31 +41,78 @@ class FitFolder:
     def __init__(self, folder: Path, settings: Mapping[str, Any], *, meshes: bool = True) -> None:
         self.folder, self.settings, self.meshes = folder, dict(settings), meshes
 
-    def claim(self, *, overwrite: bool = False) -> None:
-        """Write the settings down; refuse a folder that holds fits of others, unless they are to be overwritten."""
-        path = self.folder / "settings.json"
-        if path.is_file() and not overwrite:
-            try:
-                found = json.loads(path.read_text(encoding="utf-8"))
-            except ValueError as error:
-                raise AssetError(f"{path} is not JSON ({error}); choose another --out, or --overwrite") from error
-            changed = [name for name, value in self.settings.items() if found.get(name) != value]
-            if changed:
-                differences = ", ".join(f"{name} {found.get(name)!r} → {self.settings[name]!r}" for name in changed)
-                raise InputError(
-                    f"{self.folder} holds fits of other settings ({differences}); choose another --out, or --overwrite"
-                )
+    def check(self, files: Sequence[PictureFile], *, overwrite: bool = False) -> None:
+        """Refuse, before anything is written, a folder that holds the user's own files, fits of other settings, or the
+        fit of another picture of the same name; the latter two may be overwritten."""
+        settings = self._read_settings()
+        if settings is None:
+            self._refuse_strangers()
             return
-        _write_json(path, self.settings)
+        if overwrite:
+            return
+        changed = [name for name, value in self.settings.items() if settings.get(name) != value]
+        if changed:
+            differences = ", ".join(f"{name} {settings.get(name)!r} → {self.settings[name]!r}" for name in changed)
+            raise InputError(
+                f"{self.folder} holds fits of other settings ({differences}); choose another --out, or --overwrite"
+            )
+        for file in files:
+            found = self.fit_of(file)
+            if found is not None and found.get("source") != str(file) and found.get("sha256") != contents(file):
+                raise InputError(
+                    f"{self.folder} holds the fit of {found.get('source')} under the name {file.name!r}, which {file}"
+                    " would take; choose another --out, or --overwrite"
+                )
+
+    def claim(self) -> None:
+        """Write the settings down: from now on the folder is one of fits."""
+        _write_json(self.folder / SETTINGS, {**self.settings, "made_by": MADE_BY})
+
+    def _read_settings(self) -> dict[str, Any] | None:
+        """What an earlier run wrote down; None if there is no such file, or one of the user's."""
+        path = self.folder / SETTINGS
+        if not path.is_file():
+            return None
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, OSError):
+            return None
+        ours = isinstance(found, dict) and (found.get("made_by") == MADE_BY or {"detector", "schedule"} <= set(found))
+        return found if ours else None
+
+    def _refuse_strangers(self) -> None:
+        names = (SETTINGS, "report.json", "sheet.png", *_SUFFIXES)
+        strangers = [name for name in names if (self.folder / name).exists()]
+        if self.folder.exists() and not self.folder.is_dir():
+            raise InputError(f"--out {self.folder} is a file; choose a folder")
+        if strangers:
+            raise InputError(
+                f"{self.folder} holds {', '.join(strangers)}, which faceuv fit did not write and would overwrite:"
+                " choose another --out"
+            )
 
     def file(self, kind: str, name: str) -> Path:
         """The file of a picture: ``kind`` is coefficients, overlays, meshes or failures."""
-        suffix = {"coefficients": ".safetensors", "overlays": ".png", "meshes": ".glb", "failures": ".json"}[kind]
-        return self.folder / kind / (name + suffix)
+        return self.folder / kind / (name + _SUFFIXES[kind])
+
+    def fit_of(self, file: PictureFile) -> dict[str, Any] | None:
+        """What is known of the fit under a picture's name; None if there is none that can be read."""
+        path = self.file("coefficients", file.name)
+        if not path.is_file():
+            return None
+        try:
+            found = read_header(path).get("fit")
+        except AssetError:  # damaged: it is fitted again
+            return None
+        return found if isinstance(found, dict) else None
 
     def is_finished(self, file: PictureFile) -> bool:
-        """Whether the picture is fitted and everything about it is written."""
-        return self.file("coefficients", file.name).is_file()
+        """Whether the picture, as it is now, is fitted and everything about it is written."""
+        found = self.fit_of(file)
+        if found is None:
+            return False
+        known = found.get("sha256")  # none in fits of version 0.1, which know the path only
+        return known == contents(file) if known is not None else found.get("source") == str(file)
 
     def write(self, result: PictureFit, fitter: Fitter) -> None:
         """Keep one result."""
@@ -78,6 +129,7 @@ class FitFolder:
         device = fitter.face_model.mean.device
         metadata = {
             "source": str(result.file),
+            "sha256": contents(result.file),
             "window": asdict(result.window) if result.window else None,
             "size": self.settings.get("size"),
             "landmark_error": round(result.landmark_error, 4),
@@ -143,6 +195,22 @@ class FitFolder:
         if there:
             pictures = [read_picture(self.file("overlays", name)) for name in there]
             save_png(self.folder / "sheet.png", contact_sheet(pictures, labels=there))
+
+
+def contents(file: PictureFile) -> str | None:
+    """SHA-256 of the file that a picture is read from, with the number of the frame; None if it cannot be read."""
+    try:
+        stat = file.path.stat()
+        digest = _hash(file.path, stat.st_size, stat.st_mtime_ns)
+    except OSError:
+        return None
+    return digest if file.frame is None else f"{digest} frame {file.frame}"
+
+
+@lru_cache(maxsize=4096)
+def _hash(path: Path, size: int, time: int) -> str:
+    """Of a film, once for all its frames."""
+    return sha256_of(path)
 
 
 @torch.no_grad()

@@ -233,3 +233,81 @@ def test_bad_options_are_one_clear_line(tmp_path, pictures, capsys, words, messa
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+class TestWhatIsThere:
+    """What lies in the folder is never taken for something else, and never overwritten unasked."""
+
+    @pytest.fixture
+    def two(self, pictures, tmp_path):
+        """Folders A and B with a picture called a.png each, of different faces, and landmarks for both."""
+        folder = pictures[0]
+        for name, picture in (("A", "a.png"), ("B", "b.png")):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "a.png").write_bytes((folder / picture).read_bytes())
+        return tmp_path / "A", tmp_path / "B"
+
+    def run(self, source, out, pictures, *more):
+        words = ["--detector", str(pictures[1]), "--regressor", "none", "--size", str(SIZE), "--schedule", "landmarks"]
+        return main(["fit", str(source), "--out", str(out), "--no-meshes", *words, *more])
+
+    def test_another_picture_of_the_same_name(self, two, pictures, tmp_path, capsys):
+        out = tmp_path / "out"
+        assert self.run(two[0] / "a.png", out, pictures) == 0
+        before = (out / "coefficients" / "a.safetensors").read_bytes()
+        assert self.run(two[1] / "a.png", out, pictures) != 0
+        error = capsys.readouterr().err
+        assert f"holds the fit of {two[0] / 'a.png'} under the name 'a'" in error
+        assert error.count("\n") == 1
+        assert (out / "coefficients" / "a.safetensors").read_bytes() == before
+        assert self.run(two[1] / "a.png", out, pictures, "--overwrite") == 0
+        assert json.loads((out / "report.json").read_text())["fitted"]["a"]["source"] == str(two[1] / "a.png")
+
+    def test_the_same_picture_elsewhere_is_fitted_already(self, two, pictures, tmp_path, capsys):
+        (two[1] / "a.png").write_bytes((two[0] / "a.png").read_bytes())
+        assert self.run(two[0], tmp_path / "out", pictures) == 0
+        assert self.run(two[1], tmp_path / "out", pictures) == 0
+        assert "1 of 1 pictures are fitted already" in capsys.readouterr().out
+
+    def test_a_picture_that_changed_is_fitted_again(self, two, pictures, tmp_path, capsys):
+        assert self.run(two[0], tmp_path / "out", pictures) == 0
+        first = Face.load(tmp_path / "out" / "coefficients" / "a.safetensors").metadata["fit"]
+        (two[0] / "a.png").write_bytes((two[1] / "a.png").read_bytes())
+        assert self.run(two[0], tmp_path / "out", pictures) == 0
+        assert "fitted already" not in capsys.readouterr().out
+        second = Face.load(tmp_path / "out" / "coefficients" / "a.safetensors").metadata["fit"]
+        assert first["sha256"] != second["sha256"]
+
+    @pytest.mark.parametrize("overwrite", [False, True])
+    @pytest.mark.parametrize("name", ["settings.json", "report.json", "sheet.png", "overlays", "coefficients"])
+    def test_the_users_own_files(self, two, pictures, tmp_path, capsys, name, overwrite):
+        mine = tmp_path / "mine" / name
+        if mine.suffix:
+            mine.parent.mkdir()
+            mine.write_text('{"precious": 1}')
+        else:
+            mine.mkdir(parents=True)
+        assert self.run(two[0], tmp_path / "mine", pictures, *(["--overwrite"] if overwrite else [])) != 0
+        assert f"holds {name}, which faceuv fit did not write" in capsys.readouterr().err
+        assert [path.name for path in (tmp_path / "mine").iterdir()] == [name]
+        assert not mine.suffix or mine.read_text() == '{"precious": 1}'
+
+    def test_the_folder_of_the_pictures(self, two, pictures, capsys):
+        assert self.run(two[0], two[0], pictures) != 0
+        assert "is the folder that the pictures are in" in capsys.readouterr().err
+        assert [path.name for path in two[0].iterdir()] == ["a.png"]
+
+    @pytest.mark.parametrize("typo", [("--regressor", "missing"), ("--schedule", "slow"), ("--face-model", "Nobody")])
+    def test_a_typo_claims_nothing(self, two, pictures, tmp_path, typo):
+        assert self.run(two[0], tmp_path / "out", pictures, *typo) != 0
+        assert not (tmp_path / "out").exists()
+        assert self.run(two[0], tmp_path / "out", pictures) == 0
+
+    def test_changed_landmarks_are_other_settings(self, two, pictures, tmp_path, capsys):
+        file = tmp_path / "landmarks.json"
+        file.write_bytes(pictures[1].read_bytes())
+        given = (pictures[0], file, pictures[2])
+        assert self.run(two[0], tmp_path / "out", given) == 0
+        file.write_text(file.read_text() + " ")
+        assert self.run(two[0], tmp_path / "out", given) != 0
+        assert "holds fits of other settings (detector_sha256" in capsys.readouterr().err
