@@ -29,7 +29,8 @@ class Planted:
     """Normal codes whose deviations fall as 1/√k, as those of a trained mapping network roughly do."""
 
     def __init__(self, rows: int, width: int) -> None:
-        self.num_layers, self.code_dim = rows, width
+        self.num_layers, self.code_dim, self.size = rows, width, 2 ** (rows // 2 + 1)
+        self.mean_code = torch.zeros(width)
         deviation = torch.arange(1, width + 1).rsqrt()
         self.deviation = deviation / deviation.square().mean().sqrt()
 
@@ -39,8 +40,12 @@ class Planted:
     def mapping(self, z: Tensor) -> Tensor:
         return z * self.deviation
 
-    def broadcast(self, code: Tensor) -> Tensor:
-        return broadcast_code(code, self.num_layers, self.code_dim)
+    def sample_codes(self, count: int, *, truncation: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
+        w = truncation * self.mapping(self.sample_latents(count, generator=generator))
+        return broadcast_code(w, self.num_layers, self.code_dim)
+
+    def synthesis(self, code: Tensor) -> Tensor:
+        raise NotImplementedError("planted codes have no images")
 
 
 def degrees(a: Tensor, b: Tensor) -> float:

@@ -89,9 +89,9 @@ def stepper_samples(
     """What :class:`~faceuv.evaluation.YawErrors` reads, for the angles of ``ANGLES``."""
     own = mapper.yaw(codes)
     wanted = torch.tensor([math.radians(angle) for angle in ANGLES])
-    turned = [stepper.turn(codes, angle) for angle in wanted]
-    mirror = stepper.turn(codes, -own)
-    back = stepper.turn(mirror, -mapper.yaw(mirror))
+    turned = [stepper.move(codes, angle) for angle in wanted]
+    mirror = stepper.move(codes, -own)
+    back = stepper.move(mirror, -mapper.yaw(mirror))
     columns = {
         "wanted": wanted.expand(len(codes), -1),
         "read": torch.stack([mapper.yaw(code) for code in turned], 1),
@@ -117,7 +117,7 @@ def strip(path: Path, codes: Tensor, stepper: YawStepper, generator: Any, regres
     """Faces as they are, and turned to each angle, with the yaw that the regressor sees."""
     images, labels = [], []
     for code in codes.split(1):
-        row = [generator.broadcast(code), *(stepper.turn(code, math.radians(angle)) for angle in ANGLES)]
+        row = [generator.broadcast(code), *(stepper.move(code, math.radians(angle)) for angle in ANGLES)]
         shown = pictures(generator, torch.cat(row))
         seen = degrees(read(regressor, shown).rotation[:, 1])
         images += list(torch.nn.functional.interpolate(shown, size=(128, 128), mode="bilinear"))
@@ -176,7 +176,7 @@ STEPPER_TEXT = f"""
 from faceuv import zoo
 from faceuv.models.stylefaceuv.mappers import load_stepper
 
-turned = load_stepper(zoo.path("{STEPPER}", "{WEIGHTS}")).turn(code, 0.35)  # radians, to the viewer's right
+turned = load_stepper(zoo.path("{STEPPER}", "{WEIGHTS}")).move(code, 0.35)  # radians, to the viewer's right
 ```
 
 Limits: `yaw` figures are F3D's own judgement, which taught it; `seen` figures are the regressor's, on pictures of the

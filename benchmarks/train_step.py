@@ -112,7 +112,7 @@ class Straightforward:
         teacher, mapper = networks.teacher.network, networks.mapper.network
         assert networks.stepper is not None
         code = teacher.broadcast(code)
-        mirrored = networks.stepper.network.turn(code, -mapper(code).rotation[:, 1])
+        mirrored = networks.stepper.network.move(code, -mapper(code).rotation[:, 1])
         first = ViewBatch(code, Coefficients(fitted, mapper.layout), teacher.synthesis(code).clamp(0, 1))
         return first, ViewBatch(mirrored, mapper(mirrored), teacher.synthesis(mirrored).clamp(0, 1))
 

@@ -17,8 +17,8 @@ from faceuv.version import __version__
 # name → module; imported on first use, so that `import faceuv` loads neither torch nor MMEngine.
 _LAZY = {
     "Face": "faceuv.face",
-    "FaceGenerator": "faceuv.models.stylefaceuv.generator",
-    "load": "faceuv.models.stylefaceuv.generator",
+    "FaceGenerator": "faceuv.models.base.face_generator",
+    "load": "faceuv.models.base.face_generator",
     "Coefficients": "faceuv.structures",
     "CoefficientLayout": "faceuv.structures",
     "UVMaps": "faceuv.structures",
@@ -30,6 +30,7 @@ _LAZY = {
     "DIRECTION_FINDERS": "faceuv.registry",
     "LOSSES": "faceuv.registry",
     "GENERATORS": "faceuv.registry",
+    "FACE_GENERATORS": "faceuv.registry",
     "LANDMARK_DETECTORS": "faceuv.registry",
     "STAGES": "faceuv.registry",
     "MODELS": "faceuv.registry",

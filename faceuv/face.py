@@ -169,6 +169,10 @@ class Face:
         rotation = turned(self.pose[0], yaw_deg=yaw_deg, pitch_deg=pitch_deg, roll_deg=roll_deg)
         return self._posed_as(rotation=rotation)
 
+    def placed(self, translation: Tensor) -> Face:
+        """The same face at ``translation (1, 3)``, decimetres."""
+        return self._posed_as(translation=translation)
+
     @property
     def pose(self) -> tuple[Tensor, Tensor]:
         """Rotation in radians and translation in decimetres, ``(1, 3)`` each."""
@@ -195,6 +199,10 @@ class Face:
         """Exchange the diffuse and displacement maps; ``None`` goes back to the linear albedo."""
         self._model_of("exchanging UV maps")
         return replace(self, maps=maps)
+
+    def with_metadata(self, **values: Any) -> Face:
+        """The same face with more JSON values to keep with it."""
+        return replace(self, metadata={**(self.metadata or {}), **values})
 
     def interpolate(self, other: Face, t: float) -> Face:
         """The face between this one (t = 0) and ``other`` (t = 1): all coefficients, pose and light among them, and the

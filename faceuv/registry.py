@@ -193,6 +193,7 @@ LOSSES = Registry("loss", locations=["faceuv.losses"])
 GENERATORS = Registry(
     "generator", locations=["faceuv.models.stylegan2", "faceuv.models.stylefaceuv", "faceuv.synthetic"]
 )
+FACE_GENERATORS = Registry("face generator", locations=["faceuv.models.stylefaceuv"])
 LANDMARK_DETECTORS = Registry("landmark detector", locations=["faceuv.fitting.landmarks"])
 FIT_STEPS = Registry("fitting step", locations=["faceuv.fitting"])
 STAGES = Registry("stage", locations=["faceuv.engine.stages"])
@@ -271,6 +272,7 @@ def all_registries() -> dict[str, Registry]:
         "direction_finders": DIRECTION_FINDERS,
         "losses": LOSSES,
         "generators": GENERATORS,
+        "face_generators": FACE_GENERATORS,
         "landmark_detectors": LANDMARK_DETECTORS,
         "fit_steps": FIT_STEPS,
         "stages": STAGES,

@@ -34,7 +34,7 @@ from faceuv.geometry.lighting import light_names
 from faceuv.models.faces import FaceModel, FaceRenderer
 from faceuv.models.faces.face_renderer import MaskRule
 from faceuv.models.stylefaceuv.behind import Behind
-from faceuv.models.stylefaceuv.generator import FaceGenerator
+from faceuv.models.stylefaceuv.generator import StyleFaceUVGenerator
 
 SIZE = 224
 SMALL = Look(size=128)
@@ -55,7 +55,7 @@ def main() -> None:
         model = build_face_model(None)
         jobs += [(name, partial(draw, model)) for name, draw in PICTURES.items() if name in chosen]
     if chosen & set(GENERATED):
-        generator = FaceGenerator.load(args.generator)
+        generator = StyleFaceUVGenerator.load(args.generator)
         jobs += [(name, partial(draw, generator, args.seeds)) for name, draw in GENERATED.items() if name in chosen]
     for name, job in track(jobs, description="pictures", console=console):
         drawn = job()
@@ -139,13 +139,13 @@ def sample(model: FaceModel) -> Tensor:
     )
 
 
-def edits(generator: FaceGenerator, seeds: Sequence[int]) -> Tensor:
+def edits(generator: StyleFaceUVGenerator, seeds: Sequence[int]) -> Tensor:
     """Along the first direction that is not the yaw, which has a strip of its own; if there is no other, along it."""
     others = [direction for name, direction in generator.directions.items() if name != "yaw"]
     return edit_strip(generator, seeds[:2], (others or list(generator.directions.values()))[0], look=SMALL)
 
 
-def behind(generator: FaceGenerator, seeds: Sequence[int]) -> Tensor:
+def behind(generator: StyleFaceUVGenerator, seeds: Sequence[int]) -> Tensor:
     """A row per seed: far turns over the teacher's picture as it is, and with its own face taken away."""
     ways: tuple[Behind, ...] = ("picture", "filled")
     shown = [(yaw, way) for yaw in (-60.0, 60.0) for way in ways]
@@ -158,7 +158,7 @@ def behind(generator: FaceGenerator, seeds: Sequence[int]) -> Tensor:
     return contact_sheet(pictures, columns=len(shown), labels=labels)
 
 
-def swing(generator: FaceGenerator, seeds: Sequence[int]) -> Iterator[Tensor]:
+def swing(generator: StyleFaceUVGenerator, seeds: Sequence[int]) -> Iterator[Tensor]:
     return turntable(generator, seeds, frames=24, look=replace(SMALL, over="studio"))
 
 
@@ -172,7 +172,7 @@ PICTURES: dict[str, Callable[[FaceModel], Tensor]] = {
     "masks": masks,
     "sample": sample,
 }
-GENERATED: dict[str, Callable[[FaceGenerator, Sequence[int]], Drawn]] = {
+GENERATED: dict[str, Callable[[StyleFaceUVGenerator, Sequence[int]], Drawn]] = {
     "generated_yaw": lambda generator, seeds: yaw_strip(generator, seeds, look=SMALL),
     "generated_behind": behind,
     "generated_interpolation": lambda generator, seeds: interpolation_strip(generator, *seeds[:2], look=SMALL),

@@ -31,13 +31,12 @@ from faceuv.figures import Look, interpolation_strip, yaw_strip
 from faceuv.files import zoo
 from faceuv.files.artefacts import load_tensors
 from faceuv.files.cards import write_card
+from faceuv.models.base.face_generator import YAW_LIMIT, same_weights
 from faceuv.models.directions import Direction, load_directions
 from faceuv.models.stylefaceuv import load_uv_generator
-from faceuv.models.stylefaceuv.folder import check_reference, part_writers, same_weights
-from faceuv.models.stylefaceuv.generator import YAW_LIMIT, FaceGenerator
+from faceuv.models.stylefaceuv.generator import StyleFaceUVGenerator
 from faceuv.models.stylefaceuv.mappers import load_mapper, load_stepper
 from faceuv.models.stylefaceuv.sheets import displacement_colours
-from faceuv.models.stylefaceuv.stages import nested
 from faceuv.models.stylegan2 import load_generator
 
 LIMIT_MB = 20
@@ -52,7 +51,7 @@ REFERENCES = {
 FACE_MODEL = {"type": "ProceduralFace", "rows": 97, "columns": 81, "verbose": False}
 COLD = """
 from time import process_time
-import faceuv.models.stylefaceuv.generator
+import faceuv.models.base.face_generator
 imported = process_time()
 face = faceuv.load({source!r}).sample(seed=7)
 loaded = process_time()
@@ -81,9 +80,9 @@ def main() -> None:
     differences = colour_differences(trained)
     trained.metadata["measured"] = differences  # what its test holds it to
     folder = args.out / args.entry
-    refer = references(trained, folder)
+    refer = references(trained)
     trained.save(folder, refer=refer, half=True)
-    kept = FaceGenerator.load(folder)
+    kept = StyleFaceUVGenerator.load(folder)
     megabytes = sum(file.stat().st_size for file in folder.glob("*.safetensors")) / 1e6
     if megabytes > LIMIT_MB:
         raise SystemExit(f"{megabytes:.1f} MB of weights, more than the {LIMIT_MB} MB that an entry may have")
@@ -106,13 +105,13 @@ def main() -> None:
     console.print(f"wrote {folder}: {megabytes:.1f} MB; float16 changed a pixel by {changed:.4f} at most")
 
 
-def read(source: Path) -> tuple[FaceGenerator, Path, dict[str, Any]]:
+def read(source: Path) -> tuple[StyleFaceUVGenerator, Path, dict[str, Any]]:
     """The generator, the work dir, and what is known of the training."""
     if source.is_file():
         _, kept = load_tensors(source, kind="uv_generator")
         parts = {part: zoo.locate(reference) for part, reference in REFERENCES.items()}
         teacher = load_generator(parts["teacher"])
-        generator = FaceGenerator(
+        generator = StyleFaceUVGenerator(
             teacher,
             load_mapper(parts["mapper"]),
             load_uv_generator(source),
@@ -122,13 +121,13 @@ def read(source: Path) -> tuple[FaceGenerator, Path, dict[str, Any]]:
         )
         known = {key.replace("_", " "): kept[key] for key in ("images_seen", "views") if key in kept}
         return generator, source.parent, known or {"training": "not recorded in its file"}
-    generator = FaceGenerator.load(source)
+    generator = StyleFaceUVGenerator.load(source)
     stage = source if (source / "stage.json").is_file() else source / generator.metadata["stage"]
     record = Record.read(stage)
     if record is None:
         raise AssetError(f"{stage} has no record of its training; export the work dir that faceuv train left")
-    model = nested(record.description, "model")
-    settings = {key: model[key] for key in ("views", "mask", "coefficients", "maps") if key in model}
+    flat = {key.removeprefix("model."): value for key, value in record.description.items() if key.startswith("model.")}
+    settings = {key: value for key, value in flat.items() if key.split(".")[0] in ("views", "mask", "adversarial")}
     return (
         generator,
         stage.parent,
@@ -143,14 +142,14 @@ def read(source: Path) -> tuple[FaceGenerator, Path, dict[str, Any]]:
     )
 
 
-def own_directions(generator: FaceGenerator) -> dict[str, Direction]:
+def own_directions(generator: StyleFaceUVGenerator) -> dict[str, Direction]:
     """The zoo's directions, if this is the zoo's teacher: a recipe that starts from the zoo's stepper finds none."""
-    if not same_weights(load_generator(zoo.locate(REFERENCES["teacher"])), generator.teacher):
+    if not same_weights(load_generator(zoo.locate(REFERENCES["teacher"])), generator.networks()["teacher"]):
         return {}
     return {found.name: found for found in load_directions(zoo.locate(REFERENCES["directions"]))}
 
 
-def colour_differences(generator: FaceGenerator) -> dict[str, float]:
+def colour_differences(generator: StyleFaceUVGenerator) -> dict[str, float]:
     """Mean absolute difference over whole pictures, by which background and coverage count as well: a check that the
     weights are those of the card, not a measure of quality, for which there is the report."""
     code = generator.codes(COMPARED)
@@ -161,14 +160,14 @@ def colour_differences(generator: FaceGenerator) -> dict[str, float]:
     return {"original": float(own.abs().mean()), "symmetric": float(other.abs().mean())}
 
 
-def references(generator: FaceGenerator, folder: Path) -> dict[str, str]:
+def references(generator: StyleFaceUVGenerator) -> dict[str, str]:
     """The parts that are the zoo's own, and where they lie there."""
-    found, parts = {}, part_writers(generator, torch.float32)
+    found = {}
     for part, reference in REFERENCES.items():
-        if part not in parts:
+        if part not in generator.parts():
             continue
         try:
-            check_reference(generator, parts, folder, part, reference)
+            generator.check_reference(part, reference)
         except (InputError, AssetError) as error:
             console.print(f"{part} is copied: {error}")
         else:
@@ -176,7 +175,9 @@ def references(generator: FaceGenerator, folder: Path) -> dict[str, str]:
     return found
 
 
-def facts(generator: FaceGenerator, config: str, refer: Mapping[str, str], args: argparse.Namespace) -> dict[str, Any]:
+def facts(
+    generator: StyleFaceUVGenerator, config: str, refer: Mapping[str, str], args: argparse.Namespace
+) -> dict[str, Any]:
     """What the entry holds."""
     uv = generator.uv_generator
     megabytes = (args.out / args.entry / "uv_generator.safetensors").stat().st_size / 1e6
@@ -261,7 +262,7 @@ def text(entry: str, limits: str, *, measured_there: bool) -> str:
     )
 
 
-def pictures(generator: FaceGenerator, folder: Path) -> None:
+def pictures(generator: StyleFaceUVGenerator, folder: Path) -> None:
     """``faces.png``, ``maps.png``, ``between.png``."""
     look = Look(size=128)
     save_png(folder / "faces.png", yaw_strip(generator, list(SEEDS), yaws=(-60, -30, 0, 30, 60), look=look))
@@ -275,7 +276,7 @@ def pictures(generator: FaceGenerator, folder: Path) -> None:
     save_png(folder / "maps.png", picture_table(rows))
 
 
-def largest_change(first: FaceGenerator, second: FaceGenerator) -> float:
+def largest_change(first: StyleFaceUVGenerator, second: StyleFaceUVGenerator) -> float:
     """Of a pixel, by writing the weights in half precision."""
     code = first.codes(SEEDS)
     return float((first.generate(code, seam="hard") - second.generate(code, seam="hard")).abs().max())

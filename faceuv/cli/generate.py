@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from faceuv.figures import Look, Tally
+    from faceuv.models.base.face_generator import FaceGenerator
     from faceuv.models.directions import Direction
-    from faceuv.models.stylefaceuv.generator import FaceGenerator
 
 SEAMS = ("hard", "feather", "laplacian")  # spelt out: --help loads no torch; a test holds them to the library's
 OVER = ("teacher", "studio")
@@ -92,7 +92,7 @@ def expressions(order: Order) -> list[Job]:
 
     chosen = [amounts(words) for words in order.args.expressions]
     for name in {name for movements in chosen for name in movements}:
-        order.generator.face_model.movement(name)
+        order.generator.check_movement(name)
     return [order.sheet("expressions", expression_grid, order.args.seeds, expressions=chosen)]
 
 
@@ -302,7 +302,7 @@ def run(args: argparse.Namespace) -> int:
     from faceuv.cli.console import console
     from faceuv.figures import Look
     from faceuv.files.artefacts import check_writable
-    from faceuv.models.stylefaceuv.generator import FaceGenerator
+    from faceuv.models.base.face_generator import FaceGenerator
 
     _check_seeds("--seeds", args.seeds)
     look = Look(
@@ -351,12 +351,12 @@ def _check_seeds(option: str, seeds: Sequence[int]) -> None:
 
 
 def _check_yaws(order: Order, option: str, yaws: Sequence[float]) -> None:
-    from faceuv.models.stylefaceuv.generator import YAW_LIMIT
+    from faceuv.models.base.face_generator import YAW_LIMIT
 
     for angle in yaws:
         if not abs(angle) <= YAW_LIMIT:
             raise InputError(f"{option} must lie in -{YAW_LIMIT:g} … {YAW_LIMIT:g} degrees, got {angle:g}")
-    if order.generator.stepper is None and order.look.over == "teacher":
+    if order.generator.editor is None and order.look.over == "teacher":
         raise InputError(
             f"{order.args.generator} has no F_yaw, so the teacher shows no other yaw: --over studio draws the faces"
             " before a plain wall"

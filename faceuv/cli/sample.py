@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 def maker(args: argparse.Namespace) -> Callable[[int], Face]:
     """Seed → face."""
     from faceuv.face import Face, build_face_model, build_renderer
-    from faceuv.models.stylefaceuv.generator import load
+    from faceuv.models.base.face_generator import load
 
     if args.generator is not None:
         generator = load(args.generator, face_model=args.face_model, renderer=args.renderer)

@@ -24,6 +24,7 @@ uv = dict(
         teacher=generator,
         mapper="{mapper}/mapper.safetensors",
         stepper="{stepper}/stepper.safetensors",
+        directions="{direction}/directions.safetensors",
         face_model=face_model,
         discriminator="zoo:teacher_64/discriminator.safetensors",
         uv_generator=dict(size=64, displacement_scale=0.03, displacement_space="xyz"),

@@ -33,6 +33,7 @@ uv = dict(
         teacher=generator,
         mapper="{mapper}/mapper.safetensors",
         stepper="{stepper}/stepper.safetensors",
+        directions="{direction}/directions.safetensors",
         face_model=face_model,
         discriminator="{teacher}/discriminator.safetensors",
         uv_generator=dict(size=256, displacement_scale=0.01, displacement_space="xyz"),

@@ -110,7 +110,7 @@ class Setting:
             raise InputError(f"yaw must have shape ({len(codes)},) or (V, {len(codes)}), got {tuple(yaw.shape)}")
         wanted = yaw.reshape(-1, len(codes)).to(codes)
         views = len(wanted)
-        moved = self.stepper.turn(codes.repeat(views, 1, 1), wanted.flatten())
+        moved = self.stepper.move(codes.repeat(views, 1, 1), wanted.flatten())
         seen: Coefficients = self.mapper(moved)
         drawn = seen
         if read == "pose":

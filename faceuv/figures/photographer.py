@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
 import torch.nn.functional as F
@@ -16,7 +16,7 @@ from faceuv.geometry.projection import pose
 from faceuv.renderers.pasting import SEAMS, Seam
 
 if TYPE_CHECKING:
-    from faceuv.models.stylefaceuv.generator import FaceGenerator
+    from faceuv.models.base.face_generator import FaceGenerator
 
 Over = Literal["teacher", "studio"]
 OVER: tuple[Over, ...] = get_args(Over)
@@ -68,7 +68,7 @@ class Photographer:
         self.generator, self.look = generator, look or Look()
         self.tally, self.taken, self.wanted = tally, 0, wanted
         for name in self.look.expression:
-            generator.face_model.movement(name)  # before anything is drawn
+            generator.check_movement(name)  # before anything is drawn
 
     def code(self, seed: int) -> Tensor:
         """The stylecode of one seed."""
@@ -121,7 +121,8 @@ class Photographer:
         return self._taken(picture[0])
 
     def _dressed(self, face: Face, light: str | None, expression: Mapping[str, float]) -> Face:
-        face = face.with_expression(**{**self.look.expression, **expression})
+        amounts = {**self.look.expression, **expression}
+        face = face.with_expression(**amounts) if amounts else face
         name = light or self.look.light
         return face if name is None else face.with_lighting(name)
 
@@ -138,10 +139,12 @@ def centred(face: Face) -> Face:
     Where and how large depends on the face model alone: faces side by side keep their proportions, and a turning head
     stays in its place.
     """
-    mean, camera = face.face_model.mean, face.renderer.camera
+    surface = face.surface
+    mean = surface.mesh.vertices[0] if face.face_model is None else face.face_model.mean
+    camera = surface.camera or face.renderer.camera
     low, high = mean.amin(0), mean.amax(0)
     middle = (low + high) / 2
     reach = max(float(high[1] - middle[1]), float((mean - middle)[:, [0, 2]].norm(dim=1).max()))
     away = mean.new_tensor([[0.0, 0.0, camera.distance - camera.focal * reach / _HALF]])
-    turned = pose(middle[None, None], face.coefficients.rotation, 0 * away)[:, 0]
-    return replace(face, coefficients=face.coefficients.replace(translation=away - turned))
+    turned = pose(middle[None, None], surface.rotation, 0 * away)[:, 0]
+    return face.placed(away - turned)

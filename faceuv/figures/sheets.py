@@ -16,7 +16,7 @@ from faceuv.geometry import named_light
 from faceuv.models.directions import Direction
 
 if TYPE_CHECKING:
-    from faceuv.models.stylefaceuv.generator import FaceGenerator
+    from faceuv.models.base.face_generator import FaceGenerator
 
 Amounts = Mapping[str, float]
 
@@ -108,7 +108,7 @@ def expression_grid(
     (movements by name, 1 = full)."""
     _some(seeds=seeds, expressions=expressions)
     for name in {name for amounts in expressions for name in amounts}:
-        generator.face_model.movement(name)
+        generator.check_movement(name)
     camera = Photographer(generator, look, tally, wanted=len(seeds) * (2 + len(expressions)))
     rows = []
     for seed in seeds:

@@ -174,4 +174,5 @@ def check_storable(path: str | Path, tensors: Mapping[str, Tensor], dtype: torch
     """Refuse weights that hold NaN, or that are beyond the range of the precision they were brought to."""
     broken = [name for name, value in tensors.items() if not bool(torch.isfinite(value).all())]
     if broken:
-        raise AssetError(f"{path}: not written: {', '.join(broken[:3])} hold NaN or values beyond {dtype}")
+        verb = "hold" if len(broken) > 1 else "holds"
+        raise AssetError(f"{path}: not written: {', '.join(broken[:3])} {verb} NaN or values beyond {dtype}")

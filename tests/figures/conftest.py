@@ -7,7 +7,7 @@ import torch
 
 from faceuv.models.directions import Direction
 from faceuv.models.stylefaceuv import UVGenerator
-from faceuv.models.stylefaceuv.generator import FaceGenerator
+from faceuv.models.stylefaceuv.generator import StyleFaceUVGenerator
 from faceuv.models.stylefaceuv.mappers import CoefficientMapper, YawStepper
 from faceuv.models.stylegan2 import StyleGAN2Generator
 
@@ -20,7 +20,7 @@ def direction(name: str) -> Direction:
 
 
 @pytest.fixture(scope="session")
-def faces() -> FaceGenerator:
+def faces() -> StyleFaceUVGenerator:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         teacher = StyleGAN2Generator(16, D, channel_base=64, channel_max=8, mapping_depth=2)
@@ -28,7 +28,7 @@ def faces() -> FaceGenerator:
         mapper.deviation.fill_(0.05)  # mean faces under the default light, nearly from the front
         mapper.deviation[:80] = 1.0
         tall, wide = direction("tall"), direction("wide")
-        return FaceGenerator(
+        return StyleFaceUVGenerator(
             teacher,
             mapper,
             UVGenerator.from_teacher(teacher),

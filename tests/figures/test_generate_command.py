@@ -12,6 +12,7 @@ from faceuv import Face
 from faceuv.cli import generate
 from faceuv.cli.main import main
 from faceuv.figures import EXPRESSIONS, LIGHTS, OVER, SIGMAS, YAWS
+from faceuv.models.base.face_generator import FaceGenerator
 from faceuv.models.directions import save_directions
 from faceuv.renderers.pasting import SEAMS
 
@@ -27,7 +28,7 @@ def folder(faces, tmp_path_factory):
 @pytest.fixture
 def command(faces, monkeypatch, tmp_path):
     """Run the command on the tiny generator, without the time that reading it takes; its exit code."""
-    monkeypatch.setattr(type(faces), "load", lambda *source, **parts: faces)
+    monkeypatch.setattr(FaceGenerator, "load", lambda *source, **parts: faces)
 
     def run(*words):
         return main(["generate", *words, "--size", "16", "--out", str(tmp_path)])
@@ -82,7 +83,7 @@ def test_names_of_directions_stay_in_the_folder(faces, command, tmp_path):
 
 
 def test_a_generator_without_f_yaw_turns_heads_in_the_studio(faces, command, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(faces, "stepper", None)
+    monkeypatch.setattr(faces, "editor", None)
     assert command("yaw", "--seeds", "1", "--yaws", "30") == 1
     assert "has no F_yaw, so the teacher shows no other yaw: --over studio draws" in capsys.readouterr().err
     assert command("yaw", "--seeds", "1", "--yaws", "30", "--over", "studio") == 0

@@ -84,7 +84,7 @@ def check_same_codes(reader: R, generator: CodeSpace) -> R:
     """Return ``reader`` if it works with the codes of ``generator``; the error names both L and D."""
     if (generator.num_layers, generator.code_dim) != (reader.num_layers, reader.code_dim):
         raise InputError(
-            f"this {type(reader).__name__} works with codes of L = {reader.num_layers}, D = {reader.code_dim}; the"
+            f"this {type(reader).__name__} reads codes with L = {reader.num_layers}, D = {reader.code_dim}; the"
             f" generator has L = {generator.num_layers}, D = {generator.code_dim}: train one for it"
         )
     return reader

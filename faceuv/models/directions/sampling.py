@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from faceuv.errors import InputError
+from faceuv.models.base.codes import truncate
 from faceuv.models.base.generator import Generator
 
 
@@ -51,9 +52,9 @@ def sample_batches(
         if number not in numbers:
             continue
         with torch.no_grad():
-            w = generator.mapping(z[: samples - start])  # type: ignore[attr-defined]  # a module, or a method
+            w = generator.mapping(z[: samples - start])
             if truncation != 1:
-                w = generator.truncate(w, truncation)  # type: ignore[attr-defined]
+                w = truncate(w, generator.mean_code, truncation)
         yield number, w
 
 

@@ -236,7 +236,7 @@ def _remembering(init: Callable[..., None]) -> Callable[..., None]:
     def constructor(self: FaceModel, *args: Any, **kwargs: Any) -> None:
         if "_arguments" not in self.__dict__:  # the outermost constructor is the one that a config calls
             given = signature.bind(self, *args, **kwargs).arguments
-            kept = {}
+            kept: dict[str, Any] = {}
             for name, value in list(given.items())[1:]:
                 parameter = signature.parameters[name]
                 if parameter.kind is inspect.Parameter.VAR_KEYWORD:

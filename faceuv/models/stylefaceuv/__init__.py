@@ -5,6 +5,7 @@ both views), ``views`` (renders them and weighs their pixels), ``uv_generator`` 
 ``generator`` (faces from codes). README.md beside this file has the diagram.
 """
 
+from faceuv.models.stylefaceuv.generator import StyleFaceUVGenerator
 from faceuv.models.stylefaceuv.mapper_training import CoefficientMapping
 from faceuv.models.stylefaceuv.mappers import CoefficientMapper, YawStepper, load_mapper, load_stepper
 from faceuv.models.stylefaceuv.method import StyleFaceUV
@@ -21,6 +22,7 @@ __all__ = [
     "CoefficientMapping",
     "MapperSource",
     "StyleFaceUV",
+    "StyleFaceUVGenerator",
     "TeacherViews",
     "UVGenerator",
     "ViewBatch",

@@ -260,14 +260,15 @@ class YawStepper(CodeReader):
         """The step ``(B,)`` in W+, for ``direction.move(code, step)``."""
         return self.sigmas(code, yaw) * self.scale
 
-    def turn(self, code: Tensor, yaw: Tensor | float) -> Tensor:
-        """The code ``(B, L, D)`` of the same face, looking ``yaw`` radians to the viewer's right; differentiable."""
+    def move(self, code: Tensor, target: Tensor | float) -> Tensor:
+        """The code ``(B, L, D)`` of the same face, looking ``target`` radians to the viewer's right;
+        differentiable."""
         layered = broadcast_code(code, self.num_layers, self.code_dim)
-        return layered + self(code, yaw)[:, None, None] * self.vector
+        return layered + self(code, target)[:, None, None] * self.vector
 
     def symmetric(self, code: Tensor, mapper: CoefficientMapper) -> Tensor:
         """The code ``(B, L, D)`` of the symmetric view: turned to minus its yaw, as ``mapper`` reads it."""
-        return self.turn(code, -mapper.yaw(code))
+        return self.move(code, -mapper.yaw(code))
 
 
 def perceptron(

@@ -18,6 +18,7 @@ from faceuv.files import zoo
 from faceuv.files.networks import save_network
 from faceuv.losses import R1Penalty
 from faceuv.models.base.fixed import Fixed
+from faceuv.models.base.manifest import MANIFEST, manifest_for
 from faceuv.models.base.method import BaseMethod, LossTerms, frozen
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.face_renderer import FaceRenderer, Normals
@@ -73,6 +74,7 @@ class StyleFaceUV(BaseMethod):
         uv_generator: what :meth:`~faceuv.models.stylefaceuv.UVGenerator.from_teacher` takes: ``size``, ``diffuse``,
             ``displacement``, ``displacement_scale``, ``displacement_space``; or ``weights=FILE`` to go on from, which
             has settings of its own: those beside it must be the same.
+        directions: file of directions, which the exported generator of faces names for its edits.
         views: which views are trained on: settings of :class:`~faceuv.models.stylefaceuv.ViewOptions`.
         mask: which texels a view uses: settings of :class:`~faceuv.models.stylefaceuv.ViewWeights`, ``dict(rule=
             "splat", override=0.5)`` by default; None: all pixels count alike.
@@ -98,6 +100,7 @@ class StyleFaceUV(BaseMethod):
         stepper: str | Path | YawStepper | None = None,
         discriminator: str | Path | Mapping[str, Any] | None = None,
         uv_generator: Mapping[str, Any] | None = None,
+        directions: str | Path | None = None,
         views: ViewOptions | Mapping[str, Any] | None = None,
         mask: ViewWeights | Mapping[str, Any] | None = _DEFAULT_MASK,
         adversarial: AdversarialOptions | Mapping[str, Any] | None = None,
@@ -130,6 +133,18 @@ class StyleFaceUV(BaseMethod):
         )
         self.renderer: Fixed[FaceRenderer] = Fixed(FaceRenderer(face, renderer, normals=normals))
         self.landmarks: Fixed[LandmarkTruth] = Fixed(LandmarkTruth(face, self.renderer.network.renderer.camera))
+
+        self.sources: dict[str, str | Path] = {
+            part: source
+            for part, source in (
+                ("teacher", teacher.get("path") if isinstance(teacher, Mapping) else None),
+                ("mapper", mapper),
+                ("stepper", stepper),
+                ("directions", directions),
+            )
+            if isinstance(source, (str, Path))
+        }
+        self.teacher_config = dict(teacher) if isinstance(teacher, Mapping) and "teacher" not in self.sources else None
 
         # trained: G3D and D
         self.uv_generator = start_uv_generator(images, face, uv_generator or {})
@@ -280,7 +295,8 @@ class StyleFaceUV(BaseMethod):
         }
 
     def export(self, folder: Path) -> list[str]:
-        """Write ``uv_generator.safetensors``."""
+        """Write ``uv_generator.safetensors``, and ``generator.json``, which makes a generator of faces of the folder:
+        networks that were read from files are named by them, others are written beside it."""
         generator = cast(UVGenerator, self.averaged("uv_generator"))
         save_network(
             folder / UV_FILE,
@@ -288,7 +304,29 @@ class StyleFaceUV(BaseMethod):
             dtype=self.dtype,
             metadata={"views": list(self.views), "images_seen": int(self.images_seen)},
         )
-        return [UV_FILE]
+        views = self.teacher_views
+        files: dict[str, str | Path] = {**self.sources, "uv_generator": folder / UV_FILE}
+        settings: dict[str, Any] = {"face_model": self.renderer.network.face_model.config()}
+        if self.teacher_config is not None:
+            settings["teacher"] = self.teacher_config
+        written = [UV_FILE]
+        for part, frozen_network in (("teacher", views.teacher), ("mapper", views.mapper), ("stepper", views.stepper)):
+            if frozen_network is None or part in files or part in settings:
+                continue
+            written.append(f"{part}.safetensors")
+            files[part] = save_network(folder / written[-1], frozen_network.network)
+        manifest = manifest_for(
+            "StyleFaceUV",
+            folder,
+            files,
+            settings,
+            name=folder.resolve().parent.name,
+            num_layers=generator.num_layers,
+            code_dim=generator.code_dim,
+            metadata={"stage": folder.name, "views": list(self.views)},
+        )
+        manifest.write(folder)
+        return [*written, MANIFEST]
 
 
 def check_terms(losses: LossTerms) -> None:

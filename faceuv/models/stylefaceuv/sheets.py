@@ -29,7 +29,7 @@ def view_sheet(networks: TeacherViews, renderer: FaceRenderer, generator: UVGene
     seen = [teacher.synthesis(code).clamp(0, 1)]
     strips = [seen[0], render_views(renderer, own, maps, size).over(seen[0])]
     if networks.stepper is not None:
-        mirrored = networks.stepper.network.turn(code, -own.rotation[:, 1])
+        mirrored = networks.stepper.network.move(code, -own.rotation[:, 1])
         other = teacher.synthesis(mirrored).clamp(0, 1)
         strips += [other, render_views(renderer, mapper(mirrored), maps, size).over(other)]
     strips.append(render_views(renderer, turned(own, TURNED), maps, size).image)

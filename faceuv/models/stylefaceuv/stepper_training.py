@@ -111,7 +111,7 @@ class YawStepping(BaseMethod):
         wanted = self.wanted(code)
 
         def terms() -> dict[str, Tensor]:
-            read = self.yaw(self.stepper.turn(code, wanted))
+            read = self.yaw(self.stepper.move(code, wanted))
             return self.losses({"yaw": read[:, None] * DEGREES}, {"yaw": wanted[:, None] * DEGREES})
 
         return self.update(optim_wrapper["stepper"], terms)  # the mapper came frozen
@@ -126,13 +126,13 @@ class YawStepping(BaseMethod):
         own = self.yaw(code)
         read, seen, steps = [], [], []
         for angle in angles:
-            turned = stepper.turn(code, angle)
+            turned = stepper.move(code, angle)
             read.append(self.yaw(turned))
             steps.append(stepper.sigmas(code, angle))
             if self.judges:
                 seen.append(self._seen(turned))
-        mirror = stepper.turn(code, -own)
-        back = stepper.turn(mirror, -self.yaw(mirror))
+        mirror = stepper.move(code, -own)
+        back = stepper.move(mirror, -self.yaw(mirror))
         away = (stepper.position(back) - stepper.position(code)).abs()
         columns = {
             "wanted": angles.expand(len(code), -1),
@@ -162,7 +162,7 @@ class YawStepping(BaseMethod):
         rng = torch.Generator().manual_seed(0)
         code = generator.sample_codes(rows, generator=rng).to(stepper.vector.device)
         with torch.no_grad():
-            columns = [generator.synthesis(stepper.turn(code, k * self.range / 2)) for k in (-2, -1, 0, 1, 2)]
+            columns = [generator.synthesis(stepper.move(code, k * self.range / 2)) for k in (-2, -1, 0, 1, 2)]
         return {"turned": torch.stack(columns, 1).flatten(0, 1).clamp(0, 1)}
 
     def export(self, folder: Path) -> list[str]:

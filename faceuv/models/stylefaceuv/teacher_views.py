@@ -156,7 +156,7 @@ class TeacherViews(nn.Module):
         for angle in angles.values():
             if self.stepper is None:
                 raise InputError(f"the views {', '.join(angles)} need a stepper")
-            codes.append(self.stepper.network.turn(code, angle))
+            codes.append(self.stepper.network.move(code, angle))
             rows.append(mapper(codes[-1]).data)
         every = torch.cat(codes)
         images: Tensor = teacher.synthesis(every)

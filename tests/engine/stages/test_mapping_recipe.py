@@ -117,7 +117,7 @@ def test_the_stepper_turns_to_the_wanted_angle_by_the_truth(trained, toys):
     stepper = load_stepper(trained / "stepper" / "stepper.safetensors")
     code = CodeFits(trained / "fits", split="val").codes
     for degrees in (-25, 0, 25):
-        turned = stepper.turn(code, math.radians(degrees)).mean(1)
+        turned = stepper.move(code, math.radians(degrees)).mean(1)
         error = (toys.toy_coefficients(turned).rotation[:, 1] - math.radians(degrees)).abs().mean()
         assert math.degrees(float(error)) < 2, degrees
 

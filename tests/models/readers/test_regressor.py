@@ -123,5 +123,5 @@ class TestFiles:
             load_regressor(save_tensors(tmp_path / "wrong.safetensors", wrong, settings))
         with torch.no_grad():
             regressor.head[-1].bias[0] = float("nan")
-        with pytest.raises(AssetError, match=r"not written: head.5.bias hold NaN"):
+        with pytest.raises(AssetError, match=r"not written: head.5.bias holds NaN"):
             save_network(tmp_path / "nan.safetensors", regressor)

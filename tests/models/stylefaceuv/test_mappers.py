@@ -150,7 +150,7 @@ class TestYawStepper:
         """Yaw is 0.3 · w₀ + 0.1, and the untrained step already turns to the wanted angle."""
         code = torch.randn(20, D, generator=generator)
         wanted = torch.linspace(-0.5, 0.5, 20)
-        turned = stepper.turn(code, wanted)
+        turned = stepper.move(code, wanted)
         torch.testing.assert_close(0.3 * turned[:, :, 0].mean(1) + 0.1, wanted, atol=1e-4, rtol=1e-4)
         torch.testing.assert_close(turned[:, :, 1:], code[:, None, 1:].expand(-1, L, -1))
 
@@ -158,13 +158,13 @@ class TestYawStepper:
         code = torch.randn(5, D, generator=generator)
         torch.testing.assert_close(stepper(code, 0.2), stepper.sigmas(code, 0.2) * 2.0)
         moved = direction().move(code, stepper(code, 0.2))
-        torch.testing.assert_close(moved, stepper.turn(code, 0.2))
+        torch.testing.assert_close(moved, stepper.move(code, 0.2))
         torch.testing.assert_close(stepper.position(moved) - stepper.position(code), stepper.sigmas(code, 0.2))
 
     def test_the_symmetric_view_is_turned_to_minus_its_yaw(self, stepper, generator):
         mapper = CoefficientMapper(L, D, widths=(8,))
         code = torch.randn(5, L, D, generator=generator)
-        torch.testing.assert_close(stepper.symmetric(code, mapper), stepper.turn(code, -mapper(code).rotation[:, 1]))
+        torch.testing.assert_close(stepper.symmetric(code, mapper), stepper.move(code, -mapper(code).rotation[:, 1]))
 
     def test_one_angle_for_all_or_one_each(self, stepper, generator):
         code = torch.randn(3, D, generator=generator)
@@ -177,7 +177,7 @@ class TestYawStepper:
         torch.nn.init.normal_(stepper.network[-1].weight)
         code = torch.randn(2, L, D, generator=generator, dtype=torch.float64, requires_grad=True)
         yaw = torch.tensor([0.1, -0.2], dtype=torch.float64, requires_grad=True)
-        assert torch.autograd.gradcheck(stepper.turn, (code, yaw))
+        assert torch.autograd.gradcheck(stepper.move, (code, yaw))
 
     def test_the_release_s_size(self, tmp_path, generator):
         """F3D's widths with tanh, kept in the file; an older file without the setting is ELU."""

@@ -61,7 +61,7 @@ def test_f3d_reads_what_the_regressor_sees(mapper, regressor, generator, codes):
 @pytest.mark.parametrize("angle", [-25, 25])
 def test_f_yaw_turns_to_the_wanted_angle(mapper, stepper, regressor, generator, codes, angle):
     wanted = math.radians(angle)
-    turned = stepper.turn(codes, wanted)
+    turned = stepper.move(codes, wanted)
     assert math.degrees(float((mapper.yaw(turned) - wanted).abs().mean())) < TURNED
     seen = seen_yaw(regressor, generator, turned[:8])
     assert math.degrees(float((seen - wanted).abs().mean())) < SEEN

@@ -76,7 +76,7 @@ class TestRandomYaw:
         assert torch.equal(torch.stack([row["yaw_random_yaw"] for row in rows]), angles)
         own = method.teacher_views.mapper.network.yaw(world.batch(6)["code"])
         torch.testing.assert_close(torch.stack([row["yaw_symmetric"] for row in rows]), -own)
-        turned = method.teacher_views.stepper.network.turn(world.batch(6)["code"], angles)
+        turned = method.teacher_views.stepper.network.move(world.batch(6)["code"], angles)
         wanted = method.teacher_views.teacher.network.synthesis(turned).clamp(0, 1)
         torch.testing.assert_close(torch.stack([row["real_random_yaw"] for row in rows]), wanted)
 

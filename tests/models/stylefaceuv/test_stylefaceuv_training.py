@@ -10,6 +10,7 @@ import torch
 from faceuv.engine.ema import GeneratorEMA
 from faceuv.errors import AssetError, InputError, UnknownName
 from faceuv.files.networks import save_network
+from faceuv.models.base.manifest import Manifest
 from faceuv.models.stylefaceuv import load_uv_generator
 from faceuv.models.stylefaceuv.mappers import CoefficientMapper
 from faceuv.models.stylefaceuv.objective import shown_to_discriminator
@@ -285,7 +286,9 @@ class TestAfterTraining:
         hook.before_train(Runner)
         with torch.no_grad():
             method.uv_generator.synthesis.constant.add_(1)
-        assert method.export(tmp_path) == ["uv_generator.safetensors"]
+        names = [f"{part}.safetensors" for part in ("uv_generator", "teacher", "mapper", "stepper")]
+        assert method.export(tmp_path) == [*names, "generator.json"]  # networks that came from no file lie beside it
+        assert Manifest.read(tmp_path / "generator.json").located(tmp_path).keys() == {n.split(".")[0] for n in names}
         kept = load_uv_generator(tmp_path / "uv_generator.safetensors")
         assert torch.equal(kept.synthesis.constant, method.ema["uv_generator"].synthesis.constant)
         assert not torch.equal(kept.synthesis.constant, method.uv_generator.synthesis.constant)
@@ -314,7 +317,7 @@ class TestRefusals:
 
     def test_other_codes(self, world):
         other = StyleGAN2Generator(8, 6, channel_base=64, channel_max=6, mapping_depth=1)
-        with pytest.raises(InputError, match=r"works with codes of L = 6.*L = 4"):
+        with pytest.raises(InputError, match=r"reads codes with L = 6.*L = 4"):
             world.build(teacher=other)
         method, optimizers = world.build()
         with pytest.raises(InputError, match="another generator's codes|code must have shape"):

@@ -26,7 +26,7 @@ class TestTeacherViews:
         mapper, stepper = world.parts["mapper"], world.parts["stepper"]
         code = batch["code"][:, None].repeat(1, 6, 1)
         torch.testing.assert_close(targets.codes[:8], code)
-        torch.testing.assert_close(targets.codes[8:], stepper.turn(code, -mapper.yaw(code)))
+        torch.testing.assert_close(targets.codes[8:], stepper.move(code, -mapper.yaw(code)))
         torch.testing.assert_close(targets.coefficients.data[8:], mapper(targets.codes[8:]).data)
         wanted = world.parts["teacher"].synthesis(targets.codes).clamp(0, 1)
         torch.testing.assert_close(targets.images, wanted)

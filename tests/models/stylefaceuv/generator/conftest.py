@@ -11,7 +11,7 @@ from small_world import oval_arrays, small_networks
 
 from faceuv.models.faces import FaceModel
 from faceuv.models.stylefaceuv import UVGenerator
-from faceuv.models.stylefaceuv.generator import FaceGenerator
+from faceuv.models.stylefaceuv.generator import StyleFaceUVGenerator
 from faceuv.registry import FACE_MODELS
 
 SIZE, D = 16, 6
@@ -37,7 +37,7 @@ def oval() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def make() -> Callable[..., FaceGenerator]:
+def make() -> Callable[..., StyleFaceUVGenerator]:
     """``make(**changes)``: a face generator; its parts are those of ``seed``, or the given ones."""
 
     def parts(seed: int = 0, size: int = SIZE, d: int = D) -> dict[str, Any]:
@@ -52,13 +52,13 @@ def make() -> Callable[..., FaceGenerator]:
             "stepper": made.stepper, "directions": [made.direction], "name": "small",
         }  # fmt: skip
 
-    def make(*, seed: int = 0, size: int = SIZE, d: int = D, **changes: Any) -> FaceGenerator:
-        return FaceGenerator(**{**parts(seed, size, d), **changes})
+    def make(*, seed: int = 0, size: int = SIZE, d: int = D, **changes: Any) -> StyleFaceUVGenerator:
+        return StyleFaceUVGenerator(**{**parts(seed, size, d), **changes})
 
     make.parts = parts  # type: ignore[attr-defined]
     return make
 
 
 @pytest.fixture(scope="session")
-def generator(make: Callable[..., FaceGenerator]) -> FaceGenerator:
+def generator(make: Callable[..., StyleFaceUVGenerator]) -> StyleFaceUVGenerator:
     return make()

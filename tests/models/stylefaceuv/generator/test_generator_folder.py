@@ -9,12 +9,13 @@ import pytest
 import torch
 
 import faceuv
-from faceuv.errors import AssetError, FaceUVError, InputError, UnknownName
+from faceuv.errors import AssetError, InputError, UnknownName
 from faceuv.files import zoo
 from faceuv.files.networks import save_network
+from faceuv.models.base import face_generator
+from faceuv.models.base.manifest import MANIFEST, Manifest, manifest_for
+from faceuv.models.directions import save_directions
 from faceuv.models.faces import FaceModel
-from faceuv.models.stylefaceuv import folder as generator_folder
-from faceuv.models.stylefaceuv.folder import MANIFEST
 
 PARTS = {"teacher", "mapper", "stepper", "uv_generator", "directions"}
 
@@ -52,7 +53,8 @@ class TestSaving:
     def test_the_manifest_names_everything(self, written):
         manifest = json.loads((written / MANIFEST).read_text(encoding="utf-8"))
         assert set(manifest["files"]) == set(manifest["checksums"]) == PARTS
-        assert manifest["kind"] == "face_generator" and manifest["face_model"] == {"type": "OvalFace", "side": 15}
+        assert (manifest["kind"], manifest["type"], manifest["format"]) == ("face_generator", "StyleFaceUV", 2)
+        assert manifest["settings"] == {"face_model": {"type": "OvalFace", "side": 15}}
         assert (manifest["num_layers"], manifest["code_dim"]) == (6, 6)
         assert {path.name for path in written.iterdir()} == {MANIFEST, *(f"{part}.safetensors" for part in PARTS)}
 
@@ -67,7 +69,7 @@ class TestSaving:
 
     def test_metadata_is_kept_and_must_be_plain(self, make, tmp_path):
         assert load(make(metadata={"steps": 3}).save(tmp_path / "a")).metadata == {"steps": 3}
-        with pytest.raises(InputError, match="metadata must be plain JSON values"):
+        with pytest.raises(InputError, match="must be plain JSON values"):
             make(metadata={"x": object()}).save(tmp_path / "b")
         assert not any((tmp_path / "b").iterdir())
 
@@ -77,7 +79,7 @@ class TestSaving:
         def full(*args, **kwargs):
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(generator_folder, "save_directions", full)
+        monkeypatch.setattr(face_generator, "save_directions", full)
         with pytest.raises((OSError, AssetError), match="No space left|no room|cannot write"):
             generator.save(folder)
         assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
@@ -148,7 +150,7 @@ class TestBadFolders:
             load(folder)
 
     def test_another_face_model(self, folder, generator):
-        with pytest.raises(InputError, match="was trained with the face model 'OvalFace', got 'FaceModel'"):
+        with pytest.raises(AssetError, match="was trained with the face model 'OvalFace', got 'FaceModel'"):
             load(folder, face_model=FaceModel(generator.face_model.arrays()))
         assert load(folder, face_model={"type": "OvalFace", "side": 21}).sample(1).render(16).shape == (3, 16, 16)
 
@@ -158,8 +160,13 @@ class TestBadFolders:
             ("{", "not readable JSON"),
             ("[]", "is no manifest of a face generator: expected kind 'face_generator', found "),
             ('{"kind": "teacher"}', "expected kind 'face_generator', found 'teacher'"),
-            ('{"kind": "face_generator", "format": 9}', "has format 9, this faceuv .* reads 1"),
-            ('{"kind": "face_generator", "format": 1, "name": "x"}', "incomplete or has strange keys"),
+            ('{"kind": "face_generator", "format": 9}', "has format 9, faceuv .* reads 1 and 2"),
+            ('{"kind": "face_generator", "format": 2, "name": "x"}', "incomplete or has strange keys"),
+            (
+                '{"kind": "face_generator", "format": 1, "name": "x", "face_model": {}}',
+                "incomplete or has strange keys",
+            ),
+            ("[" * 100_000, "not readable JSON|nested"),
         ],
     )
     def test_a_manifest_that_is_none(self, folder, content, message):
@@ -167,17 +174,51 @@ class TestBadFolders:
         with pytest.raises(AssetError, match=message):
             load(folder)
 
+    @pytest.mark.parametrize(
+        ("key", "value"),
+        [
+            ("files", None),
+            ("files", {"teacher": 3}),
+            ("type", 4),
+            ("settings", []),
+            ("num_layers", "6"),
+            ("name", None),
+        ],
+    )
+    def test_values_of_another_type(self, folder, key, value):
+        change(folder, **{key: value})
+        with pytest.raises(AssetError, match=f"{key} must be "):
+            load(folder)
+
+    def test_an_unknown_type_lists_the_known_and_thinks_of_plugins(self, folder):
+        change(folder, type="StyleFaceUw")
+        message = "no face generator is called 'StyleFaceUw'; known: .*StyleFaceUV.*Did you mean 'StyleFaceUV'.*plug-in"
+        with pytest.raises(AssetError, match=message):
+            load(folder)
+
+    def test_a_manifest_of_version_one_is_read(self, folder, generator):
+        path = folder / MANIFEST
+        content = json.loads(path.read_text(encoding="utf-8"))
+        face_model = content.pop("settings")["face_model"]
+        del content["type"]
+        path.write_text(json.dumps({**content, "format": 1, "face_model": face_model}), encoding="utf-8")
+        assert torch.equal(load(folder).sample(3).maps.diffuse, generator.sample(3).maps.diffuse)
+
     def test_a_manifest_without_a_part_or_with_a_strange_one(self, folder):
         files = json.loads((folder / MANIFEST).read_text())["files"]
         change(folder, files={k: v for k, v in files.items() if k != "mapper"})
-        with pytest.raises(AssetError, match="names no mapper; a face generator has teacher, mapper"):
+        with pytest.raises(
+            AssetError, match="names no mapper; a generator of type 'StyleFaceUV' has mapper, uv_generator"
+        ):
             load(folder)
         change(folder, files={**files, "nose": "nose.safetensors"})
         with pytest.raises(AssetError, match="names unknown parts nose"):
             load(folder)
 
     def test_no_generator_at_all(self, tmp_path):
-        with pytest.raises(AssetError, match=r"holds neither generator.json nor a stage .*\(it has no stages\)"):
+        with pytest.raises(
+            AssetError, match=r"holds no generator.json and no stage that exported one \(it has no stages\)"
+        ):
             load(tmp_path)
         with pytest.raises(UnknownName, match="neither a face generator of the zoo"):
             load(tmp_path / "nowhere")
@@ -191,39 +232,48 @@ class TestWorkDirs:
         save_network(work / "teacher" / "generator.safetensors", generator.teacher)
         save_network(work / "mapper" / "mapper.safetensors", generator.mapper)
         save_network(work / "stepper" / "stepper.safetensors", generator.stepper)
-        generator_folder.save_directions(
-            work / "direction" / "directions.safetensors", list(generator.directions.values())
-        )
+        save_directions(work / "direction" / "directions.safetensors", list(generator.directions.values()))
         self.stage(work / "uv", generator)
         return work
 
     @staticmethod
-    def stage(folder, generator, complete=True, **changes):
-        from faceuv.engine.stages.fingerprint import describe
-        from faceuv.engine.stages.record import Record
-
-        model = {
-            "type": "StyleFaceUV",
-            "teacher": {"type": "PretrainedGenerator", "path": "{teacher}/generator.safetensors"},
-            "mapper": "{mapper}/mapper.safetensors",
-            "stepper": "{stepper}/stepper.safetensors",
-            "face_model": {"type": "OvalFace", "side": 15},
-            "losses": {"photo": {"type": "PhotometricLoss"}},
-            **changes,
-        }
-        save_network(folder / "uv_generator.safetensors", generator.uv_generator)
-        Record(folder.name, "0123", describe({"type": "train", "model": model}), complete=complete).write(folder)
+    def stage(folder, generator, **changes) -> Manifest:
+        """What the method exports."""
+        work = folder.parent
+        files = {
+            "teacher": work / "teacher" / "generator.safetensors",
+            "mapper": work / "mapper" / "mapper.safetensors",
+            "stepper": work / "stepper" / "stepper.safetensors",
+            "directions": work / "direction" / "directions.safetensors",
+            "uv_generator": save_network(folder / "uv_generator.safetensors", generator.uv_generator),
+        } | changes
+        manifest = manifest_for(
+            "StyleFaceUV",
+            folder,
+            {part: file for part, file in files.items() if file is not None},
+            generator.settings(),
+            name=work.name,
+            num_layers=generator.num_layers,
+            code_dim=generator.code_dim,
+        )
+        manifest.write(folder)
+        return manifest
 
     def test_the_stages_of_a_recipe_are_a_generator(self, work, generator):
         found = load(work)
         assert found.name == "quick" and set(found.directions) == {"yaw"}
-        assert found.metadata == {"stage": "uv", "fingerprint": "0123"}
         assert torch.equal(found.sample(2).maps.diffuse, generator.sample(2).maps.diffuse)
         assert torch.equal(found.symmetric(found.codes(1)), generator.symmetric(generator.codes(1)))
 
-    def test_a_work_dir_may_be_moved_and_saved(self, work, tmp_path):
+    def test_files_are_named_relative_to_the_folder(self, work):
+        files = Manifest.read(work / "uv" / MANIFEST).files
+        assert files["teacher"] == "../teacher/generator.safetensors"
+        assert files["uv_generator"] == "uv_generator.safetensors"
+
+    def test_a_work_dir_may_be_moved_and_saved(self, work, generator, tmp_path):
         moved = work.rename(tmp_path / "elsewhere")
-        assert load(load(moved).save(tmp_path / "copy")).name == "elsewhere"
+        again = load(load(moved).save(tmp_path / "copy"))
+        assert torch.equal(again.sample(2).maps.diffuse, generator.sample(2).maps.diffuse)
 
     def test_of_several_stages_one_is_chosen(self, work, generator):
         self.stage(work / "uv_one_view", generator, stepper=None)
@@ -231,12 +281,7 @@ class TestWorkDirs:
         assert load(work / "uv_one_view").stepper is None
         shutil.rmtree(work / "uv")
         self.stage(work / "uv_no_mask", generator)
-        with pytest.raises(AssetError, match="has several UV generators; load one of .*uv_no_mask.*uv_one_view"):
-            load(work)
-
-    def test_an_unfinished_stage(self, work, generator):
-        self.stage(work / "uv", generator, complete=False)
-        with pytest.raises(AssetError, match="the stage 'uv' is not finished; run the recipe again"):
+        with pytest.raises(AssetError, match="has several face generators; load one of .*uv_no_mask.*uv_one_view"):
             load(work)
 
     def test_a_part_that_was_deleted(self, work):
@@ -244,14 +289,8 @@ class TestWorkDirs:
         with pytest.raises(AssetError, match="its mapper, .*mapper.safetensors, does not exist"):
             load(work)
 
-    def test_a_stage_without_the_words_that_are_needed(self, work, generator):
-        self.stage(work / "uv", generator, teacher={"type": "ProceduralGenerator"})
-        with pytest.raises(FaceUVError, match="does not say which teacher, mapper and face model"):
-            load(work)
-
     def test_a_work_dir_before_its_uv_stage(self, work):
         shutil.rmtree(work / "uv")
-        self_made = work / "mapper" / "stage.json"
-        self_made.write_text("{}", encoding="utf-8")
-        with pytest.raises(AssetError, match=r"nor a stage with uv_generator.safetensors \(it has the stages mapper\)"):
+        (work / "mapper" / "stage.json").write_text("{}", encoding="utf-8")
+        with pytest.raises(AssetError, match=r"no stage that exported one \(it has the stages mapper\).*run it again"):
             load(work)

@@ -11,14 +11,14 @@ import torch
 
 import faceuv
 from faceuv.files import zoo
-from faceuv.models.stylefaceuv.folder import generators
-from faceuv.models.stylefaceuv.generator import YAW_LIMIT
+from faceuv.models.base.face_generator import YAW_LIMIT
+from faceuv.models.base.manifest import entries as generators
 
 NAMES = generators() or [pytest.param("none", marks=pytest.mark.skip(reason="the zoo has no face generator yet"))]
 LARGEST = 20e6
 COLD = """
 from time import process_time
-import faceuv.models.stylefaceuv.generator
+import faceuv
 start = process_time()
 face = faceuv.load({name!r}).sample(seed=7)
 print(process_time() - start)

@@ -1,0 +1,49 @@
+"""Two contracts that methods share: what edits a code, and what finds the code of a picture."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor
+
+from faceuv.models.base.generator import CodeSpace
+from faceuv.structures import Coefficients, UVMaps
+
+
+@runtime_checkable
+class CodeEditor(CodeSpace, Protocol):
+    """Moves codes so that one thing about their faces changes: F_yaw (target: the yaw in radians), a
+    :class:`~faceuv.models.directions.Direction` (target: the step), a rig (target: coefficients)."""
+
+    def move(self, code: Tensor, target: Any) -> Tensor:
+        """``code (B, L, D)``, or one w per face ``(B, D)``, and a target for all or one per code → ``(B, L, D)``.
+
+        Differentiable in the code. The code itself is not changed.
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class Inversion:
+    """What an :class:`Inverter` finds in B images.
+
+    codes         ``(B, L, D)``
+    coefficients  of the faces in the images, where the inverter estimates them
+    residual      what the code does not reproduce, as maps that are added to the generator's own
+    errors        name → ``(B,)``: how far the reconstruction is from the image
+    """
+
+    codes: Tensor
+    coefficients: Coefficients | None = None
+    residual: UVMaps | None = None
+    errors: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class Inverter(ABC):
+    """Images → codes of a generator."""
+
+    @abstractmethod
+    def invert(self, images: Tensor) -> Inversion:
+        """``images (B, 3, S, S)`` in [0, 1], framed as the generator's own images are."""
