@@ -146,7 +146,7 @@ class TestBadFolders:
     def test_parts_that_do_not_fit_together(self, folder, make):
         save_network(folder / "mapper.safetensors", make(size=32).mapper)
         change(folder, checksums={})
-        with pytest.raises(AssetError, match="do not fit together: this CoefficientMapper works with codes of L = 8"):
+        with pytest.raises(AssetError, match="do not fit together: this CoefficientMapper reads codes with L = 8"):
             load(folder)
 
     def test_another_face_model(self, folder, generator):
