@@ -31,12 +31,17 @@ class DiscriminatorLogistic(nn.Module):
     """``mean softplus(s_fake) + mean softplus(−s_real)``; ``pred["scores"]`` of generated images,
     ``target["scores"]`` of real ones. 2·ln 2 ≈ 1.386 when it cannot tell them apart."""
 
+    def parts(self, pred: Mapping[str, Any], target: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+        """``softplus(s_fake)`` and ``softplus(−s_real)``, in the shapes of the scores."""
+        fake, real = entry(pred, "scores", self, "pred"), entry(target, "scores", self, "target")
+        return F.softplus(fake.float()), F.softplus(-real.float())
+
     def per_image(self, pred: Mapping[str, Any], target: Mapping[str, Any]) -> Tensor:
         """``(B,)``, for as many generated images as real ones."""
-        fake, real = entry(pred, "scores", self, "pred"), entry(target, "scores", self, "target")
+        fake, real = self.parts(pred, target)
         check_shape("target['scores']", real, tuple(fake.shape))
-        return (F.softplus(fake.float()) + F.softplus(-real.float())).flatten()
+        return (fake + real).flatten()
 
     def forward(self, pred: Mapping[str, Any], target: Mapping[str, Any]) -> Tensor:
-        fake, real = entry(pred, "scores", self, "pred"), entry(target, "scores", self, "target")
-        return F.softplus(fake.float()).mean() + F.softplus(-real.float()).mean()
+        fake, real = self.parts(pred, target)
+        return fake.mean() + real.mean()

@@ -32,6 +32,23 @@ def test_basis_is_orthogonal_over_the_sphere():
     torch.testing.assert_close(gram, torch.diag(a**2))
 
 
+def test_the_bands_are_those_of_the_paper_s_basis():
+    """Each band by its own formula and at its own place: Y = [a0c0, −a1c1·ny, a1c1·nz, −a1c1·nx, a2c2·nx·ny,
+    −a2c2·ny·nz, a2c2·d0·(3nz² − 1), −a2c2·nx·nz, a2c2/2·(nx² − ny²)], on normals without symmetry."""
+    a0, a1, a2 = math.pi, 2 * math.pi / math.sqrt(3), 2 * math.pi / math.sqrt(8)
+    c0, c1 = 1 / math.sqrt(4 * math.pi), math.sqrt(3) / math.sqrt(4 * math.pi)
+    c2, d0 = 3 * math.sqrt(5) / math.sqrt(12 * math.pi), 0.5 / math.sqrt(3)
+    normals = torch.tensor([[2, 3, 6], [-6, 2, 3], [3, -6, 2], [2, 3, -6]], dtype=torch.float64) / 7
+    wanted = [
+        [
+            a0 * c0, -a1 * c1 * y, a1 * c1 * z, -a1 * c1 * x, a2 * c2 * x * y, -a2 * c2 * y * z,
+            a2 * c2 * d0 * (3 * z * z - 1), -a2 * c2 * x * z, a2 * c2 / 2 * (x * x - y * y),
+        ]
+        for x, y, z in normals.tolist()
+    ]  # fmt: skip
+    torch.testing.assert_close(sh_basis(normals), torch.tensor(wanted, dtype=torch.float64))
+
+
 @given(st.integers(0, 1000))
 def test_quadratic_form_equals_the_basis(seed):
     generator = torch.Generator().manual_seed(seed)

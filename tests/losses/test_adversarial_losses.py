@@ -33,6 +33,18 @@ def test_values_are_those_of_the_formula(fake, real):
     assert DiscriminatorLogistic()(pred, target).item() == pytest.approx(expected, rel=1e-5, abs=1e-6)
 
 
+@given(st.lists(st.tuples(st.floats(-20, 20), st.floats(-20, 20)), min_size=1, max_size=4))
+def test_values_per_image_are_those_of_the_formula(pairs):
+    """The discriminator's: log(1 + e^fake) + log(1 + e^−real), image by image; their mean is the loss."""
+    fake, real = scores(*(pair[0] for pair in pairs)), scores(*(pair[1] for pair in pairs))
+    found = DiscriminatorLogistic().per_image({"scores": fake}, {"scores": real})
+    expected = [math.log1p(math.exp(f)) + math.log1p(math.exp(-r)) for f, r in pairs]
+    assert found.tolist() == pytest.approx(expected, rel=1e-5, abs=1e-6)
+    assert float(DiscriminatorLogistic()({"scores": fake}, {"scores": real})) == pytest.approx(float(found.mean()))
+    generator = GeneratorLogistic().per_image({"scores": fake}, {})
+    assert generator.tolist() == pytest.approx([math.log1p(math.exp(-f)) for f, _ in pairs], rel=1e-5, abs=1e-6)
+
+
 def test_gradients_push_the_scores_the_right_way():
     fake, real = scores(0.3, -2.0, requires_grad=True), scores(1.5, -0.5, requires_grad=True)
     (generator,) = torch.autograd.grad(GeneratorLogistic()({"scores": fake}, {}), fake)

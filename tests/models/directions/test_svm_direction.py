@@ -43,6 +43,13 @@ class TestPlanted:
         code = linear.broadcast(linear.mapping(linear.sample_latents(20_000, generator=rng)))
         assert found.scale == pytest.approx(float(found.position(code).std()), rel=0.03)
 
+    def test_accuracy_counts_codes_far_from_the_origin(self, make_linear):
+        """The plane lies where the codes are: its offset along the flattened normal is √L times the one along w."""
+        far, d = make_linear(), planted()
+        far.offset = 30 * d
+        (found,) = SVMDirection(along(d), samples=20_000, ratio=0.1).find(far)
+        assert found.accuracy > 0.99
+
     def test_noise_costs_accuracy(self, linear, angle):
         d, rng = planted(), torch.Generator().manual_seed(5)
 
@@ -140,6 +147,23 @@ class TestSolver:
         assert angle(normal.expand(3, -1), torch.tensor(reference.coef_)) < 1
         middle = -float(reference.intercept_[0]) / float(np.linalg.norm(reference.coef_))
         assert offset * math.sqrt(3) == pytest.approx(middle, abs=0.05)
+
+    @pytest.mark.parametrize("rows", [1, 9])
+    def test_classes_that_overlap_are_weighed_as_flattened_codes(self, rows):
+        """C beside |w|² depends on the length of the codes: L equal rows are √L as long as one."""
+        rng = torch.Generator().manual_seed(0)
+        spread = torch.tensor([3.0, 1.0, 0.3, 0.1, 0.03], dtype=torch.float64)
+        low, high = (torch.randn(60, 5, generator=rng, dtype=torch.float64) * spread for _ in range(2))
+        high = high + spread.flip(0) / 3
+        normal, offset = separate(low, high, rows=rows, regularisation=0.02)
+        from sklearn.svm import SVC
+
+        flat = np.tile(torch.cat([low, high]).numpy(), rows)
+        reference = SVC(kernel="linear", C=0.02, tol=1e-8).fit(flat, np.repeat([0, 1], 60))
+        weight = torch.tensor(reference.coef_[0, :5])
+        assert math.degrees(math.acos(min(1.0, float(weight @ normal / weight.norm())))) < 0.5
+        middle = -float(reference.intercept_[0]) / float(np.linalg.norm(reference.coef_))
+        assert offset * math.sqrt(rows) == pytest.approx(middle, abs=0.02)
 
     def test_classes_that_overlap(self):
         """Subgradients of the hinge: at the optimum w is a combination of the codes with weights in [0, C]."""
