@@ -83,6 +83,26 @@ def test_a_hole_smaller_than_a_pixel_is_filled_no_more_than_once() -> None:
     assert mask[0, 0, 4, 4] > 0.9
 
 
+@pytest.mark.parametrize("half", [0.1, 0.3])
+def test_gradients_where_outlines_crowd_one_pixel(half: float) -> None:
+    """With four crossings of one pixel each share depends on all of them: 0.1 is bounded, 0.3 (4 · 0.2 < 1) is not."""
+    faces = torch.tensor([[0, 1, 2], [0, 2, 3]])
+    topology = Topology.build(faces, 4)
+    pixels = (
+        square(half).double()[None] + 0.01 * torch.rand(1, 4, 3, generator=torch.Generator().manual_seed(1)).double()
+    )
+    face_id = scan_triangles(pixels.float(), faces, 9, 9)
+    depth = torch.where(face_id >= 0, 5.0, 0.0).double()
+    image = torch.rand(1, 2, 9, 9, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+
+    def blended(points: Tensor, picture: Tensor) -> Tensor:
+        return blend_edges(picture, find_crossings(points, faces, topology, face_id, depth))
+
+    assert gradcheck(blended, (pixels.requires_grad_(), image.requires_grad_()), eps=1e-7, atol=1e-5)
+    (moved,) = torch.autograd.grad(blended(pixels, image)[0, 0, 4, 4], pixels)
+    assert moved.abs().max() > 0.02
+
+
 def test_a_thin_stripe_covers_its_width() -> None:
     """Two sides that take from one pixel less than all of it are not scaled."""
     pixels = torch.tensor([[[4.2, -50.0, 5], [4.7, -50, 5], [4.7, 50, 5], [4.2, 50, 5]]])

@@ -162,6 +162,12 @@ class TestFill:
         strain = (filled[..., 1:-1, 1:-1] - (up + down + left + right) / 4).abs()
         assert float((strain * (1 - known[..., 1:-1, 1:-1])).max()) < 3e-3
 
+    def test_gradients(self):
+        rng = torch.Generator().manual_seed(4)
+        picture = torch.rand(1, 3, 7, 6, generator=rng, dtype=torch.float64, requires_grad=True)
+        known = torch.rand(1, 1, 7, 6, generator=rng, dtype=torch.float64).round()
+        assert torch.autograd.gradcheck(lambda p: fill(p, known), (picture,))
+
     def test_nothing_known(self):
         assert torch.equal(fill(torch.ones(1, 3, 8, 8), torch.zeros(1, 1, 8, 8)), torch.zeros(1, 3, 8, 8))
 
