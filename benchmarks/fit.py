@@ -23,7 +23,7 @@ from rich.table import Table
 from torch import Tensor
 
 from faceuv.evaluation.coefficient_errors import coefficient_errors, face_weight
-from faceuv.files.zoo import locate
+from faceuv.files.locate import locate
 from faceuv.fitting import SCHEDULES, Fit, Fitter, Landmarks
 from faceuv.models.faces import FaceModel
 from faceuv.models.faces.landmark_truth import LandmarkTruth

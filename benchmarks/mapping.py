@@ -22,6 +22,7 @@ from faceuv.evaluation import YawErrors, coefficient_errors, face_weight, mean_f
 from faceuv.export.images import contact_sheet, save_png
 from faceuv.files import zoo
 from faceuv.files.cards import write_card
+from faceuv.files.locate import locate
 from faceuv.files.networks import save_network
 from faceuv.models.directions import load_directions, save_directions
 from faceuv.models.faces import ProceduralFace
@@ -213,9 +214,9 @@ def main() -> None:
         # read before the cards are there, which make entries of the folders
         files = [zoo.FOLDER / entry / WEIGHTS for entry in (MAPPER, STEPPER)]
     described = record(work_dir, "fits")["description"]["generator.path"] if work_dir else None
-    generator = load_generator(zoo.locate(args.generator or described or "zoo:teacher_64/generator.safetensors"))
+    generator = load_generator(locate(args.generator or described or "zoo:teacher_64/generator.safetensors"))
     mapper, stepper = load_mapper(files[0], generator), load_stepper(files[1], generator)
-    regressor = load_regressor(zoo.locate(args.regressor))
+    regressor = load_regressor(locate(args.regressor))
 
     codes = codes_at(generator, range(args.codes), seed=HELD_OUT_SEED)
     with torch.no_grad():

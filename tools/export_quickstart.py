@@ -31,6 +31,7 @@ from faceuv.figures import Look, interpolation_strip, yaw_strip
 from faceuv.files import zoo
 from faceuv.files.artefacts import load_tensors
 from faceuv.files.cards import write_card
+from faceuv.files.locate import locate
 from faceuv.models.base.face_generator import YAW_LIMIT, same_weights
 from faceuv.models.directions import Direction, load_directions
 from faceuv.models.stylefaceuv import load_uv_generator
@@ -109,7 +110,7 @@ def read(source: Path) -> tuple[StyleFaceUVGenerator, Path, dict[str, Any]]:
     """The generator, the work dir, and what is known of the training."""
     if source.is_file():
         _, kept = load_tensors(source, kind="uv_generator")
-        parts = {part: zoo.locate(reference) for part, reference in REFERENCES.items()}
+        parts = {part: locate(reference) for part, reference in REFERENCES.items()}
         teacher = load_generator(parts["teacher"])
         generator = StyleFaceUVGenerator(
             teacher,
@@ -144,9 +145,9 @@ def read(source: Path) -> tuple[StyleFaceUVGenerator, Path, dict[str, Any]]:
 
 def own_directions(generator: StyleFaceUVGenerator) -> dict[str, Direction]:
     """The zoo's directions, if this is the zoo's teacher: a recipe that starts from the zoo's stepper finds none."""
-    if not same_weights(load_generator(zoo.locate(REFERENCES["teacher"])), generator.networks()["teacher"]):
+    if not same_weights(load_generator(locate(REFERENCES["teacher"])), generator.networks()["teacher"]):
         return {}
-    return {found.name: found for found in load_directions(zoo.locate(REFERENCES["directions"]))}
+    return {found.name: found for found in load_directions(locate(REFERENCES["directions"]))}
 
 
 def colour_differences(generator: StyleFaceUVGenerator) -> dict[str, float]:

@@ -22,8 +22,9 @@ from faceuv.engine import load_config, load_weights, read_checkpoint
 from faceuv.evaluation import DiscriminatorFeatures, frechet_distance, kernel_distance
 from faceuv.export import contact_sheet, save_png
 from faceuv.files.cards import write_card
+from faceuv.files.locate import locate
 from faceuv.files.networks import save_network
-from faceuv.files.zoo import FOLDER, locate
+from faceuv.files.zoo import FOLDER
 from faceuv.models.readers.regressor import load_regressor
 from faceuv.models.stylegan2 import StyleGAN2Generator, load_discriminator, load_generator
 from faceuv.registry import DATASETS, GENERATORS, MODELS

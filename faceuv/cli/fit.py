@@ -102,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
 def _settings(args: argparse.Namespace) -> dict[str, Any]:
     """What a fit depends on; fits of other settings do not share a folder. Files count by their contents."""
     from faceuv.files.artefacts import sha256_of
-    from faceuv.files.zoo import locate
+    from faceuv.files.locate import locate
 
     names = ("detector", "regressor", "schedule", "framing", "size", "face_model", "renderer")
     found = {name: getattr(args, name) for name in names}
@@ -133,7 +133,7 @@ def build_fitter(args: argparse.Namespace) -> Fitter:
     """The fitter that the options describe, on its device."""
     import torch
 
-    from faceuv.files.zoo import locate
+    from faceuv.files.locate import locate
     from faceuv.fitting import Fitter
     from faceuv.fitting.landmarks.precomputed import SUFFIXES
     from faceuv.models.readers.regressor import load_regressor

@@ -181,9 +181,10 @@ def _directions(order: Order) -> list[Direction]:
 def _of_zoo(word: str) -> Path:
     """``zoo:entry`` stands for the one file of weights of that entry."""
     from faceuv.files import zoo
+    from faceuv.files.locate import locate
 
     files = zoo.entries().get(word.removeprefix(zoo.PREFIX), []) if word.startswith(zoo.PREFIX) else []
-    return zoo.locate(f"{word}/{files[0]}" if len(files) == 1 else word)
+    return locate(f"{word}/{files[0]}" if len(files) == 1 else word)
 
 
 # ---------------------------------------------------------------- options

@@ -13,7 +13,8 @@ from faceuv.engine.compat.checkpoints import load_weights, read_checkpoint
 from faceuv.engine.compat.distributed import unwrapped
 from faceuv.errors import AssetError, InputError
 from faceuv.files.artefacts import load_tensors
-from faceuv.files.zoo import PREFIX, locate
+from faceuv.files.locate import locate
+from faceuv.files.zoo import PREFIX
 from faceuv.registry import HOOKS
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from faceuv.checks import check_shape
 from faceuv.files.artefacts import sha256_of
-from faceuv.files.zoo import locate
+from faceuv.files.locate import locate
 from faceuv.models.readers.regressor import load_regressor, resample
 from faceuv.models.stylegan2.named import named_discriminator
 from faceuv.registry import MODELS

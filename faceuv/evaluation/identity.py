@@ -15,7 +15,7 @@ from faceuv.checks import check_finite, check_shape
 from faceuv.errors import InputError
 from faceuv.evaluation.masked import mean_of_known
 from faceuv.evaluation.reconstruction import view_endings
-from faceuv.files import zoo
+from faceuv.files.locate import locate
 from faceuv.models.base.fixed import Fixed
 from faceuv.models.readers.regressor import CoefficientRegressor, load_regressor
 from faceuv.registry import METRICS, MODELS
@@ -72,7 +72,7 @@ class RegressorIdentity(nn.Module):
 
     def __init__(self, regressor: CoefficientRegressor | str | Path = "zoo:regressor/weights.safetensors") -> None:
         super().__init__()
-        network = load_regressor(zoo.locate(regressor)) if isinstance(regressor, (str, Path)) else regressor
+        network = load_regressor(locate(regressor)) if isinstance(regressor, (str, Path)) else regressor
         self.regressor: Fixed[CoefficientRegressor] = Fixed(network)
 
     def forward(self, images: Tensor, landmarks: Tensor | None = None) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 from faceuv.checks import check_shape
 from faceuv.errors import InputError
 from faceuv.evaluation.reconstruction import ENDINGS
-from faceuv.files import zoo
+from faceuv.files.locate import locate
 from faceuv.models.readers.regressor import CoefficientRegressor, load_regressor
 from faceuv.registry import METRICS
 
@@ -114,7 +114,7 @@ class PoseErrors(BaseMetric):
         prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
-        network = load_regressor(zoo.locate(regressor)) if isinstance(regressor, (str, Path)) else regressor
+        network = load_regressor(locate(regressor)) if isinstance(regressor, (str, Path)) else regressor
         self.regressor = network.eval()
 
     @torch.no_grad()

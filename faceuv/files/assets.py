@@ -158,9 +158,7 @@ class MissingAssets(AssetError):
         return type(self), (self.needed,)
 
 
-def locate(name: str | Path) -> Path:
-    """The path that a config means: ``"asset:name"`` is where a known asset lies (or should), else the path itself."""
-    if not isinstance(name, str) or not name.startswith(PREFIX):
-        return Path(name).expanduser()
-    asset = known_asset(name.removeprefix(PREFIX))
+def place(name: str) -> Path:
+    """Where the file of a known asset lies; where it should lie, if it is not there."""
+    asset = known_asset(name)
     return locate_asset(asset.name) or assets_dir() / asset.filename

@@ -36,11 +36,3 @@ def path(entry: str, file: str) -> Path:
 def card(entry: str) -> str:
     """The model card of an entry, Markdown."""
     return path(entry, CARD).read_text(encoding="utf-8")
-
-
-def locate(name: str | Path) -> Path:
-    """The path that a config means: ``"zoo:entry/file"`` is a file of the zoo, anything else the path itself."""
-    if not isinstance(name, str) or not name.startswith(PREFIX):
-        return Path(name).expanduser()
-    entry, _, file = name.removeprefix(PREFIX).partition("/")
-    return path(entry, file)

@@ -25,8 +25,8 @@ from faceuv.evaluation.summary import report_of, tables
 from faceuv.export.face_mesh import face_mesh
 from faceuv.export.glb import save_glb
 from faceuv.export.images import save_png
-from faceuv.files import zoo
 from faceuv.files.artefacts import atomic_path, save_tensors, sha256_of
+from faceuv.files.locate import locate
 
 _SHOWN = 6  # faces on a sheet of views or maps
 
@@ -86,7 +86,7 @@ def _judged(settings: ReportSettings, setting: Setting, judges: Judges) -> dict[
         "features": judges.space,
         "identity": str(judges.identity.name),
         "losses": json.dumps(losses, sort_keys=True),
-        "regressor": sha256_of(zoo.locate(settings.regressor))[:16],
+        "regressor": sha256_of(locate(settings.regressor))[:16],
         **{name: _weights(network) for name, network in networks.items() if network is not None},
     }
 

@@ -17,7 +17,7 @@ from faceuv.evaluation.measures import Judges
 from faceuv.evaluation.protocol import Protocol
 from faceuv.evaluation.reconstruction import measuring_losses
 from faceuv.evaluation.subjects import LINEAR, OURS, TURNED, LinearSubject, Setting, Subject, TurnedSubject, UVSubject
-from faceuv.files import zoo
+from faceuv.files.locate import locate
 from faceuv.models.faces.face_renderer import FaceRenderer, Normals
 from faceuv.models.readers.regressor import load_regressor
 from faceuv.models.stylefaceuv import load_uv_generator
@@ -92,7 +92,7 @@ class ReportSettings:
                 f"truth 'scene' is known for the procedural face, not for {self.face_model.get('type')!r}: leave it"
                 " out, or use truth=['fitted']"
             )
-        if not zoo.locate(self.regressor).is_file():
+        if not locate(self.regressor).is_file():
             raise AssetError(
                 f"the report's regressor {self.regressor} does not exist; zoo:regressor/weights.safetensors does"
             )
@@ -109,8 +109,8 @@ class ReportSettings:
 def build_setting(settings: ReportSettings, device: torch.device | str) -> Setting:
     """The networks that all subjects share."""
     teacher = GENERATORS.build(settings.generator).to(device).eval()
-    mapper = load_mapper(zoo.locate(settings.mapper), teacher).to(device)
-    stepper = load_stepper(zoo.locate(settings.stepper), teacher).to(device)
+    mapper = load_mapper(locate(settings.mapper), teacher).to(device)
+    stepper = load_stepper(locate(settings.stepper), teacher).to(device)
     model = FACE_MODELS.build(settings.face_model)
     mapper.check_layout(model.layout)
     renderer = FaceRenderer(model, settings.renderer, normals=settings.normals).to(device)
@@ -121,13 +121,13 @@ def build_subjects(settings: ReportSettings, setting: Setting) -> list[Subject]:
     """The method, the other UV generators, and the two baselines that need no training."""
     found: list[Subject] = []
     for name, path in {OURS: settings.uv, **settings.others}.items():
-        found.append(UVSubject(setting, load_uv_generator(zoo.locate(path)).to(setting.device), name))
+        found.append(UVSubject(setting, load_uv_generator(locate(path)).to(setting.device), name))
     return [*found, LinearSubject(setting), TurnedSubject(setting)]
 
 
 def build_judges(settings: ReportSettings, setting: Setting) -> Judges:
     """Everyone who measures."""
-    regressor = load_regressor(zoo.locate(settings.regressor)).to(setting.device).eval()
+    regressor = load_regressor(locate(settings.regressor)).to(setting.device).eval()
     identity: Any = RegressorIdentity(regressor) if settings.identity is None else MODELS.build(settings.identity)
     losses = measuring_losses(settings.losses)
     truths: list[TruthSource] = []
@@ -153,4 +153,4 @@ def _fitted(settings: ReportSettings, setting: Setting) -> FittedTruth:
 
 def files_of(settings: ReportSettings) -> dict[str, Path]:
     """The files that are evaluated, by the subject's name."""
-    return {name: zoo.locate(path) for name, path in {OURS: settings.uv, **settings.others}.items()}
+    return {name: locate(path) for name, path in {OURS: settings.uv, **settings.others}.items()}

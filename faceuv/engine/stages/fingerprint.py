@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from faceuv.errors import InputError
-from faceuv.files import assets, zoo
+from faceuv.files import zoo
 from faceuv.files.artefacts import sha256_of
+from faceuv.files.locate import locate
 
 Description = dict[str, Any]
 """Dotted key → number, string, bool or None."""
@@ -98,9 +99,9 @@ def named_path(key: str, value: Any) -> Path | None:
     """
     if not isinstance(value, str) or not value or "{" in value or "\n" in value or "\0" in value or len(value) > 1024:
         return None
+    path = locate(value)
     if value.startswith(zoo.PREFIX):
-        return zoo.locate(value)
-    path = assets.locate(value)
+        return path
     if not (path.suffix or "/" in value or os.sep in value or key.rpartition(".")[2] in PATH_KEYS):
         return None
     try:

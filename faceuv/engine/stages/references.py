@@ -9,6 +9,7 @@ from typing import Any
 
 from faceuv.errors import InputError, did_you_mean
 from faceuv.files import zoo
+from faceuv.files.locate import locate
 
 _REFERENCE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -31,7 +32,7 @@ def resolve(config: Any, folders: Mapping[str, Path]) -> Any:
     if not isinstance(config, str):
         return config
     if config.startswith(zoo.PREFIX):
-        return str(zoo.locate(config))
+        return str(locate(config))
     return _REFERENCE.sub(lambda match: str(folders[match[1]]), config)
 
 

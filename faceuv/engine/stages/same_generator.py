@@ -13,6 +13,7 @@ from typing import Any
 from faceuv.engine.stages.references import referenced
 from faceuv.errors import InputError
 from faceuv.files import assets, zoo
+from faceuv.files.locate import locate
 from faceuv.files.networks import file_facts
 from faceuv.models.stylegan2.channels import style_layers
 from faceuv.models.stylegan2.rosinality import peek
@@ -64,10 +65,8 @@ def generator_facts(
             continue
         if isinstance(value, Mapping):
             add(_described(value), key)
-        elif value.startswith(zoo.PREFIX):
-            add(facts_of(zoo.locate(value)), f"{key} ({value})")
-        elif value.startswith(assets.PREFIX) or ("{" not in value and value.endswith((SUFFIX, ".pt"))):
-            add(facts_of(assets.locate(value)), f"{key} ({value})")
+        elif value.startswith((zoo.PREFIX, assets.PREFIX)) or ("{" not in value and value.endswith((SUFFIX, ".pt"))):
+            add(facts_of(locate(value)), f"{key} ({value})")
         elif value.endswith(SUFFIX) and set(referenced(value)) <= set(kept):
             path = Path(value.format(**{name: str(folder) for name, folder in kept.items()}))
             if path.is_file():

@@ -8,7 +8,8 @@ from mmengine.dist import is_main_process
 
 from faceuv.engine.stages.base import Stage, StageContext, StageResult
 from faceuv.errors import AssetError, InputError
-from faceuv.files.assets import ASSETS, PREFIX, Missing, MissingAssets, locate
+from faceuv.files.assets import ASSETS, PREFIX, Missing, MissingAssets
+from faceuv.files.locate import locate
 from faceuv.models.stylegan2.checkpoints import Part
 from faceuv.registry import STAGES
 

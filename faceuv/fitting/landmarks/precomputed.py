@@ -15,7 +15,7 @@ from torch import Tensor
 
 from faceuv.errors import AssetError, InputError
 from faceuv.files.artefacts import atomic_path, load_tensors, save_tensors
-from faceuv.files.zoo import locate
+from faceuv.files.locate import locate
 from faceuv.fitting.landmarks.base import COUNT, LandmarkDetector, Landmarks, check_images, unreadable
 from faceuv.registry import LANDMARK_DETECTORS
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from faceuv.data.cutouts import cut, mirror_points, pixel_size, points_from, similar_frames, whole_frames
 from faceuv.errors import InputError
+from faceuv.files.locate import locate
 from faceuv.files.networks import load_network, read_header
-from faceuv.files.zoo import locate
 from faceuv.fitting.landmarks.base import LandmarkDetector, Landmarks, check_images, unreadable
 from faceuv.models.readers.landmark_network import LandmarkNetwork
 from faceuv.registry import LANDMARK_DETECTORS

@@ -18,6 +18,7 @@ from faceuv.export.images import encode
 from faceuv.face import Config, Face, build_renderer
 from faceuv.files import zoo
 from faceuv.files.artefacts import atomic_path
+from faceuv.files.locate import locate
 from faceuv.files.networks import load_network, save_network
 from faceuv.models.base.codes import broadcast_code, mix
 from faceuv.models.base.contracts import CodeEditor
@@ -339,7 +340,7 @@ class FaceGenerator(ABC):
         with ExitStack() as stack:  # renames in reverse order
             final = stack.enter_context(atomic_path(folder / MANIFEST))
             for part, write in writers.items():
-                path = zoo.locate(refer[part]) if part in refer else None
+                path = locate(refer[part]) if part in refer else None
                 if path is None:
                     path = stack.enter_context(atomic_path(folder / files[part]))
                     write(path)
@@ -368,7 +369,7 @@ class FaceGenerator(ABC):
             raise InputError(f"this generator has no part {part!r} to refer to; it has {', '.join(self.parts())}")
         if not reference.startswith(zoo.PREFIX):
             raise InputError(f"{part} can refer to a file of the zoo, 'zoo:entry/file', got {reference!r}")
-        path = zoo.locate(reference)
+        path = locate(reference)
         if part == DIRECTIONS:
             kept, own = load_directions(path), list(self.directions.values())
             same = [d.name for d in kept] == [d.name for d in own] and all(

@@ -12,6 +12,7 @@ from faceuv.checks import shown
 from faceuv.errors import AssetError, FaceUVError, InputError, UnknownName, did_you_mean
 from faceuv.files import assets, zoo
 from faceuv.files.artefacts import atomic_path, read_json, sha256_of
+from faceuv.files.locate import locate
 from faceuv.files.names import below
 from faceuv.version import __version__
 
@@ -94,7 +95,7 @@ class Manifest:
 
     def located(self, folder: Path) -> dict[str, Path]:
         """Part → its file, which exists and is the one that the manifest was written for."""
-        found = {part: locate(folder, reference, part) for part, reference in self.files.items()}
+        found = {part: part_file(folder, reference, part) for part, reference in self.files.items()}
         for part, expected in self.checksums.items():
             if part in found and sha256_of(found[part])[:_DIGITS] != expected:
                 raise AssetError(
@@ -136,13 +137,11 @@ def reference_to(file: str | Path, folder: Path) -> str:
         return f"../{path.relative_to(shared).as_posix()}" if path.is_relative_to(shared) else str(path)
 
 
-def locate(folder: Path, reference: str, part: str) -> Path:
+def part_file(folder: Path, reference: str, part: str) -> Path:
     """The file that a manifest in ``folder`` means; :class:`AssetError` if it is not there."""
     try:
-        if reference.startswith(zoo.PREFIX):
-            path = zoo.locate(reference)
-        elif reference.startswith(assets.PREFIX):
-            path = assets.locate(reference)
+        if reference.startswith((zoo.PREFIX, assets.PREFIX)):
+            path = locate(reference)
         elif Path(reference).is_absolute():
             path = Path(reference)
         else:
@@ -209,5 +208,5 @@ def manifest_for(
     references = {part: reference_to(file, folder) for part, file in files.items()}
     manifest = Manifest(type=type_name, files=references, settings=dict(settings), **facts)
     for part, reference in references.items():
-        manifest.sign(part, locate(folder, reference, part))
+        manifest.sign(part, part_file(folder, reference, part))
     return manifest

@@ -14,7 +14,7 @@ from mmengine.dist import get_world_size
 from torch import Tensor
 
 from faceuv.errors import InputError, did_you_mean
-from faceuv.files import zoo
+from faceuv.files.locate import locate
 from faceuv.files.networks import save_network
 from faceuv.losses import R1Penalty
 from faceuv.models.base.fixed import Fixed
@@ -119,8 +119,8 @@ class StyleFaceUV(BaseMethod):
 
         # frozen: the teacher, F3D, F_yaw, the face model
         images = cast(StyleGAN2Generator, GENERATORS.build(teacher))
-        f3d = mapper if isinstance(mapper, CoefficientMapper) else load_mapper(zoo.locate(mapper))
-        f_yaw = load_stepper(zoo.locate(stepper)) if isinstance(stepper, (str, Path)) else stepper
+        f3d = mapper if isinstance(mapper, CoefficientMapper) else load_mapper(locate(mapper))
+        f_yaw = load_stepper(locate(stepper)) if isinstance(stepper, (str, Path)) else stepper
         face: FaceModel = FACE_MODELS.build(face_model)
         f3d.check_layout(face.layout)
         self.teacher_views = TeacherViews(
@@ -354,7 +354,7 @@ def start_uv_generator(teacher: StyleGAN2Generator, face_model: FaceModel, confi
     wanted = {name: value for name, value in config.items() if name != "weights"}
     if config.get("weights") is None:
         return UVGenerator.from_teacher(teacher, face_model=face_model, **wanted)
-    found = load_uv_generator(zoo.locate(config["weights"]))
+    found = load_uv_generator(locate(config["weights"]))
     has = {name: found.settings().get(name) for name in wanted}
     if has != wanted:
         asked = {name: value for name, value in wanted.items() if value != has[name]}
@@ -375,7 +375,7 @@ def start_discriminator(size: int, source: str | Path | Mapping[str, Any] | None
     if source is None:
         return None
     if isinstance(source, (str, Path)):
-        return load_discriminator(zoo.locate(source), size=size).requires_grad_(True).train()
+        return load_discriminator(locate(source), size=size).requires_grad_(True).train()
     found = cast(StyleGAN2Discriminator, MODELS.build(source))
     if found.size != size:
         raise InputError(f"the teacher makes {size}² images, the discriminator reads {found.size}²")

@@ -13,7 +13,7 @@ from torch import Tensor
 from faceuv.checks import check_finite
 from faceuv.data.codes import CodeFits
 from faceuv.errors import AssetError, InputError
-from faceuv.files import zoo
+from faceuv.files.locate import locate
 from faceuv.files.networks import save_network
 from faceuv.models.base.method import BaseMethod
 from faceuv.models.directions import Direction, load_directions
@@ -68,7 +68,7 @@ class YawStepping(BaseMethod):
         if not 0 <= symmetric <= 1 or (range_deg is not None and not 0 < range_deg <= 90):
             raise InputError(f"expected symmetric in 0 … 1 and range_deg in 0 … 90, got {symmetric} and {range_deg}")
         data = CodeFits(fits, split="train", held_out=held_out)
-        self.mapper: CoefficientMapper = load_mapper(zoo.locate(mapper))
+        self.mapper: CoefficientMapper = load_mapper(locate(mapper))
         self.mapper.check_layout(data.layout)
         axis = yaw_direction(direction)
         self.stepper = YawStepper(data.num_layers, data.code_dim, axis, widths=widths, activation=activation)
@@ -83,7 +83,7 @@ class YawStepping(BaseMethod):
         if generator is not None and regressor is not None:
             self.judges = {
                 "generator": GENERATORS.build(generator).eval(),
-                "regressor": load_regressor(zoo.locate(regressor)),
+                "regressor": load_regressor(locate(regressor)),
             }
         self.origin = {
             "fits": len(data),
@@ -175,7 +175,7 @@ class YawStepping(BaseMethod):
 
 def yaw_direction(path: str | Path) -> Direction:
     """The direction called yaw in a file of directions, or its only one."""
-    found = load_directions(zoo.locate(path))
+    found = load_directions(locate(path))
     named = [direction for direction in found if direction.name == "yaw"] or found
     if len(named) != 1:
         names = ", ".join(direction.name for direction in found)

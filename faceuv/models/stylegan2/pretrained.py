@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from faceuv.files import zoo
+from faceuv.files.locate import locate
 from faceuv.models.stylegan2.checkpoints import load_generator
 from faceuv.models.stylegan2.generator import StyleGAN2Generator
 from faceuv.registry import GENERATORS
@@ -16,4 +16,4 @@ def pretrained_generator(path: str, size: int | None = None) -> StyleGAN2Generat
         path: the file, or ``zoo:teacher_64/generator.safetensors``.
         size: the size that is expected; another one is an error.
     """
-    return load_generator(zoo.locate(path), size=size)
+    return load_generator(locate(path), size=size)

@@ -7,6 +7,7 @@ import torch
 
 from faceuv.evaluation.direction_quality import Unit, direction_quality
 from faceuv.files import zoo
+from faceuv.files.locate import locate
 from faceuv.models.directions import Direction
 from faceuv.models.faces import ProceduralFace
 from faceuv.models.readers.regressor import load_regressor
@@ -20,7 +21,7 @@ MARGIN = 0.1  # of few faces at fewer steps
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_the_judge_sees_the_faces_turn(entry):
     direction = Direction.load(zoo.path(entry, "direction.safetensors"))
-    generator = load_generator(zoo.locate(direction.metadata["generator"]))
+    generator = load_generator(locate(direction.metadata["generator"]))
     direction.check_fits(generator)
     regressor = load_regressor(zoo.path("regressor", "weights.safetensors"))
     codes = generator.sample_codes(FACES, generator=torch.Generator().manual_seed(SEED))

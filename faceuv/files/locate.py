@@ -1,0 +1,22 @@
+"""The path that a config means: a file of the zoo, an asset of the user, or a plain path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from faceuv.files import assets, zoo
+
+
+def locate(name: str | Path) -> Path:
+    """``"zoo:entry/file"`` → a file of the zoo, which exists; ``"asset:name"`` → where that asset lies, or should lie;
+    anything else is the path itself, with ``~`` expanded.
+
+    >>> locate("zoo:teacher_64/generator.safetensors").name
+    'generator.safetensors'
+    """
+    if isinstance(name, str) and name.startswith(zoo.PREFIX):
+        entry, _, file = name.removeprefix(zoo.PREFIX).partition("/")
+        return zoo.path(entry, file)
+    if isinstance(name, str) and name.startswith(assets.PREFIX):
+        return assets.place(name.removeprefix(assets.PREFIX))
+    return Path(name).expanduser()
