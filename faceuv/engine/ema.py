@@ -68,13 +68,22 @@ class GeneratorEMA(Hook):
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Move the averages toward the weights."""
         batch = runner.train_dataloader.batch_size * runner.world_size
-        half_life = self.half_life
-        if self.ramp_up is not None:
-            half_life = min(half_life, (runner.iter + 1) * batch * self.ramp_up)
-        step = 1 - 0.5 ** (batch / half_life)
         model = unwrapped(runner.model)
         for name, average in model.ema.items():
-            source = getattr(model, name)
-            torch._foreach_lerp_(list(average.parameters()), list(source.parameters()), step)
-            for kept, new in zip(average.buffers(), source.buffers()):
-                kept.copy_(new)
+            move_average(
+                average, getattr(model, name), batch=batch, seen=(runner.iter + 1) * batch, half_life=self.half_life,
+                ramp_up=self.ramp_up,
+            )  # fmt: skip
+
+
+@torch.no_grad()
+def move_average(
+    average: nn.Module, source: nn.Module, *, batch: int, seen: int, half_life: float, ramp_up: float | None = None
+) -> None:
+    """Move an averaged copy toward the weights after a step on ``batch`` images, ``seen`` of them so far."""
+    if ramp_up is not None:
+        half_life = min(half_life, seen * ramp_up)
+    step = 1 - 0.5 ** (batch / half_life)
+    torch._foreach_lerp_(list(average.parameters()), list(source.parameters()), step)
+    for kept, new in zip(average.buffers(), source.buffers()):
+        kept.copy_(new)
