@@ -19,13 +19,13 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from mmengine import registry as mmengine_registry
 from mmengine.registry import Registry as MMEngineRegistry
 
-from faceuv.errors import FaceUVError, UnknownName, did_you_mean
+from faceuv.errors import FaceUVError, InputError, UnknownName, did_you_mean
 
 PLUGIN_GROUP = "faceuv.plugins"
 _loaded_plugins: set[str] = set()
@@ -34,9 +34,17 @@ _loaded_plugins: set[str] = set()
 def load_plugins() -> list[str]:
     """Import every package that declares the entry-point group ``faceuv.plugins``, once; return their names.
 
-    A plug-in that fails to load is an error that names it, never a printed line.
+    A plug-in that fails to load is an error that names it, never a printed line. So are two of one name: the second
+    would be left out.
     """
+    owners: dict[str, EntryPoint] = {}
     for plugin in entry_points(group=PLUGIN_GROUP):
+        first = owners.setdefault(plugin.name, plugin)
+        if _identity(first) != _identity(plugin):
+            raise FaceUVError(
+                f"two packages declare the faceuv plug-in {plugin.name!r}: {_identity(first)} and {_identity(plugin)};"
+                " rename one, or uninstall its package"
+            )
         if plugin.name in _loaded_plugins:
             continue
         _loaded_plugins.add(plugin.name)
@@ -49,6 +57,11 @@ def load_plugins() -> list[str]:
                 " mend it or uninstall its package"
             ) from error
     return sorted(_loaded_plugins)
+
+
+def _identity(plugin: EntryPoint) -> str:
+    """Package and module of a plug-in, for messages. The same package found at two places is one."""
+    return f"{plugin.value} of {plugin.dist.name}" if plugin.dist is not None else plugin.value
 
 
 class Registry(MMEngineRegistry):
@@ -89,6 +102,17 @@ class Registry(MMEngineRegistry):
         except BaseException:
             self._filled = False
             raise
+
+    def _register_module(self, module: Any, module_name: Any = None, force: bool = False) -> None:
+        names = [module_name] if isinstance(module_name, str) else module_name or [module.__name__]
+        for name in names:
+            if name in self._module_dict and not force:
+                known = self._module_dict[name]
+                raise InputError(
+                    f"two parts are registered as the {self.name} {name!r}: {known.__qualname__} of {known.__module__}"
+                    f" and {module.__qualname__} of {module.__module__}; give one of them another name"
+                )
+        super()._register_module(module, module_name, force)
 
     def names(self) -> list[str]:
         """The registered names, sorted."""

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from faceuv import registry
-from faceuv.errors import FaceUVError, UnknownName
+from faceuv.errors import FaceUVError, InputError, UnknownName
 from faceuv.registry import Registry
 
 
@@ -79,7 +79,7 @@ def test_every_built_in_part_has_a_docstring():
 
 def test_a_broken_plugin_is_an_error_that_names_it(monkeypatch):
     class Broken:
-        name, value = "pretty-noses", "pretty_noses:register"
+        name, value, dist = "pretty-noses", "pretty_noses:register", None
 
         def load(self):
             raise RuntimeError("no such nose")
@@ -91,7 +91,7 @@ def test_a_broken_plugin_is_an_error_that_names_it(monkeypatch):
 
 def test_a_plugin_is_loaded_on_the_first_look_up(monkeypatch, shapes):
     class Plugin:
-        name, value = "squares", "squares:register"
+        name, value, dist = "squares", "squares:register", None
 
         def load(self):
             shapes.register_module(name="square", module=type("Square", (), {"__doc__": "Four corners."}), force=True)
@@ -99,6 +99,37 @@ def test_a_plugin_is_loaded_on_the_first_look_up(monkeypatch, shapes):
     monkeypatch.setattr(registry, "entry_points", lambda group: [Plugin()])
     monkeypatch.setattr(registry, "_loaded_plugins", set())
     assert shapes.names() == ["circle", "square"]
+
+
+class OfPackage:
+    """A plug-in's entry point."""
+
+    name = "noses"
+
+    def __init__(self, package):
+        self.value, self.dist = package, type("Distribution", (), {"name": package.replace("_", "-")})
+
+    def load(self):
+        raise AssertionError("nothing is loaded before the names are known to be different")
+
+
+def test_two_packages_with_one_plugin_name_are_an_error_that_names_both(monkeypatch):
+    monkeypatch.setattr(registry, "entry_points", lambda group: [OfPackage("big_noses"), OfPackage("red_noses")])
+    monkeypatch.setattr(registry, "_loaded_plugins", {"noses"})
+    with pytest.raises(
+        FaceUVError, match="two packages declare .*'noses': big_noses of big-noses and red_noses of red-noses; rename"
+    ):
+        registry.load_plugins()
+
+
+def test_two_parts_of_one_name_are_an_error_that_names_both(shapes):
+    class Ring:
+        """Round, too."""
+
+    with pytest.raises(InputError, match=r"as the shape 'circle': .*Circle of .*test_registry and .*Ring of .*another"):
+        shapes.register_module(name="circle", module=Ring)
+    shapes.register_module(name="circle", module=Ring, force=True)
+    assert shapes.get("circle") is Ring
 
 
 def test_import_is_light_and_quiet():

@@ -1,13 +1,14 @@
-"""``faceuv list``: what is registered, with one line about each."""
+"""``faceuv list``: what is registered, and what the zoo has, with one line about each."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = subparsers.add_parser("list", help="the registered components")
-    parser.add_argument("kind", nargs="?", help="one kind only: renderers, face_models, losses, …")
+    parser = subparsers.add_parser("list", help="the registered components, and the zoo")
+    parser.add_argument("kind", nargs="?", help="one kind only: renderers, face_models, losses, …, zoo")
     parser.set_defaults(run=run)
 
 
@@ -16,17 +17,21 @@ def run(args: argparse.Namespace) -> int:
 
     from faceuv.cli.console import console
     from faceuv.errors import UnknownName
+    from faceuv.files import zoo
     from faceuv.registry import all_registries
 
-    kinds = all_registries()
+    kinds: dict[str, Callable[[], dict[str, str]]] = {
+        **{word: registry.summaries for word, registry in all_registries().items()},
+        "zoo": lambda: {entry: zoo.title(entry) for entry in zoo.folders()},
+    }
     if args.kind is not None and args.kind not in kinds:
         raise UnknownName(f"no kind of component is called {args.kind!r}; known: {', '.join(kinds)}")
     chosen = kinds if args.kind is None else {args.kind: kinds[args.kind]}
     table = Table(box=None, pad_edge=False)
     for column in ("kind", "type", "is"):
         table.add_column(column, overflow="fold")
-    for word, registry in chosen.items():
-        summaries = registry.summaries()
+    for word, listed in chosen.items():
+        summaries = listed()
         for name, summary in summaries.items():
             table.add_row(word, name, summary)
         if not summaries:

@@ -160,9 +160,8 @@ def part_file(folder: Path, reference: str, part: str) -> Path:
 
 def find_manifest(source: str | Path) -> tuple[Path, Manifest]:
     """The folder that ``source`` means, and its manifest: a zoo entry, a folder, or a recipe's work dir."""
-    if isinstance(source, str) and (zoo.FOLDER / source / MANIFEST).is_file() and source in zoo.entries():
-        folder = zoo.FOLDER / source
-        return folder, Manifest.read(folder / MANIFEST)
+    if isinstance(source, str) and source in (shelf := _shelf()):
+        return shelf[source], Manifest.read(shelf[source] / MANIFEST)
     folder = Path(source).expanduser()
     if folder.name == MANIFEST:
         folder = folder.parent
@@ -198,7 +197,11 @@ def _stage_with_manifest(work: Path) -> Path:
 
 def entries() -> list[str]:
     """The entries of the zoo that are face generators."""
-    return [entry for entry in zoo.entries() if (zoo.FOLDER / entry / MANIFEST).is_file()]
+    return list(_shelf())
+
+
+def _shelf() -> dict[str, Path]:
+    return {entry: folder for entry, folder in zoo.folders().items() if (folder / MANIFEST).is_file()}
 
 
 def manifest_for(
