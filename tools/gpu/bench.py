@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from faceuv.files.zoo import locate
+from faceuv.files.locate import locate
 from faceuv.fitting import Fitter
 from faceuv.models.faces.procedural import ProceduralFace
 from faceuv.models.readers.regressor import load_regressor

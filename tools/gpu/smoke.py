@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from faceuv.engine.compat.optim import OptimWrapper
 from faceuv.evaluation import frechet_distance
-from faceuv.files.zoo import locate
+from faceuv.files.locate import locate
 from faceuv.fitting import Fitter
 from faceuv.geometry.projection import project
 from faceuv.models.faces.procedural import ProceduralFace
