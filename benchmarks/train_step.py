@@ -39,9 +39,10 @@ from faceuv.engine.compat.optim import OptimWrapper
 from faceuv.models.base import frozen
 from faceuv.models.directions import Direction
 from faceuv.models.faces.procedural import ProceduralFace
+from faceuv.models.faces.several_views import for_views
 from faceuv.models.stylefaceuv import StyleFaceUV, ViewBatch, ViewRender, ViewWeights
 from faceuv.models.stylefaceuv.mappers import CoefficientMapper, YawStepper
-from faceuv.models.stylefaceuv.views import for_views, render_views
+from faceuv.models.stylefaceuv.views import render_views
 from faceuv.models.stylegan2 import StyleGAN2Generator
 from faceuv.renderers.masks import combine_view_masks, mask_in_view
 from faceuv.structures import Coefficients, UVMaps

@@ -33,6 +33,7 @@ _LAZY = {
     "FACE_GENERATORS": "faceuv.registry",
     "LANDMARK_DETECTORS": "faceuv.registry",
     "STAGES": "faceuv.registry",
+    "SUBJECTS": "faceuv.registry",
     "MODELS": "faceuv.registry",
     "METRICS": "faceuv.registry",
     "DATASETS": "faceuv.registry",

@@ -221,6 +221,7 @@ FACE_GENERATORS = Registry("face generator", locations=["faceuv.models.styleface
 LANDMARK_DETECTORS = Registry("landmark detector", locations=["faceuv.fitting.landmarks"])
 FIT_STEPS = Registry("fitting step", locations=["faceuv.fitting"])
 STAGES = Registry("stage", locations=["faceuv.engine.stages"])
+SUBJECTS = Registry("subject", locations=["faceuv.models.stylefaceuv.subjects"])
 COEFFICIENT_SOURCES = Registry("coefficient source", locations=["faceuv.fitting.sources", "faceuv.models.stylefaceuv"])
 
 # Children of MMEngine's roots: one for every root, because its Runner searches each of them in the scope "faceuv" and
@@ -301,6 +302,7 @@ def all_registries() -> dict[str, Registry]:
         "fit_steps": FIT_STEPS,
         "stages": STAGES,
         "coefficient_sources": COEFFICIENT_SOURCES,
+        "subjects": SUBJECTS,
         "models": MODELS,
         "metrics": METRICS,
         "datasets": DATASETS,

@@ -26,6 +26,7 @@ from faceuv.cli.console import console
 from faceuv.engine.stages.record import Record
 from faceuv.errors import AssetError, InputError
 from faceuv.export import save_png
+from faceuv.export.surfaces import displacement_colours
 from faceuv.export.tables import picture_table
 from faceuv.figures import Look, interpolation_strip, yaw_strip
 from faceuv.files import zoo
@@ -37,7 +38,6 @@ from faceuv.models.directions import Direction, load_directions
 from faceuv.models.stylefaceuv import load_uv_generator
 from faceuv.models.stylefaceuv.generator import StyleFaceUVGenerator
 from faceuv.models.stylefaceuv.mappers import load_mapper, load_stepper
-from faceuv.models.stylefaceuv.sheets import displacement_colours
 from faceuv.models.stylegan2 import load_generator
 
 LIMIT_MB = 20

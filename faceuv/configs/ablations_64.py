@@ -24,10 +24,10 @@ stages = [
 ]  # fmt: skip
 report.merge(
     dict(
-        others={
-            "one view": "{uv_one_view}/uv_generator.safetensors",
-            "no mask": "{uv_no_mask}/uv_generator.safetensors",
-            "no displacement": "{uv_no_displacement}/uv_generator.safetensors",
+        subjects={
+            "one view": dict(type="uv", path="{uv_one_view}/uv_generator.safetensors"),
+            "no mask": dict(type="uv", path="{uv_no_mask}/uv_generator.safetensors"),
+            "no displacement": dict(type="uv", path="{uv_no_displacement}/uv_generator.safetensors"),
         },
         protocol=dict(pictures=96, curve=48, truth=64),
     )

@@ -91,7 +91,11 @@ report = dict(
     generator=generator,
     mapper="{mapper}/mapper.safetensors",
     stepper="{stepper}/stepper.safetensors",
-    uv="{uv}/uv_generator.safetensors",
+    subjects={
+        "ours": dict(type="uv", path="{uv}/uv_generator.safetensors"),
+        "linear": dict(type="linear"),
+        "turned 2D": dict(type="turned"),
+    },
     face_model=face_model,
     features=features,
     losses=dict(perceptual=dict(type="LPIPS")),

@@ -13,12 +13,11 @@ import torch
 from torch import Tensor
 
 from faceuv.errors import AssetError, InputError
-from faceuv.evaluation.subjects import LINEAR, OURS, TURNED
-from faceuv.evaluation.summary import meaning
+from faceuv.evaluation.meanings import meaning
 from faceuv.files.artefacts import load_tensors
+from faceuv.models.base.subject import FULL, METHOD, Claim
 
 METRICS, SAMPLES, SAMPLES_KIND = "metrics.json", "samples.safetensors", "report_samples"
-FULL = "full"
 _SURE = 1.96  # standard errors: 95 of 100
 _LEAST = 4  # pairs, fewer say nothing
 
@@ -36,6 +35,18 @@ class Run:
     def of(self, subject: str, metric: str) -> Tensor | None:
         """The numbers of the single faces ``(N,)``."""
         return self.samples.get(f"{subject}/{metric}")
+
+    @property
+    def method(self) -> str:
+        """The name of the subject that is the method."""
+        return str(self.report["method"])
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        """What the method says should hold."""
+        return tuple(
+            Claim(c["title"], tuple(c["better"]), tuple(c["worse"]), tuple(c["metrics"])) for c in self.report["claims"]
+        )
 
 
 def read_run(name: str, folder: str | Path) -> Run:
@@ -55,22 +66,27 @@ def read_run(name: str, folder: str | Path) -> Run:
         raise AssetError(f"{place / METRICS} is not JSON ({error}); run the stage 'report' again") from error
     if report.get("kind") != "faceuv report":
         raise AssetError(f"{place / METRICS} is not a report of faceuv; run the stage 'report' again")
+    if not {"method", "claims", "instruments"} <= set(report):
+        raise AssetError(
+            f"{place / METRICS} does not say which subject is the method: it is of an older version of faceuv; run the"
+            " stage 'report' again"
+        )
     samples, _ = load_tensors(place / SAMPLES, kind=SAMPLES_KIND)
     return Run(name, report, samples)
 
 
 def check_comparable(runs: Sequence[Run]) -> None:
-    """Raise unless all runs measured the same faces with the same judges; the error names what differs."""
+    """Raise unless all runs measured the same faces with the same instruments; the error names what differs."""
     first = runs[0]
     for run in runs[1:]:
-        for part in ("protocol", "judged"):
+        for part in ("protocol", "instruments"):
             mine, theirs = first.report.get(part, {}), run.report.get(part, {})
             different = [key for key in {**mine, **theirs} if mine.get(key) != theirs.get(key)]
             if different:
                 listed = "; ".join(f"{key}: {_short(mine.get(key))} and {_short(theirs.get(key))}" for key in different)
                 raise InputError(
-                    f"the reports {first.name!r} and {run.name!r} cannot be compared face by face, their {part} differs"
-                    f" ({listed}): evaluate both with the same teacher, F3D, F_yaw and protocol"
+                    f"the reports {first.name!r} and {run.name!r} differ in their {part} ({listed}) and cannot be"
+                    " compared face by face: evaluate both with the same protocol, teacher and instruments"
                 )
 
 
@@ -118,58 +134,12 @@ def compare(metric: str, better: Tensor | None, worse: Tensor | None) -> Compari
 
 
 @dataclass(frozen=True)
-class Claim:
-    """Something that should hold: the ``better`` (run, subject) beats the ``worse`` one in each of ``metrics``."""
-
-    title: str
-    better: tuple[str, str]
-    worse: tuple[str, str]
-    metrics: Sequence[str]
-
-
-CLAIMS = (
-    Claim(
-        "Two views beat one on the unseen side",
-        (FULL, OURS),
-        ("one_view", OURS),
-        ("scene_albedo_unseen", "l1_symmetric", "perceptual_symmetric"),
-    ),
-    Claim(
-        "Displacement lowers the error of normals",
-        (FULL, OURS),
-        ("no_displacement", OURS),
-        ("scene_normal_seen_deg", "scene_normal_deg"),
-    ),
-    Claim(
-        "View masks beat no mask",
-        (FULL, OURS),
-        ("no_mask", OURS),
-        (
-            *("l1", "perceptual", "scene_albedo_seen", "scene_albedo_unseen"),
-            *("l1_symmetric", "psnr_symmetric", "ssim_symmetric", "perceptual_symmetric"),
-        ),
-    ),
-    Claim(
-        "Ours beats 2D rotation at large yaw, in identity and in consistency",
-        (FULL, OURS),
-        (FULL, TURNED),
-        ("identity_far", "identity_kept_far", "texels_unlit_far", "texels_far"),
-    ),
-    Claim(
-        "Maps beat the linear albedo",
-        (FULL, OURS),
-        (FULL, LINEAR),
-        ("l1", "perceptual", "identity", "scene_albedo_seen"),
-    ),
-)
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """A claim with what was measured about it."""
+class ClaimResult:
+    """A claim with what was measured about it; ``lacking`` are the (report, subject) that were not given."""
 
     claim: Claim
     comparisons: Sequence[Comparison]
+    lacking: Sequence[tuple[str, str]] = ()
 
     @property
     def verdict(self) -> str:
@@ -187,25 +157,33 @@ class Judgement:
         return "does not hold" if no else "cannot be told apart"
 
 
-def judge(claims: Sequence[Claim], runs: Sequence[Run]) -> list[Judgement]:
-    """Every claim, as far as the runs go. The first run is the full method, whatever it is called; a run that is a
-    subject of the first one (``others``) counts as given, spaces in its name written as underscores."""
+def check_claims(runs: Sequence[Run], claims: Sequence[Claim] | None = None) -> list[ClaimResult]:
+    """Every claim, as far as the runs go; by default those of the first run's method. The first run is the full method,
+    whatever it is called; a run that is not given can be a subject of the first one, spaces in its name written as
+    underscores."""
     if not runs:
         raise InputError("there is nothing to compare; give at least one report")
     check_comparable(runs)
+    return [_result(claim, runs) for claim in (runs[0].claims if claims is None else claims)]
+
+
+def _result(claim: Claim, runs: Sequence[Run]) -> ClaimResult:
+    places = [_found(place, runs) for place in (claim.better, claim.worse)]
+    rows = [[None if place is None else place[0].of(place[1], m) for m in claim.metrics] for place in places]
+    comparisons = [compare(m, better, worse) for m, better, worse in zip(claim.metrics, *rows)]
+    lacking = [given for given, place in zip((claim.better, claim.worse), places) if place is None]
+    return ClaimResult(claim, comparisons, list(dict.fromkeys(lacking)))
+
+
+def _found(place: tuple[str, str], runs: Sequence[Run]) -> tuple[Run, str] | None:
+    """The run and the name of the subject that a claim means; None if there is none."""
+    run, subject = place
     named = {FULL: runs[0]} | {run.name: run for run in runs}
-
-    def values(place: tuple[str, str], metric: str) -> Tensor | None:
-        run, subject = place
-        if run in named:
-            return named[run].of(subject, metric)
-        beside = {name.replace(" ", "_"): name for name in runs[0].report["subjects"]}
-        return runs[0].of(beside[run], metric) if run in beside and subject == OURS else None
-
-    return [
-        Judgement(claim, [compare(m, values(claim.better, m), values(claim.worse, m)) for m in claim.metrics])
-        for claim in claims
-    ]
+    if run in named:
+        name = named[run].method if subject == METHOD else subject
+        return (named[run], name) if name in named[run].report["subjects"] else None
+    beside = {name.replace(" ", "_"): name for name in runs[0].report["subjects"]}
+    return (runs[0], beside[run]) if run in beside and subject == METHOD else None
 
 
 def _short(value: Any) -> str:

@@ -19,7 +19,7 @@ from faceuv.geometry import bake, displaced_normals, vertex_normals
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.face_renderer import FaceRenderer
 from faceuv.models.faces.region import face_weight
-from faceuv.models.stylefaceuv.views import turned
+from faceuv.models.faces.several_views import turned
 from faceuv.structures import Coefficients, Render, UVMaps
 from faceuv.synthetic.generator import ProceduralGenerator
 from faceuv.synthetic.scene import Scene

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from faceuv.errors import InputError
 from faceuv.evaluation.consistency import TexelView, texel_difference, texel_view, unproject
 from faceuv.evaluation.face_truth import FaceTruth, TruthSource, texel_normals, to_texels
 from faceuv.evaluation.identity import IdentityFeatures, similarity
+from faceuv.evaluation.meanings import COEFFICIENTS, meaning, unmet
 from faceuv.evaluation.reconstruction import masked_l1, reconstruction_errors
-from faceuv.evaluation.subjects import Setting, Subject, View
 from faceuv.evaluation.truth_errors import albedo_error, depth_error, depth_error_mm, normal_error_deg
 from faceuv.geometry import euler_to_matrix
+from faceuv.models.base.subject import Setting, SubjectView, Targets
 from faceuv.models.faces.landmark_truth import LandmarkTruth
+from faceuv.models.faces.several_views import for_views
 from faceuv.models.readers.regressor import CoefficientRegressor
-from faceuv.models.stylefaceuv.views import for_views
 from faceuv.renderers.masks import mask_in_view
 from faceuv.structures import Coefficients
 
@@ -31,8 +31,8 @@ _LEAST_TEXELS = 20  # fewer say nothing about a side
 
 
 @dataclass(frozen=True, eq=False)
-class Judges:
-    """Who judges pictures; none of them was trained with the method.
+class Instruments:
+    """What measures pictures; none of it was trained with the method.
 
     identity    features of a person
     regressor   reads the pose
@@ -52,7 +52,12 @@ class Judges:
         """The name of the feature space."""
         return str(getattr(self.features, "space", ""))
 
-    def to(self, device: torch.device | str) -> Judges:
+    @property
+    def aligns(self) -> bool:
+        """Whether persons are compared in pictures that are aligned by landmarks, which take coefficients to know."""
+        return bool(getattr(self.identity, "needs_landmarks", False))
+
+    def to(self, device: torch.device | str) -> Instruments:
         """Move every network."""
         for network in (self.identity, self.regressor, self.features, *self.perceptual.values()):
             if isinstance(network, nn.Module):
@@ -60,19 +65,40 @@ class Judges:
         return self
 
 
+def left_out(names: Iterable[str], view: SubjectView, instruments: Instruments) -> dict[str, str]:
+    """Metric → why it is not measured of views like this one."""
+    found = {}
+    for name in names:
+        needs = meaning(name).needs
+        if instruments.aligns and name.startswith("identity"):
+            needs = COEFFICIENTS
+        reason = unmet(needs, view.capabilities)
+        if reason is not None:
+            found[name] = reason
+    return found
+
+
 @torch.no_grad()
-def reconstruction_rows(view: View, images: Tensor, judges: Judges, ending: str = "") -> Rows:
-    """A view against the teacher's picture of that side, where the face is."""
-    found = reconstruction_errors(view.image, images, view.mask, judges.perceptual)
+def face_mask(view: SubjectView, targets: Targets, setting: Setting) -> Tensor:
+    """``(·, 1, S, S)`` where the face is: the subject's own mask, or the linear face that the mapper reads."""
+    return view.mask if view.mask is not None else setting.draw(targets.read).mask
+
+
+@torch.no_grad()
+def reconstruction_rows(image: Tensor, truth: Tensor, mask: Tensor, instruments: Instruments, ending: str = "") -> Rows:
+    """A subject's picture against the teacher's from that side, where the face is."""
+    found = reconstruction_errors(image, truth, mask, instruments.perceptual)
     return {f"{name}{ending}": value for name, value in found.items()}
 
 
 @torch.no_grad()
-def identity_features(judges: Judges, setting: Setting, images: Tensor, coefficients: Coefficients) -> Tensor:
-    """Features of pictures ``(B, 3, S, S)``; a judge that aligns faces is told where the coefficients put landmarks."""
-    if not getattr(judges.identity, "needs_landmarks", False):
-        return judges.identity(images)
-    return judges.identity(images, landmarks_of(setting, coefficients))
+def identity_features(
+    instruments: Instruments, setting: Setting, images: Tensor, coefficients: Coefficients | None
+) -> Tensor:
+    """Features of pictures ``(B, 3, S, S)``; where pictures are aligned, landmarks are those of the coefficients."""
+    if not instruments.aligns or coefficients is None:
+        return instruments.identity(images)
+    return instruments.identity(images, landmarks_of(setting, coefficients))
 
 
 @torch.no_grad()
@@ -85,7 +111,7 @@ def landmarks_of(setting: Setting, coefficients: Coefficients) -> Tensor:
 
 @torch.no_grad()
 def curve_rows(
-    view: View, yaw: Tensor, person: Tensor, setting: Setting, judges: Judges, *, texels: int
+    view: SubjectView, yaw: Tensor, person: Tensor, setting: Setting, instruments: Instruments, *, texels: int
 ) -> dict[str, Tensor]:
     """How a face keeps itself when it turns, ``(V, B)`` for the V views ``yaw (V, B)``, radians, of each face.
 
@@ -93,29 +119,25 @@ def curve_rows(
     ``identity_kept`` cosine to the subject's own most frontal view: what turning alone does
     ``pose_deg``      |yaw that the regressor reads − the one that was asked for|
     ``texels``        colour difference of the texels that this view and the most frontal one both see
-    ``texels_unlit``  the same, each view's colours divided by the light that F3D sees on them
+    ``texels_unlit``  the same, each view's colours divided by the light of the view's coefficients
     """
     views, count = yaw.shape
-    if view.coefficients is None:
-        raise InputError(
-            "turned faces are compared by their texels: a subject's View needs the coefficients that it drew, or that"
-            " F3D reads off its pictures"
-        )
-    features = identity_features(judges, setting, view.image, view.coefficients)
-    seen = judges.regressor(view.image).rotation[:, 1].unflatten(0, (views, count))
     front = int(yaw.abs().mean(1).argmin())
-    own = features.unflatten(0, (views, count))[front]
-    kept = similarity(own.repeat(views, 1), features).unflatten(0, (views, count))
-    kept[front] = torch.nan
-    found = {
-        "identity": similarity(person.repeat(views, 1), features).unflatten(0, (views, count)),
-        "identity_kept": kept,
-        "pose_deg": (seen - yaw).abs() * (180 / math.pi),
-    }
-    maps = None if view.maps is None else for_views(view.maps, views * count)
-    where = texel_view(setting.renderer, view.coefficients, maps, size=setting.size, map_size=texels)
-    for name, delight in (("texels", False), ("texels_unlit", True)):
-        found[name] = _differences(unproject(view.image, where, delight=delight), where, front, views)
+    found: dict[str, Tensor] = {}
+    if not instruments.aligns or view.coefficients is not None:
+        features = identity_features(instruments, setting, view.image, view.coefficients)
+        own = features.unflatten(0, (views, count))[front]
+        kept = similarity(own.repeat(views, 1), features).unflatten(0, (views, count))
+        kept[front] = torch.nan
+        found["identity"] = similarity(person.repeat(views, 1), features).unflatten(0, (views, count))
+        found["identity_kept"] = kept
+    seen = instruments.regressor(view.image).rotation[:, 1].unflatten(0, (views, count))
+    found["pose_deg"] = (seen - yaw).abs() * (180 / math.pi)
+    if view.coefficients is not None:
+        maps = None if view.maps is None else for_views(view.maps, views * count)
+        where = texel_view(setting.renderer, view.coefficients, maps, size=setting.size, map_size=texels)
+        for name, delight in (("texels", False), ("texels_unlit", True)):
+            found[name] = _differences(unproject(view.image, where, delight=delight), where, front, views)
     return found
 
 
@@ -138,39 +160,58 @@ def curve_means(curves: Mapping[str, Tensor], yaw_deg: Sequence[float], far_deg:
 
 
 @torch.no_grad()
-def truth_rows(subject: Subject, view: View, truth: FaceTruth, setting: Setting, name: str) -> Rows:
-    """The original view against the true face; names begin with that of the truth.
+def truth_rows(view: SubjectView, mask: Tensor, truth: FaceTruth, setting: Setting, name: str) -> Rows:
+    """The original view, with the face where ``mask`` is, against the true face; names begin with that of the truth.
 
     ``depth``, ``depth_mm``, ``normal_deg``      in the picture, where both show the face and nothing covers it
     ``normal_seen_deg``, ``normal_unseen_deg``   per texel in the object frame, so that pose plays no part
     ``albedo_seen``, ``albedo_unseen``           colours per texel; ``…_free``: after the best gain per channel
-    ``picture``                                  the pasted picture against the true one
+    ``picture``                                  the subject's picture against the true one
+
+    What the view does not carry is left out: :data:`faceuv.evaluation.meanings.TRUTH` says what each needs.
     """
-    clear = ((view.mask > 0.5) & (truth.render.mask > 0.5) & (truth.clear > 0.5)).to(view.mask.dtype)
+    clear = ((mask > 0.5) & (truth.render.mask > 0.5) & (truth.clear > 0.5)).to(mask.dtype)
+    model, texels = setting.renderer.face_model, truth.albedo.shape[-1]
     found: Rows = {}
     if truth.image is not None:
         found["picture"] = masked_l1(view.image, truth.image, clear)
-    if subject.draws:
-        assert view.coefficients is not None and view.render is not None  # draw_over gives both
-        model, texels = setting.renderer.face_model, truth.albedo.shape[-1]
+    normals = None
+    if view.coefficients is not None and view.render is not None:
         normals = texel_normals(model, view.coefficients, view.maps, texels)
-        in_view = mask_in_view(normals, view.render.uv)  # with a displacement and without, by one way of sampling
-        rotated = (euler_to_matrix(view.coefficients.rotation) @ in_view.flatten(2)).unflatten(2, in_view.shape[2:])
+    if view.render is not None:
         found |= {
             "depth": depth_error(view.render.depth, truth.render.depth, clear),
             "depth_mm": depth_error_mm(view.render.depth, truth.render.depth, clear),
-            "normal_deg": normal_error_deg(rotated, truth.render.normal, clear),
+            "normal_deg": normal_error_deg(_normals_in_view(view, normals), truth.render.normal, clear),
         }
-        if view.maps is not None and view.maps.diffuse is not None:
-            albedo = to_texels(view.maps.diffuse, texels)
-        else:
-            albedo = model.albedo_map(view.coefficients.albedo, texels, texels)
-        for side, mask in (("seen", truth.seen), ("unseen", truth.unseen)):
-            known = mask * (mask.flatten(1).sum(1) >= _LEAST_TEXELS)[:, None, None, None]
+    albedo = _albedo(view, setting, texels)
+    for side, texel_mask in (("seen", truth.seen), ("unseen", truth.unseen)):
+        known = texel_mask * (texel_mask.flatten(1).sum(1) >= _LEAST_TEXELS)[:, None, None, None]
+        if normals is not None:
             found[f"normal_{side}_deg"] = normal_error_deg(normals, truth.normal, known)
+        if albedo is not None:
             found[f"albedo_{side}"] = albedo_error(albedo, truth.albedo, known)
             found[f"albedo_{side}_free"] = albedo_error(albedo, truth.albedo, known, scale="free")
     return {f"{name}_{key}": value for key, value in found.items()}
+
+
+def _normals_in_view(view: SubjectView, normals: Tensor | None) -> Tensor:
+    """World normals ``(B, 3, S, S)``: those of the texels, so that faces with a displacement and without are sampled in
+    one way; of a surface without coefficients, the drawn ones."""
+    assert view.render is not None
+    if normals is None or view.coefficients is None:
+        return view.render.normal
+    in_view = mask_in_view(normals, view.render.uv)
+    return (euler_to_matrix(view.coefficients.rotation) @ in_view.flatten(2)).unflatten(2, in_view.shape[2:])
+
+
+def _albedo(view: SubjectView, setting: Setting, texels: int) -> Tensor | None:
+    """A face's own colours ``(B, 3, T, T)``: its diffuse map, or the linear albedo of the surface that was drawn."""
+    if view.maps is not None and view.maps.diffuse is not None:
+        return to_texels(view.maps.diffuse, texels)
+    if view.coefficients is None or view.render is None:
+        return None
+    return setting.renderer.face_model.albedo_map(view.coefficients.albedo, texels, texels)
 
 
 def cpu(rows: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""The protocol: the same codes, the same judges, the same counts for the method and its baselines.
+"""The protocol: the same codes, instruments and counts for every subject.
 
 Sample k is a function of the seed and k alone, so that numbers do not depend on batches or processes, and those of two
 runs with one protocol can be compared face by face.
@@ -17,19 +17,24 @@ from torch import Tensor
 
 from faceuv.data.codes import latents_at
 from faceuv.errors import InputError
+from faceuv.evaluation.face_truth import FaceTruth
+from faceuv.evaluation.meanings import PICTURES, TRUTH, TURNED
 from faceuv.evaluation.measures import (
-    Judges,
+    Instruments,
     cpu,
     curve_means,
     curve_rows,
+    face_mask,
     identity_features,
+    left_out,
     reconstruction_rows,
     truth_rows,
 )
-from faceuv.evaluation.subjects import Setting, Subject, Targets
 from faceuv.models.base.codes import truncate
+from faceuv.models.base.subject import Setting, Subject, SubjectView, Targets
 
 YAWS = (-60.0, -45.0, -30.0, -15.0, 0.0, 15.0, 30.0, 45.0, 60.0)
+OWN_PICTURES = "its pictures are the teacher's own"
 _PICTURES, _DONORS = 0, 1  # streams of the seed: the faces, and those whose yaws they are turned to
 
 
@@ -84,11 +89,13 @@ class Scores:
     rows      name → ``(N,)``; NaN where there was nothing to measure
     curves    name → ``(V, N)`` over the protocol's angles
     features  ``"original"``, ``"turned"`` → features of its pictures ``(N, C)``
+    skipped   name → why it was not measured: ``"needs a surface"``
     """
 
     rows: dict[str, Tensor] = field(default_factory=dict)
     curves: dict[str, Tensor] = field(default_factory=dict)
     features: dict[str, Tensor] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,14 +111,14 @@ class Evaluation:
 @torch.no_grad()
 def evaluate(
     subjects: Sequence[Subject],
-    judges: Judges,
+    instruments: Instruments,
     protocol: Protocol,
     *,
-    say: Callable[[str], None] = lambda line: None,
+    log: Callable[[str], None] = lambda line: None,
 ) -> Evaluation:
     """Measure every subject on this rank's share of the faces; the same complete result on every rank.
 
-    All subjects must share one :class:`~faceuv.evaluation.subjects.Setting`.
+    All subjects must share one :class:`~faceuv.models.base.subject.Setting`.
     """
     if not subjects:
         raise InputError("there is nothing to evaluate; give at least one subject")
@@ -119,14 +126,14 @@ def evaluate(
     names = [subject.name for subject in subjects]
     if len(set(names)) < len(names) or any(subject.setting is not setting for subject in subjects):
         raise InputError(f"subjects need different names and one setting, got {', '.join(names)}")
-    if protocol.truncation != 1 and any(truth.name == "scene" for truth in judges.truths):
+    if protocol.truncation != 1 and any(truth.name == "scene" for truth in instruments.truths):
         raise InputError("a truncated code is not the code of its latent's scene: truth 'scene' needs truncation=1")
-    judges.to(setting.device)
+    instruments.to(setting.device)
     parts = []
     share = list(range(protocol.pictures))[get_rank() :: get_world_size()]
     for done, indices in _batches(share, protocol):
-        parts.append(_batch(subjects, setting, judges, protocol, indices))
-        say(f"faces {done} of {len(share)}")
+        parts.append(_batch(subjects, setting, instruments, protocol, indices))
+        log(f"faces {done} of {len(share)}")
     return _joined([part for rank in all_gather_object(parts) for part in rank], protocol, names)
 
 
@@ -145,8 +152,29 @@ def _batches(share: Sequence[int], protocol: Protocol) -> Iterator[tuple[int, li
 _Part = dict[str, Any]
 
 
+@dataclass(frozen=True, eq=False)
+class _Faces:
+    """What the teacher shows of one batch, and what is known of it.
+
+    codes     ``(B, L, D)``
+    original  as the codes are; ``mirrored``: at minus their yaw; ``turned``: at the yaws of other codes
+    strip     at all angles of the protocol, ``yaw (V, B)``, if these faces take part in the curves
+    person    features of the teacher's own pictures
+    truths    name → true faces
+    """
+
+    codes: Tensor
+    original: Targets
+    mirrored: Targets
+    turned: Targets
+    strip: Targets | None
+    yaw: Tensor | None
+    person: Tensor
+    truths: Sequence[tuple[str, FaceTruth]]
+
+
 def _batch(
-    subjects: Sequence[Subject], setting: Setting, judges: Judges, protocol: Protocol, indices: Sequence[int]
+    subjects: Sequence[Subject], setting: Setting, instruments: Instruments, protocol: Protocol, indices: Sequence[int]
 ) -> _Part:
     """Everything that is measured of a few faces."""
     latents, codes = sample(setting, protocol, indices)
@@ -155,37 +183,58 @@ def _batch(
     limit = math.radians(max(abs(angle) for angle in protocol.yaws_deg))
     turned = setting.targets(codes, setting.mapper.yaw(donors).clamp(-limit, limit))
     mirrored = setting.targets(codes, -original.read.rotation[:, 1], read="all")
-    person = identity_features(judges, setting, original.images, original.read)
+    person = identity_features(instruments, setting, original.images, original.read)
     truths = [
         (source.name, source.truth(latents, codes, original.images))
-        for source in judges.truths
+        for source in instruments.truths
         if indices[0] < protocol.truth
     ]
     yaw, strip = _strip(setting, codes, protocol) if indices[0] < protocol.curve else (None, None)
-    found: dict[str, Scores] = {}
-    for subject in subjects:
-        view = subject.show(codes, original)
-        scores = Scores()
-        if subject.draws:
-            scores.rows.update(cpu(reconstruction_rows(view, original.images, judges)))
-            other = subject.show(codes, mirrored)
-            scores.rows.update(cpu(reconstruction_rows(other, mirrored.images, judges, "_symmetric")))
-            scores.features["original"] = judges.features(view.image)
-        scores.features["turned"] = judges.features(subject.show(codes, turned).image)
-        for name, truth in truths:
-            scores.rows.update(cpu(truth_rows(subject, view, truth, setting, name)))
-        if yaw is not None and strip is not None:
-            seen = subject.show(codes, strip)
-            scores.curves.update(cpu(curve_rows(seen, yaw, person, setting, judges, texels=protocol.texels)))
-            scores.rows.update(curve_means(scores.curves, protocol.yaws_deg, protocol.far_deg))
-        scores.features.update(cpu(scores.features))
-        found[subject.name] = scores
+    faces = _Faces(codes, original, mirrored, turned, strip, yaw, person, truths)
     reference = {"original": original.images, "turned": setting.pictures(donors)}
     return {
         "index": list(indices),
-        "subjects": found,
-        "reference": cpu({name: judges.features(images) for name, images in reference.items()}),
+        "subjects": {subject.name: _scores(subject, faces, instruments, protocol) for subject in subjects},
+        "reference": cpu({name: instruments.features(images) for name, images in reference.items()}),
     }
+
+
+def _scores(subject: Subject, faces: _Faces, instruments: Instruments, protocol: Protocol) -> Scores:
+    """One subject's numbers of a few faces."""
+    setting, scores = subject.setting, Scores()
+    view = subject.checked(faces.codes, faces.original)
+    if subject.shows_teacher:
+        names = [*PICTURES, *instruments.perceptual]
+        scores.skipped.update(dict.fromkeys([*names, *(f"{name}_symmetric" for name in names)], OWN_PICTURES))
+    else:
+        for ending, targets in (("", faces.original), ("_symmetric", faces.mirrored)):
+            shown = view if targets is faces.original else subject.checked(faces.codes, targets)
+            mask = face_mask(shown, targets, setting)
+            scores.rows.update(cpu(reconstruction_rows(shown.image, targets.images, mask, instruments, ending)))
+        scores.features["original"] = instruments.features(view.image)
+    scores.features["turned"] = instruments.features(subject.checked(faces.codes, faces.turned).image)
+    for name, truth in faces.truths:
+        rows = truth_rows(view, face_mask(view, faces.original, setting), truth, setting, name)
+        scores.rows.update(cpu(rows))
+        scores.skipped.update(_missing([f"{name}_{key}" for key in TRUTH], rows, view, instruments))
+    if faces.yaw is not None and faces.strip is not None:
+        seen = subject.checked(faces.codes, faces.strip)
+        curves = curve_rows(seen, faces.yaw, faces.person, setting, instruments, texels=protocol.texels)
+        scores.curves.update(cpu(curves))
+        scores.rows.update(curve_means(scores.curves, protocol.yaws_deg, protocol.far_deg))
+        both = [f"{key}{ending}" for key in TURNED for ending in ("", "_far")]
+        scores.skipped.update(_missing(both, scores.rows, view, instruments))
+    scores.features.update(cpu(scores.features))
+    return scores
+
+
+def _missing(
+    names: Sequence[str], rows: Mapping[str, Tensor], view: SubjectView, instruments: Instruments
+) -> dict[str, str]:
+    """Why metrics have no row; one whose needs are met has none where maps hold no colours."""
+    reasons = left_out(names, view, instruments)
+    absent = {name: reasons.get(name, "needs a diffuse map") for name in names if name not in rows}
+    return {name: reason for name, reason in absent.items() if name in reasons or "albedo" in name}
 
 
 def sample(
@@ -226,6 +275,7 @@ def _joined(parts: Sequence[_Part], protocol: Protocol, names: Sequence[str]) ->
             rows=join([(index, scores.rows) for index, scores in mine], 0),
             curves=join([(index, scores.curves) for index, scores in mine], 1),
             features=join([(index, scores.features) for index, scores in mine], 0),
+            skipped={name: reason for _, scores in mine for name, reason in scores.skipped.items()},
         )
     reference = join([(part["index"], part["reference"]) for part in parts], 0)
     return Evaluation(protocol, subjects, reference)

@@ -148,11 +148,22 @@ def _stored_tensor(kind: StoredKind, network: nn.Module, name: str, value: Tenso
 
 def load_network(path: str | Path, network: type[N]) -> N:
     """Read a network of this class, in float32, in evaluation mode and without gradients of its weights."""
-    kind = kind_of(network)
+    return cast(N, _load(path, kind_of(network)))
+
+
+def read_network(path: str | Path) -> nn.Module:
+    """Read the network of a file, whatever class it has; the module of that class must have been imported."""
+    found = read_header(path).get("kind")
+    if found not in _KINDS:
+        raise AssetError(f"{path} holds a {found!r}; networks that can be read are {', '.join(sorted(_KINDS))}")
+    return _load(path, _KINDS[str(found)])
+
+
+def _load(path: str | Path, kind: StoredKind) -> nn.Module:
     tensors, metadata = load_tensors(path, kind=kind.name)
     with network_settings(path, metadata.get("settings")) as settings:
         arguments = kind.prepare(settings)
-    return cast(N, build_network(path, kind.network, arguments, tensors))
+    return build_network(path, kind.network, arguments, tensors)
 
 
 def build_network(

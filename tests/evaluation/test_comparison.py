@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 import pytest
 import torch
 
 from faceuv.engine.report.results import BEGIN, END, results_text, write_results
 from faceuv.errors import AssetError, InputError
-from faceuv.evaluation.comparison import CLAIMS, Claim, Run, compare, judge, read_run
-from faceuv.evaluation.summary import meaning, order, rounded
+from faceuv.evaluation.comparison import Run, check_claims, compare, read_run
+from faceuv.evaluation.meanings import meaning, order
+from faceuv.evaluation.summary import rounded
 from faceuv.files.artefacts import save_tensors
+from faceuv.models.base.subject import Claim
+from faceuv.models.stylefaceuv.claims import CLAIMS
 
 N = 40
 NOISE = torch.randn(N, generator=torch.Generator().manual_seed(0))
@@ -19,7 +23,7 @@ NOISE = torch.randn(N, generator=torch.Generator().manual_seed(0))
 
 def run(name, rows, *, seed=1, subjects=("ours", "linear", "turned 2D")):
     """A report whose subjects have these numbers, ``"subject/metric"``."""
-    entries = {subject: {"about": "", "metrics": {}, "curves": {}} for subject in subjects}
+    entries = {subject: {"about": "", "metrics": {}, "curves": {}, "not_measured": {}} for subject in subjects}
     for key, values in rows.items():
         subject, metric = key.split("/")
         known = values[torch.isfinite(values)]
@@ -28,11 +32,13 @@ def run(name, rows, *, seed=1, subjects=("ours", "linear", "turned 2D")):
     report = {
         "kind": "faceuv report",
         "protocol": {"pictures": N, "curve": N, "truth": N, "seed": seed},
-        "judged": {"teacher": "abc"},
+        "instruments": {"teacher": "abc"},
+        "method": subjects[0],
+        "claims": [asdict(claim) for claim in CLAIMS],
         "spaces": {"distances": "means", "identity": "corners"},
         "subjects": entries,
         "yaw_deg": [-60.0, 0.0, 60.0],
-        "meanings": {metric: vars(meaning(metric)) for metric in metrics},
+        "meanings": {metric: meaning(metric).record() for metric in metrics},
     }
     return Run(name, report, rows)
 
@@ -74,7 +80,7 @@ class TestCompare:
 
 
 class TestClaims:
-    claim = Claim("it is better", ("full", "ours"), ("one_view", "ours"), ("l1", "psnr"))
+    claim = Claim("it is better", ("full", "method"), ("one_view", "method"), ("l1", "psnr"))
 
     @pytest.mark.parametrize(
         ("l1", "psnr", "verdict"),
@@ -90,22 +96,44 @@ class TestClaims:
         full = run("full", {"ours/l1": base(), "ours/psnr": base(20.0)})
         wobble = 0.05 * NOISE.flip(0)
         other = run("one_view", {"ours/l1": base() + l1 + wobble, "ours/psnr": base(20.0) + psnr + wobble})
-        (found,) = judge([self.claim], [full, other])
+        (found,) = check_claims([full, other], [self.claim])
         assert found.verdict == verdict
 
     def test_a_subject_beside_ours_counts_as_a_run(self):
         rows = {"ours/l1": base(), "one view/l1": base() + 0.1 + 0.01 * NOISE.flip(0)}
-        (found,) = judge([self.claim], [run("full", rows, subjects=("ours", "one view"))])
+        (found,) = check_claims([run("full", rows, subjects=("ours", "one view"))], [self.claim])
         assert [c.verdict for c in found.comparisons] == ["yes", "not measured"] and found.verdict == "holds"
 
     def test_without_the_other_run_nothing_is_claimed(self):
-        (found,) = judge([self.claim], [run("full", {"ours/l1": base(), "ours/psnr": base()})])
+        (found,) = check_claims([run("full", {"ours/l1": base(), "ours/psnr": base()})], [self.claim])
         assert found.verdict == "not measured"
 
-    def test_runs_of_other_faces_or_judges_are_refused(self):
+    def test_runs_of_other_faces_or_instruments_are_refused(self):
         runs = [run("full", {"ours/l1": base()}), run("one_view", {"ours/l1": base()}, seed=2)]
-        with pytest.raises(InputError, match=r"'full' and 'one_view' cannot .* protocol differs \(seed: 1 and 2\)"):
-            judge([self.claim], runs)
+        with pytest.raises(InputError, match=r"'full' and 'one_view' differ in their protocol \(seed: 1 and 2\)"):
+            check_claims(runs, [self.claim])
+
+    def test_the_method_of_each_run_is_meant_whatever_its_name(self):
+        first = run("a", {"mine/l1": base(), "ours/l1": base(9.0)}, subjects=("mine", "ours"))
+        other = run("one_view", {"theirs/l1": base() + 0.1 + 0.01 * NOISE.flip(0)}, subjects=("theirs",))
+        (found,) = check_claims([first, other], [self.claim])
+        assert found.comparisons[0].verdict == "yes"
+        assert found.comparisons[0].gain == pytest.approx(0.1, abs=0.01)
+
+    def test_claims_are_those_of_the_first_reports_method(self):
+        mine = run("full", {"ours/l1": base(), "linear/l1": base() + 0.1 + 0.01 * NOISE.flip(0)})
+        mine.report["claims"] = [asdict(Claim("mine", ("full", "method"), ("full", "linear"), ("l1",)))]
+        (found,) = check_claims([mine])
+        assert (found.claim.title, found.verdict, found.lacking) == ("mine", "holds", [])
+        mine.report["claims"] = []
+        assert check_claims([mine]) == [] and "`ours` makes no claims" in results_text([mine])
+
+    def test_what_a_claim_lacks_is_named(self):
+        (found,) = check_claims([run("full", {"ours/l1": base()})], [self.claim])
+        assert found.lacking == [("one_view", "method")]
+        claim = Claim("2D", ("full", "method"), ("full", "turned"), ("l1",))
+        text = results_text([run("full", {"ours/l1": base()})], claims=[claim])
+        assert "It needs the subject `turned` in the report `full`." in text
 
     def test_every_claim_of_the_paper_names_metrics_that_exist(self):
         for claim in CLAIMS:
@@ -122,7 +150,7 @@ class TestPage:
     def test_it_says_what_holds_and_what_was_not_measured(self):
         text = results_text(self.runs(), commands=["faceuv train x"])
         assert "**Ours beats 2D rotation at large yaw, in identity and in consistency: holds.**" in text
-        assert "**View masks beat no mask: not measured.**" in text and "`full` and `no_mask`" in text
+        assert "**View masks beat no mask: not measured.**\n\nIt needs the report `no_mask`." in text
         assert "| `identity_far` ↑ | full | turned 2D |" not in text
         assert "| | full | linear | turned 2D | unit |" in text and "```bash\nfaceuv train x\n```" in text
 
@@ -149,7 +177,7 @@ class TestPage:
 
 class TestReading:
     def write(self, folder, kind="faceuv report"):
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         one = run("x", {"ours/l1": base()})
         (folder / "metrics.json").write_text(json.dumps({**one.report, "kind": kind}))
         save_tensors(folder / "samples.safetensors", {"ours/l1": base()}, {"kind": "report_samples"})
@@ -160,6 +188,13 @@ class TestReading:
             found = read_run("full", place)
             assert torch.equal(found.of("ours", "l1"), base()) and found.of("ours", "l2") is None
             assert found.report["protocol"]["seed"] == 1
+
+    def test_a_report_of_an_older_version_is_refused(self, tmp_path):
+        self.write(tmp_path)
+        report = json.loads((tmp_path / "metrics.json").read_text())
+        (tmp_path / "metrics.json").write_text(json.dumps({k: v for k, v in report.items() if k != "method"}))
+        with pytest.raises(AssetError, match="does not say which subject is the method.*run the stage 'report' again"):
+            read_run("full", tmp_path)
 
     def test_what_is_no_report(self, tmp_path):
         with pytest.raises(AssetError, match="holds 0 reports"):

@@ -11,8 +11,8 @@ from torch import nn
 from faceuv.errors import InputError
 from faceuv.evaluation.face_truth import FittedTruth, SceneTruth, texel_normals
 from faceuv.evaluation.measures import truth_rows
-from faceuv.evaluation.subjects import Setting, Subject, draw_over
 from faceuv.geometry import bake
+from faceuv.models.base.subject import Setting, Subject
 from faceuv.models.faces.face_renderer import FaceRenderer
 from faceuv.structures import Coefficients, UVMaps
 from faceuv.synthetic.generator import ProceduralGenerator
@@ -38,7 +38,7 @@ class Exact(Subject):
         self.maps = maps
 
     def show(self, codes, targets):
-        return draw_over(self.setting, targets, self.maps)
+        return self.setting.draw_over(targets, self.maps)
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +63,8 @@ def scene():
 
 
 def rows_of(scene, maps):
-    subject = Exact(scene.setting, maps)
-    return truth_rows(subject, subject.show(scene.codes, scene.targets), scene.truth, scene.setting, "scene")
+    view = Exact(scene.setting, maps).show(scene.codes, scene.targets)
+    return truth_rows(view, view.mask, scene.truth, scene.setting, "scene")
 
 
 def test_the_scene_itself_is_free_of_error(scene):
@@ -113,8 +113,8 @@ def test_a_fit_is_a_truth_of_the_linear_face(scene):
         return Coefficients(found.data.clone().index_fill(0, torch.tensor([1]), torch.nan), found.layout)
 
     truth = FittedTruth(fit, scene.setting.renderer, texels=64).truth(scene.codes, scene.codes, scene.targets.images)
-    subject = Exact(scene.setting, None)
-    found = truth_rows(subject, subject.show(scene.codes, scene.targets), truth, scene.setting, "fitted")
+    view = Exact(scene.setting, None).show(scene.codes, scene.targets)
+    found = truth_rows(view, view.mask, truth, scene.setting, "fitted")
     assert set(found) == {f"fitted_{n}" for n in (
         "depth", "depth_mm", "normal_deg", "normal_seen_deg", "normal_unseen_deg", "albedo_seen", "albedo_seen_free",
         "albedo_unseen", "albedo_unseen_free")}  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,10 +13,11 @@ from faceuv.evaluation import protocol as module
 from faceuv.evaluation.face_truth import FittedTruth
 from faceuv.evaluation.measures import curve_means, curve_rows, identity_features
 from faceuv.evaluation.protocol import Protocol, evaluate, sample
-from faceuv.evaluation.subjects import LinearSubject, Subject, TurnedSubject, UVSubject, View
 from faceuv.evaluation.summary import report_of, tables
 from faceuv.geometry import pose, project
 from faceuv.losses import PhotometricLoss
+from faceuv.models.base.subject import Subject, SubjectView
+from faceuv.models.stylefaceuv.subjects import LinearSubject, TurnedSubject, UVSubject
 from faceuv.structures import Coefficients
 
 SMALL = {"pictures": 7, "curve": 4, "truth": 3, "yaws_deg": (-40, 0, 40), "far_deg": 40, "batch": 3, "texels": 16}
@@ -24,9 +26,12 @@ SMALL = {"pictures": 7, "curve": 4, "truth": 3, "yaws_deg": (-40, 0, 40), "far_d
 class Perfect(Subject):
     """Shows the teacher's very pictures, and says that all of them is the face."""
 
+    capabilities = frozenset(("coefficients", "surface"))
+
     def show(self, codes, targets):
         surface = self.setting.draw(targets.coefficients)
-        return View(targets.images, surface, torch.ones_like(surface.mask), targets.coefficients)
+        mask = torch.ones_like(surface.mask)
+        return SubjectView(targets.images, mask, targets.coefficients, render=surface)
 
 
 class Asked(torch.nn.Module):
@@ -46,10 +51,14 @@ class Asked(torch.nn.Module):
 def measured(small):
     """Everything once, with a truth that is F3D's own reading."""
     truth = FittedTruth(lambda codes, images: small.setting.mapper(codes), small.setting.renderer, texels=16)
-    judges = small.judges(truths=[truth], perceptual={"photo": PhotometricLoss()})
-    subjects = [UVSubject(small.setting, small.uv), LinearSubject(small.setting), TurnedSubject(small.setting)]
+    instruments = small.instruments(truths=[truth], perceptual={"photo": PhotometricLoss()})
+    subjects = [
+        UVSubject(small.setting, "ours", generator=small.uv),
+        LinearSubject(small.setting, "linear"),
+        TurnedSubject(small.setting, "turned 2D"),
+    ]
     subjects.append(Perfect(small.setting, "perfect"))
-    return subjects, judges, evaluate(subjects, judges, Protocol(**SMALL))
+    return subjects, instruments, evaluate(subjects, instruments, Protocol(**SMALL))
 
 
 def test_every_face_is_measured_as_often_as_the_protocol_says(measured):
@@ -91,36 +100,36 @@ def test_the_linear_face_is_its_own_truth(measured):
 
 def test_a_lit_surface_of_one_colour_is_consistent_once_the_light_is_taken_off(small):
     """Normals by vertices on both sides, an albedo without modes: what is left is the picture's resolution."""
-    judges = small.judges()
+    instruments = small.instruments()
     yaw = torch.tensor([[-0.6], [0.0], [0.6]])
     _, code = sample(small.setting, Protocol(**SMALL), [0])
-    subject = LinearSubject(small.setting)
+    subject = LinearSubject(small.setting, "linear")
     view = subject.views(code, yaw)
     plain = view.coefficients.replace(albedo=torch.zeros_like(view.coefficients.albedo))
     drawn = small.setting.draw(plain)
-    view = View(drawn.image, drawn, drawn.mask, plain)
-    found = curve_rows(view, yaw, torch.ones(1, 12), small.setting, judges, texels=16)
+    view = SubjectView(drawn.image, drawn.mask, plain, render=drawn)
+    found = curve_rows(view, yaw, torch.ones(1, 12), small.setting, instruments, texels=16)
     assert float(found["texels_unlit"].nanmean()) < 0.01 < float(found["texels"].nanmean())
     assert torch.isnan(found["texels"][1]).all()
 
 
 def test_a_picture_that_does_not_change_keeps_the_person(small):
-    judges, yaw = small.judges(), torch.tensor([[-0.5], [0.0], [0.5]])
+    instruments, yaw = small.instruments(), torch.tensor([[-0.5], [0.0], [0.5]])
     _, code = sample(small.setting, Protocol(**SMALL), [0])
-    view = LinearSubject(small.setting).views(code, yaw)
-    still = View(view.image[1:2].expand(3, -1, -1, -1), view.render, view.mask, view.coefficients)
+    view = LinearSubject(small.setting, "linear").views(code, yaw)
+    still = replace(view, image=view.image[1:2].expand(3, -1, -1, -1))
     for shown, kept in ((still, True), (view, False)):
-        found = curve_rows(shown, yaw, torch.ones(1, 12), small.setting, judges, texels=16)["identity_kept"]
+        found = curve_rows(shown, yaw, torch.ones(1, 12), small.setting, instruments, texels=16)["identity_kept"]
         assert torch.isnan(found[1]).all()
         assert bool((found[[0, 2]] > 1 - 1e-6).all()) == kept
 
 
 def test_pose_is_read_by_the_regressor_alone(small):
-    judges = small.judges(regressor=Asked(small.face.layout))
+    instruments = small.instruments(regressor=Asked(small.face.layout))
     yaw = torch.tensor([[-0.5, -0.5], [0.25, 0.25], [0.5, 0.5]])
     _, code = sample(small.setting, Protocol(**SMALL), [0, 1])
-    view = LinearSubject(small.setting).views(code, yaw)
-    found = curve_rows(view, yaw, torch.ones(2, 12), small.setting, judges, texels=16)
+    view = LinearSubject(small.setting, "linear").views(code, yaw)
+    found = curve_rows(view, yaw, torch.ones(2, 12), small.setting, instruments, texels=16)
     wanted = torch.tensor([0.75, 0.0, 0.25])[:, None].expand(3, 2) * 180 / math.pi
     torch.testing.assert_close(found["pose_deg"], wanted, atol=1e-4, rtol=0)
     means = curve_means({"pose_deg": found["pose_deg"]}, [-30, 10, 45], far_deg=45)
@@ -128,7 +137,7 @@ def test_pose_is_read_by_the_regressor_alone(small):
     torch.testing.assert_close(means["pose_deg_far"], wanted[2], atol=1e-4, rtol=0)
 
 
-def test_a_judge_that_aligns_faces_is_told_where_their_landmarks_are(small):
+def test_faces_are_aligned_by_the_landmarks_of_their_coefficients(small):
     class Aligns(torch.nn.Module):
         name, needs_landmarks = "aligns", True
 
@@ -138,18 +147,18 @@ def test_a_judge_that_aligns_faces_is_told_where_their_landmarks_are(small):
 
     _, code = sample(small.setting, Protocol(**SMALL), [0, 1])
     own = small.setting.mapper(code)
-    judges = small.judges(identity=Aligns())
-    found = identity_features(judges, small.setting, small.setting.pictures(code), own)
+    instruments = small.instruments(identity=Aligns())
+    found = identity_features(instruments, small.setting, small.setting.pictures(code), own)
     world = pose(small.face.mesh(own).vertices, own.rotation, own.translation)
     wanted = project(world, small.setting.renderer.renderer.camera, 16, 16)[:, small.face.landmarks, :2]
     torch.testing.assert_close(found, wanted.flatten(1))
-    evaluate([TurnedSubject(small.setting)], judges, Protocol(**{**SMALL, "truth": 0}))
+    evaluate([TurnedSubject(small.setting, "turned 2D")], instruments, Protocol(**{**SMALL, "truth": 0}))
 
 
 @pytest.mark.parametrize("batch", [1, 16])
 def test_numbers_do_not_depend_on_the_batch(measured, batch):
-    subjects, judges, found = measured
-    again = evaluate(subjects, judges, Protocol(**{**SMALL, "batch": batch}))
+    subjects, instruments, found = measured
+    again = evaluate(subjects, instruments, Protocol(**{**SMALL, "batch": batch}))
     first, second = tables(found), tables(again)
     assert set(first) == set(second)
     for name, values in first.items():
@@ -158,16 +167,16 @@ def test_numbers_do_not_depend_on_the_batch(measured, batch):
 
 
 def test_numbers_do_not_depend_on_the_processes(measured, monkeypatch):
-    subjects, judges, found = measured
+    subjects, instruments, found = measured
     protocol, parts = Protocol(**{**SMALL, "batch": 1}), []
     monkeypatch.setattr(module, "get_world_size", lambda: 2)
     for rank in (0, 1):
         monkeypatch.setattr(module, "get_rank", lambda rank=rank: rank)
         monkeypatch.setattr(module, "all_gather_object", lambda mine: parts.append(mine) or [mine])
-        evaluate(subjects, judges, protocol)
+        evaluate(subjects, instruments, protocol)
     assert [len(part) for part in parts] == [4, 3]
     monkeypatch.setattr(module, "all_gather_object", lambda mine: parts)
-    joined = tables(evaluate(subjects, judges, protocol))
+    joined = tables(evaluate(subjects, instruments, protocol))
     for name, values in tables(found).items():
         torch.testing.assert_close(joined[name], values, atol=2e-3, rtol=1e-3, equal_nan=True, msg=name)
 
@@ -200,8 +209,8 @@ def test_a_protocol_that_cannot_be(settings, message):
 
 
 def test_subjects_must_be_told_apart(small):
-    twice = [LinearSubject(small.setting), LinearSubject(small.setting)]
+    twice = [LinearSubject(small.setting, "linear"), LinearSubject(small.setting, "linear")]
     with pytest.raises(InputError, match="different names and one setting, got linear, linear"):
-        evaluate(twice, small.judges(), Protocol(**SMALL))
+        evaluate(twice, small.instruments(), Protocol(**SMALL))
     with pytest.raises(InputError, match="at least one subject"):
-        evaluate([], small.judges(), Protocol(**SMALL))
+        evaluate([], small.instruments(), Protocol(**SMALL))

@@ -10,13 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from faceuv.evaluation.measures import Judges
+from faceuv.errors import InputError
+from faceuv.evaluation.measures import Instruments
 from faceuv.evaluation.protocol import Protocol, sample
-from faceuv.evaluation.subjects import Subject, UVSubject
 from faceuv.export.images import contact_sheet
 from faceuv.export.plots import Line, line_chart
+from faceuv.export.surfaces import displacement_colours, grey_surface
 from faceuv.export.tables import angle_heading, picture_table
-from faceuv.models.stylefaceuv.sheets import displacement_colours, grey_shape
+from faceuv.models.base.subject import Subject
 
 STRIP_DEG = (-60.0, -30.0, -15.0, 0.0, 15.0, 30.0, 60.0)
 SHEET_DEG = (-45.0, 0.0, 45.0)
@@ -42,49 +43,53 @@ def yaw_strips(subjects: Sequence[Subject], protocol: Protocol, faces: int) -> d
         yaw = torch.tensor(STRIP_DEG, device=code.device).deg2rad()[:, None]
         targets = setting.targets(code, yaw)
         own = setting.pictures(code)
-        rows = [[own[0], *subject.show(code, targets).image] for subject in subjects]
+        rows = [[own[0], *subject.checked(code, targets).image] for subject in subjects]
         cells = [[enlarged(picture) for picture in row] for row in rows]
         found[f"yaw_{face}"] = picture_table(cells, columns=columns, rows=[subject.name for subject in subjects])
     return found
 
 
 @torch.no_grad()
-def view_sheet(subject: UVSubject, judges: Judges, protocol: Protocol, faces: int) -> Tensor:
-    """Faces in rows: both of the teacher's views and the renders over them, the bare shape, and the true picture where
-    the scene is known."""
+def view_sheet(subject: Subject, instruments: Instruments, protocol: Protocol, faces: int) -> Tensor:
+    """Faces in rows: both of the teacher's views and what the subject shows from there, its bare shape if it has a
+    surface, and the true picture where the scene is known."""
     setting = subject.setting
     latents, codes = sample(setting, protocol, range(faces))
     original = setting.targets(codes)
     mirrored = setting.targets(codes, -original.read.rotation[:, 1], read="all")
-    view, other = subject.show(codes, original), subject.show(codes, mirrored)
-    columns = {
-        "teacher": original.images,
-        "render over it": view.image,
-        "teacher, other side": mirrored.images,
-        "render over it ": other.image,
-        "shape": grey_shape(setting.renderer, original.coefficients, view.maps, setting.size),
-    }
-    for source in judges.truths:
+    view, other = subject.checked(codes, original), subject.checked(codes, mirrored)
+    columns = [
+        ("teacher", original.images),
+        (subject.name, view.image),
+        ("teacher, other side", mirrored.images),
+        (subject.name, other.image),
+    ]
+    if view.render is not None:
+        columns.append(("shape", grey_surface(view.render)))
+    for source in instruments.truths:
         if source.name == "scene":
             truth = source.truth(latents, codes, original.images)
             assert truth.image is not None
-            columns |= {"scene of the latent": truth.image}
-    cells = [[enlarged(pictures[k]) for pictures in columns.values()] for k in range(faces)]
-    return picture_table(cells, columns=[name.strip() for name in columns], rows=[f"face {k}" for k in range(faces)])
+            columns.append(("scene of the latent", truth.image))
+    cells = [[enlarged(pictures[k]) for _, pictures in columns] for k in range(faces)]
+    return picture_table(cells, columns=[name for name, _ in columns], rows=[f"face {k}" for k in range(faces)])
 
 
 @torch.no_grad()
-def map_sheet(subject: UVSubject, judges: Judges, protocol: Protocol, faces: int) -> Tensor:
+def map_sheet(subject: Subject, instruments: Instruments, protocol: Protocol, faces: int) -> Tensor:
     """Faces in rows: diffuse map, displacement (grey is none), and the true colours where the scene is known."""
-    setting, side = subject.setting, max(subject.generator.size, _SIDE)
+    setting, columns = subject.setting, dict[str, Tensor]()
     latents, codes = sample(setting, protocol, range(faces))
-    maps, columns = subject.maps(codes), dict[str, Tensor]()
+    maps = subject.views(codes).maps
+    if maps is None:
+        raise InputError(f"the subject {subject.name!r} has no maps to show")
     if maps.diffuse is not None:
         columns["diffuse"] = maps.diffuse
     if maps.displacement is not None:
-        scale = subject.generator.displacement_scale
+        scale = _round_up(float(maps.displacement.abs().max()))
         columns[f"displacement, ±{100 * scale:.3g} mm"] = displacement_colours(maps.displacement, scale)
-    for source in judges.truths:
+    side = max(_SIDE, *(value.shape[-1] for value in columns.values()))
+    for source in instruments.truths:
         if source.name == "scene":
             truth = source.truth(latents, codes, setting.pictures(codes))
             columns["colours of the scene"] = truth.albedo
@@ -94,13 +99,21 @@ def map_sheet(subject: UVSubject, judges: Judges, protocol: Protocol, faces: int
     return picture_table(cells, columns=list(resized), rows=[f"face {k}" for k in range(faces)])
 
 
+def _round_up(value: float) -> float:
+    """The next number of one or two round digits, 0.02 or 0.015: the ends of a scale."""
+    if value <= 0:
+        return 0.01
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(step * power for step in (1, 1.5, 2, 3, 5, 7, 10) if value <= step * power * (1 + 1e-6))
+
+
 @torch.no_grad()
-def face_sheet(subject: UVSubject, protocol: Protocol, faces: int) -> Tensor:
-    """The faces that are written as meshes: from the left, the front and the right."""
+def face_sheet(subject: Subject, protocol: Protocol, faces: int) -> Tensor:
+    """The first faces: from the left, the front and the right."""
     setting = subject.setting
     _, codes = sample(setting, protocol, range(faces))
     yaw = torch.tensor(SHEET_DEG, device=codes.device).deg2rad()[:, None].expand(-1, faces)
-    views = subject.show(codes, setting.targets(codes, yaw)).image.unflatten(0, (-1, faces))
+    views = subject.views(codes, yaw).image.unflatten(0, (-1, faces))
     images = [enlarged(view) for k in range(faces) for view in views[:, k]]
     return contact_sheet(images, columns=6 if faces > 1 else 3, margin=3)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,58 +17,101 @@ from torch import Tensor, nn
 
 from faceuv.engine.report.figures import curve_chart, face_sheet, map_sheet, view_sheet, yaw_strips
 from faceuv.engine.report.page import html_page, markdown_page
-from faceuv.engine.report.setup import ReportSettings, build_judges, build_setting, build_subjects, files_of
+from faceuv.engine.report.setup import ReportSettings, build_instruments, build_setting, build_subjects
 from faceuv.evaluation.comparison import METRICS, SAMPLES, SAMPLES_KIND
-from faceuv.evaluation.measures import Judges
+from faceuv.evaluation.measures import Instruments
 from faceuv.evaluation.protocol import Protocol, evaluate, sample
-from faceuv.evaluation.subjects import OURS, Setting, UVSubject
 from faceuv.evaluation.summary import report_of, tables
 from faceuv.export.face_mesh import face_mesh
 from faceuv.export.glb import save_glb
 from faceuv.export.images import save_png
 from faceuv.files.artefacts import atomic_path, save_tensors, sha256_of
 from faceuv.files.locate import locate
+from faceuv.models.base.subject import Setting, Subject, SubjectView
+from faceuv.models.faces.base import FaceModel
 
 _SHOWN = 6  # faces on a sheet of views or maps
+_MESH = frozenset(("coefficients", "surface"))  # what a subject's views must carry for faces as mesh files
+_TEXTURE = 256  # side of a mesh's texture where a subject has no maps
 
 
 def make_report(
-    settings: ReportSettings, folder: Path, *, title: str, say: Callable[[str], None] = print
+    settings: ReportSettings, folder: Path, *, title: str, log: Callable[[str], None] = print
 ) -> tuple[list[str], dict[str, Any]]:
     """Write a report into ``folder``; called on every rank, written by the first.
 
     Returns: the files, and the report as ``metrics.json`` holds it (empty on other ranks).
     """
-    began = time.monotonic()
-    device = get_device()
-    setting = build_setting(settings, device)
+    setting = build_setting(settings, get_device())
     subjects = build_subjects(settings, setting)
-    judges = build_judges(settings, setting)
-    protocol = settings.counts
-    evaluation = evaluate(subjects, judges, protocol, say=_now_and_then(say))
+    instruments = build_instruments(settings, setting)
+    return write_report(
+        subjects,
+        instruments,
+        settings.counts,
+        folder,
+        title=title,
+        method=settings.method_name,
+        faces=settings.faces,
+        strips=settings.strips,
+        record=_record(settings, setting, instruments),
+        log=log,
+    )
+
+
+def write_report(
+    subjects: Sequence[Subject],
+    instruments: Instruments,
+    protocol: Protocol,
+    folder: Path,
+    *,
+    title: str,
+    method: str | None = None,
+    faces: int = 0,
+    strips: int = 1,
+    record: Mapping[str, str] | None = None,
+    log: Callable[[str], None] = print,
+) -> tuple[list[str], dict[str, Any]]:
+    """Measure subjects that are already built and write the report into ``folder``; see :func:`make_report`.
+
+    Args:
+        method: name of the subject that figures, meshes and claims are about; the first one if absent.
+        faces: how many mesh files are written, if the method's views carry coefficients and a surface.
+        strips: how many faces are shown from all sides.
+        record: what decides about the numbers beside the subjects, by name: reports with another one are not compared.
+    """
+    began = time.monotonic()
+    evaluation = evaluate(subjects, instruments, protocol, log=_now_and_then(log))
     if not is_main_process():
         return [], {}
+    named = {subject.name: subject for subject in subjects}
+    shown = named[method] if method is not None else subjects[0]
+    device = shown.setting.device
     facts = {
         "title": title,
-        "device": torch.cuda.get_device_name() if device == "cuda" else str(device),
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else str(device),
         "seconds": round(time.monotonic() - began, 1),
-        "files": {name: sha256_of(path)[:16] for name, path in files_of(settings).items()},
-        "judged": _judged(settings, setting, judges),
+        "files": {name: sha256_of(s.path)[:16] for name, s in named.items() if s.path is not None},
+        "instruments": dict(record or {}),
+        "method": shown.name,
+        "claims": [asdict(claim) for claim in shown.claims],
     }
-    about = {subject.name: subject.about for subject in subjects}
-    identity = str(judges.identity.name)
-    report = report_of(evaluation, space=judges.space, about=about, identity=identity, facts=facts)
-    say("drawing figures")
-    ours = next(subject for subject in subjects if isinstance(subject, UVSubject) and subject.name == OURS)
+    about = {name: subject.about for name, subject in named.items()}
+    identity = str(instruments.identity.name)
+    report = report_of(evaluation, space=instruments.space, about=about, identity=identity, facts=facts)
+    log("drawing figures")
     few = min(_SHOWN, protocol.pictures)
     figures = {"curves": curve_chart(report)} if protocol.curve else {}
-    figures |= yaw_strips(subjects, protocol, settings.strips)
-    figures |= {"views": view_sheet(ours, judges, protocol, few), "maps": map_sheet(ours, judges, protocol, few)}
-    if settings.faces:
-        figures["faces"] = face_sheet(ours, protocol, settings.faces)
+    figures |= yaw_strips(subjects, protocol, strips)
+    figures["views"] = view_sheet(shown, instruments, protocol, few)
+    if "maps" in shown.capabilities:
+        figures["maps"] = map_sheet(shown, instruments, protocol, few)
+    if faces:
+        figures["faces"] = face_sheet(shown, protocol, faces)
     names = _write_figures(folder, figures)
-    names += _write_faces(folder, ours, protocol, settings.faces)
-    shared = {"protocol": protocol.identity(), "judged": facts["judged"]}
+    if shown.capabilities >= _MESH:
+        names += _write_faces(folder, shown, protocol, faces)
+    shared = {"protocol": protocol.identity(), "instruments": facts["instruments"]}
     save_tensors(folder / SAMPLES, tables(evaluation), {"kind": SAMPLES_KIND, **shared})
     report["figures"] = list(figures)
     report["faces"] = [name for name in names if name.endswith(".glb")]
@@ -77,14 +121,14 @@ def make_report(
     return [METRICS, SAMPLES, "report.md", "report.html", *names], report
 
 
-def _judged(settings: ReportSettings, setting: Setting, judges: Judges) -> dict[str, str]:
-    """What decides about the numbers beside the UV generators: networks by their weights, judges by their names. (Not
+def _record(settings: ReportSettings, setting: Setting, instruments: Instruments) -> dict[str, str]:
+    """What decides about the numbers beside the subjects: networks by their weights, instruments by their names. (Not
     files by their paths, which differ between work dirs.)"""
-    networks = {"teacher": setting.teacher, "mapper": setting.mapper, "stepper": setting.stepper}
-    losses = {name: getattr(loss, "space", type(loss).__name__) for name, loss in judges.perceptual.items()}
+    networks: dict[str, Any] = {"teacher": setting.teacher, "mapper": setting.mapper, "stepper": setting.stepper}
+    losses = {name: getattr(loss, "space", type(loss).__name__) for name, loss in instruments.perceptual.items()}
     return {
-        "features": judges.space,
-        "identity": str(judges.identity.name),
+        "features": instruments.space,
+        "identity": str(instruments.identity.name),
         "losses": json.dumps(losses, sort_keys=True),
         "regressor": sha256_of(locate(settings.regressor))[:16],
         **{name: _weights(network) for name, network in networks.items() if network is not None},
@@ -106,20 +150,35 @@ def _write_figures(folder: Path, figures: Mapping[str, Tensor]) -> list[str]:
 
 
 @torch.no_grad()
-def _write_faces(folder: Path, subject: UVSubject, protocol: Protocol, count: int) -> list[str]:
+def _write_faces(folder: Path, subject: Subject, protocol: Protocol, count: int) -> list[str]:
     """The first faces of the protocol as meshes."""
     names = []
-    model, renderer = subject.setting.renderer.face_model, subject.setting.renderer
+    renderer = subject.setting.renderer
     for k in range(count):
         _, code = sample(subject.setting, protocol, [k])
-        coefficients, maps = subject.setting.mapper(code), subject.maps(code)
-        side = subject.generator.size
-        diffuse = maps.diffuse if maps.diffuse is not None else model.albedo_map(coefficients.albedo, side, side)
-        metadata = {"seed": protocol.seed, "sample": k}
-        mesh = face_mesh(renderer, coefficients, maps, diffuse[0].clamp(0, 1), name=f"face_{k}", metadata=metadata)
+        view = subject.views(code)
+        assert view.coefficients is not None  # a view of a subject with this capability
+        mesh = face_mesh(
+            renderer,
+            view.coefficients,
+            view.maps,
+            _texture(renderer.face_model, view)[0].clamp(0, 1),
+            name=f"face_{k}",
+            metadata={"seed": protocol.seed, "sample": k},
+        )
         names.append(f"faces/face_{k}.glb")
         save_glb(folder / names[-1], mesh)
     return names
+
+
+def _texture(model: FaceModel, view: SubjectView) -> Tensor:
+    """The diffuse map ``(B, 3, H, W)``, or the linear albedo at the size of the other map."""
+    if view.maps is not None and view.maps.diffuse is not None:
+        return view.maps.diffuse
+    assert view.coefficients is not None
+    displacement = None if view.maps is None else view.maps.displacement
+    side = _TEXTURE if displacement is None else displacement.shape[-1]
+    return model.albedo_map(view.coefficients.albedo, side, side)
 
 
 def _write_text(path: Path, text: str) -> None:
@@ -127,14 +186,14 @@ def _write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _now_and_then(say: Callable[[str], None]) -> Callable[[str], None]:
-    """Says a line every few seconds at most."""
+def _now_and_then(log: Callable[[str], None]) -> Callable[[str], None]:
+    """Logs a line every few seconds at most."""
     last = time.monotonic()
 
     def maybe(line: str) -> None:
         nonlocal last
         if time.monotonic() - last > 5:
             last = time.monotonic()
-            say(f"report: {line}")
+            log(f"report: {line}")
 
     return maybe

@@ -9,16 +9,17 @@ from typing import Any
 
 from torch import Tensor
 
-from faceuv.evaluation.summary import heading, order, rounded
+from faceuv.evaluation.meanings import heading, order
+from faceuv.evaluation.summary import rounded
 from faceuv.export.images import encode
 
 Report = Mapping[str, Any]
 
 _CAPTIONS = {
     "curves": "What a face keeps when it turns: means over faces, bands of two standard errors.",
-    "views": "The teacher's two views of each face, the renders over them, and the bare shape.",
-    "maps": "The maps of each face.",
-    "faces": "The faces that are written as meshes, from the left, the front and the right.",
+    "views": "The teacher's two views of each face, what the method shows from there, and its bare shape.",
+    "maps": "The method's maps of each face.",
+    "faces": "The first faces from the left, the front and the right.",
 }
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -31,6 +32,7 @@ th, td { padding: .3rem .6rem; text-align: right; white-space: nowrap;
 th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 8rem; overflow-wrap: anywhere; }
 th:last-child, td:last-child { text-align: left; }
 tbody th { font-weight: inherit; } td.best { font-weight: 700; }
+td.skipped { white-space: normal; min-width: 6rem; font-size: .8em; opacity: .75; }
 small { opacity: .75; } figure { margin: 1.2rem 0; } figcaption { font-size: .9rem; opacity: .8; }
 figure img { max-width: 100%; height: auto; background: #fff; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; } dt { opacity: .75; } dd { margin: 0; }
@@ -42,11 +44,11 @@ dd { overflow-wrap: anywhere; }
 
 
 def groups(report: Report) -> dict[str, list[str]]:
-    """Heading → metrics, in the order of the report; those that nobody has are left out."""
+    """Heading → metrics, in the order of the report; those that no subject has or lacks for a reason are left out."""
     names = [
         name
         for name in order(list(report["meanings"]))
-        if any(cell(entry, name)["samples"] for entry in report["subjects"].values())
+        if any(cell(entry, name)["samples"] or reason(entry, name) for entry in report["subjects"].values())
     ]
     found: dict[str, list[str]] = {}
     for name in names:
@@ -55,9 +57,14 @@ def groups(report: Report) -> dict[str, list[str]]:
 
 
 def cell(entry: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """A subject's number, or that of nobody."""
+    """A subject's number, or one without a value."""
     found: Mapping[str, Any] = entry["metrics"].get(name, {"value": None, "samples": 0})
     return found
+
+
+def reason(entry: Mapping[str, Any], name: str) -> str:
+    """Why a subject has no number: ``"needs a surface"``; empty if it has one."""
+    return str(entry["not_measured"].get(name, ""))
 
 
 def best_of(report: Report, name: str) -> set[str]:
@@ -71,15 +78,17 @@ def best_of(report: Report, name: str) -> set[str]:
     return {subject for subject, value in known.items() if rounded(value) == best}
 
 
-def _number(found: Mapping[str, Any]) -> str:
+def _text(entry: Mapping[str, Any], name: str) -> str:
+    """What a table shows of a subject's metric."""
+    found = cell(entry, name)
     if found["value"] is None:
-        return "–"
+        return f"not measured: {reason(entry, name)}" if reason(entry, name) else "–"
     error = found.get("error")
     return rounded(found["value"]) + (f" ± {rounded(error, 1)}" if error else "")
 
 
 def _samples(report: Report, name: str) -> str:
-    counts = sorted({cell(entry, name)["samples"] for entry in report["subjects"].values()} - {0})
+    counts = sorted({cell(entry, name)["samples"] for entry in report["subjects"].values()} - {0}) or [0]
     return "–".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
 
 
@@ -92,7 +101,7 @@ def facts(report: Report) -> dict[str, str]:
         "angles": ", ".join(f"{angle:g}°" for angle in report["yaw_deg"])
         + f"; far turned: from {protocol['far_deg']:g}° on",
         "distances in the space": report["spaces"]["distances"],
-        "identity judged by": report["spaces"]["identity"],
+        "identity by": report["spaces"]["identity"],
         "device": f"{report['device']}, measured in {report['seconds']:g} s",
         **{f"weights of {name}": f"SHA-256 {digest}…" for name, digest in report["files"].items()},
     }
@@ -107,7 +116,7 @@ def notes(report: Report) -> list[str]:
         *(f"{name}: {entry['about']}." for name, entry in report["subjects"].items()),
         f"Distances of real pictures to real ones, as many of each: {floor}. Only FID and KID, in Inception's space,"
         " may be compared with published ones.",
-        "Pictures are renders laid over the teacher's picture of that side, with no smoothing of the seam.",
+        "“not measured” says what a measure needs and the subject's views do not carry.",
     ]
 
 
@@ -126,7 +135,7 @@ def markdown_page(report: Report) -> str:
         lines += ["|---|" + "---|" * (len(subjects) + 2)]
         for name in names:
             meaning, best = report["meanings"][name], best_of(report, name)
-            cells = [_number(cell(report["subjects"][subject], name)) for subject in subjects]
+            cells = [_text(report["subjects"][subject], name) for subject in subjects]
             cells = [f"**{text}**" if subject in best else text for subject, text in zip(subjects, cells)]
             arrow = "↓" if meaning["better"] == "lower" else "↑"
             lines.append(f"| `{name}` {arrow} | {' | '.join(cells)} | {meaning['unit']} | {_samples(report, name)} |")
@@ -176,8 +185,8 @@ def _table(report: Report, names: list[str]) -> str:
         arrow = "↓" if meaning["better"] == "lower" else "↑"
         label = f"{html.escape(name)} {arrow}<small class=about><br>{html.escape(meaning['about'])}</small>"
         cells = "".join(
-            f"<td{' class=best' if subject in best else ''}>{_number(cell(report['subjects'][subject], name))}</td>"
-            for subject in subjects
+            f"<td{_kind(entry, name, subject in best)}>{html.escape(_text(entry, name))}</td>"
+            for subject, entry in report["subjects"].items()
         )
         unit = html.escape(" · ".join(part for part in (meaning["unit"], f"{_samples(report, name)} faces") if part))
         rows.append(f'<tr><th scope="row">{label}</th>{cells}<td><small>{unit}</small></td></tr>')
@@ -185,6 +194,11 @@ def _table(report: Report, names: list[str]) -> str:
         f'<div class="scroll"><table><thead><tr><th></th>{head}<th></th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
+
+
+def _kind(entry: Mapping[str, Any], name: str, best: bool) -> str:
+    """The class of a cell."""
+    return " class=skipped" if reason(entry, name) else " class=best" if best else ""
 
 
 def _figure(name: str, picture: Tensor) -> str:
@@ -200,5 +214,5 @@ def _figure(name: str, picture: Tensor) -> str:
 
 def _caption(name: str) -> str:
     if name.startswith("yaw_"):
-        return f"Face {name.removeprefix('yaw_')} from all sides, by every way to turn it."
+        return f"Face {name.removeprefix('yaw_')} from all sides, as every subject shows it."
     return _CAPTIONS[name]

@@ -7,33 +7,37 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from faceuv.errors import InputError
-from faceuv.evaluation.comparison import CLAIMS, Claim, Judgement, Run, judge
-from faceuv.evaluation.subjects import OURS
-from faceuv.evaluation.summary import meaning, order, rounded
+from faceuv.evaluation.comparison import ClaimResult, Run, check_claims
+from faceuv.evaluation.meanings import meaning, order
+from faceuv.evaluation.summary import rounded
 from faceuv.files.artefacts import atomic_path
+from faceuv.models.base.subject import METHOD, Claim
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 _NEW = "# Results\n\nMeasured numbers; `tools/results.py` writes them.\n\n"
 
 
-def results_text(runs: Sequence[Run], *, commands: Sequence[str] = (), claims: Sequence[Claim] = CLAIMS) -> str:
-    """Markdown of the comparison: what was measured, the claims, the table, the commands."""
-    judgements = judge(claims, runs)
+def results_text(runs: Sequence[Run], *, commands: Sequence[str] = (), claims: Sequence[Claim] | None = None) -> str:
+    """Markdown of the comparison: what was measured, the claims, the table, the commands. By default the claims are
+    those that the first report's method makes."""
+    results = check_claims(runs, claims)
     first = runs[0].report
     protocol = first["protocol"]
     lines = [
         f"{protocol['pictures']} faces (seed {protocol['seed']}), {protocol['curve']} of them turned to"
         f" {len(first['yaw_deg'])} angles from {min(first['yaw_deg']):g}° to {max(first['yaw_deg']):g}°,"
         f" {protocol['truth']} compared with the truth. Distances in the space `{first['spaces']['distances']}`,"
-        f" identity judged by `{first['spaces']['identity']}`.",
+        f" identity by `{first['spaces']['identity']}`.",
         "",
         "### Claims",
         "",
         "Each compares the same faces, pair by pair. A measure counts as right or wrong if its mean gain is more than"
         " 1.96 standard errors from none.",
     ]
-    for judgement in judgements:
-        lines += ["", *_claim(judgement)]
+    if not results:
+        lines += ["", f"The method `{runs[0].method}` makes no claims."]
+    for result in results:
+        lines += ["", *_claim(result)]
     lines += ["", "### All numbers", "", *_table(runs), "", "± is one standard error of the mean over faces."]
     if commands:
         lines += ["", "### Commands", "", "```bash", *commands, "```"]
@@ -57,15 +61,20 @@ def write_results(path: str | Path, text: str) -> Path:
     return path
 
 
-def _claim(judgement: Judgement) -> list[str]:
-    claim = judgement.claim
-    lines = [f"**{claim.title}: {judgement.verdict}.**", ""]
-    if judgement.verdict == "not measured":
-        wanted = " and ".join(f"`{name}`" for name in dict.fromkeys((claim.better[0], claim.worse[0])))
-        return [*lines, f"It needs the report{'s' if ' and ' in wanted else ''} {wanted}, with enough faces."]
-    sides = [run if subject == OURS else subject for run, subject in (claim.better, claim.worse)]
+def _claim(result: ClaimResult) -> list[str]:
+    claim = result.claim
+    lines = [f"**{claim.title}: {result.verdict}.**", ""]
+    if result.verdict == "not measured":
+        if not result.lacking:
+            return [*lines, f"The reports have too few faces with numbers of {', '.join(claim.metrics)}."]
+        wanted = [
+            f"the report `{run}`" if subject == METHOD else f"the subject `{subject}` in the report `{run}`"
+            for run, subject in result.lacking
+        ]
+        return [*lines, f"It needs {' and '.join(wanted)}."]
+    sides = [run if subject == METHOD else subject for run, subject in (claim.better, claim.worse)]
     lines += [f"| | {sides[0]} | {sides[1]} | gain | faces | right? |", "|---|---|---|---|---|---|"]
-    for found in judgement.comparisons:
+    for found in result.comparisons:
         if not found.pairs:
             lines.append(f"| `{found.metric}` | – | – | – | 0 | not measured |")
             continue
@@ -79,9 +88,9 @@ def _claim(judgement: Judgement) -> list[str]:
 
 
 def _table(runs: Sequence[Run]) -> list[str]:
-    """Our method of every run, and every other subject of the first."""
-    columns = [(run.name, run, OURS) for run in runs]
-    columns += [(name, runs[0], name) for name in runs[0].report["subjects"] if name != OURS]
+    """The method of every run, and every other subject of the first."""
+    columns = [(run.name, run, run.method) for run in runs]
+    columns += [(name, runs[0], name) for name in runs[0].report["subjects"] if name != runs[0].method]
     names = order(list(dict.fromkeys(name for run in runs for name in run.report["meanings"])))
     heads = " | ".join(name for name, _, _ in columns)
     lines = [f"| | {heads} | unit |", "|---|" + "---|" * (len(columns) + 1)]

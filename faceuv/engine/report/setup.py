@@ -1,28 +1,27 @@
-"""What a report evaluates, and by whom: from a config to subjects and judges."""
+"""What a report compares, and by which instruments: from a config to subjects and networks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from faceuv.errors import AssetError, InputError
+from faceuv.errors import AssetError, InputError, did_you_mean
 from faceuv.evaluation.face_truth import FittedTruth, SceneTruth, TruthSource
 from faceuv.evaluation.identity import RegressorIdentity
-from faceuv.evaluation.measures import Judges
+from faceuv.evaluation.measures import Instruments
 from faceuv.evaluation.protocol import Protocol
 from faceuv.evaluation.reconstruction import measuring_losses
-from faceuv.evaluation.subjects import LINEAR, OURS, TURNED, LinearSubject, Setting, Subject, TurnedSubject, UVSubject
 from faceuv.files.locate import locate
+from faceuv.files.networks import read_network
+from faceuv.models.base.generator import check_generator, check_same_codes
+from faceuv.models.base.subject import METHOD, Setting, Subject
 from faceuv.models.faces.face_renderer import FaceRenderer, Normals
 from faceuv.models.readers.regressor import load_regressor
-from faceuv.models.stylefaceuv import load_uv_generator
-from faceuv.models.stylefaceuv.mappers import load_mapper, load_stepper
-from faceuv.registry import COEFFICIENT_SOURCES, FACE_MODELS, GENERATORS, MODELS
+from faceuv.registry import COEFFICIENT_SOURCES, FACE_MODELS, GENERATORS, MODELS, SUBJECTS
 from faceuv.structures import Coefficients
 
 TRUTHS = ("scene", "fitted")
@@ -33,15 +32,15 @@ class ReportSettings:
     """What a report is made of; parts are configs or files (``zoo:…`` is one of the zoo's).
 
     generator   config of the teacher
-    mapper      file of F3D
-    stepper     file of F_yaw
-    uv          file of the UV generator
+    mapper      file or config of a network that reads coefficients off codes
+    stepper     file or config of a network that moves codes to a yaw
+    subjects    name → config, ``dict(ours=dict(type="uv", path=…), linear=dict(type="linear"))``; None leaves one out
     face_model  config
     features    config of the space of the distances, ``dict(type="DiscriminatorFeatures", …)`` or Inception
     losses      name → config of a loss, for the reconstruction: ``dict(perceptual=dict(type=…))``
-    others      name → file of another UV generator that is evaluated beside it: one trained on one view, say
+    method      name of the subject that figures, meshes and claims are about; the first one if absent
     regressor   file of the regressor that reads poses
-    identity    config of the judge of identity; the regressor if absent
+    identity    config of the network that compares persons; the regressor if absent
     truth       what faces are compared with: ``"scene"``, ``"fitted"``
     source      config of what fits coefficients to pictures, for ``"fitted"``
     protocol    arguments of :class:`~faceuv.evaluation.protocol.Protocol`
@@ -52,13 +51,13 @@ class ReportSettings:
     """
 
     generator: Mapping[str, Any]
-    mapper: str
-    stepper: str
-    uv: str
+    mapper: Mapping[str, Any] | str
+    stepper: Mapping[str, Any] | str
+    subjects: Mapping[str, Mapping[str, Any] | None]
     face_model: Mapping[str, Any]
     features: Mapping[str, Any]
     losses: Mapping[str, Any] = field(default_factory=dict)
-    others: Mapping[str, str] = field(default_factory=dict)
+    method: str | None = None
     regressor: str = "zoo:regressor/weights.safetensors"
     identity: Mapping[str, Any] | None = None
     truth: Sequence[str] = ()
@@ -75,8 +74,7 @@ class ReportSettings:
             raise InputError(f"truth must be a list of {', '.join(map(repr, TRUTHS))}, got {self.truth!r}")
         if "fitted" in self.truth and self.source is None:
             raise InputError("truth 'fitted' needs source=dict(type=…), what fits coefficients to the pictures")
-        if taken := {OURS, LINEAR, TURNED} & set(self.others):
-            raise InputError(f"others may not be called {', '.join(sorted(taken))}: a report has these already")
+        self._check_subjects()
         if min(self.faces, self.strips) < 0 or max(self.faces, self.strips) > self.counts.pictures:
             raise InputError(
                 f"faces and strips are counts of the protocol's faces, 0 to {self.counts.pictures}, got {self.faces}"
@@ -84,6 +82,38 @@ class ReportSettings:
             )
         if self.identity is not None:
             MODELS.get(str(self.identity.get("type")))
+
+    def _check_subjects(self) -> None:
+        if not isinstance(self.subjects, Mapping) or not self.compared:
+            raise InputError(
+                "a report needs subjects, dict(ours=dict(type='uv', path=…), linear=dict(type='linear')), got"
+                f" {self.subjects!r}"
+            )
+        for name, config in self.compared.items():
+            if not name or "/" in name or name == METHOD:
+                raise InputError(f"a subject's name is a word without '/', other than {METHOD!r}; got {name!r}")
+            if not isinstance(config, Mapping) or "type" not in config:
+                raise InputError(
+                    f"the subject {name!r} needs a config dict(type=…) with one of {', '.join(SUBJECTS.names())}, got"
+                    f" {config!r}"
+                )
+            if isinstance(config["type"], str):
+                SUBJECTS.get(config["type"])
+        if self.method is not None and self.method not in self.compared:
+            raise InputError(
+                f"method={self.method!r} is none of the report's subjects {', '.join(self.compared)}"
+                f"{did_you_mean(self.method, self.compared)}"
+            )
+
+    @property
+    def compared(self) -> dict[str, Mapping[str, Any]]:
+        """Name → config of the subjects; those set to None are left out."""
+        return {str(name): config for name, config in self.subjects.items() if config is not None}
+
+    @property
+    def method_name(self) -> str:
+        """The subject that figures, meshes and claims are about."""
+        return self.method if self.method is not None else next(iter(self.compared))
 
     def check(self) -> None:
         """What can be known to be wrong before any network is loaded."""
@@ -108,32 +138,55 @@ class ReportSettings:
 
 def build_setting(settings: ReportSettings, device: torch.device | str) -> Setting:
     """The networks that all subjects share."""
-    teacher = GENERATORS.build(settings.generator).to(device).eval()
-    mapper = load_mapper(locate(settings.mapper), teacher).to(device)
-    stepper = load_stepper(locate(settings.stepper), teacher).to(device)
+    teacher: Any = check_generator(GENERATORS.build(settings.generator).to(device).eval(), "a report")
+    mapper = check_same_codes(_network(settings.mapper, "mapper", ("layout", "yaw")).to(device), teacher)
+    stepper = check_same_codes(_network(settings.stepper, "stepper", ("move",)).to(device), teacher)
     model = FACE_MODELS.build(settings.face_model)
-    mapper.check_layout(model.layout)
+    if mapper.layout != model.layout:
+        raise InputError(
+            f"the report's mapper gives coefficients of the layout {mapper.layout.groups}, the face model has"
+            f" {model.layout.groups}: it was trained for another face model"
+        )
     renderer = FaceRenderer(model, settings.renderer, normals=settings.normals).to(device)
     return Setting(teacher, mapper, renderer, stepper)
 
 
+def _network(part: Mapping[str, Any] | str, setting: str, members: Sequence[str]) -> Any:
+    """A network on codes, from its config or its file."""
+    MODELS.names()  # files are read by their kind, which a method's house registers when it is imported
+    found: Any = read_network(locate(part)) if isinstance(part, str) else MODELS.build(part).eval()
+    missing = [name for name in ("num_layers", "code_dim", *members) if not hasattr(found, name)]
+    if missing:
+        raise InputError(
+            f"the report's {setting} is a {type(found).__name__}, which has no {', '.join(missing)}: see"
+            " faceuv.models.base.contracts"
+        )
+    return found
+
+
 def build_subjects(settings: ReportSettings, setting: Setting) -> list[Subject]:
-    """The method, the other UV generators, and the two baselines that need no training."""
+    """The subjects in the order of the config."""
     found: list[Subject] = []
-    for name, path in {OURS: settings.uv, **settings.others}.items():
-        found.append(UVSubject(setting, load_uv_generator(locate(path)).to(setting.device), name))
-    return [*found, LinearSubject(setting), TurnedSubject(setting)]
+    for name, config in settings.compared.items():
+        subject = SUBJECTS.build(config, setting=setting, name=name)
+        if not isinstance(subject, Subject):
+            raise InputError(
+                f"the subject {name!r} is a {type(subject).__name__}; a subject derives from"
+                " faceuv.models.base.subject.Subject"
+            )
+        found.append(subject)
+    return found
 
 
-def build_judges(settings: ReportSettings, setting: Setting) -> Judges:
-    """Everyone who measures."""
+def build_instruments(settings: ReportSettings, setting: Setting) -> Instruments:
+    """Everything that measures."""
     regressor = load_regressor(locate(settings.regressor)).to(setting.device).eval()
     identity: Any = RegressorIdentity(regressor) if settings.identity is None else MODELS.build(settings.identity)
     losses = measuring_losses(settings.losses)
     truths: list[TruthSource] = []
     for name in settings.truth:
         truths.append(SceneTruth(setting.teacher) if name == "scene" else _fitted(settings, setting))
-    return Judges(identity, regressor, MODELS.build(settings.features), losses, truths).to(setting.device)
+    return Instruments(identity, regressor, MODELS.build(settings.features), losses, truths).to(setting.device)
 
 
 def _fitted(settings: ReportSettings, setting: Setting) -> FittedTruth:
@@ -149,8 +202,3 @@ def _fitted(settings: ReportSettings, setting: Setting) -> FittedTruth:
         return Coefficients(data.masked_fill(failed[:, None], torch.nan), found.coefficients.layout)
 
     return FittedTruth(fit, setting.renderer)
-
-
-def files_of(settings: ReportSettings) -> dict[str, Path]:
-    """The files that are evaluated, by the subject's name."""
-    return {name: locate(path) for name, path in {OURS: settings.uv, **settings.others}.items()}

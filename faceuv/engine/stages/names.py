@@ -26,6 +26,7 @@ from faceuv.registry import (
     MODELS,
     OPTIMIZERS,
     RENDERERS,
+    SUBJECTS,
     Registry,
 )
 
@@ -53,7 +54,7 @@ _PARTS: dict[str, Registry] = {
 }
 _BY_NAME = (RENDERERS, FACE_MODELS, LANDMARK_DETECTORS)  # that a bare string names as well
 # key of a dict whose every entry is a part
-_GROUPS: dict[str, Registry] = {"losses": LOSSES, "default_hooks": HOOKS}
+_GROUPS: dict[str, Registry] = {"losses": LOSSES, "default_hooks": HOOKS, "subjects": SUBJECTS}
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The stage that measures what was trained, beside its baselines, and writes a report about it."""
+"""The stage that compares subjects, a method and its baselines for instance, and writes a report about them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _SHOWN = ("l1", "l1_symmetric", "identity_far", "texels_unlit_far", "scene_norma
 
 @STAGES.register_module(name="report")
 class ReportStage(Stage):
-    """Evaluates a UV generator, other ones if there are any, F3D's linear face and the 2D rotation by one protocol;
+    """Measures any number of subjects by one protocol: ``dict(type="report", subjects=dict(ours=dict(type="uv", …)))``;
     leaves ``metrics.json``, ``report.html``, ``report.md``, figures and faces as meshes.
 
     Settings are those of :class:`~faceuv.engine.report.ReportSettings`: ``generator``, ``mapper``, ``stepper``,
-    ``uv``, ``face_model``, ``features``, and the others if wanted.
+    ``subjects``, ``face_model``, ``features``, and the rest if wanted.
     """
 
     neutral: ClassVar[tuple[str, ...]] = ("protocol.batch",)
@@ -28,6 +28,11 @@ class ReportStage(Stage):
 
         known = list(ReportSettings.__dataclass_fields__)
         for name in settings:
+            if name in ("uv", "others"):  # of version 0.1
+                raise InputError(
+                    f"a stage of type 'report' has no setting {name!r} any more; write subjects=dict(ours=dict("
+                    "type='uv', path=…), linear=dict(type='linear'), …), each UV generator under a name of its own"
+                )
             if name not in known:
                 raise InputError(
                     f"a stage of type 'report' has no setting {name!r}{did_you_mean(name, known)}; it has"
@@ -47,7 +52,7 @@ class ReportStage(Stage):
         from faceuv.engine.report import make_report
 
         title = f"{context.folder.parent.name}: {context.name}"
-        outputs, report = make_report(self.settings, context.folder, title=title, say=context.say)
-        ours = report.get("subjects", {}).get("ours", {}).get("metrics", {})
-        shown = {name: ours[name]["value"] for name in _SHOWN if ours.get(name, {}).get("value") is not None}
+        outputs, report = make_report(self.settings, context.folder, title=title, log=context.say)
+        method = report["subjects"][report["method"]]["metrics"] if report else {}
+        shown = {name: method[name]["value"] for name in _SHOWN if method.get(name, {}).get("value") is not None}
         return StageResult(outputs, {**shown, "measured in s": report.get("seconds", 0.0)})

@@ -21,8 +21,6 @@ from faceuv.engine.stages.record import Record
 from faceuv.engine.stages.references import inputs_of, referenced, resolve
 from faceuv.engine.stages.running import SHARED
 from faceuv.errors import AssetError, InputError, did_you_mean
-from faceuv.evaluation.comparison import OURS
-from faceuv.models.stylefaceuv.uv_generator import UV_FILE
 from faceuv.registry import MODELS
 
 TESTS = "test"
@@ -35,8 +33,8 @@ def evaluate_checkpoint(
     """Evaluate ``checkpoint`` as a stage of a completed config describes; where that wrote, and the numbers.
 
     A stage of type ``train`` evaluates its own checkpoint (``.pth``) by its ``test_…`` settings, or its ``val_…`` ones.
-    A stage of type ``report`` measures a UV generator by its whole protocol: an exported file (``.safetensors``), or a
-    checkpoint of the training that it reports on.
+    A stage of type ``report`` measures its method by the whole protocol: from an exported file (``.safetensors``), or a
+    checkpoint of the training that wrote the method's file.
 
     Args:
         only: name of the stage; by default the report on the stage in whose folder the checkpoint lies, or that stage
@@ -63,7 +61,7 @@ def choose(stages: Mapping[str, Mapping[str, Any]], root: Path, path: Path, only
         if not _can(stages[only], path):
             raise InputError(
                 f"the stage {only!r} (type {stages[only]['type']!r}) cannot evaluate {path.name}: a 'report' evaluates"
-                " a UV generator, a 'train' stage with val_… or test_… settings its own .pth"
+                " its method, a 'train' stage with val_… or test_… settings its own .pth"
             )
         return only
     reports = [name for name, settings in stages.items() if settings["type"] == "report"]
@@ -136,25 +134,34 @@ def _report(
     path: Path,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """The report's numbers of one UV generator."""
-    trained = referenced(settings.get("uv"))
-    settings = {**settings, "uv": str(path)}
-    _check_made(inputs_of(name, settings, _before(stages, name), list(stages)), root)
-    if path.suffix == ".pth":
-        settings["uv"] = str(_exported(stages, trained, root, folder, path))
-    found = ReportSettings(**resolve(plain(settings), {other: root / other for other in stages}))
+    """The report's numbers of its method, with another file in the place of the method's."""
+    method = ReportSettings(**settings).method_name
+    config = settings["subjects"][method]
+    if not isinstance(config.get("path"), str):
+        raise InputError(
+            f"the report's method {method!r} (type {config['type']!r}) is read from no path, so that {path.name} cannot"
+            " take its place"
+        )
+
+    def with_file(file: Path) -> dict[str, Any]:
+        return {**settings, "subjects": {**settings["subjects"], method: {**config, "path": str(file)}}}
+
+    _check_made(inputs_of(name, with_file(path), _before(stages, name), list(stages)), root)
+    file = _exported(stages, config["path"], root, folder, path) if path.suffix == ".pth" else path
+    found = ReportSettings(**resolve(plain(with_file(file)), {other: root / other for other in stages}))
     found.check()
-    _, report = make_report(found, folder, title=f"{path.parent.name}/{path.name}", say=say)
-    metrics = report.get("subjects", {}).get(OURS, {}).get("metrics", {})
+    _, report = make_report(found, folder, title=f"{path.parent.name}/{path.name}", log=say)
+    metrics = report["subjects"][method]["metrics"] if report else {}
     return {key: entry["value"] for key, entry in metrics.items()}
 
 
-def _exported(stages: Mapping[str, Any], trained: list[str], root: Path, folder: Path, path: Path) -> Path:
-    """The UV generator of a training's checkpoint, as its stage would have left it."""
+def _exported(stages: Mapping[str, Any], reference: str, root: Path, folder: Path, path: Path) -> Path:
+    """The file ``reference`` of the method, made from a training's checkpoint as its stage would have left it."""
+    trained = referenced(reference)
     if len(trained) != 1:
         raise InputError(
-            f"{path.name} is a checkpoint of a training, and the report's uv={trained} names no one stage whose model"
-            " it is; give the exported weights (.safetensors)"
+            f"{path.name} is a checkpoint of a training, and the method's path {reference!r} names no one stage whose"
+            " model it is; give the exported weights (.safetensors)"
         )
     settings = resolve(plain(stages[trained[0]]), {name: root / name for name in stages})
     if is_main_process():
@@ -162,7 +169,7 @@ def _exported(stages: Mapping[str, Any], trained: list[str], root: Path, folder:
         folder.mkdir(parents=True, exist_ok=True)
         method.export(folder)
     barrier()
-    return folder / UV_FILE
+    return folder / Path(reference).name
 
 
 def restored(model: Mapping[str, Any], path: Path) -> nn.Module:

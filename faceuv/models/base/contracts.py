@@ -1,4 +1,4 @@
-"""Two contracts that methods share: what edits a code, and what finds the code of a picture."""
+"""Contracts that methods share: what reads a code, what edits a code, and what finds the code of a picture."""
 
 from __future__ import annotations
 
@@ -10,7 +10,21 @@ from typing import Any, Protocol, runtime_checkable
 from torch import Tensor
 
 from faceuv.models.base.generator import CodeSpace
-from faceuv.structures import Coefficients, UVMaps
+from faceuv.structures import CoefficientLayout, Coefficients, UVMaps
+
+
+class CodeMapper(CodeSpace, Protocol):
+    """Reads 3DMM coefficients off codes: F3D is one."""
+
+    @property
+    def layout(self) -> CoefficientLayout:
+        """The layout of the coefficients, that of a face model."""
+
+    def __call__(self, code: Tensor) -> Coefficients:
+        """``code (B, L, D)`` → coefficients of B faces."""
+
+    def yaw(self, code: Tensor) -> Tensor:
+        """The yaw alone, ``(B,)`` radians; may cost less than all coefficients."""
 
 
 @runtime_checkable

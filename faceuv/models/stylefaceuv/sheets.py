@@ -7,16 +7,15 @@ import math
 import torch
 from torch import Tensor
 
+from faceuv.export.surfaces import GREY, LAMP, displacement_colours
 from faceuv.models.faces.face_renderer import FaceRenderer
+from faceuv.models.faces.several_views import turned
 from faceuv.models.stylefaceuv.teacher_views import TeacherViews
 from faceuv.models.stylefaceuv.uv_generator import UVGenerator
-from faceuv.models.stylefaceuv.views import render_views, turned
+from faceuv.models.stylefaceuv.views import render_views
 from faceuv.structures import Coefficients, UVMaps
 
 TURNED = math.radians(45)
-GREY = 0.72
-# A lamp before the face, above it and to the left: what the bare shape is lit by.
-LAMP = (-0.25, -0.2, 0.3, 0.2, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def view_sheet(networks: TeacherViews, renderer: FaceRenderer, generator: UVGenerator, code: Tensor) -> Tensor:
@@ -53,8 +52,3 @@ def grey_shape(renderer: FaceRenderer, coefficients: Coefficients, maps: UVMaps 
     lamp = coefficients.data.new_tensor(LAMP).expand(1, 3, 9)
     image: Tensor = renderer(coefficients, bare, size=size, lighting=lamp).image
     return image.clamp(0, 1)
-
-
-def displacement_colours(displacement: Tensor, scale: float) -> Tensor:
-    """A displacement map ``(B, 3, H, W)``, decimetres, as colours: grey is none, ±``scale`` the ends."""
-    return (displacement / (2 * scale) + 0.5).clamp(0, 1)

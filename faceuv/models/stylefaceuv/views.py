@@ -9,6 +9,7 @@ from torch import Tensor
 
 from faceuv.errors import InputError
 from faceuv.models.faces.face_renderer import FaceRenderer, MaskRule
+from faceuv.models.faces.several_views import for_views
 from faceuv.renderers.compositing import composite
 from faceuv.renderers.masks import combine_view_masks, mask_in_view, splat_mask
 from faceuv.structures import Coefficients, Render, UVMaps
@@ -110,19 +111,3 @@ def render_views(
         weights = None if mask is None else mask(renderer, drawn, coefficients, every, views)
     image = drawn.image.clamp_min(0).minimum(drawn.mask) if clamp else drawn.image  # colours are times the coverage
     return ViewRender(image, drawn.mask, weights, maps)
-
-
-def for_views(maps: UVMaps, count: int) -> UVMaps:
-    """Maps of B faces for ``count`` = V·B views, one view after the other."""
-    wide = {
-        name: None if value is None else value.repeat(count // value.shape[0], 1, 1, 1)
-        for name, value in (("diffuse", maps.diffuse), ("displacement", maps.displacement))
-    }
-    return UVMaps(**wide)
-
-
-def turned(coefficients: Coefficients, yaw: Tensor | float) -> Coefficients:
-    """The same faces at ``yaw``, radians, one or ``(B,)``."""
-    rotation = coefficients.rotation.clone()
-    rotation[:, 1] = yaw
-    return coefficients.replace(rotation=rotation)

@@ -7,8 +7,9 @@ import torch
 
 from faceuv.errors import InputError
 from faceuv.models.faces import FaceRenderer
+from faceuv.models.faces.several_views import for_views
 from faceuv.models.stylefaceuv import TeacherViews, ViewWeights
-from faceuv.models.stylefaceuv.views import for_views, render_views
+from faceuv.models.stylefaceuv.views import render_views
 from faceuv.renderers.masks import mask_in_view, splat_mask
 from faceuv.structures import Coefficients, UVMaps
 

@@ -1,0 +1,217 @@
+"""What a report compares: subjects, which all show the same faces from the same sides, and claims about them.
+
+Views of B faces lie one view after the other, ``V·B`` rows.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from faceuv.checks import check_finite, check_shape
+from faceuv.errors import InputError
+from faceuv.models.base.codes import broadcast_code
+from faceuv.models.base.contracts import CodeEditor, CodeMapper
+from faceuv.models.base.generator import Generator
+from faceuv.models.faces.face_renderer import FaceRenderer
+from faceuv.models.faces.several_views import for_views, turned
+from faceuv.renderers.compositing import composite
+from faceuv.structures import Coefficients, Render, UVMaps
+
+Read = Literal["pose", "all"]
+Capability = Literal["coefficients", "maps", "surface"]
+CAPABILITIES: tuple[Capability, ...] = ("coefficients", "maps", "surface")
+FULL, METHOD = "full", "method"
+"""How claims name the first of several reports, and the method of a report, whatever recipes call them."""
+
+
+@dataclass(frozen=True, eq=False)
+class SubjectView:
+    """Faces as a subject shows them, ``V·B`` rows. Only the picture is required; a subject's ``capabilities`` say which
+    of the other parts its views carry.
+
+    image         ``(·, 3, S, S)`` in [0, 1]
+    mask          ``(·, 1, S, S)`` where the face is; None if the subject does not know: then measures take the face
+                  that the setting's mapper reads off the teacher's code
+    coefficients  3DMM coefficients of the face in the picture, in the layout of the setting's face model
+    maps          UV maps of the B faces in the chart of the setting's face model
+    render        the surface that was drawn: depth, normals, UV coordinates
+    """
+
+    image: Tensor
+    mask: Tensor | None = None
+    coefficients: Coefficients | None = None
+    maps: UVMaps | None = None
+    render: Render | None = None
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """Which parts this view carries."""
+        parts = {"coefficients": self.coefficients, "maps": self.maps, "surface": self.render}
+        return frozenset(name for name in CAPABILITIES if parts[name] is not None)
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """What the teacher shows of B faces from V sides, ``V·B`` rows.
+
+    codes         ``(·, L, D)`` moved to the yaw
+    images        ``(·, 3, S, S)`` of the teacher, in [0, 1]
+    coefficients  to draw the faces with
+    read          what the mapper reads off the moved codes
+    """
+
+    codes: Tensor
+    images: Tensor
+    coefficients: Coefficients
+    read: Coefficients
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """What all subjects of a report share.
+
+    teacher   codes → images
+    mapper    codes → coefficients
+    renderer  draws the face model
+    stepper   moves codes to a yaw; only views from another side need it
+    """
+
+    teacher: Generator
+    mapper: CodeMapper
+    renderer: FaceRenderer
+    stepper: CodeEditor | None = None
+
+    @property
+    def size(self) -> int:
+        """Side of all pictures."""
+        return int(self.teacher.size)
+
+    @property
+    def device(self) -> torch.device:
+        """Where codes are expected."""
+        return self.renderer.face_model.mean.device
+
+    def broadcast(self, codes: Tensor) -> Tensor:
+        """``(B, D)`` or ``(B, L, D)`` → ``(B, L, D)``."""
+        return broadcast_code(codes, self.mapper.num_layers, self.mapper.code_dim)
+
+    @torch.no_grad()
+    def targets(self, codes: Tensor, yaw: Tensor | None = None, *, read: Read = "pose") -> Targets:
+        """The views of ``codes (B, L, D)`` or ``(B, D)`` at ``yaw``, radians: ``(B,)``, or ``(V, B)`` for V views of
+        each face; None is the original pose.
+
+        A turned view takes its picture, pitch, roll and place from the moved code, its yaw from ``yaw``, and everything
+        else from the original code. With ``read="all"`` every coefficient is what the mapper reads off the moved code.
+        """
+        codes = self.broadcast(codes)
+        check_finite("codes", codes.flatten(1))
+        own = self.mapper(codes)
+        if yaw is None:
+            return Targets(codes, self.pictures(codes), own, own)
+        if self.stepper is None:
+            raise InputError("views from another side need an editor of the yaw; give the setting a stepper")
+        if yaw.ndim not in (1, 2) or yaw.shape[-1] != len(codes):
+            raise InputError(f"yaw must have shape ({len(codes)},) or (V, {len(codes)}), got {tuple(yaw.shape)}")
+        wanted = yaw.reshape(-1, len(codes)).to(codes)
+        views = len(wanted)
+        moved = self.stepper.move(codes.repeat(views, 1, 1), wanted.flatten())
+        seen = self.mapper(moved)
+        drawn = seen
+        if read == "pose":
+            there = turned(seen, wanted.flatten())
+            every = Coefficients(own.data.repeat(views, 1), own.layout)
+            drawn = every.replace(rotation=there.rotation, translation=there.translation)
+        return Targets(moved, self.pictures(moved), drawn, seen)
+
+    def pictures(self, codes: Tensor) -> Tensor:
+        """The teacher's ``(B, 3, S, S)`` in [0, 1]."""
+        images: Tensor = self.teacher.synthesis(codes)
+        return images.clamp(0, 1)
+
+    def draw(self, coefficients: Coefficients, maps: UVMaps | None = None) -> Render:
+        """Faces over black, with maps of B faces for V·B views; without maps the linear face and albedo."""
+        wide = None if maps is None else for_views(maps, len(coefficients))
+        with torch.autocast(coefficients.data.device.type, enabled=False):
+            drawn: Render = self.renderer(coefficients, wide, size=self.size)
+        return drawn
+
+    @torch.no_grad()
+    def draw_over(self, targets: Targets, maps: UVMaps | None = None) -> SubjectView:
+        """Draw the faces of ``targets`` and lay them over the teacher's pictures by their coverage: no seam is smoothed,
+        so that every pixel of the face is the subject's own."""
+        render = self.draw(targets.coefficients, maps)
+        image = composite(render.image, render.mask, targets.images).clamp(0, 1)
+        return SubjectView(image, render.mask, targets.coefficients, maps, render)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Something that should hold: the ``better`` (report, subject) beats the ``worse`` one in each of ``metrics``.
+
+    Reports are named as ``tools/results.py`` is given them, the first one :data:`FULL`; subjects as recipes name them,
+    the method :data:`METHOD`. A report that is not given can be a subject of the first one: spaces in its name are
+    written as underscores.
+    """
+
+    title: str
+    better: tuple[str, str]
+    worse: tuple[str, str]
+    metrics: Sequence[str]
+
+
+class Subject(ABC):
+    """A way to show the faces of codes from any side. Register one in ``SUBJECTS``; a report builds it from
+    ``dict(type=…, …)`` with the ``setting`` and the ``name`` that tables show.
+
+    Attributes:
+        about: one line for the report.
+        capabilities: which of ``"coefficients"``, ``"maps"`` and ``"surface"`` its views carry; measures that need
+            another one are left out, and the report says so.
+        shows_teacher: its pictures are the teacher's own, so that comparing them with the teacher's says nothing.
+        claims: what should hold of reports whose method this is.
+        path: the file that it was read from, if there is one: ``faceuv test`` puts another one in its place.
+    """
+
+    about: str = ""
+    capabilities: frozenset[Capability] = frozenset()
+    shows_teacher: ClassVar[bool] = False
+    claims: ClassVar[Sequence[Claim]] = ()
+    path: Path | None = None
+
+    def __init__(self, setting: Setting, name: str) -> None:
+        self.setting, self.name = setting, name
+
+    @torch.no_grad()
+    def views(self, codes: Tensor, yaw: Tensor | None = None, *, read: Read = "pose") -> SubjectView:
+        """The faces of ``codes (B, L, D)`` at ``yaw`` (see :meth:`Setting.targets`)."""
+        return self.checked(codes, self.setting.targets(codes, yaw, read=read))
+
+    @abstractmethod
+    def show(self, codes: Tensor, targets: Targets) -> SubjectView:
+        """The faces of ``codes (B, L, D)`` from the sides of ``targets``, which subjects share."""
+
+    @torch.no_grad()
+    def checked(self, codes: Tensor, targets: Targets) -> SubjectView:
+        """:meth:`show`, held to its shapes and to the subject's capabilities."""
+        view = self.show(codes, targets)
+        rows, size = len(targets.images), self.setting.size
+        check_shape(f"the picture of the subject {self.name!r}", view.image, (rows, 3, size, size))
+        if view.mask is not None:
+            check_shape(f"the mask of the subject {self.name!r}", view.mask, (rows, 1, size, size))
+        if view.capabilities != self.capabilities:
+            raise InputError(
+                f"the subject {self.name!r} says that its views carry {_listed(self.capabilities)}, they carry"
+                f" {_listed(view.capabilities)}: mend the capabilities of {type(self).__name__}"
+            )
+        return view
+
+
+def _listed(capabilities: frozenset[Capability]) -> str:
+    return ", ".join(name for name in CAPABILITIES if name in capabilities) or "pictures alone"
