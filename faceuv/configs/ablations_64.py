@@ -25,9 +25,13 @@ stages = [
 report.merge(
     dict(
         subjects={
+            "_delete_": True,
+            "ours": dict(type="uv", path="{uv}/uv_generator.safetensors"),
             "one view": dict(type="uv", path="{uv_one_view}/uv_generator.safetensors"),
             "no mask": dict(type="uv", path="{uv_no_mask}/uv_generator.safetensors"),
             "no displacement": dict(type="uv", path="{uv_no_displacement}/uv_generator.safetensors"),
+            "linear": dict(type="linear"),
+            "turned 2D": dict(type="turned"),
         },
         protocol=dict(pictures=96, curve=48, truth=64),
     )

@@ -68,7 +68,7 @@ def choose(stages: Mapping[str, Mapping[str, Any]], root: Path, path: Path, only
     owner = path.resolve().parent
     for name, settings in stages.items():
         if owner == (root / name).resolve():
-            if reported := [one for one in reports if name in referenced(stages[one].get("uv"))]:
+            if reported := [one for one in reports if name in referenced(_method_file(stages[one]))]:
                 return reported[0]
             if _can(settings, path):
                 return name
@@ -79,6 +79,14 @@ def choose(stages: Mapping[str, Mapping[str, Any]], root: Path, path: Path, only
         f"which stage should evaluate {path}? Name it with --stage"
         + (f", one of {', '.join(able)}" if able else f"; none of {', '.join(stages)} can")
     )
+
+
+def _method_file(settings: Mapping[str, Any]) -> str | None:
+    """The file of a report's method, as its config names it; None if the method is read from no file."""
+    compared = {name: config for name, config in (settings.get("subjects") or {}).items() if config}
+    method = settings.get("method") or next(iter(compared), None)
+    path = compared.get(method, {}).get("path")
+    return path if isinstance(path, str) else None
 
 
 def _can(settings: Mapping[str, Any], path: Path) -> bool:
@@ -136,8 +144,8 @@ def _report(
 ) -> dict[str, Any]:
     """The report's numbers of its method, with another file in the place of the method's."""
     method = ReportSettings(**settings).method_name
-    config = settings["subjects"][method]
-    if not isinstance(config.get("path"), str):
+    config, reference = settings["subjects"][method], _method_file(settings)
+    if reference is None:
         raise InputError(
             f"the report's method {method!r} (type {config['type']!r}) is read from no path, so that {path.name} cannot"
             " take its place"
@@ -147,7 +155,7 @@ def _report(
         return {**settings, "subjects": {**settings["subjects"], method: {**config, "path": str(file)}}}
 
     _check_made(inputs_of(name, with_file(path), _before(stages, name), list(stages)), root)
-    file = _exported(stages, config["path"], root, folder, path) if path.suffix == ".pth" else path
+    file = _exported(stages, reference, root, folder, path) if path.suffix == ".pth" else path
     found = ReportSettings(**resolve(plain(with_file(file)), {other: root / other for other in stages}))
     found.check()
     _, report = make_report(found, folder, title=f"{path.parent.name}/{path.name}", log=say)

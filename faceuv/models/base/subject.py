@@ -144,8 +144,8 @@ class Setting:
 
     @torch.no_grad()
     def draw_over(self, targets: Targets, maps: UVMaps | None = None) -> SubjectView:
-        """Draw the faces of ``targets`` and lay them over the teacher's pictures by their coverage: no seam is smoothed,
-        so that every pixel of the face is the subject's own."""
+        """Draw the faces of ``targets`` and lay them over the teacher's pictures by their coverage. No seam is
+        smoothed: every pixel of the face is the subject's own."""
         render = self.draw(targets.coefficients, maps)
         image = composite(render.image, render.mask, targets.images).clamp(0, 1)
         return SubjectView(image, render.mask, targets.coefficients, maps, render)

@@ -28,8 +28,12 @@ def report_of(tiny, **changes):
         "generator": {"type": "PretrainedGenerator", "path": "{teacher}/generator.safetensors"},
         "mapper": "{mapper}/mapper.safetensors",
         "stepper": "{stepper}/stepper.safetensors",
-        "uv": "{uv}/uv_generator.safetensors",
-        "others": {"the same": "{uv}/uv_generator.safetensors"},
+        "subjects": {
+            "ours": {"type": "uv", "path": "{uv}/uv_generator.safetensors"},
+            "the same": {"type": "uv", "path": "{uv}/uv_generator.safetensors"},
+            "linear": {"type": "linear"},
+            "turned 2D": {"type": "turned"},
+        },
         "face_model": {"type": "ToyOval"},
         "normals": "vertex",
         "features": {"type": "DiscriminatorFeatures", "network": critic},
@@ -83,6 +87,8 @@ def test_the_recipe_ends_with_a_report(made):
     assert ours["l1"]["samples"] == 5 and ours["identity"]["samples"] == 2 and ours["fitted_depth"]["samples"] <= 3
     assert set(report["meanings"]) >= set(ours) and all(m["better"] for m in report["meanings"].values())
     assert report["meanings"]["pose_deg"]["unit"] == "degrees"
+    assert report["method"] == "ours" and report["claims"][0]["better"] == ["full", "method"]
+    assert set(report["files"]) == {"ours", "the same"}
 
 
 def test_its_pages_and_files_are_whole(made):
@@ -173,7 +179,8 @@ def test_the_command_tells_recipes_from_single_trainings(tmp_path, capsys):
         ({"trutth": []}, "no setting 'trutth'. Did you mean 'truth'"),
         ({"truth": ["scenes"]}, r"truth must be a list of 'scene', 'fitted', got \['scenes'\]"),
         ({"source": None}, "truth 'fitted' needs source"),
-        ({"others": {"linear": "x"}}, "others may not be called linear"),
+        ({"uv": "x"}, r"no setting 'uv' any more; write subjects=dict\(ours=dict\(type='uv', path=…\)"),
+        ({"others": {"one view": "x"}}, "no setting 'others' any more"),
         ({"faces": 6}, "0 to 5, got 6 and 1"),
         ({"protocol": {"picturess": 6}}, "protocol: .*picturess"),
         ({"protocol": {"pictures": 2}}, "pictures ≥ 4, got 2"),

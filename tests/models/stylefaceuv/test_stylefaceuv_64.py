@@ -30,7 +30,7 @@ def load(name: str, folder: str = "configs") -> Config:
 def test_stages_and_numbers(name, folder):
     recipe = load(name, folder)
     assert recipe.stages == ["fits", "mapper", "direction", "stepper", "uv", "report"]
-    assert recipe.report.uv == "{uv}/uv_generator.safetensors"
+    assert recipe.report.subjects.ours == {"type": "uv", "path": "{uv}/uv_generator.safetensors"}
     assert recipe.uv.model.views.coefficients == "predicted"
     for stage in ("mapper", "stepper"):
         (schedule,) = recipe[stage].param_scheduler[stage]
@@ -58,7 +58,9 @@ def test_the_ablations_differ_in_one_setting_each():
         "uv_no_displacement": {**model, "uv_generator": {**model.uv_generator, "displacement": False}},
     }
     assert recipe.stages == ["fits", "mapper", "direction", "stepper", "uv", *changed, "report"]
-    assert list(recipe.report.others.values()) == [f"{{{name}}}/uv_generator.safetensors" for name in changed]
+    assert list(recipe.report.subjects) == ["ours", "one view", "no mask", "no displacement", "linear", "turned 2D"]
+    paths = [config["path"] for config in recipe.report.subjects.values() if config["type"] == "uv"]
+    assert paths == [f"{{{name}}}/uv_generator.safetensors" for name in ("uv", *changed)]
     for name, wanted in changed.items():
         assert recipe[name].to_dict() == {**recipe.uv.to_dict(), "model": wanted}
         assert recipe[name].model != model

@@ -79,6 +79,6 @@ def test_the_registry_builds_them_by_name(small, codes, tmp_path):
     own = UVSubject(small.setting, "ours", generator=small.uv)
     assert torch.equal(built.views(codes).image, own.views(codes).image) and own.path is None
     with pytest.raises(InputError, match="subject 'x' of type 'uv' needs a path"):
-        SUBJECTS.build("uv", setting=small.setting, name="x")
+        UVSubject(small.setting, "x")
     with pytest.raises(InputError, match="needs path, the file of a UV generator"):
-        UVSubject.check_config({"type": "uv"})
+        SUBJECTS.build("uv", setting=small.setting, name="x")

@@ -108,7 +108,12 @@ def tiny_recipe(teacher: Path, *, batch: int = 4) -> dict:
     }  # fmt: skip
     report = {
         "type": "report", "generator": generator, "mapper": "{mapper}/mapper.safetensors",
-        "stepper": "{stepper}/stepper.safetensors", "uv": "{uv}/uv_generator.safetensors",
+        "stepper": "{stepper}/stepper.safetensors",
+        "subjects": {
+            "ours": {"type": "uv", "path": "{uv}/uv_generator.safetensors"},
+            "linear": {"type": "linear"},
+            "turned 2D": {"type": "turned"},
+        },
         "face_model": {"type": "ToyOval"}, "renderer": uv["renderer"], "normals": "vertex",
         "features": {"type": "DiscriminatorFeatures", "network": CRITIC}, "faces": 1, "strips": 1,
         "protocol": {"pictures": 4, "curve": 2, "truth": 0, "yaws_deg": [-20, 20], "batch": 2, "texels": 8},
