@@ -63,6 +63,12 @@ def test_a_row_is_the_same_in_any_batch():
     )
 
 
+def test_repeat_gives_each_scene_several_times_in_a_row():
+    seeds = SceneSeeds.of([3, 8, 5])
+    again = seeds.repeat(2)
+    assert again.factor("pose").tolist() == [x for x in seeds.factor("pose").tolist() for _ in range(2)]
+
+
 def test_replace_changes_one_factor_only():
     seeds = SceneSeeds.of([1, 2, 3])
     changed = seeds.replace(hair=9)
