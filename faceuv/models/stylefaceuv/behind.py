@@ -1,4 +1,4 @@
-"""What lies behind a render: the teacher's picture, without the parts of its head that would look out.
+"""What lies behind a render: the teacher's picture, without the part of its face that would look out.
 
 The teacher turns less far than a yaw that is asked of it (at 60°, the zoo's teacher turns about 40°). The far side of
 its face, with an eye, then shows beside the render. That part is filled from the background around the head.
@@ -16,16 +16,17 @@ from faceuv.renderers.pasting import fill
 
 Behind = Literal["filled", "picture"]
 
-MARGIN = 1 / 8  # of the picture's side: how far hair and glasses stand off the silhouette of a bare head
+MARGIN = 3 / 16  # of the picture's side: how far hair and glasses stand off the silhouette of a bare head
 SLACK = 1 / 64  # of the picture's side: a head that stands out by less is covered well enough
 LAG_DEG = (1.0, 4.0)  # from a lag of 1° on, what is in front of the face fades; at 4° it is gone
 
 
-def without_head(picture: Tensor, head: Tensor, drawn: Tensor, yaw_deg: Tensor, lag_deg: Tensor) -> Tensor:
-    """The picture ``(B, 3, S, S)`` behind a render, without what would look out of the teacher's head.
+def without_face(picture: Tensor, head: Tensor, drawn: Tensor, yaw_deg: Tensor, lag_deg: Tensor) -> Tensor:
+    """The picture ``(B, 3, S, S)`` behind a render, without what would look out of the teacher's face.
 
-    Two regions are filled, both with a margin: where the teacher's head stands out beyond the render, and, if the
-    teacher turns less far than the render, what lies in front of the rendered face. The hair at its back stays.
+    What lies in front of the rendered face is filled, on the side that it looks to: all of it up to a margin around the
+    teacher's head if the teacher turns less far than the render, and in any case what is near to where the teacher's
+    head stands out beyond the render. The hair at the back stays, and so does what is above and below.
 
     Args:
         head: coverage ``(B, 1, S, S)`` of the head in the picture, as F3D reads it.
@@ -40,18 +41,24 @@ def without_head(picture: Tensor, head: Tensor, drawn: Tensor, yaw_deg: Tensor, 
     standing_out = _grown(head * (1 - _grown(drawn, slack)), slack + margin // 2)
     low, high = LAG_DEG
     strength = ((lag_deg - low) / (high - low)).clamp(0, 1).to(picture)[:, None, None, None]
-    gone = torch.maximum(standing_out, strength * _in_front(drawn, yaw_deg) * around)
+    soft = max(1, margin // 6)
+    gone = torch.maximum(standing_out, strength * around) * _in_front(drawn, yaw_deg, soft)
     known = 1 - around
     known_at_all = known.amax((1, 2, 3), keepdim=True)  # a head that fills the picture leaves nothing to fill from
-    gone = _softened(gone, max(1, margin // 4)) * known_at_all
-    return torch.lerp(picture, fill(picture, known), gone)
+    return torch.lerp(picture, fill(picture, known), _softened(gone, soft) * known_at_all)
 
 
-def _in_front(drawn: Tensor, yaw_deg: Tensor) -> Tensor:
-    """Of each row that the render covers, the pixels before the first covered one, on the side that it looks to."""
-    before = ((drawn.cumsum(3) == 0), (drawn.flip(3).cumsum(3) == 0).flip(3))
-    side = torch.where((yaw_deg > 0)[:, None, None, None], before[1], before[0])
-    return (side & (drawn.amax(3, keepdim=True) > 0)).to(drawn)
+def _in_front(drawn: Tensor, yaw_deg: Tensor, under: int) -> Tensor:
+    """Of each row that the render covers, the pixels before the first covered one, on the side that it looks to; and
+    ``under`` pixels beneath the render and beyond these rows, so that what is softened later is whole at its edge."""
+
+    def before(covered: Tensor) -> Tensor:
+        count = covered.cumsum(3)
+        return (count == 0) | ((count <= under) & (covered > 0))
+
+    side = torch.where((yaw_deg > 0)[:, None, None, None], before(drawn.flip(3)).flip(3), before(drawn))
+    rows = (side & (drawn.amax(3, keepdim=True) > 0)).to(drawn)
+    return F.max_pool2d(rows, (2 * under + 1, 1), 1, (under, 0))
 
 
 def _grown(mask: Tensor, radius: int) -> Tensor:

@@ -23,7 +23,7 @@ from faceuv.models.base.manifest import Manifest
 from faceuv.models.directions import Direction, load_directions
 from faceuv.models.faces import FaceModel, FaceRenderer
 from faceuv.models.faces.control import Degrees, Expression, Light, expressed, posed, relit
-from faceuv.models.stylefaceuv.behind import Behind, without_head
+from faceuv.models.stylefaceuv.behind import Behind, without_face
 from faceuv.models.stylefaceuv.mappers import CoefficientMapper, YawStepper, load_mapper, load_stepper
 from faceuv.models.stylefaceuv.uv_generator import UVGenerator, load_uv_generator
 from faceuv.models.stylegan2 import load_generator
@@ -177,8 +177,8 @@ class StyleFaceUVGenerator(FaceGenerator):
         the moved code, lies over the image of the moved code; shape, light and maps stay those of ``code``.
 
         There is no model of a background: pitch, roll and expression move the face and not the picture behind it, and a
-        light changes the face alone. Where the teacher turns less far than asked, its face would look out from behind;
-        there, the picture is filled from the background around the head.
+        light changes the face alone. Where the teacher turns less far than a yaw asks, its face would look out from
+        behind; there, the picture is filled from the background around the head.
 
         Args:
             yaw_deg, pitch_deg, roll_deg: one for all, or one per face ``(B,)``; yaw lies in ±90°.
@@ -186,8 +186,8 @@ class StyleFaceUVGenerator(FaceGenerator):
             light: a name, or coefficients, see :meth:`Face.with_lighting`.
             size: of the picture; the teacher's, which is enlarged for a larger one.
             seam, width: see :func:`faceuv.renderers.pasting.paste`.
-            behind: ``"filled"`` takes what looks out of the teacher's head away where a pose is asked for
-                (:func:`~faceuv.models.stylefaceuv.behind.without_head`); ``"picture"`` leaves the picture as it is.
+            behind: ``"filled"`` takes what looks out of the teacher's face away where a yaw is asked for
+                (:func:`~faceuv.models.stylefaceuv.behind.without_face`); ``"picture"`` leaves the picture as it is.
         """
         if behind not in ("filled", "picture"):
             raise InputError(f"behind must be 'filled' or 'picture', got {behind!r}")
@@ -209,8 +209,8 @@ class StyleFaceUVGenerator(FaceGenerator):
         renderer = FaceRenderer(self.face_model, self.renderer, normals="map")
         drawn = renderer(coefficients, self.maps(code), size=size)
         picture = enlarged(self.image(seen), size)
-        if behind == "filled" and any(angle is not None for angle in (yaw_deg, pitch_deg, roll_deg)):
+        if behind == "filled" and yaw_deg is not None:
             head = renderer(there, size=size, lighting=False).mask
             yaw, read = (c.rotation[:, 1].rad2deg() for c in (coefficients, there))
-            picture = without_head(picture, head, drawn.mask, yaw, (yaw - read) * yaw.sign())
+            picture = without_face(picture, head, drawn.mask, yaw, (yaw - read) * yaw.sign())
         return paste(drawn.image, drawn.mask, picture, seam=seam, width=width).clamp(0, 1)

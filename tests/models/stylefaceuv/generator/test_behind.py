@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from faceuv.models.stylefaceuv.behind import LAG_DEG, MARGIN, without_head
+from faceuv.models.stylefaceuv.behind import LAG_DEG, MARGIN, without_face
 
 S = 64
 FAR = float(LAG_DEG[1])
@@ -25,23 +25,24 @@ def scene(x: float) -> tuple[Tensor, Tensor]:
 
 
 def cleared(picture: Tensor, head: Tensor, drawn: Tensor, yaw: float, lag: float) -> Tensor:
-    return without_head(picture, head, drawn, torch.tensor([yaw]), torch.tensor([lag]))
+    return without_face(picture, head, drawn, torch.tensor([yaw]), torch.tensor([lag]))
 
 
+@pytest.mark.parametrize("lag", [FAR, 0.0])
 @pytest.mark.parametrize(("yaw", "render"), [(-60.0, 39.0), (60.0, 25.0)])
-def test_a_head_that_looks_out_is_gone(yaw: float, render: float) -> None:
+def test_a_head_that_looks_out_is_gone(yaw: float, render: float, lag: float) -> None:
     """The render lies 7 columns beside the teacher's head, which stands out on the side that the face looks to."""
     wall, picture = scene(32)
     head, drawn = disc(32), disc(render)
-    after = cleared(picture, head, drawn, yaw, FAR)
+    after = cleared(picture, head, drawn, yaw, lag)
     seen = (1 - drawn).expand_as(picture) > 0  # the rest lies under the render
     assert float((picture - wall).abs()[seen].max()) > 0.5
     assert float((after - wall).abs()[seen].max()) < 0.08
-    # the other side, and what is far away, are as they were
-    far = 14 + 2 * MARGIN * S
-    columns = torch.arange(S) + 0.5
-    untouched = (columns > 32 + far) | (columns < 32 - far)
-    assert torch.equal(after[..., untouched], picture[..., untouched])
+    # the other side, and what is farther away than the margin, are as they were
+    before_the_face = (32 - (torch.arange(S) + 0.5)) * (1 if yaw < 0 else -1)
+    for columns in (before_the_face < -10, before_the_face > 14 + MARGIN * S + 3):
+        assert columns.any()
+        assert torch.equal(after[..., columns], picture[..., columns])
 
 
 @pytest.mark.parametrize("yaw", [-30.0, 30.0])
@@ -59,6 +60,16 @@ def test_what_stands_off_the_head_goes_in_front_of_the_face_alone(yaw: float) ->
     assert torch.allclose(half, (after + picture) / 2, atol=1e-5)
 
 
+def test_a_neck_below_a_raised_head_stays() -> None:
+    """What stands out below the render is no face."""
+    _, picture = scene(32)
+    raised = disc(32).roll(-10, 2)
+    after = cleared(picture, disc(32), raised, 30.0, FAR)
+    below = slice(32 - 10 + 14 + 6, S)
+    assert float((disc(32)[:, :, below]).sum()) > 20
+    assert torch.equal(after[:, :, below], picture[:, :, below])
+
+
 @pytest.mark.parametrize("lag", [0.0, -20.0, LAG_DEG[0]])
 def test_a_head_that_follows_leaves_the_picture_alone(lag: float) -> None:
     _, picture = scene(32)
@@ -72,7 +83,7 @@ def test_a_head_that_fills_the_picture_leaves_nothing_to_fill_from() -> None:
 
 def test_rows_of_a_batch_are_independent() -> None:
     _, picture = scene(32)
-    both = without_head(
+    both = without_face(
         picture.repeat(2, 1, 1, 1),
         disc(32).repeat(2, 1, 1, 1),
         torch.cat([disc(39), disc(25)]),

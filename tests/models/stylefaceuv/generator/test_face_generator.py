@@ -12,7 +12,7 @@ import torch
 from faceuv.errors import InputError, UnknownName
 from faceuv.geometry import named_light
 from faceuv.models.faces import FaceModel, FaceRenderer
-from faceuv.models.stylefaceuv.behind import without_head
+from faceuv.models.stylefaceuv.behind import without_face
 from faceuv.models.stylefaceuv.generator import StyleFaceUVGenerator
 from faceuv.renderers.pasting import paste
 
@@ -151,16 +151,18 @@ class TestPictures:
         coefficients = generator.mapper(code).replace(rotation=rotation, translation=there.translation)
         drawn, head = renderer(coefficients, generator.uv_generator(code), size=16), renderer(there, size=16).mask
         lag = abs(yaw) - there.rotation[:, 1].rad2deg() * math.copysign(1, yaw)
-        behind = without_head(generator.image(moved), head, drawn.mask, torch.tensor([yaw, yaw]), lag)
+        behind = without_face(generator.image(moved), head, drawn.mask, torch.tensor([yaw, yaw]), lag)
         expected = paste(drawn.image, drawn.mask, behind, seam="hard").clamp(0, 1)
         filled = generator.generate(code, yaw_deg=yaw, seam="hard")
         assert torch.allclose(filled, expected, atol=1e-5)
         picture = generator.generate(code, yaw_deg=yaw, seam="hard", behind="picture")
         assert float((filled - picture).abs().max()) > 0.05
 
-    def test_without_a_pose_of_its_own_nothing_is_filled(self, generator):
+    def test_without_a_yaw_nothing_is_filled(self, make):
+        generator = make(renderer=dict(type="torch", camera=dict(focal=2.0)))
         code = generator.codes([1, 2])
-        assert torch.equal(generator.generate(code), generator.generate(code, behind="picture"))
+        for pose in ({}, {"pitch_deg": 30.0}, {"roll_deg": -30.0}):
+            assert torch.equal(generator.generate(code, **pose), generator.generate(code, behind="picture", **pose))
         with pytest.raises(InputError, match="^behind must be 'filled' or 'picture', got 'nothing'$"):
             generator.generate(code, behind="nothing")
 
