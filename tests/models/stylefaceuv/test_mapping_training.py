@@ -105,7 +105,7 @@ class TestWantedAngles:
 
         optimizer = Optimizer()
         with torch.no_grad():
-            turned = method.stepper.turn(codes, -small.mapper.yaw(codes))
+            turned = method.stepper.move(codes, -small.mapper.yaw(codes))
             off = (small.mapper.yaw(turned) + small.mapper.yaw(codes)) * 180 / math.pi
         logs = method.train_step({"code": codes}, {"stepper": optimizer})
         expected = ((off.square() + 0.1**2).sqrt() - 0.1).mean()

@@ -161,12 +161,24 @@ class TestWhatTheDiscriminatorIsShown:
 
 
 class TestPace:
+    def test_a_step_descends_the_terms_with_the_masks_of_the_settings(self, world):
+        method, optimizers, views, render = drawn(world)
+        wanted = {name: float(term) for name, term in method.terms("generator", views, render).items()}
+        unmasked = method.terms("generator", views, method.draw(views, method.uv_generator))
+        batch = world.batch(4)
+        batch["coefficients"] = views.coefficients.data[:4]
+        logs = method.train_step(batch, optimizers)
+        assert {name: float(logs[name]) for name in wanted} == pytest.approx(wanted, rel=1e-5)
+        assert float(unmasked["percept_symmetric"]) != pytest.approx(wanted["percept_symmetric"], rel=1e-3)
+
     def test_r1_comes_every_interval_steps_of_the_discriminator(self, world):
+        """Not of the generator, of which there are more."""
         losses = copy.deepcopy(world.losses)
-        losses["r1"]["interval"] = 3
-        method, optimizers = world.build(losses=losses, adversarial={"every": 1})
-        logs = [method.train_step(world.batch(), optimizers) for _ in range(5)]
-        assert ["r1" in log for log in logs] == [True, False, False, True, False]
+        losses["r1"]["interval"] = 2
+        method, optimizers = world.build(losses=losses, adversarial={"every": 2})
+        logs = [method.train_step(world.batch(), optimizers) for _ in range(7)]
+        assert ["discriminator" in log for log in logs] == [True, False] * 3 + [True]
+        assert ["r1" in log for log in logs] == [True, False, False, False, True, False, False]
 
     def test_the_logged_displacement_is_in_millimetres(self, world):
         """Maps are in decimetres; the log's mean length of a displacement is in millimetres."""
