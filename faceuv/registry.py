@@ -20,7 +20,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, ClassVar
 
 from mmengine import registry as mmengine_registry
 from mmengine.registry import Registry as MMEngineRegistry
@@ -74,7 +74,17 @@ class Registry(MMEngineRegistry):
         needs: name → what must be installed to have it, for parts of optional packages.
         parent: MMEngine's root registry of the same kind, if there is one.
         parent_room: the module of MMEngine that fills the parent; imported when a name is not one of ours.
+        keys: config keys under which its parts stand, one or a list of them (``("renderer",)``): a plan looks those up
+            before anything runs. A part can declare more for its own settings, by a class attribute ``part_keys =
+            {"judge": METRICS}``.
+        groups: config keys of dicts whose every entry is one of its parts (``losses=dict(photo=dict(type=…))``).
+        bare: whether a bare string under one of the keys names a part, too.
+        beside: keys that may stand beside a part's own settings, such as the weight of a loss.
+        taken: settings that are not the part's own, but of whoever builds it.
     """
+
+    every: ClassVar[list[Registry]] = []
+    """Every registry that there is, ours and those of plug-ins."""
 
     def __init__(
         self,
@@ -84,8 +94,16 @@ class Registry(MMEngineRegistry):
         needs: Mapping[str, str] | None = None,
         parent: MMEngineRegistry | None = None,
         parent_room: str | None = None,
+        keys: Sequence[str] = (),
+        groups: Sequence[str] = (),
+        bare: bool = False,
+        beside: Sequence[str] = (),
+        taken: Sequence[str] = (),
     ) -> None:
         super().__init__(name, parent=parent, scope="faceuv")
+        self.keys, self.groups, self.bare, self.beside = tuple(keys), tuple(groups), bare, tuple(beside)
+        self.taken = tuple(taken)
+        Registry.every.append(self)
         self._own_locations = tuple(locations)
         self._needs = dict(needs or {})
         self._parent_room = parent_room
@@ -210,19 +228,23 @@ def _construct(kind: str, name: str, part: Any, args: tuple[Any, ...], arguments
 
 
 # Our own kinds: no parent, because MMEngine has nothing of the sort.
-RENDERERS = Registry("renderer", locations=["faceuv.renderers"])
-FACE_MODELS = Registry("face model", locations=["faceuv.models.faces"])
-DIRECTION_FINDERS = Registry("direction finder", locations=["faceuv.models.directions"])
-LOSSES = Registry("loss", locations=["faceuv.losses"])
+RENDERERS = Registry("renderer", locations=["faceuv.renderers"], keys=["renderer"], bare=True)
+FACE_MODELS = Registry("face model", locations=["faceuv.models.faces"], keys=["face_model", "fit_model"], bare=True)
+DIRECTION_FINDERS = Registry("direction finder", locations=["faceuv.models.directions"], keys=["finder"])
+LOSSES = Registry("loss", locations=["faceuv.losses"], groups=["losses"], beside=["weight"])
 GENERATORS = Registry(
-    "generator", locations=["faceuv.models.stylegan2", "faceuv.models.stylefaceuv", "faceuv.synthetic"]
+    "generator",
+    locations=["faceuv.models.stylegan2", "faceuv.models.stylefaceuv", "faceuv.synthetic"],
+    keys=["generator", "teacher"],
 )
 FACE_GENERATORS = Registry("face generator", locations=["faceuv.models.stylefaceuv"])
-LANDMARK_DETECTORS = Registry("landmark detector", locations=["faceuv.fitting.landmarks"])
-FIT_STEPS = Registry("fitting step", locations=["faceuv.fitting"])
+LANDMARK_DETECTORS = Registry("landmark detector", locations=["faceuv.fitting.landmarks"], keys=["detector"], bare=True)
+FIT_STEPS = Registry("fitting step", locations=["faceuv.fitting"], keys=["schedule"])
 STAGES = Registry("stage", locations=["faceuv.engine.stages"])
-SUBJECTS = Registry("subject", locations=["faceuv.models.stylefaceuv.subjects"])
-COEFFICIENT_SOURCES = Registry("coefficient source", locations=["faceuv.fitting.sources", "faceuv.models.stylefaceuv"])
+SUBJECTS = Registry("subject", locations=["faceuv.models.stylefaceuv.subjects"], groups=["subjects"])
+COEFFICIENT_SOURCES = Registry(
+    "coefficient source", locations=["faceuv.fitting.sources", "faceuv.models.stylefaceuv"], keys=["source"]
+)
 
 # Children of MMEngine's roots: one for every root, because its Runner searches each of them in the scope "faceuv" and
 # complains of every one that it does not find. The training engine fills most of those that are not empty.
@@ -236,23 +258,40 @@ MODELS = Registry(
         "faceuv.models.stylefaceuv",
         "faceuv.evaluation",
     ],
+    keys=["model", "network", "features", "discriminator"],
     parent=mmengine_registry.MODELS,
     parent_room="mmengine.model",
 )
 METRICS = Registry(
-    "metric", locations=["faceuv.evaluation"], parent=mmengine_registry.METRICS, parent_room="mmengine.evaluator"
+    "metric",
+    locations=["faceuv.evaluation"],
+    keys=["val_evaluator", "test_evaluator"],
+    parent=mmengine_registry.METRICS,
+    parent_room="mmengine.evaluator",
 )
 DATASETS = Registry(
     "dataset",
     locations=["faceuv.synthetic", "faceuv.data.cached", "faceuv.data.codes"],
+    keys=["dataset"],
     parent=mmengine_registry.DATASETS,
     parent_room="mmengine.dataset",
 )
-HOOKS = Registry("hook", locations=_ENGINE, parent=mmengine_registry.HOOKS, parent_room="mmengine.hooks")
+HOOKS = Registry(
+    "hook",
+    locations=_ENGINE,
+    keys=["custom_hooks"],
+    groups=["default_hooks"],
+    parent=mmengine_registry.HOOKS,
+    parent_room="mmengine.hooks",
+)
 RUNNERS = Registry("runner", locations=_ENGINE, parent=mmengine_registry.RUNNERS, parent_room="mmengine.runner")
 LOOPS = Registry("loop", locations=_ENGINE, parent=mmengine_registry.LOOPS, parent_room="mmengine.runner")
 DATA_SAMPLERS = Registry(
-    "data sampler", locations=_ENGINE, parent=mmengine_registry.DATA_SAMPLERS, parent_room="mmengine.dataset"
+    "data sampler",
+    locations=_ENGINE,
+    keys=["sampler"],
+    parent=mmengine_registry.DATA_SAMPLERS,
+    parent_room="mmengine.dataset",
 )
 MODEL_WRAPPERS = Registry(
     "model wrapper", locations=_ENGINE, parent=mmengine_registry.MODEL_WRAPPERS, parent_room="mmengine.model"
@@ -272,9 +311,16 @@ LOG_PROCESSORS = Registry(
 VISBACKENDS = Registry(
     "log backend", locations=_ENGINE, parent=mmengine_registry.VISBACKENDS, parent_room="mmengine.visualization"
 )
-OPTIMIZERS = Registry("optimizer", parent=mmengine_registry.OPTIMIZERS, parent_room="mmengine.optim")
+OPTIMIZERS = Registry(
+    "optimizer", keys=["optimizer"], parent=mmengine_registry.OPTIMIZERS, parent_room="mmengine.optim"
+)
 PARAM_SCHEDULERS = Registry(
-    "parameter scheduler", parent=mmengine_registry.PARAM_SCHEDULERS, parent_room="mmengine.optim"
+    "parameter scheduler",
+    keys=["param_scheduler"],
+    groups=["param_scheduler"],
+    taken=["convert_to_iter_based"],
+    parent=mmengine_registry.PARAM_SCHEDULERS,
+    parent_room="mmengine.optim",
 )
 EVALUATOR = Registry("evaluator", parent=mmengine_registry.EVALUATOR, parent_room="mmengine.evaluator")
 VISUALIZERS = Registry("visualizer", parent=mmengine_registry.VISUALIZERS, parent_room="mmengine.visualization")

@@ -309,14 +309,14 @@ def test_records_of_stages(tmp_path, record):
 
 def test_a_stage_deletes_nothing_outside_its_folder(tmp_path):
     """An output of another size is damaged and is made again; one that lies elsewhere is nobody's to delete."""
-    from faceuv.engine.stages.record import begin, inspect
+    from faceuv.engine.stages.record import begin, inspect_folder
 
     thesis, folder = tmp_path / "thesis.pdf", tmp_path / "work" / "fits"
     thesis.write_bytes(b"years of work")
     folder.mkdir(parents=True)
     record = {**RECORD, "outputs": {"../../thesis.pdf": 1}}
     (folder / "stage.json").write_text(json.dumps(record), encoding="utf-8")
-    finding = inspect(folder, {}, "0")
+    finding = inspect_folder(folder, {}, "0")
     assert finding.state == "stale" and "leads out of its folder" in finding.why[0]
     with pytest.raises(FaceUVError, match=r"leads out of its folder"):
         begin(folder, "fits", {}, "0", keep=True)

@@ -53,7 +53,7 @@ uv = dict(
         uv_generator=dict(optimizer=dict(type="Adam", lr=1e-3, betas=(0.0, 0.99))),
         discriminator=dict(optimizer=dict(type="Adam", lr=1e-3, betas=(0.0, 0.99))),
     ),
-    train_cfg=dict(max_iters=epochs * 38_820 // batch_size, val_interval=3_000),
+    train_cfg=dict(max_iters=epochs * 38_820 // batch_size, val_interval=38_820 // batch_size),
     train_dataloader=dict(
         batch_size=batch_size,
         num_workers=0,

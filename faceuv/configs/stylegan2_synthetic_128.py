@@ -36,6 +36,7 @@ train_dataloader.merge(
 )
 val_dataloader.merge(dict(dataset=dict(dataset=drawn, length=8192, chunk=1024, workers=0)))
 val_evaluator.merge(dict(features=dict(network=dict(size=size))))
+test_cfg, test_dataloader, test_evaluator = val_cfg, val_dataloader, val_evaluator
 default_hooks.merge(dict(checkpoint=dict(interval=5000)))
 custom_hooks = [
     dict(type="GeneratorEMA", modules=["generator"], half_life=10_000),

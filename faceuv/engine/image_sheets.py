@@ -26,6 +26,7 @@ class ImageSheets(Hook):
     """
 
     priority = "LOW"
+    needs = ("sample_images",)
 
     def __init__(self, interval: int = 1000, count: int = 16, columns: int | None = None) -> None:
         if interval < 1 or count < 1:

@@ -11,11 +11,15 @@ from mmengine.config import Config
 from mmengine.dist import get_rank, get_world_size
 
 from faceuv.engine.compat.checkpoints import check_checkpoint
+from faceuv.engine.compat.configs import RUNNER_KEYS
 from faceuv.engine.compat.distributed import peer_is_lost, start_processes, stop_processes
 from faceuv.engine.compat.optim import amp_precision
 from faceuv.engine.runner import Runner
 from faceuv.engine.stages import PlannedStage, run_stages
+from faceuv.engine.stages.plan import plain
 from faceuv.engine.stages.running import clean
+from faceuv.engine.stages.same_generator import generator_facts
+from faceuv.engine.training_check import check_training
 from faceuv.errors import FaceUVError, InputError
 
 
@@ -59,6 +63,7 @@ def train(
         config.load_from = str(load_from)
     if amp:
         use_precision(config.optim_wrapper, amp_precision())
+    _check_training(config)
     _make_work_dir(config)
     with _processes(launcher):
         runner = Runner.from_cfg(config)
@@ -178,6 +183,13 @@ def completed(config: Config, *, work_dir: str | Path | None, launcher: str, see
     randomness.setdefault("diff_rank_seed", True)
     config.randomness = randomness
     return config
+
+
+def _check_training(config: Config) -> None:
+    """Misspelt keys, wrong types and networks of several generators, in one line and before anything is built."""
+    settings = {key: value for key, value in plain(config.to_dict()).items() if key in RUNNER_KEYS}
+    check_training(settings, "the config")
+    generator_facts(settings, "the config", {}, {})
 
 
 def _make_work_dir(config: Config) -> None:

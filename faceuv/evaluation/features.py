@@ -13,7 +13,7 @@ from faceuv.checks import check_shape
 from faceuv.files.artefacts import sha256_of
 from faceuv.files.locate import locate
 from faceuv.models.readers.regressor import load_regressor, resample
-from faceuv.models.stylegan2.named import named_discriminator
+from faceuv.models.stylegan2.named import named_discriminator, named_facts
 from faceuv.registry import MODELS
 
 
@@ -32,6 +32,11 @@ class DiscriminatorFeatures(nn.Module):
         zoo: an entry of the zoo with a ``discriminator.safetensors``: the teacher's. Space: ``<zoo>_discriminator``.
         seed: of the random weights.
     """
+
+    @classmethod
+    def code_facts(cls, settings: Mapping[str, Any]) -> dict[str, int]:
+        """The size of the pictures that the zoo's discriminator reads, for plans."""
+        return named_facts(settings)
 
     def __init__(
         self,

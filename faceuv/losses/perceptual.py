@@ -18,7 +18,7 @@ from faceuv.files.assets import ASSETS, Missing, asset_folders, locate_asset
 from faceuv.losses.base import entry
 from faceuv.models.base.fixed import Fixed
 from faceuv.models.stylegan2.discriminator import StyleGAN2Discriminator
-from faceuv.models.stylegan2.named import named_discriminator
+from faceuv.models.stylegan2.named import named_discriminator, named_facts
 from faceuv.registry import LOSSES
 
 PerceptualMask = Literal["weights", "coverage"]
@@ -133,6 +133,11 @@ class DiscriminatorPerceptual(Perceptual):
         seed: of random weights.
         mask: ``"weights"`` or ``"coverage"``, see :class:`Perceptual`.
     """
+
+    @classmethod
+    def code_facts(cls, settings: Mapping[str, Any]) -> dict[str, int]:
+        """The size of the pictures that the zoo's discriminator reads, for plans."""
+        return named_facts(settings)
 
     def __init__(
         self,

@@ -219,12 +219,12 @@ def test_seeds_decide(toy_run, tmp_path):
     ("options", "error", "message"),
     [
         ({"model.type": "ToyGun"}, UnknownName, "no model is called 'ToyGun'.*Did you mean 'ToyGAN'"),
-        ({"model.widht": 3}, TypeError, "widht"),
+        ({"model.widht": 3}, InputError, "the config, model: ToyGAN has no setting 'widht'.*Did you mean 'width'"),
         ({"model.losses.photo.type": "ToyL2"}, UnknownName, "no loss is called 'ToyL2'"),
-        ({"param_scheduler.encoder": []}, InputError, r"param_scheduler names \['encoder'\], the optimisers are"),
+        ({"param_scheduler.encoder": []}, InputError, "param_scheduler names 'encoder', the optimisers are"),
         ({"train_dataloader": None}, InputError, "does not set train_dataloader; it has "),
         ({"default_hooks.checkpoint.save_best": "fid"}, InputError, "names the metric 'fid'; validation gives error"),
-        ({"default_hooks.checkpoint.intervall": 3}, TypeError, "intervall"),
+        ({"default_hooks.checkpoint.intervall": 3}, InputError, "has no setting 'intervall'.*Did you mean 'interval'"),
         ({"custom_hooks": [{"type": "GeneratorEMA", "modules": ["g"]}]}, InputError, r"ToyGAN has no \['g'\]; it has"),
     ],
 )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
+
+from faceuv.engine.config_ranges import check_ranges
+from faceuv.engine.config_types import check_arguments
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,13 @@ class Stage(ABC):
 
     def check(self) -> None:  # noqa: B027 (nothing to check is fine)
         """Raise for whatever can be known to be wrong before anything runs: missing files, parts, devices."""
+
+    @classmethod
+    def check_settings(cls, settings: Mapping[str, Any], where: str) -> None:
+        """Raise for settings (as written, with ``{stage}`` in them) that are misspelt, of a wrong type or out of range;
+        ``where`` begins the error."""
+        check_arguments(cls, "the stage", settings, where)
+        check_ranges(settings, where)
 
     @abstractmethod
     def run(self, context: StageContext) -> StageResult:

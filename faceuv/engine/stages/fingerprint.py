@@ -114,7 +114,7 @@ def contents_hash(path: Path) -> str:
     """SHA-256 of a file's contents, its first 16 digits; of a folder, of the names and contents of all files in it."""
     if path.is_file():
         return sha256_of(path)[:16]
-    files = []
+    files: list[Path] = []
     for one in path.rglob("*"):
         if len(files) >= MOST_FILES:
             raise InputError(f"{path} holds more than {MOST_FILES:,} files: name the folder that is meant")

@@ -1,64 +1,32 @@
-"""The parts that a config names are looked up before hours of work, not after them: names, settings, what they need."""
+"""The parts that a config names are looked up before hours of work, not after them: names, settings, what they need.
+
+Which key holds which kind of part is told by the registries (``Registry(keys=…, groups=…)``), and by the parts
+themselves for their own settings (a class attribute ``part_keys = {"judge": METRICS}``), so that those of a plug-in are
+checked alike. A part may also offer
+
+- ``check_config(settings)``, a class method that raises for settings that do not go together;
+- ``missing_assets(**settings)``, what it needs of the user's and has not got;
+- ``code_facts(settings)``, what its settings say of the generator: some of ``num_layers``, ``code_dim`` and ``size``.
+"""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from mmengine.device import get_device
 
-from faceuv.errors import InputError, MissingDependency, UnknownName, did_you_mean
+from faceuv.checks import shown
+from faceuv.engine.config_types import check_arguments
+from faceuv.errors import InputError, MissingDependency, UnknownName
 from faceuv.files.assets import Missing
-from faceuv.registry import (
-    COEFFICIENT_SOURCES,
-    DATA_SAMPLERS,
-    DATASETS,
-    DIRECTION_FINDERS,
-    FACE_MODELS,
-    FIT_STEPS,
-    GENERATORS,
-    HOOKS,
-    LANDMARK_DETECTORS,
-    LOSSES,
-    METRICS,
-    MODELS,
-    OPTIMIZERS,
-    RENDERERS,
-    SUBJECTS,
-    Registry,
-)
-
-# key of a config → where the part under it, or each part of the list under it, is registered
-_PARTS: dict[str, Registry] = {
-    "model": MODELS,
-    "network": MODELS,
-    "features": MODELS,
-    "discriminator": MODELS,
-    "dataset": DATASETS,
-    "sampler": DATA_SAMPLERS,
-    "generator": GENERATORS,
-    "teacher": GENERATORS,
-    "renderer": RENDERERS,
-    "face_model": FACE_MODELS,
-    "fit_model": FACE_MODELS,
-    "detector": LANDMARK_DETECTORS,
-    "finder": DIRECTION_FINDERS,
-    "source": COEFFICIENT_SOURCES,
-    "schedule": FIT_STEPS,
-    "optimizer": OPTIMIZERS,
-    "val_evaluator": METRICS,
-    "test_evaluator": METRICS,
-    "custom_hooks": HOOKS,
-}
-_BY_NAME = (RENDERERS, FACE_MODELS, LANDMARK_DETECTORS)  # that a bare string names as well
-# key of a dict whose every entry is a part
-_GROUPS: dict[str, Registry] = {"losses": LOSSES, "default_hooks": HOOKS, "subjects": SUBJECTS}
+from faceuv.registry import RENDERERS, Registry
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """A part as a config names it; ``where`` says at which key."""
 
     registry: Registry
@@ -75,88 +43,117 @@ class _Part:
 
 
 def check_names(config: Any, where: str) -> None:
-    """Every part under a key that says what it is must be registered, take the settings that it is given, and, if it
-    is a renderer, be able to draw here; the error says where it stands."""
-    for named in _parts(config, where):
+    """Every part under a key that says what it is must be registered, take the settings that it is given with values
+    of their types, and, if it is a renderer, be able to draw here; the error says where it stands."""
+    for named in parts(config, where):
         part = named.look_up()
-        if hasattr(part, "check_config"):  # first: it knows what a setting of an older version is called now
-            try:
-                part.check_config(named.settings)
-            except InputError as error:
-                raise InputError(f"{named.where}: {error}") from error
-        _check_settings(named, part)
+        confused = _ask(part, named)  # first: a part knows best what its old settings are called today
+        check_arguments(part, named.name, named.settings, named.where, allowed=named.registry.taken)
+        if confused is not None:
+            raise confused
         if named.registry is RENDERERS:
             _check_renderer(named, part)
+        device = named.settings.get("device")
+        if isinstance(device, str) and device.startswith("cuda") and not torch.cuda.is_available():
+            raise InputError(f"{named.where}: device={device!r} needs a GPU, and CUDA finds none here: use 'cpu'")
+
+
+def _ask(part: Any, named: Part) -> Exception | None:
+    """Let a part check its own settings; what it stumbles over is returned, since a wrong type may be the reason."""
+    if not hasattr(part, "check_config"):
+        return None
+    try:
+        part.check_config(named.settings)
+    except InputError as error:
+        raise InputError(f"{named.where}: {error}") from error
+    except (TypeError, ValueError, AttributeError, KeyError) as error:
+        return error
+    return None
 
 
 def missing_assets(config: Any, where: str) -> list[Missing]:
     """What the parts of a config need of the user's and have not got."""
     found: dict[Missing, None] = {}
-    for named in _parts(config, where):
+    for named in parts(config, where):
         part = named.look_up()
         if hasattr(part, "missing_assets"):
             found |= dict.fromkeys(part.missing_assets(**named.settings))
     return list(found)
 
 
-def _parts(config: Any, where: str, key: str = "") -> Iterator[_Part]:
-    last = key.rpartition(".")[2]
-    registry = _PARTS.get(last)
-    if isinstance(config, Mapping):
-        if last in _GROUPS:
-            yield from _group(config, where, key)
-            return
-        if registry is not None:
-            yield from _one(registry, config, f"{where}, {key}")
+def parts(config: Any, where: str) -> Iterator[Part]:
+    """Every part that a config names, the outer ones before those in their settings."""
+    by_key = {key: registry for registry in Registry.every for key in registry.keys}
+    groups = {key: registry for registry in Registry.every for key in registry.groups}
+    yield from _Walk(where, by_key, groups).below(config, "", {})
+
+
+@dataclass(frozen=True)
+class _Walk:
+    where: str
+    by_key: Mapping[str, Registry]
+    groups: Mapping[str, Registry]
+
+    def below(self, config: Any, key: str, own: Mapping[str, Registry]) -> Iterator[Part]:
+        """The parts in ``config``, which stands under ``key`` of something with the part keys ``own``."""
+        last = key.rpartition(".")[2]
+        registry = own.get(last, self.by_key.get(last))
+        if isinstance(config, Mapping):
+            if last in self.groups and not _names(config):
+                yield from self._group(config, key, self.groups[last])
+                return
+            inner: Mapping[str, Registry] = {}
+            if registry is not None and _names(config):
+                part = self._part(registry, config, key)
+                yield part
+                inner = getattr(part.look_up(), "part_keys", {})
+            for name, value in config.items():
+                yield from self.below(value, f"{key}.{name}" if key else str(name), inner)
+        elif isinstance(config, str) and registry is not None and registry.bare:
+            yield Part(registry, config, {}, f"{self.where}, {key}")
+        elif isinstance(config, list):
+            for index, value in enumerate(config):
+                if registry is not None and _names(value):
+                    part = self._part(registry, value, f"{key}.{index}")
+                    yield part
+                    own = getattr(part.look_up(), "part_keys", {})
+                    for name, inside in value.items():
+                        yield from self.below(inside, f"{key}.{index}.{name}", own)
+                else:
+                    yield from self.below(value, f"{key}.{index}", {})
+
+    def _group(self, config: Mapping[str, Any], key: str, registry: Registry) -> Iterator[Part]:
+        """Named parts of one kind; their names say nothing else ("discriminator" is a loss among losses)."""
         for name, value in config.items():
-            yield from _parts(value, where, f"{key}.{name}" if key else str(name))
-    elif isinstance(config, str) and registry in _BY_NAME and registry is not None:
-        yield _Part(registry, config, {}, f"{where}, {key}")
-    elif isinstance(config, list):
-        for index, value in enumerate(config):
-            if registry is not None:
-                yield from _one(registry, value, f"{where}, {key}.{index}")
-            yield from _parts(value, where, f"{key}.{index}")
+            full = f"{key}.{name}"
+            for place, one in _entries(full, value):
+                if one is None:
+                    continue
+                if not _names(one):
+                    raise InputError(
+                        f"{self.where}, {place}: a {registry.name} is dict(type=…), or None to switch it off; got"
+                        f" {shown(one)}"
+                    )
+                part = self._part(registry, one, place)
+                yield part
+                own = getattr(part.look_up(), "part_keys", {})
+                for setting, inner in one.items():
+                    yield from self.below(inner, f"{place}.{setting}", own)
+
+    def _part(self, registry: Registry, config: Mapping[str, Any], key: str) -> Part:
+        settings = {name: value for name, value in config.items() if name != "type" and name not in registry.beside}
+        return Part(registry, config["type"], settings, f"{self.where}, {key}")
 
 
-def _group(config: Mapping[str, Any], where: str, key: str) -> Iterator[_Part]:
-    """Named parts of one kind; their names say nothing else ("discriminator" is a loss among losses)."""
-    registry = _GROUPS[key.rpartition(".")[2]]
-    for name, value in config.items():
-        full = f"{key}.{name}"
-        if value is None:
-            continue
-        if not isinstance(value, Mapping) or not isinstance(value.get("type"), str):
-            raise InputError(
-                f"{where}, {full}: a {registry.name} is dict(type=…), or None to switch it off; got {value!r}"
-            )
-        yield from _one(registry, value, f"{where}, {full}")
-        for setting, inner in value.items():
-            yield from _parts(inner, where, f"{full}.{setting}")
+def _names(config: Any) -> bool:
+    return isinstance(config, Mapping) and isinstance(config.get("type"), str)
 
 
-def _one(registry: Registry, value: Any, where: str) -> Iterator[_Part]:
-    if isinstance(value, Mapping) and isinstance(value.get("type"), str):
-        beside = ("type", "weight") if registry is LOSSES else ("type",)
-        yield _Part(registry, value["type"], {k: v for k, v in value.items() if k not in beside}, where)
+def _entries(key: str, value: Any) -> list[tuple[str, Any]]:
+    return [(f"{key}.{index}", one) for index, one in enumerate(value)] if isinstance(value, list) else [(key, value)]
 
 
-def _check_settings(named: _Part, part: Any) -> None:
-    try:
-        parameters = inspect.signature(part).parameters
-    except ValueError:  # something built in, which does not tell
-        return
-    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
-        return
-    for name in named.settings:
-        if name not in parameters:
-            raise InputError(
-                f"{named.where}: {named.name} has no setting {name!r}; it has"
-                f" {', '.join(parameters)}{did_you_mean(name, parameters)}"
-            )
-
-
-def _check_renderer(named: _Part, part: Any) -> None:
+def _check_renderer(named: Part, part: Any) -> None:
     try:
         part.check_installed()
     except MissingDependency as error:

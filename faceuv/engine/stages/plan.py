@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from faceuv.engine.stages.base import Stage
 from faceuv.engine.stages.fingerprint import Description, describe, fingerprint
 from faceuv.engine.stages.names import check_names, missing_assets
-from faceuv.engine.stages.record import Finding, inspect, refuse_foreign
+from faceuv.engine.stages.record import Finding, inspect_folder, refuse_foreign
 from faceuv.engine.stages.references import inputs_of, resolve
 from faceuv.engine.stages.same_generator import Facts, generator_facts
 from faceuv.errors import FaceUVError, InputError, did_you_mean
@@ -99,18 +100,27 @@ def make_plan(
         inputs = inputs_of(name, settings, list(rows), list(configs))
         settings = {key: value for key, value in settings.items() if key != "inputs"}
         check_names(settings, f"the stage {name!r}")
-        stage = STAGES.build(resolve(settings, folders))
+        stage = _build(name, settings, folders)
         if not isinstance(stage, Stage):
             raise InputError(f"the stage {name!r} is a {type(stage).__name__}; a stage derives from faceuv's Stage")
         description = describe(settings, neutral=stage.neutral, inputs={i: rows[i].fingerprint for i in inputs})
         description |= {"stage version": stage.version} | ({"recipe seed": seed} if stage.seeded else {})
         mark = fingerprint(description)
-        finding = inspect(folders[name], description, mark, stage.extends, verify=verify)
+        finding = inspect_folder(folders[name], description, mark, stage.extends, verify=verify)
         chosen = index >= first and (only is None or name == only)
         rows[name] = PlannedStage(name, stage, folders[name], inputs, description, mark, finding, chosen, settings)
     plan = list(rows.values())
     _check_inputs(plan)
     return plan
+
+
+def _build(name: str, settings: dict[str, Any], folders: Mapping[str, Path]) -> Stage:
+    """The stage of a config whose settings are known to be right."""
+    part = STAGES.get(settings["type"])
+    if inspect.isclass(part) and issubclass(part, Stage):
+        part.check_settings({key: value for key, value in settings.items() if key != "type"}, f"the stage {name!r}")
+    stage: Stage = STAGES.build(resolve(settings, folders))
+    return stage
 
 
 def check_plan(plan: Sequence[PlannedStage]) -> None:
@@ -150,7 +160,7 @@ def _mixed_generators(plan: Sequence[PlannedStage]) -> list[tuple[str, FaceUVErr
     kept = {row.name: row.folder for row in plan if row.finding.state == "fresh"}
     for row in plan:
         try:
-            made[row.name] = generator_facts(row.settings, row.name, made, kept)
+            made[row.name] = generator_facts(row.settings, f"the stage {row.name!r}", made, kept)
         except FaceUVError as error:
             return [(row.name, error)]
     return []

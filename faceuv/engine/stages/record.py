@@ -83,7 +83,7 @@ class Finding:
     """Whether what lies in the folder is a beginning of what is wanted."""
 
 
-def inspect(
+def inspect_folder(
     folder: Path, description: Description, fingerprint: str, extends: Sequence[str] = (), *, verify: bool = False
 ) -> Finding:
     """Compare a folder with what it should hold.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from faceuv.engine.config_ranges import check_ranges
+from faceuv.engine.config_types import check_arguments
 from faceuv.engine.stages.base import Stage, StageContext, StageResult
-from faceuv.errors import InputError, did_you_mean
+from faceuv.errors import InputError
 from faceuv.registry import STAGES
 
 # what a plan's last line shows of all the numbers
@@ -23,21 +26,23 @@ class ReportStage(Stage):
 
     neutral: ClassVar[tuple[str, ...]] = ("protocol.batch",)
 
+    @classmethod
+    def check_settings(cls, settings: Mapping[str, Any], where: str) -> None:
+        """As every stage's; the settings are those of the report."""
+        from faceuv.engine.report import ReportSettings
+
+        for name in ("uv", "others"):  # of version 0.1
+            if name in settings:
+                raise InputError(
+                    f"{where}: a report has no setting {name!r} any more; write subjects=dict(ours=dict(type='uv',"
+                    " path=…), linear=dict(type='linear'), …), each UV generator under a name of its own"
+                )
+        check_arguments(ReportSettings, "the report", settings, where)
+        check_ranges(settings, where)
+
     def __init__(self, **settings: Any) -> None:
         from faceuv.engine.report import ReportSettings  # measures and networks, which other recipes do not need
 
-        known = list(ReportSettings.__dataclass_fields__)
-        for name in settings:
-            if name in ("uv", "others"):  # of version 0.1
-                raise InputError(
-                    f"a stage of type 'report' has no setting {name!r} any more; write subjects=dict(ours=dict("
-                    "type='uv', path=…), linear=dict(type='linear'), …), each UV generator under a name of its own"
-                )
-            if name not in known:
-                raise InputError(
-                    f"a stage of type 'report' has no setting {name!r}{did_you_mean(name, known)}; it has"
-                    f" {', '.join(known)}"
-                )
         try:
             self.settings = ReportSettings(**settings)
         except TypeError as error:

@@ -1,6 +1,7 @@
 """Whether all networks of a recipe are for one generator: the rows and width of its codes, the size of its pictures.
 
-Only headers of files are read, so that a mapper of another teacher is told when the plan is made.
+Only headers of files are read, and settings by the parts that they belong to (``code_facts``), so that a mapper of
+another teacher, or a space of features for pictures of another size, is an error when the plan is made.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from faceuv.engine.stages.fingerprint import named_path
+from faceuv.engine.stages.names import parts
 from faceuv.engine.stages.references import referenced
-from faceuv.errors import InputError
-from faceuv.files import assets, zoo
+from faceuv.errors import AssetError, InputError
 from faceuv.files.locate import locate
 from faceuv.files.networks import file_facts
-from faceuv.models.stylegan2.channels import style_layers
 from faceuv.models.stylegan2.rosinality import peek
 
 SUFFIX = ".safetensors"
@@ -52,7 +53,7 @@ def generator_facts(
             if known.value != value:
                 words = _WORDS[name]
                 raise InputError(
-                    f"the stage {stage!r} mixes two generators: {known.said_by} is for {words.format(known.value)},"
+                    f"{stage} mixes two generators: {known.said_by} is for {words.format(known.value)},"
                     f" {said_by} for {words.format(value)}. Take networks that were trained for one generator, or leave"
                     " them to the recipe's stages"
                 )
@@ -60,13 +61,17 @@ def generator_facts(
     for name in [*config.get("inputs", ()), *referenced(config)]:
         for fact, known in made.get(name, {}).items():
             add({fact: known.value}, f"the stage {name!r} ({known.said_by})")
-    for key, value in _leaves(config):
-        if value is None:
-            continue
-        if isinstance(value, Mapping):
-            add(_described(value), key)
-        elif value.startswith((zoo.PREFIX, assets.PREFIX)) or ("{" not in value and value.endswith((SUFFIX, ".pt"))):
-            add(facts_of(locate(value)), f"{key} ({value})")
+    for part in parts(config, ""):
+        found = part.look_up()
+        if hasattr(found, "code_facts"):
+            add(found.code_facts(part.settings), part.where.removeprefix(", "))
+    for key, value in _strings(config):
+        if "{" not in value:
+            path = named_path(key, value)
+            if path is not None and path.is_file():
+                add(facts_of(path), f"{key} ({value})")
+            elif path is None and value.endswith(SUFFIX):
+                raise AssetError(f"{locate(value)} does not exist ({key} of {stage})")
         elif value.endswith(SUFFIX) and set(referenced(value)) <= set(kept):
             path = Path(value.format(**{name: str(folder) for name, folder in kept.items()}))
             if path.is_file():
@@ -76,26 +81,18 @@ def generator_facts(
 
 def facts_of(path: Path) -> dict[str, int]:
     """What a file of weights says of the generator that it is, or is for; nothing if it is of another kind."""
-    if path.suffix != SUFFIX:
-        return peek(path) if path.is_file() else {}
-    return file_facts(path).known()
+    if path.suffix == SUFFIX:
+        return file_facts(path).known()
+    return peek(path) if path.suffix == ".pt" else {}
 
 
-def _described(config: Mapping[str, Any]) -> dict[str, int]:
-    """Of a generator that is described instead of read: ``dict(type="StyleGAN2Generator", size=64, code_dim=128)``."""
-    size, width = config["size"], config.get("code_dim", 512)
-    return {"num_layers": style_layers(size), "code_dim": width, "size": size}
-
-
-def _leaves(config: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Strings, and the configs of new generators, with their keys."""
+def _strings(config: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Every string of a config, with its key."""
     if isinstance(config, Mapping):
-        if config.get("type") == "StyleGAN2Generator" and isinstance(config.get("size"), int):
-            yield key, config
         for name, value in config.items():
-            yield from _leaves(value, f"{key}.{name}" if key else str(name))
+            yield from _strings(value, f"{key}.{name}" if key else str(name))
     elif isinstance(config, list):
         for index, value in enumerate(config):
-            yield from _leaves(value, f"{key}.{index}")
+            yield from _strings(value, f"{key}.{index}")
     elif isinstance(config, str):
         yield key, config

@@ -50,6 +50,13 @@ class TrainStage(Stage):
                 raise InputError(f"a stage of type 'train' has no setting {key!r}{did_you_mean(key, RUNNER_KEYS)}")
         self.config = config
 
+    @classmethod
+    def check_settings(cls, settings: Mapping[str, Any], where: str) -> None:
+        """What would fail when the training begins, or at its first evaluation or sheet."""
+        from faceuv.engine.training_check import check_training
+
+        check_training(settings, where)
+
     def run(self, context: StageContext) -> StageResult:
         """Train to the end and export."""
         settings = {"default_scope": "faceuv", **context.runner, **self.config}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from mmengine.model import BaseModel
@@ -56,6 +56,15 @@ class BaseMethod(BaseModel):
     Args:
         losses: the terms, see :class:`LossTerms`; a method says which it knows.
     """
+
+    networks: ClassVar[tuple[str, ...]] = ()
+    """Sub-modules that ``train_step`` updates, each by the optimiser of its name; a plan compares them with the config.
+    Empty: not told."""
+
+    @classmethod
+    def networks_of(cls, config: Mapping[str, Any]) -> tuple[str, ...]:
+        """The :attr:`networks` that are trained by a config of this method."""
+        return cls.networks
 
     def __init__(self, losses: Mapping[str, Any] | None = None) -> None:
         super().__init__(data_preprocessor={"type": "BaseDataPreprocessor"})  # moves a batch to the model's device

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -41,6 +41,8 @@ class CoefficientMapping(BaseMethod):
         held_out: as of the data sets, see :class:`~faceuv.data.codes.CodeFits`.
         dtype: of the exported weights, ``"float32"`` or ``"float16"``.
     """
+
+    networks: ClassVar[tuple[str, ...]] = ("mapper",)
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ import inspect
 import math
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from mmengine.dist import get_world_size
@@ -89,6 +89,14 @@ class StyleFaceUV(BaseMethod):
     steps: Tensor
     discriminator_steps: Tensor
     images_seen: Tensor
+
+    networks: ClassVar[tuple[str, ...]] = ("uv_generator", "discriminator")
+
+    @classmethod
+    def networks_of(cls, config: Mapping[str, Any]) -> tuple[str, ...]:
+        """The discriminator is trained with the loss ``adversarial`` only."""
+        adversarial = (config.get("losses") or {}).get("adversarial") is not None
+        return cls.networks if adversarial else cls.networks[:1]
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -45,6 +45,8 @@ class YawStepping(BaseMethod):
             has never seen a code, so that F3D is not its own judge. A config and a file (or ``zoo:…``).
         held_out, dtype: as for :class:`~faceuv.models.stylefaceuv.mapper_training.CoefficientMapping`.
     """
+
+    networks: ClassVar[tuple[str, ...]] = ("stepper",)
 
     def __init__(
         self,

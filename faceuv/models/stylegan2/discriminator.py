@@ -62,6 +62,11 @@ class StyleGAN2Discriminator(nn.Module):
         activation_clamp: limit of the activations, for weights trained with one (float16 runs: 256).
     """
 
+    @classmethod
+    def code_facts(cls, settings: Mapping[str, Any]) -> dict[str, int]:
+        """The size of the pictures that a config's discriminator reads, for plans."""
+        return {"size": settings["size"]} if isinstance(settings.get("size"), int) else {}
+
     def __init__(
         self,
         size: int,

@@ -42,6 +42,12 @@ class StyleGAN2Generator(nn.Module):
 
     mean_code: Tensor
 
+    @classmethod
+    def code_facts(cls, settings: Mapping[str, Any]) -> dict[str, int]:
+        """What a config says of the generator, for plans."""
+        size, width = settings.get("size"), settings.get("code_dim", 512)
+        return _code_facts({"size": size, "code_dim": width}).known() if isinstance(size, int) else {}
+
     def __init__(
         self,
         size: int,

@@ -10,9 +10,18 @@ import torch
 
 import faceuv.files.zoo
 from faceuv.files.artefacts import sha256_of
+from faceuv.files.networks import file_facts
 from faceuv.models.stylegan2.checkpoints import load_discriminator
 from faceuv.models.stylegan2.discriminator import StyleGAN2Discriminator
 from faceuv.registry import MODELS
+
+
+def named_facts(settings: Mapping[str, Any]) -> dict[str, int]:
+    """What an entry of the zoo says of the pictures that :func:`named_discriminator` reads; the rest says it itself."""
+    entry = settings.get("zoo")
+    if not isinstance(entry, str):
+        return {}
+    return file_facts(faceuv.files.zoo.path(entry, "discriminator.safetensors")).known()
 
 
 def named_discriminator(

@@ -341,7 +341,7 @@ class TestBadConfigs:
     def test_an_unknown_stage_or_setting(self, recipe):
         with pytest.raises(UnknownName, match="no stage is called 'noet'.*Did you mean 'note'"):
             make_plan(recipe(first={"type": "noet"}), "w")
-        with pytest.raises(TypeError, match="txet"):
+        with pytest.raises(InputError, match="'first': the stage has no setting 'txet'; .*Did you mean 'text'"):
             make_plan(recipe(first={"type": "note", "txet": 1}), "w")
 
     @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from mmengine.dist import all_reduce, get_world_size
@@ -50,6 +50,8 @@ class StyleGAN2(BaseMethod):
 
     steps: Tensor
     images_seen: Tensor
+
+    networks: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
 
     def __init__(
         self,

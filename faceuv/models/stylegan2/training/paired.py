@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from mmengine.dist import get_world_size
@@ -38,6 +38,8 @@ class PairedGenerator(BaseMethod):
     """
 
     images_seen: Tensor
+
+    networks: ClassVar[tuple[str, ...]] = ("generator",)
 
     def __init__(
         self,
