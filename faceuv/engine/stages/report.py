@@ -43,6 +43,7 @@ class ReportStage(Stage):
     def __init__(self, **settings: Any) -> None:
         from faceuv.engine.report import ReportSettings  # measures and networks, which other recipes do not need
 
+        self.check_settings(settings, "a stage of type 'report'")
         try:
             self.settings = ReportSettings(**settings)
         except TypeError as error:
