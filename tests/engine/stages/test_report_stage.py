@@ -176,7 +176,7 @@ def test_the_command_tells_recipes_from_single_trainings(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"trutth": []}, "no setting 'trutth'. Did you mean 'truth'"),
+        ({"trutth": []}, "no setting 'trutth'.*Did you mean 'truth'"),
         ({"truth": ["scenes"]}, r"truth must be a list of 'scene', 'fitted', got \['scenes'\]"),
         ({"source": None}, "truth 'fitted' needs source"),
         ({"uv": "x"}, r"no setting 'uv' any more; write subjects=dict\(ours=dict\(type='uv', path=…\)"),
