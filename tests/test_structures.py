@@ -1,4 +1,4 @@
-"""Coefficients, Mesh, UVMaps, Camera: views, copies and what they say about wrong input."""
+"""Coefficients, Mesh, Surface, UVMaps, Camera: views, copies and what they say about wrong input."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 from faceuv import structures
 from faceuv.errors import InputError
-from faceuv.structures import Camera, CoefficientLayout, Coefficients, Mesh, UVMaps
+from faceuv.structures import Camera, CoefficientLayout, Coefficients, Mesh, Surface, UVMaps
 
 
 class TestLayout:
@@ -153,3 +153,44 @@ def test_a_camera_by_its_fields():
 def test_default_camera_is_the_papers():
     assert structures.Camera().focal * 256 == pytest.approx(1015)
     assert structures.Camera().distance == 10
+
+
+class TestSurface:
+    def sheet(self, batch=2, **options):
+        mesh = Mesh(torch.rand(batch, 4, 3), torch.tensor([[0, 1, 2]]), torch.rand(4, 2))
+        options = {"diffuse": torch.rand(batch, 3, 5, 6), **options}
+        return Surface(mesh, torch.rand(batch, 3), torch.rand(batch, 3), **options)
+
+    def test_moves_as_a_whole(self):
+        surface = self.sheet(lighting=torch.rand(2, 3, 9), camera=Camera(4.0)).to(dtype=torch.float64)
+        assert len(surface) == 2
+        for value in (surface.mesh.vertices, surface.mesh.uv, surface.rotation, surface.lighting, surface.diffuse):
+            assert value.dtype == torch.float64
+        assert surface.mesh.faces.dtype == torch.int64
+        assert surface.camera == Camera(4.0)
+
+    def test_replace_gives_a_new_one(self):
+        surface = self.sheet()
+        turned = surface.replace(rotation=torch.zeros(2, 3))
+        assert turned.rotation.abs().max() == 0 < surface.rotation.abs().max()
+        assert turned.mesh is surface.mesh
+
+    def test_detach_reaches_the_mesh(self):
+        surface = self.sheet()
+        surface.mesh.vertices.requires_grad_()
+        assert not surface.detach().mesh.vertices.requires_grad
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"diffuse": None}, "a surface has a diffuse map .* or vertex_colours .*, one of the two"),
+            ({"vertex_colours": torch.rand(2, 4, 3)}, "one of the two"),
+            ({"diffuse": torch.rand(1, 3, 5, 6)}, "the diffuse of a surface"),
+            ({"diffuse": None, "vertex_colours": torch.rand(2, 5, 3)}, "the vertex_colours of a surface"),
+            ({"lighting": torch.rand(2, 27)}, "the lighting of a surface"),
+            ({"normal_map": torch.rand(2, 1, 4, 4)}, "the normal_map of a surface"),
+        ],
+    )
+    def test_shapes_are_checked(self, options, message):
+        with pytest.raises(InputError, match=message):
+            self.sheet(**options)

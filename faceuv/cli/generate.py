@@ -102,7 +102,7 @@ def mixing(order: Order) -> list[Job]:
 
     fine, layer, rows = order.args.fine, order.args.layer, order.generator.num_layers
     _check_seeds("--fine", fine)
-    if not 0 <= layer <= rows:
+    if layer is not None and not 0 <= layer <= rows:
         raise InputError(f"--layer must lie in 0 … {rows}, the rows of this generator's codes, got {layer}")
     return [order.sheet("mixing", mixing_grid, order.args.seeds, fine, layer=layer)]
 
@@ -238,7 +238,10 @@ def _mixing(parser: argparse.ArgumentParser) -> None:
         "--fine", type=int, nargs="+", default=fine, metavar="SEED", help="whose fine styles are taken (4 5 6 7)"
     )
     parser.add_argument(
-        "--layer", type=int, default=4, metavar="N", help="rows of a code before it are those of --seeds (4)"
+        "--layer",
+        type=int,
+        metavar="N",
+        help="rows of a code before it are those of --seeds (4, or half of them where there are few)",
     )
 
 
@@ -312,12 +315,27 @@ def run(args: argparse.Namespace) -> int:
     out = check_writable(args.out)
     with console.status(f"loading {args.generator}"):
         order = Order(args, FaceGenerator.load(args.generator, renderer=args.renderer), look)
-    jobs = [job for name in args.figures for job in FIGURES[name][0](order)]
+    chosen = list(args.figures)
+    if len(chosen) > 1:  # a figure that is asked for by its name says itself what it lacks
+        for name, lack in {name: _lack(name, order) for name in chosen}.items():
+            if lack is not None:
+                console.print(f"left out {name}: {lack}")
+                chosen.remove(name)
+    jobs = [job for name in chosen for job in FIGURES[name][0](order)]
     for job in jobs:
         with _Progress(job.file) as tally:
             job.write(out / job.file, tally)
         console.print(f"wrote {out / job.file}")
     return 0
+
+
+def _lack(figure: str, order: Order) -> str | None:
+    """What the generator of ``faceuv generate all`` lacks for a figure, if anything."""
+    if figure == "expressions" and order.generator.face_model is None:
+        return f"the faces of a {type(order.generator).__name__} have no expressions"
+    if figure == "edits" and not order.generator.directions and not order.args.direction:
+        return "it knows no directions, and --direction names none"
+    return None
 
 
 class _Progress:
@@ -357,8 +375,8 @@ def _check_yaws(order: Order, option: str, yaws: Sequence[float]) -> None:
     for angle in yaws:
         if not abs(angle) <= YAW_LIMIT:
             raise InputError(f"{option} must lie in -{YAW_LIMIT:g} … {YAW_LIMIT:g} degrees, got {angle:g}")
-    if order.generator.editor is None and order.look.over == "teacher":
+    if not order.generator.turns and order.look.over == "teacher":
         raise InputError(
-            f"{order.args.generator} has no F_yaw, so the teacher shows no other yaw: --over studio draws the faces"
-            " before a plain wall"
+            f"{order.args.generator} has no editor that turns codes (F_yaw), so the teacher shows no other yaw:"
+            " --over studio draws the faces before a plain wall"
         )

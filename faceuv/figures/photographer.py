@@ -114,7 +114,7 @@ class Photographer:
             code,
             yaw_deg=yaw_deg,
             light=light or look.light,
-            expression={**look.expression, **(expression or {})},
+            expression={**look.expression, **(expression or {})} or None,  # methods without expressions refuse one
             size=look.size,
             seam=look.seam,
         )

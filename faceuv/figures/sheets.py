@@ -123,13 +123,15 @@ def mixing_grid(
     coarse: Sequence[int],
     fine: Sequence[int],
     *,
-    layer: int = COARSE_ROWS,
+    layer: int | None = None,
     look: Look | None = None,
     tally: Tally | None = None,
 ) -> Tensor:
     """Style mixing: rows of a code before ``layer`` from a seed of the left column, the others from one of the top
-    row. The sources are shown as the teacher's pictures, the mixtures as renders."""
+    row. The sources are shown as the teacher's pictures, the mixtures as renders. ``layer`` is 4 if absent, or the
+    middle of codes with few rows."""
     _some(coarse=coarse, fine=fine)
+    layer = min(COARSE_ROWS, max(1, generator.num_layers // 2)) if layer is None else layer
     camera = Photographer(generator, look, tally, wanted=(1 + len(coarse)) * (1 + len(fine)) - 1)
     across = [camera.code(seed) for seed in fine]
     rows: list[list[Tensor | None]] = [[None, *map(camera.original, across)]]

@@ -85,7 +85,10 @@ def test_names_of_directions_stay_in_the_folder(faces, command, tmp_path):
 def test_a_generator_without_f_yaw_turns_heads_in_the_studio(faces, command, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(faces, "editor", None)
     assert command("yaw", "--seeds", "1", "--yaws", "30") == 1
-    assert "has no F_yaw, so the teacher shows no other yaw: --over studio draws" in capsys.readouterr().err
+    assert (
+        "has no editor that turns codes (F_yaw), so the teacher shows no other yaw: --over studio"
+        in capsys.readouterr().err
+    )
     assert command("yaw", "--seeds", "1", "--yaws", "30", "--over", "studio") == 0
     assert command("turntable", "--seeds", "1", "--frames", "1") == 0
     assert command("turntable", "--seeds", "1", "--frames", "1", "--over", "teacher") == 1

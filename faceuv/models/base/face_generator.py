@@ -151,6 +151,12 @@ class FaceGenerator(ABC):
         return self.teacher.size
 
     @property
+    def turns(self) -> bool:
+        """Whether :meth:`generate` takes a yaw: by an editor of codes. A method that turns its surfaces alone says
+        True."""
+        return self.editor is not None
+
+    @property
     def device(self) -> torch.device:
         """Where the networks are."""
         return self.teacher.mean_code.device
