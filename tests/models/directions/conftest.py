@@ -12,6 +12,8 @@ from faceuv.models.stylegan2 import broadcast_code
 class LinearGenerator(nn.Module):
     """The smallest thing with a generator's interface: w is a linear map of z, pictures are a linear map of w."""
 
+    size = 5
+
     def __init__(self, layers=4, width=16, seed=0):
         super().__init__()
         rng = torch.Generator().manual_seed(seed)
@@ -30,8 +32,9 @@ class LinearGenerator(nn.Module):
     def mapping(self, z):
         return z * self.deviations @ self.axes + self.offset
 
-    def truncate(self, code, psi):
-        return torch.lerp(self.offset.expand_as(code), code, psi)
+    @property
+    def mean_code(self):
+        return self.offset
 
     def broadcast(self, code):
         return broadcast_code(code, self.num_layers, self.code_dim)
