@@ -9,6 +9,8 @@ from __future__ import annotations
 import glob
 import itertools
 import re
+import struct
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,10 +22,12 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from faceuv.errors import AssetError, InputError, MissingDependency
+from faceuv.checks import one_line
+from faceuv.errors import AssetError, FaceUVError, InputError, MissingDependency
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".gif")
 VIDEOS = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm")
+MOST_PIXELS = 150_000_000  # of one picture: 1.8 GB as numbers
 LEAST_SIDE = 32  # pixels: a face in fewer has nothing to fit
 
 
@@ -127,14 +131,35 @@ def read_picture(path: str | Path) -> Tensor:
     in [0, 1] keep their precision, transparent pixels are laid over white."""
     path = Path(path)
     try:
-        with Image.open(path) as file:
-            picture: Image.Image = ImageOps.exif_transpose(file)
-            picture.load()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is said in its place
+            with Image.open(path) as file:
+                _check_header(file, path)
+                picture: Image.Image = ImageOps.exif_transpose(file)
+                picture.load()
+        return _checked(_colours(picture, path), str(path))
+    except FaceUVError:
+        raise
     except FileNotFoundError:
         raise AssetError(f"{path} does not exist") from None
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise AssetError(f"{path} cannot be read as a picture: {' '.join(str(error).split())}") from error
-    return _checked(_colours(picture, path), str(path))
+    except (MemoryError, RuntimeError) as error:  # torch says so by a RuntimeError
+        raise AssetError(f"{path} is too large a picture for the memory that is left ({one_line(error)})") from error
+    except (OSError, ValueError, SyntaxError, EOFError, TypeError, struct.error, Image.DecompressionBombError) as error:
+        raise AssetError(f"{path} cannot be read as a picture: {one_line(error)}") from error
+
+
+def _check_header(file: Image.Image, path: Path) -> None:
+    width, height = file.size
+    if width * height > MOST_PIXELS:
+        raise AssetError(
+            f"{path} is {width} × {height} pixels; at most {MOST_PIXELS // 10**6} megapixels are read. Make it"
+            " smaller: a face of 1,000 pixels is plenty"
+        )
+    bits = getattr(file, "tag_v2", {}).get(258)  # BitsPerSample of a TIFF
+    if file.mode.startswith("I") and bits is not None and max(bits) > 16:
+        raise InputError(
+            f"{path} holds whole numbers of {max(bits)} bits, whose white is unknown; save it with 16 bits"
+        )
 
 
 def _colours(picture: Image.Image, path: Path) -> Tensor:
@@ -179,9 +204,9 @@ def _frames(path: Path) -> Iterator[np.ndarray]:
             f'reading {path.name} needs PyAV ({error}): pip install "faceuv[video]", or extract its frames as pictures'
         ) from error
     try:
-        with av.open(str(path)) as video:
+        with av.open(str(path), metadata_errors="replace") as video:  # a tag's text is of no use here
             frame: Any
             for frame in video.decode(video=0):
                 yield frame.to_ndarray(format="rgb24")
-    except (av.FFmpegError, IndexError) as error:
-        raise AssetError(f"{path} cannot be read as a video: {error}") from error
+    except (av.FFmpegError, IndexError, ValueError, MemoryError) as error:
+        raise AssetError(f"{path} cannot be read as a video: {one_line(error) or type(error).__name__}") from error

@@ -6,7 +6,8 @@ import errno
 import hashlib
 import json
 import os
-import tempfile
+import secrets
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,15 +36,14 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     If the block raises, or the process dies, ``path`` is as it was before; a full disk is an :class:`AssetError`.
     """
     path = Path(path)
-    handle, name = _temporary_file(path)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = _temporary_file(path)
     try:
         yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp makes files private; ours are ordinary files
+        if path.is_file():
+            temporary.chmod(_mode_of(path))
+        _sync(temporary)  # or a power cut after the rename could leave a file of the new name without contents
         os.replace(temporary, path)
+        _sync(path.parent)
     except OSError as error:
         if not no_room(error):
             raise
@@ -59,19 +59,48 @@ def _unwritten(path: Path, why: object) -> AssetError:
     )
 
 
+def _mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode) & 0o777
+
+
+def _sync(path: Path) -> None:
+    """Have the system write a file, or a folder's list of files, to the disk."""
+    if path.is_dir() and os.name == "nt":
+        return  # Windows opens no folders
+    handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems cannot
+            raise
+    finally:
+        os.close(handle)
+
+
 def check_writable(folder: str | Path) -> Path:
     """Make ``folder`` and check that files can be made in it: before long work, not after."""
     folder = Path(folder)
-    handle, name = _temporary_file(folder / "check")
-    os.close(handle)
-    Path(name).unlink()
+    _temporary_file(folder / "check").unlink()
     return folder
 
 
-def _temporary_file(path: Path) -> tuple[int, str]:
+def _temporary_file(path: Path) -> Path:
+    """A new empty file beside ``path``, with the permissions of the file that is there, or else of any new file.
+
+    The system takes the umask off: asking for it would set it for a moment, in all threads.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+        mode = _mode_of(path) | stat.S_IWUSR if path.is_file() else 0o666
+        for _ in range(100):
+            temporary = path.with_name(f".{path.stem[:100]}.{secrets.token_hex(4)}{path.suffix}")
+            try:
+                handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+            except FileExistsError:
+                continue
+            os.close(handle)
+            return temporary
+        raise FileExistsError(errno.EEXIST, "no name is free beside it")
     except OSError as error:
         raise AssetError(f"cannot write {path}: {error.strerror or error}; choose a folder you may write to") from error
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 import torch
@@ -149,3 +152,66 @@ def test_a_damaged_video_is_found_and_fails_when_it_is_read(tmp_path):
         (file,) = find_pictures([tmp_path / name], every=3)
         with pytest.raises(AssetError, match=r"cannot be read as a video|ends before frame"):
             PictureReader().read(file)
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that says how large it is and holds next to nothing."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize("size", [(13_000, 13_000), (2**31 - 1, 2**31 - 1), (1, 2**31 - 1)])
+def test_a_huge_picture_is_refused_by_its_header(tmp_path, size, recwarn):
+    path = tmp_path / "huge.png"
+    path.write_bytes(png_header(*size))
+    with pytest.raises(AssetError, match=r"at most 150 megapixels are read|cannot be read as a picture"):
+        read_picture(path)
+    assert not recwarn.list
+
+
+def test_a_picture_beyond_the_memory_is_an_error_of_its_own(tmp_path, levels, monkeypatch):
+    """And so the others of its batch are read."""
+    Image.fromarray(levels).save(tmp_path / "a.png")
+
+    def full(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(Image.Image, "convert", full)
+    monkeypatch.setattr("faceuv.data.images.np.array", full)
+    with pytest.raises(AssetError, match="too large a picture for the memory"):
+        read_picture(tmp_path / "a.png")
+
+
+def test_whole_numbers_of_32_bits_are_refused(tmp_path):
+    """Read as 16 bits, white would be black or grey."""
+    for name, value in (("deep.tif", 3_000_000), ("dark.tif", 300)):
+        Image.fromarray(np.full((40, 40), value, np.int32)).save(tmp_path / name)
+        with pytest.raises(InputError, match=r"whole numbers of 32 bits, whose white is unknown; save it with 16 bits"):
+            read_picture(tmp_path / name)
+    fine = np.full((40, 40), 300, np.uint16)
+    Image.fromarray(fine).save(tmp_path / "fine.tif")
+    torch.testing.assert_close(read_picture(tmp_path / "fine.tif"), torch.full((3, 40, 40), 300 / 65535))
+
+
+def test_a_film_whose_tag_is_no_text(tmp_path):
+    av = pytest.importorskip("av")
+    path = tmp_path / "film.mp4"
+    with av.open(str(path), "w") as film:
+        film.metadata["title"] = "Titel ABCD"
+        stream = film.add_stream("mpeg4", rate=5)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        for _ in range(3):
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((64, 64, 3), 128, np.uint8))))
+        film.mux(stream.encode())
+    content = path.read_bytes()
+    assert b"Titel ABCD" in content
+    path.write_bytes(content.replace(b"Titel ABCD", b"Titel A\xffCD"))
+    assert len(find_pictures([path])) == 3
+    assert PictureReader().read(find_pictures([path])[1]).shape == (3, 64, 64)
