@@ -8,8 +8,10 @@ from rich.console import Console
 
 from faceuv.errors import InputError
 
-# Progress and results go to stdout; soft_wrap keeps a path in one piece, and a pipe gets tables with a line per row.
-console = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 240)
+# Progress and results go to stdout, which may be closed; soft_wrap keeps a path in one piece, and a pipe gets tables
+# with a line per row. Square brackets in paths and names are text, not rich's markup.
+_TERMINAL = sys.stdout is not None and sys.stdout.isatty()
+console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False, width=None if _TERMINAL else 240)
 
 
 def require_positive(option: str, value: int) -> None:

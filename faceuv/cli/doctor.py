@@ -37,6 +37,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     import torch
     from rich.table import Table
+    from rich.text import Text
 
     from faceuv.cli.console import console
     from faceuv.files.assets import ASSETS, locate_asset
@@ -57,13 +58,11 @@ def run(args: argparse.Namespace) -> int:
     for name in PACKAGES:
         version = _version(name)
         missing += version is None
-        packages.add_row(name, version or "[red]missing[/red]", "" if version else "pip install -e .")
+        packages.add_row(name, version or Text("missing", style="red"), "" if version else "pip install -e .")
     for extra, (names, purpose) in EXTRAS.items():
         for name in names:
             version = _version(name)
-            packages.add_row(
-                name, version or "—", purpose if version else f'{purpose}: pip install "faceuv\\[{extra}]"'
-            )
+            packages.add_row(name, version or "—", purpose if version else f'{purpose}: pip install "faceuv[{extra}]"')
     console.print(packages, "")
 
     backends = table("renderer", "here", "note")

@@ -14,6 +14,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     from rich.table import Table
+    from rich.text import Text
 
     from faceuv.cli.console import console
     from faceuv.errors import UnknownName
@@ -35,6 +36,6 @@ def run(args: argparse.Namespace) -> int:
         for name, summary in summaries.items():
             table.add_row(word, name, summary)
         if not summaries:
-            table.add_row(word, "[dim]—[/dim]", "[dim]none yet[/dim]")
+            table.add_row(word, Text("—", style="dim"), Text("none yet", style="dim"))
     console.print(table)
     return 0

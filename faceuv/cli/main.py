@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
+import os
 import sys
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 from faceuv.errors import FaceUVError
 from faceuv.files.assets import MissingAssets
@@ -35,6 +39,8 @@ def build_parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    _speak_any_encoding()
+    _have_a_home()
     args = build_parser().parse_args(argv)
     try:
         return int(args.run(args) or 0)
@@ -50,6 +56,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         listed = isinstance(error, MissingAssets)  # which is laid out in lines
         print(f"faceuv: error: {error if listed else ' '.join(str(error).split())}", file=sys.stderr)
         return 1
+
+
+def _speak_any_encoding() -> None:
+    """Print ``?`` for what the encoding of stdout or stderr lacks (cp1252 has no arrow, no encoding has the bytes of
+    a file name that is no text), instead of dying of it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _have_a_home() -> None:
+    """A user without a home folder (a container's, that is in no list of users) keeps caches among temporary files:
+    libraries below fail at import where there is none."""
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = tempfile.gettempdir()
 
 
 def run_tool(command: str) -> None:

@@ -33,6 +33,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
+    from rich.markup import escape
     from rich.progress import track
 
     from faceuv.cli.console import console, require_positive
@@ -44,7 +45,9 @@ def run(args: argparse.Namespace) -> int:
     out = check_writable(args.out)
     make = maker(args)
     pictures, labels = [], []
-    for k in track(range(args.num), description=f"faces → {out}", console=console, disable=not console.is_terminal):
+    for k in track(
+        range(args.num), description=escape(f"faces → {out}"), console=console, disable=not console.is_terminal
+    ):
         face = make(args.seed + k)
         name = f"face_{k:03d}"
         face.save(out / f"{name}.{args.format}", blend_shapes=args.blend_shapes)

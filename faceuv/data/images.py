@@ -24,6 +24,7 @@ from torch import Tensor
 
 from faceuv.checks import one_line
 from faceuv.errors import AssetError, FaceUVError, InputError, MissingDependency
+from faceuv.files.names import file_names, printable
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".gif")
 VIDEOS = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm")
@@ -40,7 +41,8 @@ class PictureFile:
     frame: int | None = None
 
     def __str__(self) -> str:
-        return str(self.path) if self.frame is None else f"{self.path} (frame {self.frame})"
+        path = printable(self.path)
+        return path if self.frame is None else f"{path} (frame {self.frame})"
 
 
 def find_pictures(sources: Iterable[str | Path], *, every: int = 1) -> list[PictureFile]:
@@ -97,12 +99,7 @@ def _names(files: Sequence[tuple[Path, int | None]]) -> list[str]:
         f"{path.resolve().parent.name}_{path.stem}_{path.suffix[1:]}{frame}" if shared[name.lower()] > 1 else name
         for (path, _), frame, name in zip(files, frames, plain)
     ]
-    taken: Counter[str] = Counter()
-    names = []
-    for name in longer:
-        taken[name.lower()] += 1
-        names.append(name if taken[name.lower()] == 1 else f"{name}_{taken[name.lower()]}")
-    return names
+    return file_names(longer)
 
 
 class PictureReader:

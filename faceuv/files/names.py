@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,13 +35,18 @@ def file_names(names: Sequence[str], fallback: str = "unnamed") -> list[str]:
     found = []
     for name in names:
         plain = candidate = file_name(name, fallback)
-        number = 1
+        number = 2
         while candidate.casefold() in taken:
             candidate = f"{plain}_{number}"
             number += 1
         taken.add(candidate.casefold())
         found.append(candidate)
     return found
+
+
+def printable(path: str | os.PathLike[str]) -> str:
+    """A path as text that any file and message can hold: bytes of a name that are no text become ``�``."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def below(folder: str | Path, name: object, what: str) -> Path:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import struct
+import sys
 import zlib
 
 import numpy as np
@@ -215,3 +217,13 @@ def test_a_film_whose_tag_is_no_text(tmp_path):
     path.write_bytes(content.replace(b"Titel ABCD", b"Titel A\xffCD"))
     assert len(find_pictures([path])) == 3
     assert PictureReader().read(find_pictures([path])[1]).shape == (3, 64, 64)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems keep names as text")
+def test_a_file_name_that_is_no_text(tmp_path, levels):
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png")
+    Image.fromarray(levels).save(path)
+    (file,) = find_pictures([tmp_path])
+    assert file.name == "caf_" and str(file) == f"{tmp_path}/caf\ufffd.png"
+    str(file).encode()
+    assert PictureReader().read(file).shape == (3, SIDE, SIDE + 8)

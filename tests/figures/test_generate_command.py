@@ -79,7 +79,7 @@ def test_names_of_directions_stay_in_the_folder(faces, command, tmp_path):
     assert command("edits", "--direction", str(file), "--seeds", "1", "--sigmas", "1") == 0
     assert (tmp_path / "keep.png").read_bytes() == b"a picture of the user's"
     made = sorted(path.name for path in tmp_path.glob("edits*.png"))
-    assert made == ["edits__.._.._keep.png", "edits__.._.._keep.png.png", "edits_a_b.png", "edits_a_b_1.png"]
+    assert made == ["edits__.._.._keep.png", "edits__.._.._keep.png.png", "edits_a_b.png", "edits_a_b_2.png"]
 
 
 def test_a_generator_without_f_yaw_turns_heads_in_the_studio(faces, command, tmp_path, monkeypatch, capsys):

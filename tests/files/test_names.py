@@ -38,7 +38,7 @@ def test_bad_names_change(text, expected):
 
 
 def test_names_that_would_share_a_file_get_numbers():
-    assert file_names(["a/b", "a:b", "A_B", "c", "a_b_1"]) == ["a_b", "a_b_1", "A_B_2", "c", "a_b_1_1"]
+    assert file_names(["a/b", "a:b", "A_B", "c", "a_b_1"]) == ["a_b", "a_b_2", "A_B_3", "c", "a_b_1"]
 
 
 @given(st.lists(st.text(max_size=8), max_size=8))

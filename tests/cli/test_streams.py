@@ -1,0 +1,71 @@
+"""What the commands print on streams of all kinds, and paths that look like rich's markup."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from faceuv.cli.main import main
+
+
+def command(*words: str, **options) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "COLUMNS": "200", **options.pop("env", {})}
+    return subprocess.run(
+        [sys.executable, "-m", "faceuv", *words], capture_output=True, timeout=300, env=environment, **options
+    )
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_an_encoding_without_arrows(encoding, tmp_path):
+    """As every redirect has on Windows."""
+    done = command(
+        "train", "no_such_recipe→", "--work-dir", str(tmp_path), env={"PYTHONIOENCODING": f"{encoding}:strict"}
+    )
+    assert done.returncode == 1 and b"no config at no_such_recipe?" in done.stderr, done.stderr
+    done = command("list", env={"PYTHONIOENCODING": f"{encoding}:strict"})
+    assert done.returncode == 0 and not done.stderr, done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="closes a stream as POSIX shells do")
+@pytest.mark.parametrize("closed", [(1,), (2,), (1, 2)])
+def test_closed_streams(closed):
+    done = command("list", "renderers", preexec_fn=lambda: [os.close(stream) for stream in closed])
+    assert done.returncode == 0, done.stderr
+    failed = command("list", "nothing", preexec_fn=lambda: [os.close(stream) for stream in closed])
+    assert failed.returncode == 1, failed.stderr
+
+
+def test_square_brackets_are_text(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["sample", "--num", "1", "--size", "32", "--out", "o[/b]x[final]"]) == 0
+    assert "o[/b]x[final]" in capsys.readouterr().out
+    assert (tmp_path / "o[/b]x[final]" / "sheet.png").is_file()
+
+
+def test_the_install_line_is_whole(capsys):
+    main(["doctor"])
+    out = capsys.readouterr().out
+    assert '"faceuv[' in out and "\\[" not in out
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the home folder is found in another way")
+def test_no_home(tmp_path):
+    """As a container's user has that is in no list of users."""
+    code = (
+        "import os, pathlib\n"
+        "os.environ.pop('HOME', None)\n"
+        "import pwd\n"
+        "def nobody(*_): raise KeyError('no such user')\n"
+        "pwd.getpwuid = nobody\n"
+        "from faceuv.cli.main import main\n"
+        "raise SystemExit(main(['list', 'renderers']) or main(['doctor']) and 0 or"
+        f" main(['sample', '--num', '1', '--size', '32', '--out', {str(tmp_path / 'out')!r}]))\n"
+    )
+    for unset in ("FACEUV_CACHE", "XDG_CACHE_HOME", "FACEUV_ASSETS", "XDG_DATA_HOME"):
+        code = f"import os; os.environ.pop({unset!r}, None)\n" + code
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    assert (tmp_path / "out" / "sheet.png").is_file()
