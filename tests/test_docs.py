@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from faceuv.cli.main import COMMANDS
+from faceuv.evaluation.meanings import PICTURES, TRUTH, TURNED, unmet
 from faceuv.registry import all_registries
 
 ROOT = Path(__file__).parent.parent
@@ -108,3 +109,15 @@ def test_links_that_leave_the_site_become_paths():
         "card (`faceuv/zoo/quickstart/card.md`) [a](fitting.md#x) `LICENSE` ![p](../x.png)"
     )
     assert hook.outside_links("[a](../zoo.md) [b](../../README.md#x)", "notes/a.md") == "[a](../zoo.md) b (`README.md`)"
+
+
+def test_the_page_of_the_report_says_what_every_measure_needs():
+    """Every row of the table in the code, by the words of the table in docs/report.md."""
+    text = (ROOT / "docs" / "report.md").read_text(encoding="utf-8")
+    table = text[text.index("### What a measure needs") :]
+    rows = [row.strip("| ").split(" | ") for row in table.splitlines() if row.startswith("| ")]
+    needs = {name: words for cell, words in rows for name in re.findall(r"`([^`]+)`", cell)}
+    for name, meaning in {**PICTURES, **TURNED, **{f"…_{name}": row for name, row in TRUTH.items()}}.items():
+        written = needs["…_albedo_…" if "albedo" in name else name]
+        wanted = (unmet(meaning.needs, ()) or "needs pictures").removeprefix("needs ")
+        assert written.split(";")[0].split(" (")[0] == wanted, name

@@ -105,7 +105,7 @@ def direction_quality(
 
     Args:
         score: the name of what the direction is for.
-        read: the judge; it need not be what the direction was found with, and better is not.
+        read: what measures; it need not be what the direction was found with, and better is not.
         steps: in σ of the direction, 0 among them: what the others are compared with.
         weight: of the face model's vertices, see :func:`~faceuv.evaluation.coefficient_errors.face_weight`.
         batch: faces read at a time.

@@ -22,9 +22,9 @@ from faceuv.registry import METRICS, MODELS
 
 
 class IdentityFeatures(Protocol):
-    """A judge of identity: ``features(images (B, 3, H, W) in [0, 1], landmarks (B, 68, 2) or None) → (B, C)``.
+    """What compares persons: ``features(images (B, 3, H, W) in [0, 1], landmarks (B, 68, 2) or None) → (B, C)``.
 
-    ``name`` tells whose judgement a number is; ``needs_landmarks`` whether pictures are aligned by their landmarks
+    ``name`` names the network in results; ``needs_landmarks`` whether pictures are aligned by their landmarks
     (pixels of the picture, x right, y down, pixel centres at half integers).
     """
 
@@ -85,7 +85,7 @@ class RegressorIdentity(nn.Module):
 class IdentitySimilarity(BaseMetric):
     """How alike the person of the render and of the picture are to a network: the mean cosine of its features.
 
-    Samples are ``dict(real (3, H, W), fake (3, H, W), mask)`` as ``StyleFaceUV`` gives them, with
+    Samples are ``dict(real (3, H, W), fake (3, H, W), mask)`` as methods give them, with
     ``landmarks (68, 2)`` of the render where the network aligns faces, and the same of other views. Logged are
     ``<name>``, the render against the teacher's picture from the same side, ``<name>_symmetric`` and so on likewise,
     and ``<name>_across_symmetric``: the render from that side against the one from the original side. ``<name>`` is
@@ -121,8 +121,8 @@ class IdentitySimilarity(BaseMetric):
             landmarks = self._landmarks(data_samples, ending)
             for side in ("real", "fake"):
                 images = torch.stack([sample[f"{side}{ending}"] for sample in data_samples]).float()
-                judge = self.features.to(images.device) if isinstance(self.features, nn.Module) else self.features
-                seen[f"{side}{ending}"] = judge(images, landmarks)
+                network = self.features.to(images.device) if isinstance(self.features, nn.Module) else self.features
+                seen[f"{side}{ending}"] = network(images, landmarks)
             found[f"{name}{ending}"] = similarity(seen[f"real{ending}"], seen[f"fake{ending}"])
             if ending:
                 found[f"{name}_across{ending}"] = similarity(seen["fake"], seen[f"fake{ending}"])

@@ -92,7 +92,7 @@ def measuring_losses(configs: Mapping[str, Any]) -> dict[str, Any]:
 class Reconstruction(BaseMetric):
     """Renders against the pictures they were made after, where the render is: L1, PSNR, SSIM, perceptual distances.
 
-    Samples are ``dict(real (3, H, W), fake (3, H, W), mask (1, H, W))`` as ``StyleFaceUV`` gives them; of other views
+    Samples are ``dict(real (3, H, W), fake (3, H, W), mask (1, H, W))`` as methods give them; of other views
     ``real_symmetric``, ``fake_symmetric``, ``mask_symmetric``, and the same with ``_random_yaw``. Logged are ``l1``,
     ``psnr`` (dB), ``ssim`` and the names of ``losses``, means over the images, with the view's ending;
     ``reconstruction_samples`` is how many faces there were.

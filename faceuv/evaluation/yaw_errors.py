@@ -1,4 +1,4 @@
-"""How truly faces are turned: asked angles against those that a judge reads."""
+"""How truly faces are turned: asked angles against those that a network reads."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ def turning_errors(read: Tensor, wanted: Tensor) -> dict[str, float]:
 
 @METRICS.register_module()
 class YawErrors(BaseMetric):
-    """Errors of turned codes in degrees, from what :class:`~faceuv.models.stylefaceuv.YawStepping` gives.
+    """Errors of turned codes in degrees, from what the training of a yaw stepper gives.
 
     ==================== ==========================================================================================
-    ``yaw_deg``          mean of |yaw read by F3D − wanted| over codes and wanted angles; ``_p95`` its 95th percentile
+    ``yaw_deg``          mean of |yaw read by the mapper − wanted| over codes and angles; ``_p95`` its 95th percentile
     ``yaw_deg_at_<a>``   the same at one wanted angle, degrees
-    ``seen_deg``         with judges: the same by the regressor, on pictures; ``_at_<a>`` and ``seen_slope``, degrees
-                         seen per degree wanted
+    ``seen_deg``         the same by a regressor on pictures, where there is one; ``_at_<a>`` and ``seen_slope``,
+                         degrees seen per degree wanted
     ``symmetric_deg``    mean of |yaw of the symmetric view + own yaw|
     ``return_sigma``     how far the symmetric view of the symmetric view is from where it began, σ of the direction
     ``step_sigma_p99``   99th percentile of the steps' lengths, σ; beyond 3 or 4 a code is unlike any of the generator's
@@ -82,7 +82,7 @@ class YawErrors(BaseMetric):
         for label, side in (("yaw", "read"), ("seen", "seen")):
             if side in all_of:
                 turned = turning_errors(all_of[side], all_of["wanted"])
-                if side == "read":  # it is trained to follow F3D: the slope says nothing that the errors do not
+                if side == "read":  # it is trained to follow the mapper: the slope says nothing that the errors do not
                     turned.pop("slope", None)
                 found |= {f"{label}_{name}": value for name, value in turned.items()}
         found["symmetric_deg"] = float(angle_errors_deg(all_of["mirrored"], -all_of["own"]).mean())
@@ -95,13 +95,13 @@ class YawErrors(BaseMetric):
 class PoseErrors(BaseMetric):
     """How truly renders show the yaw that was asked for, in degrees, as a regressor reads it off the pictures.
 
-    Samples are ``dict(fake (3, H, W), yaw ())`` as ``StyleFaceUV`` gives them, of other views ``fake_symmetric``,
+    Samples are ``dict(fake (3, H, W), yaw ())`` as methods give them, of other views ``fake_symmetric``,
     ``yaw_symmetric``, and the same with ``_random_yaw``; yaws in radians. Logged are ``pose_deg``, ``pose_deg_p95`` and
     ``pose_slope``, see :func:`turning_errors`, with the view's ending.
 
     Args:
-        regressor: a :class:`~faceuv.models.readers.CoefficientRegressor`, or its file: a judge that was not trained
-            with what it judges.
+        regressor: a :class:`~faceuv.models.readers.CoefficientRegressor`, or its file: one that was not trained
+            with what it measures.
     """
 
     default_prefix = ""

@@ -7,44 +7,15 @@ from dataclasses import asdict
 
 import pytest
 import torch
+from small_reports import NOISE, N, base, run
 
-from faceuv.engine.report.results import BEGIN, END, results_text, write_results
 from faceuv.errors import AssetError, InputError
-from faceuv.evaluation.comparison import Run, check_claims, compare, read_run
+from faceuv.evaluation.comparison import check_claims, compare, read_run
 from faceuv.evaluation.meanings import meaning, order
 from faceuv.evaluation.summary import rounded
 from faceuv.files.artefacts import save_tensors
 from faceuv.models.base.subject import Claim
 from faceuv.models.stylefaceuv.claims import CLAIMS
-
-N = 40
-NOISE = torch.randn(N, generator=torch.Generator().manual_seed(0))
-
-
-def run(name, rows, *, seed=1, subjects=("ours", "linear", "turned 2D")):
-    """A report whose subjects have these numbers, ``"subject/metric"``."""
-    entries = {subject: {"about": "", "metrics": {}, "curves": {}, "not_measured": {}} for subject in subjects}
-    for key, values in rows.items():
-        subject, metric = key.split("/")
-        known = values[torch.isfinite(values)]
-        entries[subject]["metrics"][metric] = {"value": float(known.mean()), "error": 0.1, "samples": len(known)}
-    metrics = {key.split("/")[1] for key in rows}
-    report = {
-        "kind": "faceuv report",
-        "protocol": {"pictures": N, "curve": N, "truth": N, "seed": seed},
-        "instruments": {"teacher": "abc"},
-        "method": subjects[0],
-        "claims": [asdict(claim) for claim in CLAIMS],
-        "spaces": {"distances": "means", "identity": "corners"},
-        "subjects": entries,
-        "yaw_deg": [-60.0, 0.0, 60.0],
-        "meanings": {metric: meaning(metric).record() for metric in metrics},
-    }
-    return Run(name, report, rows)
-
-
-def base(value=0.5, spread=0.1):
-    return value + spread * NOISE
 
 
 class TestCompare:
@@ -126,53 +97,16 @@ class TestClaims:
         (found,) = check_claims([mine])
         assert (found.claim.title, found.verdict, found.lacking) == ("mine", "holds", [])
         mine.report["claims"] = []
-        assert check_claims([mine]) == [] and "`ours` makes no claims" in results_text([mine])
+        assert check_claims([mine]) == []
 
     def test_what_a_claim_lacks_is_named(self):
         (found,) = check_claims([run("full", {"ours/l1": base()})], [self.claim])
         assert found.lacking == [("one_view", "method")]
-        claim = Claim("2D", ("full", "method"), ("full", "turned"), ("l1",))
-        text = results_text([run("full", {"ours/l1": base()})], claims=[claim])
-        assert "It needs the subject `turned` in the report `full`." in text
 
     def test_every_claim_of_the_paper_names_metrics_that_exist(self):
         for claim in CLAIMS:
             for metric in claim.metrics:
                 assert metric == "perceptual" or "the loss" not in meaning(metric).about or "perceptual" in metric
-
-
-class TestPage:
-    def runs(self):
-        rows = {"ours/identity_far": base(0.8), "turned 2D/identity_far": base(0.6) + 0.01 * NOISE.flip(0)}
-        rows |= {"ours/l1": base(0.1), "linear/l1": base(0.2) + 0.01 * NOISE.flip(0)}
-        return [run("full", rows)]
-
-    def test_it_says_what_holds_and_what_was_not_measured(self):
-        text = results_text(self.runs(), commands=["faceuv train x"])
-        assert "**Ours beats 2D rotation at large yaw, in identity and in consistency: holds.**" in text
-        assert "**View masks beat no mask: not measured.**\n\nIt needs the report `no_mask`." in text
-        assert "| `identity_far` ↑ | full | turned 2D |" not in text
-        assert "| | full | linear | turned 2D | unit |" in text and "```bash\nfaceuv train x\n```" in text
-
-    def test_only_what_is_between_the_markers_changes(self, tmp_path):
-        page = tmp_path / "results.md"
-        page.write_text(f"# Ours\n\nwords before\n\n{BEGIN}\nold\n{END}\n\nwords after\n")
-        for text in ("first", "second"):
-            write_results(page, text)
-        assert page.read_text() == f"# Ours\n\nwords before\n\n{BEGIN}\n\nsecond\n{END}\n\nwords after\n"
-
-    def test_a_page_without_markers_gets_them(self, tmp_path):
-        page = write_results(tmp_path / "new.md", "tables")
-        assert page.read_text().startswith("# Results\n") and page.read_text().count("tables") == 1
-        write_results(page, "others")
-        assert "tables" not in page.read_text() and page.read_text().count(BEGIN) == 1
-
-    def test_a_broken_page_is_left_alone(self, tmp_path):
-        page = tmp_path / "results.md"
-        page.write_text(f"{END}\n{BEGIN}\n")
-        with pytest.raises(InputError, match="once after it; found 1 and 1"):
-            write_results(page, "numbers")
-        assert page.read_text() == f"{END}\n{BEGIN}\n"
 
 
 class TestReading:
