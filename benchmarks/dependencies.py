@@ -130,7 +130,7 @@ def code_cases(samples: int = 20_000, width: int = 512) -> Iterator[Case]:
     from sklearn.svm import LinearSVC
 
     from faceuv.models.directions.linear_svm import separate
-    from faceuv.models.directions.sampling import Moments
+    from faceuv.models.directions.sampling import RunningCovariance
 
     rng = torch.Generator().manual_seed(0)
     codes = torch.randn(samples, width, generator=rng) * torch.arange(1, width + 1).rsqrt()
@@ -138,7 +138,7 @@ def code_cases(samples: int = 20_000, width: int = 512) -> Iterator[Case]:
     scores = codes @ truth + torch.randn(samples, generator=rng)
 
     def covariance() -> Tensor:
-        moments = Moments()
+        moments = RunningCovariance()
         for rows in codes.split(1024):
             moments.add(rows)
         return torch.linalg.eigh(moments.covariance)[1].T.flip(0)[:20]

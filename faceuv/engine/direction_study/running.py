@@ -21,7 +21,7 @@ from faceuv.evaluation.direction_quality import DirectionQuality, Unit, directio
 from faceuv.export.images import save_png
 from faceuv.files.artefacts import atomic_path
 from faceuv.models.directions import Direction, DirectionFinder, ScoreTable, named_score, save_directions, score_codes
-from faceuv.models.directions.sampling import Moments, spread
+from faceuv.models.directions.sampling import RunningCovariance, spread
 from faceuv.models.directions.scored import ScoredFinder
 from faceuv.models.directions.scores import degree_of
 from faceuv.models.directions.table import Report
@@ -118,7 +118,7 @@ def _faces(study: DirectionStudy, moved: MovedFaces, offset: int) -> Tensor:
     return codes
 
 
-def _find(planned: PlannedFinder, study: DirectionStudy, table: ScoreTable, moments: Moments) -> Found:
+def _find(planned: PlannedFinder, study: DirectionStudy, table: ScoreTable, moments: RunningCovariance) -> Found:
     start = time.perf_counter()
     finder = copy.copy(planned.finder)
     if planned.aside and isinstance(finder, ScoredFinder):
@@ -141,7 +141,7 @@ def _run(finder: DirectionFinder, study: DirectionStudy, table: ScoreTable) -> l
     return finder.find(study.generator, study.reader)
 
 
-def correlation(direction: Direction, moments: Moments, study: DirectionStudy, table: ScoreTable) -> float:
+def correlation(direction: Direction, moments: RunningCovariance, study: DirectionStudy, table: ScoreTable) -> float:
     """Of the score with where the scored codes lie along a direction; 0 if either does not vary."""
     width = study.generator.code_dim
     column = width + table.names.index(study.score)

@@ -20,7 +20,7 @@ from faceuv.models.directions.base import (
     first_sign,
     unit_over_layers,
 )
-from faceuv.models.directions.sampling import Moments, check_count, first_names, sample_w, spread
+from faceuv.models.directions.sampling import RunningCovariance, check_count, first_names, sample_w, spread
 from faceuv.registry import DIRECTION_FINDERS
 
 
@@ -76,7 +76,7 @@ class GANSpaceDirections(DirectionFinder):
         """The directions, largest variance first."""
         self.check(generator)
         rows = check_layers(self.layers, generator.num_layers)
-        moments = Moments()
+        moments = RunningCovariance()
         for w in self._codes(generator):
             moments.add(w.cpu())
         covariance = moments.covariance

@@ -12,7 +12,7 @@ from torch import Tensor
 from faceuv.errors import InputError
 from faceuv.models.base.generator import Generator
 from faceuv.models.directions.base import Direction, Mapper, check_layers, condition, unit_over_layers
-from faceuv.models.directions.sampling import Moments, spread
+from faceuv.models.directions.sampling import RunningCovariance, spread
 from faceuv.models.directions.scored import ScoredFinder
 from faceuv.models.directions.table import ScoreTable
 from faceuv.registry import DIRECTION_FINDERS
@@ -73,7 +73,7 @@ class RegressionDirection(ScoredFinder):
     ) -> list[Direction]:
         """The one direction of the score; its sign is that the score grows."""
         others = self.others(generator)
-        moments = Moments()  # of (w, score)
+        moments = RunningCovariance()  # of (w, score)
         for w, values in self.scored_codes(generator, self.scorer(mapper, scores)):
             if len(w):
                 moments.add(torch.cat([w.double(), values[:, None]], 1))

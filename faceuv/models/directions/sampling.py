@@ -59,7 +59,7 @@ def sample_batches(
 
 
 @dataclass
-class Moments:
+class RunningCovariance:
     """Running mean ``(D,)`` and covariance ``(D, D)`` of rows, in float64."""
 
     count: int = 0
@@ -89,7 +89,7 @@ class Moments:
 
 def code_covariance(generator: Generator, *, seed: int, truncation: float = 1.0, samples: int = 10_000) -> Tensor:
     """Covariance ``(D, D)`` of a generator's w, float64 on the CPU."""
-    moments = Moments()
+    moments = RunningCovariance()
     for w in sample_w(generator, samples, seed=seed, truncation=truncation):
         moments.add(w.cpu())
     return moments.covariance

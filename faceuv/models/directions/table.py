@@ -16,7 +16,7 @@ from faceuv.errors import AssetError, InputError
 from faceuv.files.artefacts import load_tensors, save_tensors
 from faceuv.models.base.codes import broadcast_code
 from faceuv.models.base.generator import Generator
-from faceuv.models.directions.sampling import Moments, check_count, sample_w
+from faceuv.models.directions.sampling import RunningCovariance, check_count, sample_w
 
 KIND = "scores"
 _SAVE_EVERY = 20.0  # seconds of work that an interruption may cost
@@ -79,9 +79,9 @@ class ScoreTable:
             raise InputError(f"the table holds the scores of {self.codes}, and those of {codes} are wanted")
         return iter(self.column(name)[: codes.samples].split(codes.batch))
 
-    def moments(self, generator: Generator) -> Moments:
-        """Moments of ``(w, scores)`` side by side, ``D + K`` columns, over the codes that have every score."""
-        moments = Moments()
+    def moments(self, generator: Generator) -> RunningCovariance:
+        """Mean and covariance of ``(w, scores)`` side by side, ``D + K`` columns, over the codes that have every score."""
+        moments = RunningCovariance()
         for w, values in zip(self.codes.draw(generator), self.values.split(self.codes.batch)):
             usable = torch.isfinite(values).all(1)
             if bool(usable.any()):
