@@ -52,7 +52,7 @@ class FaceTruth:
     unseen: Tensor
 
 
-class TruthSource(ABC):
+class GroundTruth(ABC):
     """Gives the truth of codes. ``name`` begins the names of the errors against it."""
 
     name: str
@@ -62,7 +62,7 @@ class TruthSource(ABC):
         """Of latents ``(B, Z)``, their codes ``(B, L, D)`` and the teacher's pictures ``(B, 3, S, S)``."""
 
 
-class SceneTruth(TruthSource):
+class SceneTruth(GroundTruth):
     """The synthetic scene whose numbers the latent is: exact for a ``ProceduralGenerator``; a teacher that was trained
     on pairs of latents and pictures comes as near to it as it has learned.
 
@@ -120,7 +120,7 @@ class SceneTruth(TruthSource):
         )
 
 
-class FittedTruth(TruthSource):
+class FittedTruth(GroundTruth):
     """The linear face that a fit finds in the teacher's picture: what there is where no scene is known. It has neither
     wrinkles nor a beard, and the fit's mistakes count as truth.
 

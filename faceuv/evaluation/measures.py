@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from faceuv.evaluation.consistency import TexelView, texel_difference, texel_view, unproject
-from faceuv.evaluation.face_truth import FaceTruth, TruthSource, texel_normals, to_texels
+from faceuv.evaluation.face_truth import FaceTruth, GroundTruth, texel_normals, to_texels
 from faceuv.evaluation.identity import IdentityFeatures, similarity
 from faceuv.evaluation.meanings import COEFFICIENTS, meaning, unmet
 from faceuv.evaluation.reconstruction import masked_l1, reconstruction_errors
@@ -45,7 +45,7 @@ class Instruments:
     regressor: CoefficientRegressor
     features: nn.Module
     perceptual: Mapping[str, nn.Module] = field(default_factory=dict)
-    truths: Sequence[TruthSource] = ()
+    truths: Sequence[GroundTruth] = ()
 
     @property
     def space(self) -> str:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from faceuv.errors import AssetError, InputError, did_you_mean
-from faceuv.evaluation.face_truth import FittedTruth, SceneTruth, TruthSource
+from faceuv.evaluation.face_truth import FittedTruth, GroundTruth, SceneTruth
 from faceuv.evaluation.identity import RegressorIdentity
 from faceuv.evaluation.measures import Instruments
 from faceuv.evaluation.protocol import Protocol
@@ -183,7 +183,7 @@ def build_instruments(settings: ReportSettings, setting: Setting) -> Instruments
     regressor = load_regressor(locate(settings.regressor)).to(setting.device).eval()
     identity: Any = RegressorIdentity(regressor) if settings.identity is None else MODELS.build(settings.identity)
     losses = measuring_losses(settings.losses)
-    truths: list[TruthSource] = []
+    truths: list[GroundTruth] = []
     for name in settings.truth:
         truths.append(SceneTruth(setting.teacher) if name == "scene" else _fitted(settings, setting))
     return Instruments(identity, regressor, MODELS.build(settings.features), losses, truths).to(setting.device)
