@@ -25,7 +25,7 @@ _LEAST_DEVIATION = 1e-4
 """Of a coefficient over the fits, in its own units: one that never changes is not divided by its rounding."""
 
 
-class CodeReader(nn.Module):
+class CodeNetwork(nn.Module):
     """What both networks share: codes ``(B, L, D)`` or ``(B, D)``, brought to mean 0 and about unit variance.
 
     ``code_mean (D,)`` and ``code_scale ()`` are those of the generator's w.
@@ -65,7 +65,7 @@ class CodeReader(nn.Module):
 
 
 @stored("coefficient_mapper", halves="parameters")
-class CoefficientMapper(CodeReader):
+class CoefficientMapper(CodeNetwork):
     """F3D: stylecode ``(B, L, D)`` → the 3DMM coefficients of its picture.
 
     Two networks on the flattened code: one with tanh gives every coefficient but the albedo, one with ELU the albedo.
@@ -150,7 +150,7 @@ class CoefficientMapper(CodeReader):
 
 
 @stored("yaw_stepper", halves="parameters")
-class YawStepper(CodeReader):
+class YawStepper(CodeNetwork):
     """F_yaw: how far along the yaw direction a code must go for its face to look ``yaw`` to the side.
 
     ``w(α) = w + F_yaw(w, α) · d`` for any wanted yaw α; the symmetric view is α = −yaw(w). The step is measured in σ of
