@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from faceuv.checks import check_floating, check_shape
 from faceuv.errors import InputError, did_you_mean
-from faceuv.fitting.gradient import Prediction, Scene
+from faceuv.fitting.gradient import Prediction, PredictionContext
 from faceuv.fitting.landmarks.base import LandmarkDetector, Landmarks
 from faceuv.fitting.priors import likely
 from faceuv.fitting.schedules import SCHEDULES
@@ -216,7 +216,7 @@ class Fitter(nn.Module):
     def _errors(self, problem: Problem, x: Tensor, rows: Tensor) -> Tensor:
         """``(b, 2)``: landmarks in pixels, photometric."""
         height, width = problem.size
-        pred = Prediction(Scene.of(problem.face_model, self.renderer), x[rows], height, width)
+        pred = Prediction(PredictionContext.of(problem.face_model, self.renderer), x[rows], height, width)
         apart = pred["landmarks"] * min(height, width) - problem.landmarks[rows]
         target = {"image": problem.images[rows]}
         if problem.mask is not None:

@@ -80,12 +80,12 @@ class AdamStep(FitStep):
         best = torch.full_like(x[:, 0], torch.inf)
         since, taken = (torch.zeros(len(x), dtype=torch.int64, device=x.device) for _ in range(2))
         rows = torch.isfinite(x).all(1).nonzero()[:, 0]
-        scene = Scene.of(problem.face_model, problem.renderer)
+        context = PredictionContext.of(problem.face_model, problem.renderer)
         targets = target_of(problem)
         for iteration in range(1, self.iterations + 1):
             if not len(rows):
                 break
-            loss, gradient = self._slope(scene, targets, x[rows], rows)
+            loss, gradient = self._slope(context, targets, x[rows], rows)
             lost = ~(torch.isfinite(loss) & torch.isfinite(gradient).all(1))
             x[rows[lost]] = torch.nan
             gradient, loss, rows = gradient[~lost], loss[~lost], rows[~lost]
@@ -102,13 +102,15 @@ class AdamStep(FitStep):
                 rows = rows[since[rows] < self.patience]
         return x, taken
 
-    def _slope(self, scene: Scene, targets: Mapping[str, Tensor], x: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def _slope(
+        self, context: PredictionContext, targets: Mapping[str, Tensor], x: Tensor, rows: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Loss ``(b,)`` and gradient ``(b, N)``; an image's gradient does not depend on its company."""
         height, width = (int(side) for side in targets["image"].shape[2:])
         target = {name: value if name == "skin_mask" else value[rows] for name, value in targets.items()}
         with torch.enable_grad():
             x = x.detach().requires_grad_()
-            pred = Prediction(scene, x, height, width)
+            pred = Prediction(context, x, height, width)
             parts = [weight * loss.per_image(pred, target) for weight, loss in self.losses.values()]
             total = torch.stack(parts).sum(0)
             (gradient,) = torch.autograd.grad(total.sum(), x)
@@ -127,14 +129,14 @@ def target_of(problem: Problem) -> dict[str, Tensor]:
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class PredictionContext:
     """What all predictions of a face model share: how it is drawn, and its landmarks."""
 
     drawing: FaceRenderer
     landmarks: LinearPoints
 
     @classmethod
-    def of(cls, model: FaceModel, renderer: Renderer) -> Scene:
+    def of(cls, model: FaceModel, renderer: Renderer) -> PredictionContext:
         """For a face model and its renderer."""
         return cls(FaceRenderer(model, renderer), LinearPoints.of(model, model.landmarks))
 
@@ -143,9 +145,9 @@ class Prediction(Mapping[str, Tensor]):
     """What losses may read of a fit, each made when it is first asked for: ``image``, ``mask`` (the rendered skin),
     ``landmarks`` in units of the image's shorter side, ``colours`` of the vertices, and each group of coefficients."""
 
-    def __init__(self, scene: Scene, x: Tensor, height: int, width: int) -> None:
-        self._scene, self._height, self._width = scene, height, width
-        model = scene.drawing.face_model
+    def __init__(self, context: PredictionContext, x: Tensor, height: int, width: int) -> None:
+        self._context, self._height, self._width = context, height, width
+        model = context.drawing.face_model
         self._coefficients = Coefficients(x, model.layout)
         self._known: dict[str, Tensor] = {}
         self._makers: dict[str, Callable[[], Tensor]] = {
@@ -170,12 +172,12 @@ class Prediction(Mapping[str, Tensor]):
 
     def _render(self) -> Render:
         if self._drawn is None:
-            self._drawn = self._scene.drawing(self._coefficients, size=(self._height, self._width))
+            self._drawn = self._context.drawing(self._coefficients, size=(self._height, self._width))
         return self._drawn
 
     def _landmarks(self) -> Tensor:
-        posed = Posed.of(self._scene.landmarks, self._coefficients.data, self._coefficients.layout)
-        camera = self._scene.drawing.renderer.camera
+        posed = Posed.of(self._context.landmarks, self._coefficients.data, self._coefficients.layout)
+        camera = self._context.drawing.renderer.camera
         return posed.pixels(camera, self._height, self._width) / min(self._height, self._width)
 
 
