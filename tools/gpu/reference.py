@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from faceuv.models.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
-from faceuv.models.stylegan2.discriminator import HALF, ResidualBlock, minibatch_deviation
+from faceuv.models.stylegan2.discriminator import HALF, DiscriminatorBlock, minibatch_deviation
 from faceuv.models.stylegan2.filters import TAPS
 from faceuv.models.stylegan2.layers import ACTIVATION_GAIN, SLOPE, EqualizedConv2d, ModulatedConv2d
 
@@ -86,7 +86,7 @@ class ReferenceDiscriminator(nn.Module):
         network = self.network
         x = _conv(network.from_rgb, image * 2 - 1)
         for block in network.blocks:
-            assert isinstance(block, ResidualBlock)
+            assert isinstance(block, DiscriminatorBlock)
             x = (_conv(block.shrink, _conv(block.conv, x)) + _conv(block.skip, x)) * HALF
         x = minibatch_deviation(x, network.group)
         scores: Tensor = network.score(network.final_linear(_conv(network.final_conv, x).flatten(1)))

@@ -19,7 +19,7 @@ from faceuv.registry import MODELS
 HALF = math.sqrt(0.5)  # keeps the variance of a residual sum
 
 
-class ResidualBlock(nn.Module):
+class DiscriminatorBlock(nn.Module):
     """``(B, in, R, R)`` → ``(B, out, R/2, R/2)``: the mean (in variance) of two convolutions and a linear skip."""
 
     def __init__(self, inputs: int, outputs: int, *, clamp: float | None = None):
@@ -87,7 +87,7 @@ class StyleGAN2Discriminator(nn.Module):
         self.activation_clamp = activation_clamp
         self.from_rgb = EqualizedConv2d(3, table[size], 1, clamp=activation_clamp)
         self.blocks = nn.ModuleList(
-            ResidualBlock(table[r], table[r // 2], clamp=activation_clamp) for r in reversed(resolutions(size)[1:])
+            DiscriminatorBlock(table[r], table[r // 2], clamp=activation_clamp) for r in reversed(resolutions(size)[1:])
         )
         self.final_conv = EqualizedConv2d(table[4] + 1, table[4], 3, clamp=activation_clamp)
         self.final_linear = EqualizedLinear(table[4] * 16, table[4], activate=True)
