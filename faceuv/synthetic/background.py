@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from faceuv.synthetic.draw import Draw, mix, smoothstep
+from faceuv.synthetic.draw import Draw, blend, smoothstep
 from faceuv.synthetic.seeds import smooth_noise, uniforms
 
 BACKGROUNDS = ("studio", "outdoors", "indoors")
@@ -68,8 +68,8 @@ def paint_background(numbers: Tensor, seed: Tensor, size: int, kinds: Collection
     studio = 1 - outdoors - indoors
 
     tilt, horizon = one(draw.normal(0, 0.25)), one(draw.uniform(-0.5, 0.7))
-    ramp = mix(smoothstep(-1.0, 1.0, y + tilt * x), smoothstep(-0.28, 0.28, y - horizon + 0.1 * tilt * x), 1 - studio)
-    picture = mix(upper, lower, ramp.expand(-1, 1, _COARSE, _COARSE))
+    ramp = blend(smoothstep(-1.0, 1.0, y + tilt * x), smoothstep(-0.28, 0.28, y - horizon + 0.1 * tilt * x), 1 - studio)
+    picture = blend(upper, lower, ramp.expand(-1, 1, _COARSE, _COARSE))
     halo_x, halo_y = one(draw.normal(0, 0.5)), one(draw.normal(0, 0.4))
     halo = torch.exp(-((x - halo_x) ** 2 + (y - halo_y) ** 2) / 0.9)
     picture = picture * (1 + studio * (0.30 * one(draw.uniform()) * halo - 0.12))

@@ -59,7 +59,7 @@ def smoothstep(start: float | Tensor, stop: float | Tensor, value: Tensor) -> Te
     return t * t * (3 - 2 * t)
 
 
-def mix(below: Tensor, above: Tensor, cover: Tensor) -> Tensor:
+def blend(below: Tensor, above: Tensor, cover: Tensor) -> Tensor:
     """``above`` painted over ``below`` with a coverage in [0, 1]."""
     return below + (above - below) * cover
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from faceuv.models.faces.procedural.grid import CURVES
 from faceuv.models.faces.procedural.mouth import TEETH, TONGUE
 from faceuv.synthetic.canvas import Canvas
-from faceuv.synthetic.draw import Draw, mix, smoothstep
+from faceuv.synthetic.draw import Draw, blend, smoothstep
 from faceuv.synthetic.seeds import normals, smooth_noise
 
 # Display-referred RGB.
@@ -130,7 +130,7 @@ class FeaturePainter(nn.Module):
         density = density * (0.88 + 0.10 * hairs).clamp(0.4, 1.2)
         density = torch.maximum(density, _wide(shadow) * everywhere)
         colour = person.hair_colour[:, :, None, None] * (0.92 + 0.09 * hairs).clamp(0.5, 1.4)
-        albedo = mix(albedo, colour * 0.85 + 0.02, density.clamp(0, 0.92))
+        albedo = blend(albedo, colour * 0.85 + 0.02, density.clamp(0, 0.92))
         length = _wide(torch.where(kind > 1, draw.uniform(1.0, 5.0), 0.2 * torch.ones_like(weight)))
         return albedo, relief + density * length * (1 + 0.18 * hairs)
 
@@ -141,12 +141,12 @@ class FeaturePainter(nn.Module):
         tint = self.lipsticks[draw.choice([0.25, 0.25, 0.15, 0.25, 0.10])]
         strength = draw.chance(0.5) * woman * draw.uniform(0.25, 0.85)
         patch = patch * (1 - 0.06 * lips)
-        patch = mix(
+        patch = blend(
             patch, tint[:, :, None, None] * (1 - 0.25 * person.darkness[:, None, None, None]), _wide(strength) * lips
         )
         y = canvas.y[rows]
         gloss = torch.exp(-(((y + 69.5) / 1.8) ** 2) - (canvas.x[rows] / 9) ** 2) * lips
-        patch = mix(patch, torch.ones_like(patch), 0.22 * _wide(draw.uniform(0.1, 1.0)) * gloss)
+        patch = blend(patch, torch.ones_like(patch), 0.22 * _wide(draw.uniform(0.1, 1.0)) * gloss)
         t = (v - CURVES["upper_lip_edge"]) / (CURVES["lower_lip_edge"] - CURVES["upper_lip_edge"])
         dark, enamel, tongue = (
             patch.new_tensor(c).view(1, 3, 1, 1) for c in ((0.26, 0.12, 0.12), (0.90, 0.87, 0.82), (0.66, 0.38, 0.38))
@@ -154,9 +154,9 @@ class FeaturePainter(nn.Module):
         gaps = 0.86 + 0.14 * torch.abs(torch.cos(torch.pi * canvas.x_reference[rows] / 8.0)) ** 0.4
         teeth = smoothstep(TEETH[0] - 0.03, TEETH[0] + 0.05, t) * smoothstep(TEETH[1] + 0.03, TEETH[1] - 0.03, t)
         shade = 1 - 0.55 * smoothstep(0.25, 0.9, along)
-        inside = mix(dark, enamel * gaps * shade, teeth * smoothstep(0.95, 0.7, along))
-        inside = mix(inside, tongue, smoothstep(TONGUE[0], TONGUE[0] + 0.1, t) * smoothstep(0.95, 0.6, along))
-        return mix(patch, inside, canvas.mouth[rows])
+        inside = blend(dark, enamel * gaps * shade, teeth * smoothstep(0.95, 0.7, along))
+        inside = blend(inside, tongue, smoothstep(TONGUE[0], TONGUE[0] + 0.1, t) * smoothstep(0.95, 0.6, along))
+        return blend(patch, inside, canvas.mouth[rows])
 
     def _brows(self, patch: Tensor, rows: slice, draw: Draw, person: Person, seed: Tensor) -> Tensor:
         canvas, t = self.canvas, self.brow_t[rows]
@@ -189,7 +189,7 @@ class FeaturePainter(nn.Module):
         cover = torch.exp(-(torch.abs((y - middle) / half) ** 2.4)) * ends
         cover = cover * (0.74 + 0.30 * strokes).clamp(0.15, 1.1) * _wide(density)
         colour = person.hair_colour[:, :, None, None] * 0.72 + 0.02
-        return mix(patch, colour.clamp(0.08, 0.5), cover.clamp(0, 0.93))
+        return blend(patch, colour.clamp(0.08, 0.5), cover.clamp(0, 0.93))
 
     def _eyes(self, patch: Tensor, rows: slice, draw: Draw, eyes: Draw, person: Person) -> Tensor:
         canvas = self.canvas
@@ -199,7 +199,7 @@ class FeaturePainter(nn.Module):
         lid = lid * smoothstep(1.35, 0.8, along.abs())
         shadow = self.shadows[draw.choice([0.4, 0.2, 0.15, 0.25])] * (1 - 0.35 * person.darkness[:, None])
         made_up = draw.chance(0.45) * woman * draw.uniform(0.15, 0.6)
-        patch = mix(patch, shadow[:, :, None, None], _wide(made_up) * lid)
+        patch = blend(patch, shadow[:, :, None, None], _wide(made_up) * lid)
         crease = canvas.curve("crease", 0.009)[rows] * smoothstep(1.25, 0.9, along.abs())
         patch = patch * (1 - 0.16 * crease)
         # the ball
@@ -217,16 +217,16 @@ class FeaturePainter(nn.Module):
         )
         iris_colour = self.irises[eyes.choice(likely)] * eyes.uniform(0.8, 1.1)[:, None]
         iris_colour = iris_colour[:, :, None, None]
-        white = mix(
+        white = blend(
             patch.new_tensor([0.91, 0.895, 0.875]).view(1, 3, 1, 1),
             patch.new_tensor([0.84, 0.62, 0.58]).view(1, 3, 1, 1),
             (0.8 * smoothstep(-0.75, -1.0, along) + 0.3 * smoothstep(0.82, 1.05, along)).clamp(0, 1),
         )
         iris = iris_colour * (0.82 + 0.40 * smoothstep(5.4, 2.6, radius))
-        iris = mix(iris, 0.42 * iris_colour, smoothstep(4.9, 5.9, radius))
-        ball = mix(white, iris, smoothstep(6.4, 5.7, radius))
+        iris = blend(iris, 0.42 * iris_colour, smoothstep(4.9, 5.9, radius))
+        ball = blend(white, iris, smoothstep(6.4, 5.7, radius))
         pupil = _wide(eyes.uniform(2.2, 2.9))
-        ball = mix(
+        ball = blend(
             ball, patch.new_tensor([0.05, 0.045, 0.045]).view(1, 3, 1, 1), smoothstep(pupil + 0.4, pupil - 0.3, radius)
         )
         t = (v - CURVES["upper_lid"]) / (CURVES["lower_lid"] - CURVES["upper_lid"])
@@ -234,14 +234,14 @@ class FeaturePainter(nn.Module):
         ball = ball * (1 - 0.12 * smoothstep(0.4, 1.0, along.abs()))
         spark_x, spark_y = _wide(eyes.uniform(-2.2, 2.2)), centre[1] + 2.3
         spark = torch.exp(-(((dx * side - spark_x) ** 2 + (y - spark_y) ** 2) / 1.2))
-        ball = mix(ball, torch.ones_like(ball), 0.85 * spark)
-        patch = mix(patch, ball, canvas.eye[rows])
+        ball = blend(ball, torch.ones_like(ball), 0.85 * spark)
+        patch = blend(patch, ball, canvas.eye[rows])
         lash = 0.45 + 0.45 * woman * draw.uniform(0.3, 1.0)
         upper = torch.exp(-(((v - CURVES["upper_lid"] + 0.003) / 0.0085) ** 2)) * smoothstep(1.12, 0.95, along.abs())
         upper = upper * smoothstep(-1.15, -0.6, along)
         lower = torch.exp(-(((v - CURVES["lower_lid"] - 0.002) / 0.006) ** 2)) * smoothstep(1.0, 0.7, along.abs())
         cover = (_wide(lash) * (upper + 0.38 * lower)).clamp(0, 0.92)
-        return mix(patch, patch.new_tensor([0.13, 0.09, 0.08]).view(1, 3, 1, 1), cover)
+        return blend(patch, patch.new_tensor([0.13, 0.09, 0.08]).view(1, 3, 1, 1), cover)
 
 
 def _wide(value: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from faceuv.errors import InputError
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.procedural.build import MM_PER_DM
-from faceuv.synthetic.draw import Draw, interpolate, mix, smoothstep, unit
+from faceuv.synthetic.draw import Draw, blend, interpolate, smoothstep, unit
 from faceuv.synthetic.features import Person
 from faceuv.synthetic.head import Follower, grid_faces, march, to_object
 from faceuv.synthetic.seeds import normals, smooth_noise
@@ -178,7 +178,7 @@ class Hair(nn.Module):
         bare = interpolate(degrees, self.edge_azimuth, self.edge_no_burns)
         temples = torch.exp(-(((degrees - 38) / 14) ** 2))
         recess = (style.line - 66).clamp(0, 25)
-        return style.line[wide] + mix(bare, short, style.burns[wide]) + 0.7 * recess[wide] * temples
+        return style.line[wide] + blend(bare, short, style.burns[wide]) + 0.7 * recess[wide] * temples
 
     def on_scalp(self, x: Tensor, y: Tensor, z: Tensor, style: HairStyle, ragged: Tensor) -> tuple[Tensor, Tensor]:
         """For points in mm, head frame ``(T, T)``: coverage of the scalp by roots, and the shade that hair casts below.
@@ -213,9 +213,9 @@ class Hair(nn.Module):
         wobble = smooth_noise(seed, (1, self.columns), (1, 9), 1)[:, 0]
         jag = normals(seed, (1, self.columns), 2)
         edge = self.lower_edge(start, style) + (1.5 + 2.5 * style.curl[one]) * wobble
-        edge = mix(edge, style.line[one] - 36 + 2.0 * wobble, fringe)
+        edge = blend(edge, style.line[one] - 36 + 2.0 * wobble, fringe)
         falls = style.falls[one] * (1 - fringe)
-        end = mix(edge, torch.minimum(style.end[one] + 7 * wobble + 3 * jag, edge), falls)
+        end = blend(edge, torch.minimum(style.end[one] + 7 * wobble + 3 * jag, edge), falls)
         skull_end = ((end - CENTRE[1]) / 94.0).clamp(-0.999, 0.999)
         over = torch.minimum(torch.acos(skull_end), torch.full_like(end, _HANGS_FROM))
         hang = (CENTRE[1] + 92.0 * math.cos(_HANGS_FROM) - end).clamp_min(0) * (over >= _HANGS_FROM - 1e-4)
@@ -228,7 +228,7 @@ class Hair(nn.Module):
         keep = interpolate(height - style.line[one], self.open_height, self.open_azimuth)
         below = smoothstep(30.0, -40.0, height)
         keep = keep - style.frame[one] * below
-        keep = mix(torch.full_like(keep, -60.0), keep, style.swept[one] * (1 - fringe)) * _DEGREE
+        keep = blend(torch.full_like(keep, -60.0), keep, style.swept[one] * (1 - fringe)) * _DEGREE
         sign = torch.where(left, 1.0, -1.0)
         outward = _soft_max(start * sign, keep, 7 * _DEGREE)
         ripple = smooth_noise(seed, (self.rows, self.columns), (5, 10), 3)[:, 0]
@@ -239,11 +239,11 @@ class Hair(nn.Module):
 
         # off the skull
         top = smoothstep(25.0, 85.0, height)
-        thickness = mix(style.side[one], style.top[one], top) * (0.62 + 0.38 * smoothstep(0.0, 0.5, near_part))
+        thickness = blend(style.side[one], style.top[one], top) * (0.62 + 0.38 * smoothstep(0.0, 0.5, near_part))
         thickness = thickness * (1 + (0.10 + 0.30 * style.curl[one]) * ripple)
-        thickness = thickness * mix(smoothstep(1.03, 0.62, along), torch.ones_like(along), falls)
+        thickness = thickness * blend(smoothstep(1.03, 0.62, along), torch.ones_like(along), falls)
         at_edge = smoothstep(0.0, 22 * _DEGREE, outward - keep + 3 * _DEGREE)
-        thickness = thickness * mix(
+        thickness = thickness * blend(
             torch.ones_like(at_edge), 0.35 + 0.65 * at_edge, style.swept[one] * smoothstep(-10.0, 20.0, height)
         )
         thickness = thickness * smoothstep(-0.02, 0.12, along + 0.03)
@@ -253,7 +253,7 @@ class Hair(nn.Module):
         bulge = smooth_noise(seed, (self.rows, self.columns), (7, 14), 5)[:, 0]
 
         # coverage: thin at the tips and at the edges of the curtain, solid elsewhere
-        tip = mix(smoothstep(1.0, 0.74, along), smoothstep(1.0, 0.78, along), falls)
+        tip = blend(smoothstep(1.0, 0.74, along), smoothstep(1.0, 0.78, along), falls)
         curtain = smoothstep(0.0, 0.10, near_part + 0.05 * top)
         cover = (tip * (0.35 + 0.65 * curtain) - 0.10 * (1 - falls)).expand_as(height) * style.density[one]
         light = 0.80 + 0.20 * smoothstep(0.0, 0.5, along) - 0.10 * smoothstep(0.3, 1.2, crowded)

@@ -15,7 +15,7 @@ from faceuv.models.faces.procedural.anatomy import Anatomy
 from faceuv.models.faces.procedural.build import MM_PER_DM, ORIGIN
 from faceuv.models.faces.procedural.sdf import Array, Points
 from faceuv.synthetic.canvas import Canvas
-from faceuv.synthetic.draw import Draw, mix, smoothstep
+from faceuv.synthetic.draw import Draw, blend, smoothstep
 
 _NEIGHBOURS = 12
 PIVOT = (0.0, -118.0, -20.0)  # mm, head frame: about here the head turns on the shoulders
@@ -156,10 +156,10 @@ class Bust(nn.Module):
         lift = ridge * (0.03 + 0.05 * is_shirt + 0.05 * is_high) + 0.02 * cloth
         stripes = 0.5 + 0.5 * torch.tanh(6 * torch.sin(out * draw.uniform(30, 70)[:, None]))
         patterned = draw.chance(0.22)[:, None] * stripes
-        tone = mix(colour[:, None], second[:, None], patterned[..., None])
+        tone = blend(colour[:, None], second[:, None], patterned[..., None])
         tone = tone * (1 - 0.22 * torch.exp(-(((out - neckline - 0.085) / 0.03) ** 2)))[..., None]
         folds = 1 + 0.07 * torch.sin(7 * around + 5 * out) * smoothstep(0.2, 0.5, out)
-        colours = mix(skin[:, None].expand(-1, out.shape[1], -1), tone * folds[..., None], cloth[..., None])
+        colours = blend(skin[:, None].expand(-1, out.shape[1], -1), tone * folds[..., None], cloth[..., None])
         vertices = self.rest + self.normals * lift[..., None]
         return Clothes(vertices, self.normals.expand(len(skin), -1, -1), colours)
 
