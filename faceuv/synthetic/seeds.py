@@ -36,7 +36,7 @@ FACTORS: dict[str, int] = {
 _MASK = 0xFFFFFFFF
 
 
-def mix(value: Tensor) -> Tensor:
+def hash_bits(value: Tensor) -> Tensor:
     """A bijective scrambling of 32-bit numbers kept in int64 (two rounds of xor-shift and multiply)."""
     value = (value ^ (value >> 16)) * 0x7FEB352D & _MASK
     value = (value ^ (value >> 15)) * 0x2C1B3C6D & _MASK
@@ -47,16 +47,16 @@ def combine(seed: Tensor, index: Tensor | int) -> Tensor:
     """A new seed from a seed and an index; both broadcast; any int64 is allowed."""
     key = torch.as_tensor(index, dtype=torch.int64, device=seed.device)
     low, high = seed & _MASK, (seed >> 32) & _MASK
-    return mix(mix(low ^ mix((high + 0x9E3779B9) & _MASK)) ^ mix((key + 0x85EBCA6B) & _MASK))
+    return hash_bits(hash_bits(low ^ hash_bits((high + 0x9E3779B9) & _MASK)) ^ hash_bits((key + 0x85EBCA6B) & _MASK))
 
 
 def uniforms(seed: Tensor, shape: Sequence[int], stream: int = 0) -> Tensor:
     """``(B, *shape)`` float32 in (0, 1) for seeds ``(B,)``."""
     count = math.prod(shape)
     index = torch.arange(count, device=seed.device)
-    start = mix(((seed ^ (seed >> 32)) + (stream + 1) * 0x85EBCA6B) & _MASK)
+    start = hash_bits(((seed ^ (seed >> 32)) + (stream + 1) * 0x85EBCA6B) & _MASK)
     # steps of the golden ratio, scrambled: one round for each number, since this is most of the hashing there is
-    bits = mix((start[:, None] + (index * 0x9E3779B9)[None]) & _MASK)
+    bits = hash_bits((start[:, None] + (index * 0x9E3779B9)[None]) & _MASK)
     return unit_interval(bits).view(-1, *shape)
 
 

@@ -5,7 +5,7 @@ MUTANTS = [
         "faceuv/synthetic/seeds.py",
         "tests/synthetic/test_seeds.py",
         [
-            ("low ^ mix((high + 0x9E3779B9) & _MASK)", "low"),
+            ("low ^ hash_bits((high + 0x9E3779B9) & _MASK)", "low"),
             ("(stream + 1) * 0x85EBCA6B", "0x85EBCA6B"),
             ("* 2 - 1) * math.sqrt(2)", "* 2 - 1)"),
             (
