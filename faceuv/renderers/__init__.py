@@ -1,6 +1,6 @@
 """Renderers: a backend says what is visible; interpolation, texture, light and antialiasing are shared."""
 
-from faceuv.renderers.base import Renderer, View
+from faceuv.renderers.base import Rasterized, Renderer
 from faceuv.renderers.builtin import TorchRenderer
 from faceuv.renderers.drtk import DRTKRenderer
 from faceuv.renderers.nvdiffrast import NvdiffrastRenderer
@@ -13,7 +13,7 @@ __all__ = [
     "PyTorch3DRenderer",
     "Renderer",
     "TorchRenderer",
-    "View",
+    "Rasterized",
     "draw_surface",
     "world_mesh",
 ]

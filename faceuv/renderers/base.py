@@ -172,28 +172,28 @@ class Renderer(nn.Module):
             face_id=view.face_id,
         )
 
-    def look(self, mesh: Mesh, *, height: int, width: int) -> View:
+    def look(self, mesh: Mesh, *, height: int, width: int) -> Rasterized:
         """Visibility only: which face each pixel centre of a ``height × width`` image sees, and where on it."""
         self._check(mesh, height, width)
         self._topology_of(mesh)
         return self._look(mesh, height, width)
 
-    def _look(self, mesh: Mesh, height: int, width: int, camera: Camera | None = None) -> View:
+    def _look(self, mesh: Mesh, height: int, width: int, camera: Camera | None = None) -> Rasterized:
         camera = camera or self.camera
         pixels = project(mesh.vertices, camera, height, width)
         # In front of the near plane or not at all; backends drop faces with a vertex at z ≤ 0 by themselves.
         pixels = pixels.masked_fill((pixels[..., 2:] <= camera.near), -1.0)
         face_id = self.rasterize(pixels.detach().float(), mesh.faces, height, width, cull=self.cull)
-        return View(pixels, face_id, fragments(pixels, mesh.faces, face_id))
+        return Rasterized(pixels, face_id, fragments(pixels, mesh.faces, face_id))
 
-    def _look_up(self, texture: Tensor, mesh: Mesh, uv: Tensor | None, view: View) -> Tensor:
+    def _look_up(self, texture: Tensor, mesh: Mesh, uv: Tensor | None, view: Rasterized) -> Tensor:
         assert uv is not None and mesh.uv is not None  # a texture comes with uv: see _check
         return sample_texture(texture, uv, view.at, vertex_uv=mesh.uv.to(uv.dtype), samples=self.texture_samples)
 
     def _surface_at(
         self,
         mesh: Mesh,
-        view: View,
+        view: Rasterized,
         uv: Tensor | None,
         texture: Tensor | None,
         vertex_colours: Tensor | None,
@@ -210,7 +210,7 @@ class Renderer(nn.Module):
         return self._look_up(texture, mesh, uv, view), self._normals_at(mesh, view, uv, normals, normal_map)
 
     def _normals_at(
-        self, mesh: Mesh, view: View, uv: Tensor | None, normals: Tensor | None, normal_map: Tensor | None
+        self, mesh: Mesh, view: Rasterized, uv: Tensor | None, normals: Tensor | None, normal_map: Tensor | None
     ) -> Tensor:
         """Unit normals at the fragments ``(P, 3)``."""
         if normal_map is not None:
@@ -275,7 +275,7 @@ def _is_count(value: object) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class Rasterized:
     """What a camera sees of a mesh: projected vertices ``pixels (B, V, 3)``, ``face_id``, the covered pixels."""
 
     pixels: Tensor

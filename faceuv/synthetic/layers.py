@@ -8,7 +8,7 @@ from torch import Tensor
 
 from faceuv.geometry import sh_basis
 from faceuv.geometry.lighting import DC_OFFSET
-from faceuv.renderers.base import View
+from faceuv.renderers.base import Rasterized
 from faceuv.renderers.interpolation import interpolate, spread
 from faceuv.synthetic.draw import smoothstep, unit
 from faceuv.synthetic.seeds import normals, smooth_noise
@@ -18,7 +18,7 @@ _STRANDS = (36, 300)  # texels along and across the locks
 
 
 def shade_opaque(
-    view: View, attributes: Tensor, texture: Tensor, lighting: Tensor, *, textured: int, mapped: int
+    view: Rasterized, attributes: Tensor, texture: Tensor, lighting: Tensor, *, textured: int, mapped: int
 ) -> tuple[Tensor, Tensor]:
     """Lit colours ``(B, 3, H, W)`` and view depth ``(B·H·W,)`` of everything opaque; infinite where there is nothing.
 
@@ -49,7 +49,13 @@ def strand_texture(seed: Tensor) -> Tensor:
 
 
 def lay_hair(
-    picture: Tensor, view: View, attributes: Tensor, strands: Tensor, colour: Tensor, lighting: Tensor, depth: Tensor
+    picture: Tensor,
+    view: Rasterized,
+    attributes: Tensor,
+    strands: Tensor,
+    colour: Tensor,
+    lighting: Tensor,
+    depth: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """Composite one sheet of hair over ``picture (B, 3, H, W)``; returns it with the coverage ``(B, 1, H, W)``.
 
@@ -103,6 +109,6 @@ def main_light(lighting: Tensor) -> Tensor:
     return unit(torch.stack([-linear[:, 3], -linear[:, 1], linear[:, 2]], 1), 1)
 
 
-def _image_of(view: View) -> Tensor:
+def _image_of(view: Rasterized) -> Tensor:
     """The scene ``(P,)`` that each fragment belongs to."""
     return torch.div(view.at.flat, view.face_id.shape[1] * view.face_id.shape[2], rounding_mode="floor")

@@ -15,7 +15,7 @@ from faceuv.geometry.projection import project
 from faceuv.geometry.scan import scan_triangles
 from faceuv.registry import RENDERERS
 from faceuv.renderers import NvdiffrastRenderer, Renderer, TorchRenderer
-from faceuv.renderers.base import View
+from faceuv.renderers.base import Rasterized
 from faceuv.renderers.dropping import collapse_dropped_faces
 from faceuv.renderers.interpolation import fragments, interpolate, spread
 from faceuv.renderers.nvdiffrast import clip_coordinates, decode_ids
@@ -35,7 +35,7 @@ def peer(name: str) -> Renderer:
     return RENDERERS.build(name)
 
 
-def view(renderer: Renderer, mesh: Mesh, height: int, width: int) -> View:
+def view(renderer: Renderer, mesh: Mesh, height: int, width: int) -> Rasterized:
     return renderer.to(DEVICE).look(mesh.to(DEVICE), height=height, width=width)
 
 
