@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from faceuv.engine.direction_study.setup import FILE, DirectionStudy, MovedFaces, PlannedFinder
+from faceuv.engine.direction_study.setup import SUFFIX, DirectionStudy, MovedFaces, PlannedFinder
 from faceuv.evaluation.coefficient_errors import face_weight
 from faceuv.evaluation.direction_figures import quality_figure, strip
 from faceuv.evaluation.direction_quality import DirectionQuality, Unit, direction_quality
@@ -82,9 +82,9 @@ def write_all(
     out, prefix = Path(out), study.score.replace(":", "_")
     written = []
     for name, one in found.items():
-        written.append(save_directions(out / f"{prefix}_{name}{FILE}", [one.direction]))
+        written.append(save_directions(out / f"{prefix}_{name}{SUFFIX}", [one.direction]))
         if one.components:
-            written.append(save_directions(out / f"{prefix}_{name}_components{FILE}", one.components))
+            written.append(save_directions(out / f"{prefix}_{name}_components{SUFFIX}", one.components))
         written.append(save_png(out / f"strip_{prefix}_{name}.png", draw_strip(study, one.direction)))
     written.append(save_png(out / f"quality_{prefix}.png", quality_figure(qualities, study.score)))
     record = {

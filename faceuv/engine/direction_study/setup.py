@@ -22,7 +22,7 @@ from faceuv.structures import Coefficients
 
 T = TypeVar("T")
 REQUIRED = ("generator", "source", "finders")
-FILE = ".safetensors"
+SUFFIX = ".safetensors"
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def build_study(config: Mapping[str, Any], work_dir: str | Path, *, device: str 
         quality=quality,
         strip=shown,
         scores_file=Path(work_dir)
-        / f"scores_{fingerprint(describe({**scored_by, 'columns': list(columns), 'codes': sampled}))}{FILE}",
+        / f"scores_{fingerprint(describe({**scored_by, 'columns': list(columns), 'codes': sampled}))}{SUFFIX}",
         described={key: config[key] for key in ("generator", "source", "judge") if config.get(key)},
     )
 
@@ -184,8 +184,8 @@ def _finder(config: Mapping[str, Any], score: str, codes: CodeSample | None, gen
     settings = dict(config)
     wanted = settings.pop("orthogonal_to", ())
     wanted = [wanted] if isinstance(wanted, (str, Path)) else list(wanted)
-    files = [resolve(other, {}) for other in wanted if str(other).endswith(FILE)]
-    aside = {other: _build(settings, other, codes) for other in wanted if not str(other).endswith(FILE)}
+    files = [resolve(other, {}) for other in wanted if str(other).endswith(SUFFIX)]
+    aside = {other: _build(settings, other, codes) for other in wanted if not str(other).endswith(SUFFIX)}
     finder = _build({**settings, "orthogonal_to": files} if files else settings, score, codes)
     if aside and not isinstance(finder, ScoredFinder):
         raise InputError(f"{config['type']!r} does not score codes, and cannot be orthogonal to {', '.join(aside)}")

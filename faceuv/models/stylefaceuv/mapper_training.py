@@ -20,7 +20,7 @@ from faceuv.models.stylefaceuv.mappers import PAPER_WIDTHS, CoefficientMapper
 from faceuv.registry import FACE_MODELS, MODELS
 from faceuv.structures import Coefficients
 
-FILE = "mapper.safetensors"
+MAPPER_FILE = "mapper.safetensors"
 POINTS = 100  # of the face, which stand for all in natural units: coefficients are smooth, and this is most of the work
 
 
@@ -105,8 +105,8 @@ class CoefficientMapping(BaseMethod):
         """Write ``mapper.safetensors``."""
         mapper = self.averaged("mapper")
         assert isinstance(mapper, CoefficientMapper)
-        save_network(folder / FILE, mapper, dtype=self.dtype, metadata=self.origin)
-        return [FILE]
+        save_network(folder / MAPPER_FILE, mapper, dtype=self.dtype, metadata=self.origin)
+        return [MAPPER_FILE]
 
 
 def weights_dtype(name: str) -> torch.dtype:

@@ -22,7 +22,7 @@ from faceuv.models.stylefaceuv.mapper_training import weights_dtype
 from faceuv.models.stylefaceuv.mappers import STEPPER_WIDTHS, CoefficientMapper, YawStepper, load_mapper
 from faceuv.registry import GENERATORS, MODELS
 
-FILE = "stepper.safetensors"
+STEPPER_FILE = "stepper.safetensors"
 DEGREES = 180 / math.pi
 
 
@@ -171,8 +171,8 @@ class YawStepping(BaseMethod):
         """Write ``stepper.safetensors``."""
         stepper = self.averaged("stepper")
         assert isinstance(stepper, YawStepper)
-        save_network(folder / FILE, stepper, dtype=self.dtype, metadata=self.origin)
-        return [FILE]
+        save_network(folder / STEPPER_FILE, stepper, dtype=self.dtype, metadata=self.origin)
+        return [STEPPER_FILE]
 
 
 def yaw_direction(path: str | Path) -> Direction:
