@@ -11,9 +11,9 @@ __all__ = [
     "DRTKRenderer",
     "NvdiffrastRenderer",
     "PyTorch3DRenderer",
+    "Rasterized",
     "Renderer",
     "TorchRenderer",
-    "Rasterized",
     "draw_surface",
     "world_mesh",
 ]

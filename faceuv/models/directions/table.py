@@ -80,7 +80,7 @@ class ScoreTable:
         return iter(self.column(name)[: codes.samples].split(codes.batch))
 
     def moments(self, generator: Generator) -> RunningCovariance:
-        """Mean and covariance of ``(w, scores)`` side by side, ``D + K`` columns, over the codes that have every score."""
+        """Of ``(w, scores)`` side by side, ``D + K`` columns, over the codes that have every score."""
         moments = RunningCovariance()
         for w, values in zip(self.codes.draw(generator), self.values.split(self.codes.batch)):
             usable = torch.isfinite(values).all(1)
