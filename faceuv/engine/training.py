@@ -14,6 +14,7 @@ from faceuv.engine.compat.checkpoints import check_checkpoint
 from faceuv.engine.compat.configs import RUNNER_KEYS
 from faceuv.engine.compat.distributed import peer_is_lost, start_processes, stop_processes
 from faceuv.engine.compat.optim import amp_precision
+from faceuv.engine.lock import work_dir_lock
 from faceuv.engine.runner import Runner
 from faceuv.engine.stages import PlannedStage, run_stages
 from faceuv.engine.stages.plan import plain
@@ -65,7 +66,7 @@ def train(
         use_precision(config.optim_wrapper, amp_precision())
     _check_training(config)
     _make_work_dir(config)
-    with _processes(launcher):
+    with _processes(launcher), work_dir_lock(config.work_dir):
         runner = Runner.from_cfg(config)
         runner.train()
         return runner

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import barrier, broadcast_object_list, is_main_process
 
+from faceuv.engine.lock import work_dir_lock
 from faceuv.engine.stages.base import StageContext
 from faceuv.engine.stages.names import check_names
 from faceuv.engine.stages.plan import PlannedStage, check_plan, make_plan, plain, show, stage_configs
@@ -49,28 +51,41 @@ def run_stages(
 
     Returns: the plan as it is afterwards.
     """
-    seed = int(config.randomness["seed"])
-    chosen: dict[str, Any] = {"seed": seed, "only": only, "start": start}
-    plan = _same_on_every_rank(lambda: make_plan(config, config.work_dir, **chosen, verify=verify))
-    speak: Say = say if is_main_process() else (lambda line: None)
-    speak(f"{config.work_dir}:\n{show(plan)}")
-    runner = plain({key: config[key] for key in SHARED if key in config})
+    with ExitStack() as held:
 
-    def check() -> None:
-        check_names(runner, "the recipe")
-        check_plan(plan)
-        if any(row.runs for row in plan):
-            _check_room(Path(config.work_dir))
-            if not plan_only:
-                check_writable(config.work_dir)
+        def lock() -> None:
+            held.enter_context(work_dir_lock(config.work_dir))
 
-    _first_rank_first(check)
-    if plan_only:
-        return plan
-    for row in plan:
-        if row.runs:
-            _run(row, StageContext(row.name, row.folder, row.identity, seed, runner, speak), speak, verify)
-    return _same_on_every_rank(lambda: make_plan(config, config.work_dir, **chosen))
+        locked = not plan_only and Path(config.work_dir).is_dir()
+        if locked:  # before anything is looked at: another run may be writing it
+            _first_rank_first(lock)
+        seed, speak = int(config.randomness["seed"]), say if is_main_process() else _silent
+        chosen: dict[str, Any] = {"seed": seed, "only": only, "start": start}
+        plan = _same_on_every_rank(lambda: make_plan(config, config.work_dir, **chosen, verify=verify))
+        speak(f"{config.work_dir}:\n{show(plan)}")
+        runner = plain({key: config[key] for key in SHARED if key in config})
+
+        def check() -> None:
+            check_names(runner, "the recipe")
+            check_plan(plan)
+            if any(row.runs for row in plan):
+                _check_room(Path(config.work_dir))
+                if not plan_only:
+                    check_writable(config.work_dir)
+
+        _first_rank_first(check)
+        if plan_only or not any(row.runs for row in plan):
+            return plan
+        if not locked:
+            _first_rank_first(lock)
+        for row in plan:
+            if row.runs:
+                _run(row, StageContext(row.name, row.folder, row.identity, seed, runner, speak), speak, verify)
+        return _same_on_every_rank(lambda: make_plan(config, config.work_dir, **chosen))
+
+
+def _silent(line: str) -> None:
+    """What other ranks say."""
 
 
 def clean(config: Config, *, say: Say = print) -> list[Path]:
@@ -79,10 +94,11 @@ def clean(config: Config, *, say: Say = print) -> list[Path]:
     Only folders with a record of a stage are deleted; the stages themselves, and what is the user's, stay.
     """
     folders = kept_versions(Path(config.work_dir), list(stage_configs(config)))
-    for folder in folders:
-        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-        shutil.rmtree(folder)
-        say(f"deleted {folder} ({size / 2**20:,.1f} MiB)")
+    with work_dir_lock(config.work_dir) if folders else nullcontext():
+        for folder in folders:
+            size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+            shutil.rmtree(folder)
+            say(f"deleted {folder} ({size / 2**20:,.1f} MiB)")
     if not folders:
         say(f"{config.work_dir} holds no earlier versions of its stages")
     return folders
