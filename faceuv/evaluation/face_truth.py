@@ -98,22 +98,22 @@ class SceneTruth(GroundTruth):
     def truth(self, latents: Tensor, codes: Tensor, images: Tensor) -> FaceTruth:
         """Draws the scene, and once more as its symmetric view would see it."""
         scene = self.scene(latents)
-        take = self.studio(scene)
-        fields = truth_of(self.studio, take, ("visibility",))
+        drawn = self.studio(scene)
+        fields = truth_of(self.studio, drawn, ("visibility",))
         pose = scene.numbers["pose"].clone()
         pose[:, _YAW_NUMBER] = -pose[:, _YAW_NUMBER]
         mirrored = self.studio(Scene({**scene.numbers, "pose": pose}, scene.noise))
         from_there = truth_of(self.studio, mirrored, ("visibility",))["visibility"]
         texels = self.studio.texture_size
-        itself = self.renderer.view_mask(take.coefficients, take.maps, size=self.studio.size, map_size=texels)
-        render = self.renderer(take.coefficients, take.maps, size=self.studio.size)
-        assert take.maps.diffuse is not None
+        itself = self.renderer.view_mask(drawn.coefficients, drawn.maps, size=self.studio.size, map_size=texels)
+        render = self.renderer(drawn.coefficients, drawn.maps, size=self.studio.size)
+        assert drawn.maps.diffuse is not None
         return FaceTruth(
-            image=take.image,
+            image=drawn.image,
             render=render,
-            clear=take.mask,
-            albedo=take.maps.diffuse,
-            normal=texel_normals(self.studio.face_model, take.coefficients, take.maps, texels),
+            clear=drawn.mask,
+            albedo=drawn.maps.diffuse,
+            normal=texel_normals(self.studio.face_model, drawn.coefficients, drawn.maps, texels),
             seen=self.region * fields["visibility"],
             # what hair hides in the picture is neither: nobody can say what it should look like
             unseen=from_there * (1 - itself),

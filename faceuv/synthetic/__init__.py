@@ -4,7 +4,7 @@ from faceuv.synthetic.dataset import SyntheticFaces
 from faceuv.synthetic.generator import ProceduralGenerator, Truth
 from faceuv.synthetic.scene import Scene
 from faceuv.synthetic.seeds import FACTORS, SceneSeeds
-from faceuv.synthetic.studio import Studio, Take
+from faceuv.synthetic.studio import SceneRender, Studio
 from faceuv.synthetic.truth import FIELDS
 
 __all__ = [
@@ -12,9 +12,9 @@ __all__ = [
     "FIELDS",
     "ProceduralGenerator",
     "Scene",
+    "SceneRender",
     "SceneSeeds",
     "Studio",
     "SyntheticFaces",
-    "Take",
     "Truth",
 ]

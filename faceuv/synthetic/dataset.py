@@ -15,7 +15,7 @@ from faceuv.registry import DATASETS
 from faceuv.renderers.base import Renderer
 from faceuv.synthetic.scene import Scene
 from faceuv.synthetic.seeds import SceneSeeds, combine
-from faceuv.synthetic.studio import Studio, Take
+from faceuv.synthetic.studio import SceneRender, Studio
 from faceuv.synthetic.truth import check_fields, truth_of
 from faceuv.synthetic.world import World
 
@@ -120,11 +120,11 @@ class SyntheticFaces(Dataset[dict[str, Tensor]]):
     def draw(self, seeds: SceneSeeds, truth: Sequence[str] | None = None) -> dict[str, Tensor]:
         """Pictures and truth of any scenes, e.g. ``dataset.seeds([7]).repeat(5).replace(hair=[1, 2, 3, 4, 5])``."""
         fields = self.truth if truth is None else check_fields(truth)
-        parts = [{"image": take.image, **truth_of(self.studio, take, fields)} for take in self.takes(seeds)]
+        parts = [{"image": drawn.image, **truth_of(self.studio, drawn, fields)} for drawn in self.scene_renders(seeds)]
         kept = [{k: v[: len(seeds) - n] for k, v in part.items()} for n, part in zip(self._starts(seeds), parts)]
         return {name: torch.cat([part[name] for part in kept]) for name in kept[0]}
 
-    def takes(self, seeds: SceneSeeds) -> Iterator[Take]:
+    def scene_renders(self, seeds: SceneSeeds) -> Iterator[SceneRender]:
         """The scenes in groups of one fixed size, the last one filled up with repetitions of its last scene.
 
         Kernels may round differently for other shapes; with one shape only, a picture does not depend on its company.

@@ -17,7 +17,7 @@ from faceuv.renderers.base import Renderer
 from faceuv.structures import Coefficients, UVMaps
 from faceuv.synthetic.scene import Scene
 from faceuv.synthetic.seeds import FACTORS, combine
-from faceuv.synthetic.studio import Studio, Take
+from faceuv.synthetic.studio import SceneRender, Studio
 from faceuv.synthetic.truth import FIELDS, truth_of
 
 # The factors in the order of the layers that carry them: coarse layers move and shape the head, middle ones the
@@ -139,18 +139,18 @@ class ProceduralGenerator(nn.Module):
         seed = torch.full((len(layered),), self.noise_seed, dtype=torch.int64, device=layered.device)
         return Scene(numbers, {name: combine(seed, k) for k, name in enumerate(FACTORS)})
 
-    def take(self, code: Tensor) -> Take:
+    def render_scene(self, code: Tensor) -> SceneRender:
         """The picture with everything that made it."""
         return self.studio(self.scene(code))
 
     def synthesis(self, code: Tensor) -> Tensor:
         """``code (B, D)`` or ``(B, L, D)`` → image ``(B, 3, S, S)`` in [0, 1]."""
-        return self.take(code).image
+        return self.render_scene(code).image
 
     def truth(self, code: Tensor) -> Truth:
         """Exact coefficients, pose and maps of a code, and every other field of the synthetic faces."""
-        take = self.take(code)
-        return Truth(take.coefficients, take.maps, truth_of(self.studio, take, TRUTH))
+        drawn = self.render_scene(code)
+        return Truth(drawn.coefficients, drawn.maps, truth_of(self.studio, drawn, TRUTH))
 
     def forward(self, z: Tensor, *, truncation: float = 1.0) -> Tensor:
         """``z (B, D)`` → image ``(B, 3, S, S)`` in [0, 1]."""

@@ -39,7 +39,7 @@ _BODY_TURN = (0.1, 0.4, 0.25)  # the share of the head's pitch, yaw and roll tha
 
 
 @dataclass(frozen=True, eq=False)
-class Take:
+class SceneRender:
     """A batch of pictures with what made them. Images are ``(B, ·, H, W)``.
 
     image         RGB in [0, 1]
@@ -149,7 +149,7 @@ class Studio(nn.Module):
     pivot: Tensor
     body_turn: Tensor
 
-    def forward(self, scene: Scene) -> Take:
+    def forward(self, scene: Scene) -> SceneRender:
         """Draw a batch."""
         model, numbers, noise = self.face_model, scene.numbers, scene.noise
         sitter = self.sitter(scene)
@@ -234,7 +234,7 @@ class Studio(nn.Module):
         mask = on_face * (1 - hair)
         foreground = torch.maximum(covered.to(hair.dtype), hair)
         image, mask, foreground, hair = (self._reduce(t) for t in (image, mask, foreground, hair))
-        return Take(
+        return SceneRender(
             image.clamp(0, 1), mask, foreground, background, coefficients, maps, face, mesh, hair, world_normals
         )
 

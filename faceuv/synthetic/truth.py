@@ -12,7 +12,7 @@ from faceuv.geometry import project
 from faceuv.renderers.masks import visibility_mask
 from faceuv.renderers.occlusion import visible_points
 from faceuv.structures import Mesh, Render
-from faceuv.synthetic.studio import Studio, Take
+from faceuv.synthetic.studio import SceneRender, Studio
 
 # field → what it is; S the picture's side, T the maps'
 FIELDS: dict[str, str] = {
@@ -42,65 +42,65 @@ def check_fields(fields: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(fields))
 
 
-def truth_of(studio: Studio, take: Take, fields: Sequence[str]) -> dict[str, Tensor]:
-    """The wanted fields of a take, each with a leading batch axis."""
+def truth_of(studio: Studio, drawn: SceneRender, fields: Sequence[str]) -> dict[str, Tensor]:
+    """The wanted fields of drawn scenes, each with a leading batch axis."""
     wanted = check_fields(fields)
     found: dict[str, Tensor] = {}
     if any(name in wanted for name in _SURFACE):
-        render = face_surface(studio, take)
+        render = face_surface(studio, drawn)
         found.update({name: getattr(render, name) for name in _SURFACE})
     if "landmarks" in wanted or "landmark_visibility" in wanted:
-        found["landmarks"], found["landmark_visibility"] = _landmarks(studio, take)
+        found["landmarks"], found["landmark_visibility"] = _landmarks(studio, drawn)
     if "visibility" in wanted:
-        found["visibility"] = _visibility(studio, take)
+        found["visibility"] = _visibility(studio, drawn)
     if "linear_diffuse" in wanted:
         model = studio.face_model
-        found["linear_diffuse"] = studio.canvas.spread(model.albedo(take.coefficients.albedo)).clamp(0, 1)
-    assert take.maps.diffuse is not None
-    assert take.maps.displacement is not None
+        found["linear_diffuse"] = studio.canvas.spread(model.albedo(drawn.coefficients.albedo)).clamp(0, 1)
+    assert drawn.maps.diffuse is not None
+    assert drawn.maps.displacement is not None
     found.update(
-        mask=take.mask,
-        foreground=take.foreground,
-        background=take.background,
-        coefficients=take.coefficients.data,
-        diffuse=take.maps.diffuse,
-        displacement=take.maps.displacement,
+        mask=drawn.mask,
+        foreground=drawn.foreground,
+        background=drawn.background,
+        coefficients=drawn.coefficients.data,
+        diffuse=drawn.maps.diffuse,
+        displacement=drawn.maps.displacement,
     )
     return {name: found[name] for name in wanted}
 
 
-def face_surface(studio: Studio, take: Take) -> Render:
-    """The face alone, as a renderer draws it from the take's maps and light."""
+def face_surface(studio: Studio, drawn: SceneRender) -> Render:
+    """The face alone, as a renderer draws it with the maps and light of the drawn scene."""
     model = studio.face_model
     return studio.renderer(
-        Mesh(take.world, model.faces, model.uv),
+        Mesh(drawn.world, model.faces, model.uv),
         height=studio.size,
         width=studio.size,
-        texture=take.maps.diffuse,
-        lighting=take.coefficients.lighting,
-        normal_map=take.normal_map,
+        texture=drawn.maps.diffuse,
+        lighting=drawn.coefficients.lighting,
+        normal_map=drawn.normal_map,
     )
 
 
-def _landmarks(studio: Studio, take: Take) -> tuple[Tensor, Tensor]:
+def _landmarks(studio: Studio, drawn: SceneRender) -> tuple[Tensor, Tensor]:
     size, camera = studio.size, studio.renderer.camera
-    points = take.world[:, studio.face_model.landmarks]
+    points = drawn.world[:, studio.face_model.landmarks]
     place = project(points, camera, size, size)
     lifted = points + points.new_tensor([0.0, 0.0, _LIFT])
-    scenery = project(take.scenery.vertices, camera, size, size)
+    scenery = project(drawn.scenery.vertices, camera, size, size)
     seen = visible_points(
-        scenery, take.scenery.faces, project(lifted, camera, size, size), size, size, near=camera.near
+        scenery, drawn.scenery.faces, project(lifted, camera, size, size), size, size, near=camera.near
     )
-    return place[..., :2], seen.to(place.dtype) * (_look_up(take.hair, place[..., :2]) < 0.5)
+    return place[..., :2], seen.to(place.dtype) * (_look_up(drawn.hair, place[..., :2]) < 0.5)
 
 
-def _visibility(studio: Studio, take: Take) -> Tensor:
+def _visibility(studio: Studio, drawn: SceneRender) -> Tensor:
     size, texels = studio.size, studio.texture_size
     chart = studio.face_model.chart(texels, texels)
-    seen = visibility_mask(studio.renderer, take.scenery, chart, height=size, width=size)
-    surface = studio.canvas.spread(take.world).flatten(2).transpose(1, 2)
+    seen = visibility_mask(studio.renderer, drawn.scenery, chart, height=size, width=size)
+    surface = studio.canvas.spread(drawn.world).flatten(2).transpose(1, 2)
     place = project(surface, studio.renderer.camera, size, size)[..., :2]
-    return seen * (_look_up(take.hair, place) < 0.5).unflatten(1, (1, texels, texels))
+    return seen * (_look_up(drawn.hair, place) < 0.5).unflatten(1, (1, texels, texels))
 
 
 def _look_up(picture: Tensor, pixels: Tensor) -> Tensor:

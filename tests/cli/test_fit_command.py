@@ -189,9 +189,9 @@ def test_a_film_frame_by_frame(tmp_path, capsys):
     for turn in torch.linspace(-0.8, 0.8, FRAMES):
         turned = scene.numbers["pose"].clone()
         turned[0, 0] += turn
-        take = faces.studio(Scene({**scene.numbers, "pose": turned}, scene.noise))
-        yaws.append(float(take.coefficients.rotation[0, 1]))
-        frames.append(take.image[0])
+        drawn = faces.studio(Scene({**scene.numbers, "pose": turned}, scene.noise))
+        yaws.append(float(drawn.coefficients.rotation[0, 1]))
+        frames.append(drawn.image[0])
     folder = tmp_path / "films"
     film = save_video(folder / "film.mp4", frames, fps=10)
     (folder / "broken.mp4").write_bytes(film.read_bytes()[:400])

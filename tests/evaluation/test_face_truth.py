@@ -57,7 +57,7 @@ def scene():
     source = SceneTruth(generator)
     targets = setting.targets(codes)
     with torch.no_grad():
-        maps = generator.take(codes).maps
+        maps = generator.render_scene(codes).maps
     truth = source.truth(latents, codes, targets.images)
     return SimpleNamespace(setting=setting, codes=codes, targets=targets, maps=maps, truth=truth, generator=generator)
 

@@ -116,8 +116,8 @@ def test_coefficients_and_maps_redraw_the_face(dataset, samples):
 
 def test_depth_normals_and_uv_agree_with_the_picture(dataset, samples):
     seeds = dataset.seeds([0])
-    take = next(iter(dataset.takes(seeds)))
-    render = face_surface(dataset.studio, take)
+    drawn = next(iter(dataset.scene_renders(seeds)))
+    render = face_surface(dataset.studio, drawn)
     assert torch.equal(render.depth[0], samples["depth"][0])
     on_face = samples["mask"] > 0.999
     assert bool((samples["depth"][on_face] > 5).all())

@@ -18,7 +18,7 @@ MUTANTS = [
         "faceuv/synthetic/truth.py",
         "tests/synthetic/test_synthetic_faces.py",
         [
-            ("return seen * (_look_up(take.hair, place) < 0.5)", "return seen * (_look_up(take.hair, place) > 0.5)"),
+            ("return seen * (_look_up(drawn.hair, place) < 0.5)", "return seen * (_look_up(drawn.hair, place) > 0.5)"),
             ("grid = pixels / (0.5 * picture.shape[-1]) - 1", "grid = pixels / picture.shape[-1] - 1"),
         ],
     ),
