@@ -112,8 +112,8 @@ class SyntheticFaces(Dataset[dict[str, Tensor]]):
         parts: list[dict[str, Tensor]] = []
         for table in self.seeds(indices).table.split(_FACTS_BATCH):
             scene = self.scene(SceneSeeds(table))
-            sitter = self.studio.sitter(scene)
-            parts.append({"latent": scene.latent(), "coefficients": sitter.coefficients.data})
+            face = self.studio.face_of(scene)
+            parts.append({"latent": scene.latent(), "coefficients": face.coefficients.data})
         return {name: torch.cat([part[name] for part in parts]) for name in FACTS}
 
     @torch.no_grad()

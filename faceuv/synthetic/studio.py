@@ -67,7 +67,7 @@ class SceneRender:
 
 
 @dataclass(frozen=True, eq=False)
-class Sitter:
+class SceneFace:
     """``coefficients`` of the linear model, its ``surface (B, V, 3)`` before displacement and pose, ``male`` and
     ``age (B,)`` in [0, 1]."""
 
@@ -152,8 +152,8 @@ class Studio(nn.Module):
     def forward(self, scene: Scene) -> SceneRender:
         """Draw a batch."""
         model, numbers, noise = self.face_model, scene.numbers, scene.noise
-        sitter = self.sitter(scene)
-        coefficients, surface, male, age = sitter.coefficients, sitter.surface, sitter.male, sitter.age
+        known = self.face_of(scene)
+        coefficients, surface, male, age = known.coefficients, known.surface, known.male, known.age
         identity, albedo, lighting = coefficients.identity, coefficients.albedo, coefficients.lighting
         rotation, translation = coefficients.rotation, coefficients.translation
 
@@ -238,16 +238,16 @@ class Studio(nn.Module):
             image.clamp(0, 1), mask, foreground, background, coefficients, maps, face, mesh, hair, world_normals
         )
 
-    def sitter(self, scene: Scene) -> Sitter:
+    def face_of(self, scene: Scene) -> SceneFace:
         """Who is drawn, how and in what light: all that the linear model knows, without drawing it."""
         identity, male, age = self.population.identity(scene.numbers["identity"])
         expression = self.population.expression(scene.numbers["expression"])
         surface = self.face_model.shape(identity, expression)
         coefficients = self._coefficients(scene, identity, expression, surface[:, self.face_model.landmarks])
-        return Sitter(coefficients, surface, male, age)
+        return SceneFace(coefficients, surface, male, age)
 
     def coefficients(self, scene: Scene) -> Coefficients:
-        """The coefficients of :meth:`sitter` to the rounding of a float, without its surface: many times as fast."""
+        """The coefficients of :meth:`face_of` to the rounding of a float, without its surface: many times as fast."""
         model, places = self.face_model, self.face_model.landmarks
         identity, _, _ = self.population.identity(scene.numbers["identity"])
         expression = self.population.expression(scene.numbers["expression"])
