@@ -145,12 +145,12 @@ def turntable(order: Order) -> list[Job]:
 
 def faces(order: Order) -> list[Job]:
     """Each face as a textured mesh, and as a file that ``faceuv render`` reads."""
-    from faceuv.figures import Photographer
+    from faceuv.figures import FigureRenderer
 
-    photographer, args = Photographer(order.generator, order.look), order.args
+    renderer, args = FigureRenderer(order.generator, order.look), order.args
 
     def write(path: Path, tally: Tally, *, seed: int) -> None:
-        photographer.sample(seed).save(path, blend_shapes=args.blend_shapes)
+        renderer.sample(seed).save(path, blend_shapes=args.blend_shapes)
         tally(1, 1)
 
     kinds = (args.mesh, "safetensors")

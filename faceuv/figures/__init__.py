@@ -1,6 +1,6 @@
 """The paper's figures, from a :class:`~faceuv.FaceGenerator`: tables of pictures, and turntables."""
 
-from faceuv.figures.photographer import OVER, Look, Photographer, Tally, centred
+from faceuv.figures.figure_renderer import OVER, FigureRenderer, Look, Tally, centred
 from faceuv.figures.sheets import (
     EXPRESSIONS,
     LIGHTS,
@@ -21,8 +21,8 @@ __all__ = [
     "OVER",
     "SIGMAS",
     "YAWS",
+    "FigureRenderer",
     "Look",
-    "Photographer",
     "Tally",
     "centred",
     "edit_strip",

@@ -11,7 +11,7 @@ from torch import Tensor
 from faceuv.errors import InputError
 from faceuv.export.images import contact_sheet
 from faceuv.export.tables import angle_heading, picture_table
-from faceuv.figures.photographer import Look, Photographer, Tally
+from faceuv.figures.figure_renderer import FigureRenderer, Look, Tally
 from faceuv.geometry import named_light
 from faceuv.models.directions import Direction
 
@@ -44,7 +44,7 @@ def yaw_strip(
 ) -> Tensor:
     """Each seed in a row: the teacher's picture, then the face turned to ``yaws`` (degrees)."""
     _some(seeds=seeds, yaws=yaws)
-    camera = Photographer(generator, look, tally, wanted=len(seeds) * (1 + len(yaws)))
+    camera = FigureRenderer(generator, look, tally, wanted=len(seeds) * (1 + len(yaws)))
     rows = []
     for seed in seeds:
         code = camera.code(seed)
@@ -64,7 +64,7 @@ def interpolation_strip(
     """From the code of one seed to that of another: the teacher's pictures, the renders, the grey shapes."""
     if steps < 2:
         raise InputError(f"an interpolation needs at least 2 steps, its ends, got {steps}")
-    camera = Photographer(generator, look, tally, wanted=3 * steps)
+    camera = FigureRenderer(generator, look, tally, wanted=3 * steps)
     ends = camera.code(first), camera.code(second)
     shares = [k / (steps - 1) for k in range(steps)]
     columns = []
@@ -87,7 +87,7 @@ def light_grid(
     _some(seeds=seeds, lights=lights)
     for name in lights:
         named_light(name)  # unknown names are told before anything is drawn
-    camera = Photographer(generator, look, tally, wanted=len(seeds) * (2 + len(lights)))
+    camera = FigureRenderer(generator, look, tally, wanted=len(seeds) * (2 + len(lights)))
     rows = []
     for seed in seeds:
         code = camera.code(seed)
@@ -109,7 +109,7 @@ def expression_grid(
     _some(seeds=seeds, expressions=expressions)
     for name in {name for amounts in expressions for name in amounts}:
         generator.check_movement(name)
-    camera = Photographer(generator, look, tally, wanted=len(seeds) * (2 + len(expressions)))
+    camera = FigureRenderer(generator, look, tally, wanted=len(seeds) * (2 + len(expressions)))
     rows = []
     for seed in seeds:
         code = camera.code(seed)
@@ -132,7 +132,7 @@ def mixing_grid(
     middle of codes with few rows."""
     _some(coarse=coarse, fine=fine)
     layer = min(COARSE_ROWS, max(1, generator.num_layers // 2)) if layer is None else layer
-    camera = Photographer(generator, look, tally, wanted=(1 + len(coarse)) * (1 + len(fine)) - 1)
+    camera = FigureRenderer(generator, look, tally, wanted=(1 + len(coarse)) * (1 + len(fine)) - 1)
     across = [camera.code(seed) for seed in fine]
     rows: list[list[Tensor | None]] = [[None, *map(camera.original, across)]]
     for seed in coarse:
@@ -158,7 +158,7 @@ def edit_strip(
     """Each seed in two rows, the teacher's pictures and the renders: codes moved along ``direction`` by ``sigmas``
     (its standard deviations). Coefficients and maps are those of the moved code."""
     _some(seeds=seeds, sigmas=sigmas)
-    camera = Photographer(generator, look, tally, wanted=2 * len(seeds) * len(sigmas))
+    camera = FigureRenderer(generator, look, tally, wanted=2 * len(seeds) * len(sigmas))
     rows, headings = [], []
     for seed in seeds:
         base = camera.code(seed)
@@ -183,7 +183,7 @@ def turntable(
     _some(seeds=seeds)
     if frames < 1:
         raise InputError(f"a turntable needs at least one frame, got {frames}")
-    camera = Photographer(generator, look, tally, wanted=len(seeds) * frames)
+    camera = FigureRenderer(generator, look, tally, wanted=len(seeds) * frames)
     codes = [camera.code(seed) for seed in seeds]
     for k in range(frames):
         yaw = swing_deg * math.sin(2 * math.pi * k / frames)

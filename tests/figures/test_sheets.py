@@ -8,8 +8,8 @@ import torch
 from faceuv.errors import InputError
 from faceuv.export.tables import angle_heading
 from faceuv.figures import (
+    FigureRenderer,
     Look,
-    Photographer,
     centred,
     edit_strip,
     expression_grid,
@@ -72,7 +72,7 @@ def test_interpolation_goes_from_one_seed_to_the_other(faces, table):
     counter.assert_complete()
     assert table["rows"] == ["image", "render", "shape"]
     assert table["columns"] == ["seed 3", "0.5", "seed 4"]
-    camera = Photographer(faces, LOOK)
+    camera = FigureRenderer(faces, LOOK)
     for column, seed in ((0, 3), (2, 4)):
         assert torch.equal(table["cells"][0][column], camera.original(camera.code(seed)))
         assert torch.allclose(table["cells"][1][column], faces.sample(seed).render(32), atol=1e-5)
@@ -105,7 +105,7 @@ def test_expressions_go_before_the_look(faces, table):
 
 def test_mixing_takes_rows_from_both_sides(faces, table):
     mixing_grid(faces, [1, 2], [3, 4], layer=0, look=LOOK)
-    camera = Photographer(faces, LOOK)
+    camera = FigureRenderer(faces, LOOK)
     cells = table["cells"]
     assert cells[0][0] is None
     assert torch.equal(cells[0][2], camera.original(camera.code(4)))
@@ -149,12 +149,12 @@ def test_heads_in_the_studio_are_in_the_middle_and_whole(faces, yaw):
 
 def test_the_studio_shows_no_teacher(faces):
     code = faces.codes(1)
-    picture = Photographer(faces, Look(size=32, over="studio")).shot(code)
+    picture = FigureRenderer(faces, Look(size=32, over="studio")).shot(code)
     assert torch.allclose(picture[:, 0, 0], torch.tensor([0.86, 0.87, 0.89]), atol=1e-3)
 
 
 def test_truncation_reaches_the_codes(faces):
-    near = Photographer(faces, Look(truncation=0.5))
+    near = FigureRenderer(faces, Look(truncation=0.5))
     assert torch.equal(near.code(5), faces.codes(5, truncation=0.5))
     assert near.sample(5).metadata["truncation"] == 0.5
 

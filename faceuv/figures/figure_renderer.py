@@ -58,7 +58,7 @@ class Look:
             named_light(self.light)  # the error lists the names
 
 
-class Photographer:
+class FigureRenderer:
     """A :class:`~faceuv.FaceGenerator` with a :class:`Look`. Codes are ``(1, L, D)``, pictures
     ``(3, S, S)`` in [0, 1] on the CPU; each counts as one of ``wanted``."""
 
