@@ -21,7 +21,7 @@ from faceuv.cli.console import console
 from faceuv.export import contact_sheet, save_png, save_video
 from faceuv.face import build_face_model
 from faceuv.figures import (
-    Look,
+    FigureStyle,
     edit_strip,
     expression_grid,
     interpolation_strip,
@@ -37,7 +37,7 @@ from faceuv.models.stylefaceuv.behind import Behind
 from faceuv.models.stylefaceuv.generator import StyleFaceUVGenerator
 
 SIZE = 224
-SMALL = Look(size=128)
+SMALL = FigureStyle(size=128)
 
 Drawn = Tensor | Iterator[Tensor]
 
@@ -142,7 +142,7 @@ def sample(model: FaceModel) -> Tensor:
 def edits(generator: StyleFaceUVGenerator, seeds: Sequence[int]) -> Tensor:
     """Along the first direction that is not the yaw, which has a strip of its own; if there is no other, along it."""
     others = [direction for name, direction in generator.directions.items() if name != "yaw"]
-    return edit_strip(generator, seeds[:2], (others or list(generator.directions.values()))[0], look=SMALL)
+    return edit_strip(generator, seeds[:2], (others or list(generator.directions.values()))[0], style=SMALL)
 
 
 def behind(generator: StyleFaceUVGenerator, seeds: Sequence[int]) -> Tensor:
@@ -159,7 +159,7 @@ def behind(generator: StyleFaceUVGenerator, seeds: Sequence[int]) -> Tensor:
 
 
 def swing(generator: StyleFaceUVGenerator, seeds: Sequence[int]) -> Iterator[Tensor]:
-    return turntable(generator, seeds, frames=24, look=replace(SMALL, over="studio"))
+    return turntable(generator, seeds, frames=24, style=replace(SMALL, over="studio"))
 
 
 PICTURES: dict[str, Callable[[FaceModel], Tensor]] = {
@@ -173,12 +173,12 @@ PICTURES: dict[str, Callable[[FaceModel], Tensor]] = {
     "sample": sample,
 }
 GENERATED: dict[str, Callable[[StyleFaceUVGenerator, Sequence[int]], Drawn]] = {
-    "generated_yaw": lambda generator, seeds: yaw_strip(generator, seeds, look=SMALL),
+    "generated_yaw": lambda generator, seeds: yaw_strip(generator, seeds, style=SMALL),
     "generated_behind": behind,
-    "generated_interpolation": lambda generator, seeds: interpolation_strip(generator, *seeds[:2], look=SMALL),
-    "generated_lights": lambda generator, seeds: light_grid(generator, seeds, look=SMALL),
-    "generated_expressions": lambda generator, seeds: expression_grid(generator, seeds, look=SMALL),
-    "generated_mixing": lambda generator, seeds: mixing_grid(generator, seeds[:2], seeds[2:], look=SMALL),
+    "generated_interpolation": lambda generator, seeds: interpolation_strip(generator, *seeds[:2], style=SMALL),
+    "generated_lights": lambda generator, seeds: light_grid(generator, seeds, style=SMALL),
+    "generated_expressions": lambda generator, seeds: expression_grid(generator, seeds, style=SMALL),
+    "generated_mixing": lambda generator, seeds: mixing_grid(generator, seeds[:2], seeds[2:], style=SMALL),
     "generated_edits": edits,
     "generated_turntable": swing,
 }

@@ -28,7 +28,7 @@ from faceuv.errors import AssetError, InputError
 from faceuv.export import save_png
 from faceuv.export.surfaces import displacement_colours
 from faceuv.export.tables import picture_table
-from faceuv.figures import Look, interpolation_strip, yaw_strip
+from faceuv.figures import FigureStyle, interpolation_strip, yaw_strip
 from faceuv.files import zoo
 from faceuv.files.artefacts import load_tensors
 from faceuv.files.cards import write_card
@@ -265,9 +265,9 @@ def text(entry: str, limits: str, *, measured_there: bool) -> str:
 
 def pictures(generator: StyleFaceUVGenerator, folder: Path) -> None:
     """``faces.png``, ``maps.png``, ``between.png``."""
-    look = Look(size=128)
-    save_png(folder / "faces.png", yaw_strip(generator, list(SEEDS), yaws=(-60, -30, 0, 30, 60), look=look))
-    save_png(folder / "between.png", interpolation_strip(generator, SEEDS[0], SEEDS[1], look=look))
+    style = FigureStyle(size=128)
+    save_png(folder / "faces.png", yaw_strip(generator, list(SEEDS), yaws=(-60, -30, 0, 30, 60), style=style))
+    save_png(folder / "between.png", interpolation_strip(generator, SEEDS[0], SEEDS[1], style=style))
     maps = generator.maps(generator.codes(SEEDS))
     rows: list[Sequence[Tensor]] = []
     if maps.diffuse is not None:

@@ -21,7 +21,7 @@ from faceuv.files.names import file_names
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from faceuv.figures import Look, Tally
+    from faceuv.figures import FigureStyle, Tally
     from faceuv.models.base.face_generator import FaceGenerator
     from faceuv.models.directions import Direction
 
@@ -43,7 +43,7 @@ class Order:
 
     args: argparse.Namespace
     generator: FaceGenerator
-    look: Look
+    style: FigureStyle
 
     def sheet(self, name: str, figure: Callable[..., Tensor], *subject: Any, **options: Any) -> Job:
         """A job that draws one of :mod:`faceuv.figures` into a PNG."""
@@ -51,7 +51,7 @@ class Order:
         def write(path: Path, tally: Tally) -> None:
             from faceuv.export import save_png
 
-            save_png(path, figure(self.generator, *subject, look=self.look, tally=tally, **options))
+            save_png(path, figure(self.generator, *subject, style=self.style, tally=tally, **options))
 
         return Job(f"{name}.png", write)
 
@@ -129,14 +129,14 @@ def turntable(order: Order) -> list[Job]:
 
     args = order.args
     require_positive("--frames", args.frames)
-    look = replace(order.look, over=args.over or "studio")  # the teacher's picture flickers from yaw to yaw
-    _check_yaws(replace(order, look=look), "--swing-deg", [args.swing_deg])
+    style = replace(order.style, over=args.over or "studio")  # the teacher's picture flickers from yaw to yaw
+    _check_yaws(replace(order, style=style), "--swing-deg", [args.swing_deg])
     file = f"turntable.{args.video}"
     check_video(file, fps=args.fps)
 
     def write(path: Path, tally: Tally) -> None:
         swing = frames_of(
-            order.generator, args.seeds, frames=args.frames, swing_deg=args.swing_deg, look=look, tally=tally
+            order.generator, args.seeds, frames=args.frames, swing_deg=args.swing_deg, style=style, tally=tally
         )
         save_video(path, swing, fps=args.fps)
 
@@ -147,7 +147,7 @@ def faces(order: Order) -> list[Job]:
     """Each face as a textured mesh, and as a file that ``faceuv render`` reads."""
     from faceuv.figures import FigureRenderer
 
-    renderer, args = FigureRenderer(order.generator, order.look), order.args
+    renderer, args = FigureRenderer(order.generator, order.style), order.args
 
     def write(path: Path, tally: Tally, *, seed: int) -> None:
         renderer.sample(seed).save(path, blend_shapes=args.blend_shapes)
@@ -304,17 +304,17 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Load, check, then draw and write one file after the other."""
     from faceuv.cli.console import console
-    from faceuv.figures import Look
+    from faceuv.figures import FigureStyle
     from faceuv.files.artefacts import check_writable
     from faceuv.models.base.face_generator import FaceGenerator
 
     _check_seeds("--seeds", args.seeds)
-    look = Look(
+    style = FigureStyle(
         args.size, args.over or "teacher", args.seam, args.light, parse_amounts(args.expression), args.truncation
     )
     out = check_writable(args.out)
     with console.status(f"loading {args.generator}"):
-        order = Order(args, FaceGenerator.load(args.generator, renderer=args.renderer), look)
+        order = Order(args, FaceGenerator.load(args.generator, renderer=args.renderer), style)
     chosen = list(args.figures)
     if len(chosen) > 1:  # a figure that is asked for by its name says itself what it lacks
         for name, lack in {name: _lack(name, order) for name in chosen}.items():
@@ -380,7 +380,7 @@ def _check_yaws(order: Order, option: str, yaws: Sequence[float]) -> None:
     for angle in yaws:
         if not abs(angle) <= YAW_LIMIT:
             raise InputError(f"{option} must lie in -{YAW_LIMIT:g} … {YAW_LIMIT:g} degrees, got {angle:g}")
-    if not order.generator.turns and order.look.over == "teacher":
+    if not order.generator.turns and order.style.over == "teacher":
         raise InputError(
             f"{order.args.generator} has no editor that turns codes (F_yaw), so the teacher shows no other yaw:"
             " --over studio draws the faces before a plain wall"

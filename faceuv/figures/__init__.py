@@ -1,6 +1,6 @@
 """The paper's figures, from a :class:`~faceuv.FaceGenerator`: tables of pictures, and turntables."""
 
-from faceuv.figures.figure_renderer import OVER, FigureRenderer, Look, Tally, centred
+from faceuv.figures.figure_renderer import OVER, FigureRenderer, FigureStyle, Tally, centred
 from faceuv.figures.sheets import (
     EXPRESSIONS,
     LIGHTS,
@@ -22,7 +22,7 @@ __all__ = [
     "SIGMAS",
     "YAWS",
     "FigureRenderer",
-    "Look",
+    "FigureStyle",
     "Tally",
     "centred",
     "edit_strip",

@@ -28,7 +28,7 @@ _HALF = 0.45  # of a picture's side, that half a head may take
 
 
 @dataclass(frozen=True)
-class Look:
+class FigureStyle:
     """What all pictures of a figure share.
 
     size        side in pixels
@@ -59,43 +59,43 @@ class Look:
 
 
 class FigureRenderer:
-    """A :class:`~faceuv.FaceGenerator` with a :class:`Look`. Codes are ``(1, L, D)``, pictures
+    """A :class:`~faceuv.FaceGenerator` with a :class:`FigureStyle`. Codes are ``(1, L, D)``, pictures
     ``(3, S, S)`` in [0, 1] on the CPU; each counts as one of ``wanted``."""
 
     def __init__(
-        self, generator: FaceGenerator, look: Look | None = None, tally: Tally | None = None, *, wanted: int = 0
+        self, generator: FaceGenerator, style: FigureStyle | None = None, tally: Tally | None = None, *, wanted: int = 0
     ) -> None:
-        self.generator, self.look = generator, look or Look()
+        self.generator, self.style = generator, style or FigureStyle()
         self.tally, self.taken, self.wanted = tally, 0, wanted
-        for name in self.look.expression:
+        for name in self.style.expression:
             generator.check_movement(name)  # before anything is drawn
 
     def code(self, seed: int) -> Tensor:
         """The stylecode of one seed."""
-        return self.generator.codes(seed, truncation=self.look.truncation)
+        return self.generator.codes(seed, truncation=self.style.truncation)
 
     def face(self, code: Tensor) -> Face:
-        """The face of a code under the look's light, with its expression."""
+        """The face of a code under the style's light, with its expression."""
         return self._dressed(self.generator.face(code), None, {})
 
     def sample(self, seed: int) -> Face:
-        """The face of a seed, which remembers it, under the look's light, with its expression."""
-        return self._dressed(self.generator.sample(seed, truncation=self.look.truncation), None, {})
+        """The face of a seed, which remembers it, under the style's light, with its expression."""
+        return self._dressed(self.generator.sample(seed, truncation=self.style.truncation), None, {})
 
     def original(self, code: Tensor) -> Tensor:
         """The teacher's picture."""
-        side = self.look.size
+        side = self.style.size
         picture = F.interpolate(self.generator.image(code), (side, side), mode="bicubic", antialias=True)
         return self._taken(picture[0].clamp(0, 1))
 
     def shape(self, code: Tensor) -> Tensor:
         """The grey shape before the studio wall, in the face's own pose, under the studio's light."""
-        bare = self.face(code).with_lighting("studio").render_full(self.look.size, shape_only=True)
+        bare = self.face(code).with_lighting("studio").render_full(self.style.size, shape_only=True)
         return self._taken(bare.image[0].clamp(0, 1))
 
     def alone(self, code: Tensor) -> Tensor:
         """The render before the studio wall, posed and placed as in the teacher's picture."""
-        return self._taken(self.face(code).render(self.look.size))
+        return self._taken(self.face(code).render(self.style.size))
 
     def shot(
         self,
@@ -105,25 +105,25 @@ class FigureRenderer:
         light: str | None = None,
         expression: Mapping[str, float] | None = None,
     ) -> Tensor:
-        """The render over what the look says. ``light`` and ``expression`` go before the look's."""
-        look = self.look
-        if look.over == "studio":
+        """The render, over the background of the style; ``light`` and ``expression`` take precedence over the style's."""
+        style = self.style
+        if style.over == "studio":
             face = self._dressed(self.generator.face(code), light, expression or {}).with_pose(yaw_deg=yaw_deg)
-            return self._taken(centred(face).render(look.size))
+            return self._taken(centred(face).render(style.size))
         picture = self.generator.generate(
             code,
             yaw_deg=yaw_deg,
-            light=light or look.light,
-            expression={**look.expression, **(expression or {})} or None,  # methods without expressions refuse one
-            size=look.size,
-            seam=look.seam,
+            light=light or style.light,
+            expression={**style.expression, **(expression or {})} or None,  # methods without expressions refuse one
+            size=style.size,
+            seam=style.seam,
         )
         return self._taken(picture[0])
 
     def _dressed(self, face: Face, light: str | None, expression: Mapping[str, float]) -> Face:
-        amounts = {**self.look.expression, **expression}
+        amounts = {**self.style.expression, **expression}
         face = face.with_expression(**amounts) if amounts else face
-        name = light or self.look.light
+        name = light or self.style.light
         return face if name is None else face.with_lighting(name)
 
     def _taken(self, picture: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from faceuv.errors import InputError
 from faceuv.export.images import contact_sheet
 from faceuv.export.tables import angle_heading, picture_table
-from faceuv.figures.figure_renderer import FigureRenderer, Look, Tally
+from faceuv.figures.figure_renderer import FigureRenderer, FigureStyle, Tally
 from faceuv.geometry import named_light
 from faceuv.models.directions import Direction
 
@@ -39,12 +39,12 @@ def yaw_strip(
     seeds: Sequence[int],
     *,
     yaws: Sequence[float] = YAWS,
-    look: Look | None = None,
+    style: FigureStyle | None = None,
     tally: Tally | None = None,
 ) -> Tensor:
     """Each seed in a row: the teacher's picture, then the face turned to ``yaws`` (degrees)."""
     _some(seeds=seeds, yaws=yaws)
-    camera = FigureRenderer(generator, look, tally, wanted=len(seeds) * (1 + len(yaws)))
+    camera = FigureRenderer(generator, style, tally, wanted=len(seeds) * (1 + len(yaws)))
     rows = []
     for seed in seeds:
         code = camera.code(seed)
@@ -58,13 +58,13 @@ def interpolation_strip(
     second: int,
     *,
     steps: int = 6,
-    look: Look | None = None,
+    style: FigureStyle | None = None,
     tally: Tally | None = None,
 ) -> Tensor:
     """From the code of one seed to that of another: the teacher's pictures, the renders, the grey shapes."""
     if steps < 2:
         raise InputError(f"an interpolation needs at least 2 steps, its ends, got {steps}")
-    camera = FigureRenderer(generator, look, tally, wanted=3 * steps)
+    camera = FigureRenderer(generator, style, tally, wanted=3 * steps)
     ends = camera.code(first), camera.code(second)
     shares = [k / (steps - 1) for k in range(steps)]
     columns = []
@@ -80,19 +80,19 @@ def light_grid(
     seeds: Sequence[int],
     *,
     lights: Sequence[str] = LIGHTS,
-    look: Look | None = None,
+    style: FigureStyle | None = None,
     tally: Tally | None = None,
 ) -> Tensor:
     """Each seed in a row: the teacher's picture, the render under its own light, and under each of ``lights``."""
     _some(seeds=seeds, lights=lights)
     for name in lights:
         named_light(name)  # unknown names are told before anything is drawn
-    camera = FigureRenderer(generator, look, tally, wanted=len(seeds) * (2 + len(lights)))
+    camera = FigureRenderer(generator, style, tally, wanted=len(seeds) * (2 + len(lights)))
     rows = []
     for seed in seeds:
         code = camera.code(seed)
         rows.append([camera.original(code), *(camera.shot(code, light=name) for name in (None, *lights))])
-    own = "own light" if camera.look.light is None else camera.look.light
+    own = "own light" if camera.style.light is None else camera.style.light
     return picture_table(rows, columns=["teacher", own, *lights], rows=_names(seeds))
 
 
@@ -101,7 +101,7 @@ def expression_grid(
     seeds: Sequence[int],
     *,
     expressions: Sequence[Amounts] = EXPRESSIONS,
-    look: Look | None = None,
+    style: FigureStyle | None = None,
     tally: Tally | None = None,
 ) -> Tensor:
     """Each seed in a row: the teacher's picture, the render with its own expression, and with each of ``expressions``
@@ -109,12 +109,12 @@ def expression_grid(
     _some(seeds=seeds, expressions=expressions)
     for name in {name for amounts in expressions for name in amounts}:
         generator.check_movement(name)
-    camera = FigureRenderer(generator, look, tally, wanted=len(seeds) * (2 + len(expressions)))
+    camera = FigureRenderer(generator, style, tally, wanted=len(seeds) * (2 + len(expressions)))
     rows = []
     for seed in seeds:
         code = camera.code(seed)
         rows.append([camera.original(code), *(camera.shot(code, expression=amounts) for amounts in ({}, *expressions))])
-    own = "own expression\n" + _words(camera.look.expression)
+    own = "own expression\n" + _words(camera.style.expression)
     return picture_table(rows, columns=["teacher", own.strip(), *map(_words, expressions)], rows=_names(seeds))
 
 
@@ -124,7 +124,7 @@ def mixing_grid(
     fine: Sequence[int],
     *,
     layer: int | None = None,
-    look: Look | None = None,
+    style: FigureStyle | None = None,
     tally: Tally | None = None,
 ) -> Tensor:
     """Style mixing: rows of a code before ``layer`` from a seed of the left column, the others from one of the top
@@ -132,7 +132,7 @@ def mixing_grid(
     middle of codes with few rows."""
     _some(coarse=coarse, fine=fine)
     layer = min(COARSE_ROWS, max(1, generator.num_layers // 2)) if layer is None else layer
-    camera = FigureRenderer(generator, look, tally, wanted=(1 + len(coarse)) * (1 + len(fine)) - 1)
+    camera = FigureRenderer(generator, style, tally, wanted=(1 + len(coarse)) * (1 + len(fine)) - 1)
     across = [camera.code(seed) for seed in fine]
     rows: list[list[Tensor | None]] = [[None, *map(camera.original, across)]]
     for seed in coarse:
@@ -152,13 +152,13 @@ def edit_strip(
     direction: Direction,
     *,
     sigmas: Sequence[float] = SIGMAS,
-    look: Look | None = None,
+    style: FigureStyle | None = None,
     tally: Tally | None = None,
 ) -> Tensor:
     """Each seed in two rows, the teacher's pictures and the renders: codes moved along ``direction`` by ``sigmas``
     (its standard deviations). Coefficients and maps are those of the moved code."""
     _some(seeds=seeds, sigmas=sigmas)
-    camera = FigureRenderer(generator, look, tally, wanted=2 * len(seeds) * len(sigmas))
+    camera = FigureRenderer(generator, style, tally, wanted=2 * len(seeds) * len(sigmas))
     rows, headings = [], []
     for seed in seeds:
         base = camera.code(seed)
@@ -175,7 +175,7 @@ def turntable(
     *,
     frames: int = 48,
     swing_deg: float = 60.0,
-    look: Look | None = None,
+    style: FigureStyle | None = None,
     tally: Tally | None = None,
 ) -> Iterator[Tensor]:
     """Frames ``(3, S, N·S)`` of the faces of N seeds side by side, which swing from the front to ±``swing_deg``
@@ -183,7 +183,7 @@ def turntable(
     _some(seeds=seeds)
     if frames < 1:
         raise InputError(f"a turntable needs at least one frame, got {frames}")
-    camera = FigureRenderer(generator, look, tally, wanted=len(seeds) * frames)
+    camera = FigureRenderer(generator, style, tally, wanted=len(seeds) * frames)
     codes = [camera.code(seed) for seed in seeds]
     for k in range(frames):
         yaw = swing_deg * math.sin(2 * math.pi * k / frames)

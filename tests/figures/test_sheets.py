@@ -9,7 +9,7 @@ from faceuv.errors import InputError
 from faceuv.export.tables import angle_heading
 from faceuv.figures import (
     FigureRenderer,
-    Look,
+    FigureStyle,
     centred,
     edit_strip,
     expression_grid,
@@ -21,7 +21,7 @@ from faceuv.figures import (
     yaw_strip,
 )
 
-LOOK = Look(size=32)
+STYLE = FigureStyle(size=32)
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ class Counter:
 
 def test_yaw_strip(faces, table):
     counter = Counter()
-    sheet = yaw_strip(faces, [1, 2], yaws=[-30, 0, 60], look=LOOK, tally=counter)
+    sheet = yaw_strip(faces, [1, 2], yaws=[-30, 0, 60], style=STYLE, tally=counter)
     counter.assert_complete()
     assert sheet.shape[0] == 3
     assert sheet.shape[2] > 4 * 32
@@ -68,11 +68,11 @@ def test_yaw_strip(faces, table):
 
 def test_interpolation_goes_from_one_seed_to_the_other(faces, table):
     counter = Counter()
-    interpolation_strip(faces, 3, 4, steps=3, look=LOOK, tally=counter)
+    interpolation_strip(faces, 3, 4, steps=3, style=STYLE, tally=counter)
     counter.assert_complete()
     assert table["rows"] == ["image", "render", "shape"]
     assert table["columns"] == ["seed 3", "0.5", "seed 4"]
-    camera = FigureRenderer(faces, LOOK)
+    camera = FigureRenderer(faces, STYLE)
     for column, seed in ((0, 3), (2, 4)):
         assert torch.equal(table["cells"][0][column], camera.original(camera.code(seed)))
         assert torch.allclose(table["cells"][1][column], faces.sample(seed).render(32), atol=1e-5)
@@ -83,7 +83,7 @@ def test_interpolation_goes_from_one_seed_to_the_other(faces, table):
 
 
 def test_light_grid(faces, table):
-    light_grid(faces, [1], lights=["left", "right"], look=LOOK)
+    light_grid(faces, [1], lights=["left", "right"], style=STYLE)
     assert table["columns"] == ["teacher", "own light", "left", "right"]
     _, own, left, right = table["cells"][0]
     code = faces.codes(1)
@@ -93,8 +93,8 @@ def test_light_grid(faces, table):
 
 
 def test_expressions_go_before_the_look(faces, table):
-    look = Look(size=32, expression={"jaw_open": 0.5, "smile": 0.2}, light="warm")
-    expression_grid(faces, [1], expressions=[{"smile": 1.0}, {"jaw_open": 1.0, "blink": 0.5}], look=look)
+    style = FigureStyle(size=32, expression={"jaw_open": 0.5, "smile": 0.2}, light="warm")
+    expression_grid(faces, [1], expressions=[{"smile": 1.0}, {"jaw_open": 1.0, "blink": 0.5}], style=style)
     assert table["columns"] == [
         "teacher", "own expression\njaw_open 0.5\nsmile 0.2", "smile 1", "jaw_open 1\nblink 0.5",
     ]  # fmt: skip
@@ -104,21 +104,21 @@ def test_expressions_go_before_the_look(faces, table):
 
 
 def test_mixing_takes_rows_from_both_sides(faces, table):
-    mixing_grid(faces, [1, 2], [3, 4], layer=0, look=LOOK)
-    camera = FigureRenderer(faces, LOOK)
+    mixing_grid(faces, [1, 2], [3, 4], layer=0, style=STYLE)
+    camera = FigureRenderer(faces, STYLE)
     cells = table["cells"]
     assert cells[0][0] is None
     assert torch.equal(cells[0][2], camera.original(camera.code(4)))
     assert torch.equal(cells[2][0], camera.original(camera.code(2)))
     assert torch.equal(cells[1][2], camera.shot(camera.code(4)))  # no row is of the left column
-    mixing_grid(faces, [1, 2], [3, 4], layer=6, look=LOOK)
+    mixing_grid(faces, [1, 2], [3, 4], layer=6, style=STYLE)
     assert torch.equal(table["cells"][1][2], camera.shot(camera.code(1)))
     assert table["rows"] == ["", "coarse:\nseed 1", "coarse:\nseed 2"]
 
 
 def test_edits_make_coefficients_and_maps_anew(faces, table):
     along = faces.directions["wide"]
-    edit_strip(faces, [1, 2], along, sigmas=[-2, 0, 2], look=LOOK)
+    edit_strip(faces, [1, 2], along, sigmas=[-2, 0, 2], style=STYLE)
     assert table["columns"] == ["wide -2 sd", "unmoved", "wide +2 sd"]
     assert table["rows"] == ["seed 1\nteacher", "seed 1\nours", "seed 2\nteacher", "seed 2\nours"]
     moved = along.move(faces.codes(2), 2 * along.scale)
@@ -128,7 +128,9 @@ def test_edits_make_coefficients_and_maps_anew(faces, table):
 
 def test_a_turntable_is_a_loop_of_faces_side_by_side(faces):
     counter = Counter()
-    frames = list(turntable(faces, [1, 2], frames=4, swing_deg=50, look=Look(size=32, over="studio"), tally=counter))
+    frames = list(
+        turntable(faces, [1, 2], frames=4, swing_deg=50, style=FigureStyle(size=32, over="studio"), tally=counter)
+    )
     counter.assert_complete()
     assert [tuple(frame.shape) for frame in frames] == [(3, 32, 64)] * 4
     assert torch.equal(frames[0], frames[2])  # from the front, on the way to either side
@@ -149,12 +151,12 @@ def test_heads_in_the_studio_are_in_the_middle_and_whole(faces, yaw):
 
 def test_the_studio_shows_no_teacher(faces):
     code = faces.codes(1)
-    picture = FigureRenderer(faces, Look(size=32, over="studio")).shot(code)
+    picture = FigureRenderer(faces, FigureStyle(size=32, over="studio")).shot(code)
     assert torch.allclose(picture[:, 0, 0], torch.tensor([0.86, 0.87, 0.89]), atol=1e-3)
 
 
 def test_truncation_reaches_the_codes(faces):
-    near = FigureRenderer(faces, Look(truncation=0.5))
+    near = FigureRenderer(faces, FigureStyle(truncation=0.5))
     assert torch.equal(near.code(5), faces.codes(5, truncation=0.5))
     assert near.sample(5).metadata["truncation"] == 0.5
 
@@ -173,13 +175,13 @@ def test_truncation_reaches_the_codes(faces):
 )
 def test_looks_that_nobody_knows(settings, message):
     with pytest.raises(InputError, match=message):
-        Look(**settings)
+        FigureStyle(**settings)
 
 
 def test_unknown_names_are_told_before_anything_is_drawn(faces, monkeypatch):
     monkeypatch.setattr(type(faces), "codes", None)
     with pytest.raises(InputError, match="no movement is called 'smirk'; known: jaw_open"):
-        yaw_strip(faces, [1], look=Look(expression={"smirk": 1.0}))
+        yaw_strip(faces, [1], style=FigureStyle(expression={"smirk": 1.0}))
     with pytest.raises(InputError, match="no movement is called 'smirk'"):
         expression_grid(faces, [1], expressions=[{"smile": 1.0}, {"smirk": 1.0}])
     with pytest.raises(InputError, match="no light is called 'moon'"):
