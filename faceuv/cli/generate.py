@@ -21,7 +21,7 @@ from faceuv.files.names import file_names
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from faceuv.figures import FigureStyle, Tally
+    from faceuv.figures import FigureStyle, ProgressCallback
     from faceuv.models.base.face_generator import FaceGenerator
     from faceuv.models.directions import Direction
 
@@ -31,10 +31,10 @@ OVER = ("teacher", "studio")
 
 @dataclass(frozen=True)
 class Job:
-    """One file: ``write(path, tally)``."""
+    """One file: ``write(path, progress)``."""
 
     file: str
-    write: Callable[[Path, Tally], object]
+    write: Callable[[Path, ProgressCallback], object]
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,10 @@ class Order:
     def sheet(self, name: str, figure: Callable[..., Tensor], *subject: Any, **options: Any) -> Job:
         """A job that draws one of :mod:`faceuv.figures` into a PNG."""
 
-        def write(path: Path, tally: Tally) -> None:
+        def write(path: Path, progress: ProgressCallback) -> None:
             from faceuv.export import save_png
 
-            save_png(path, figure(self.generator, *subject, style=self.style, tally=tally, **options))
+            save_png(path, figure(self.generator, *subject, style=self.style, progress=progress, **options))
 
         return Job(f"{name}.png", write)
 
@@ -134,9 +134,9 @@ def turntable(order: Order) -> list[Job]:
     file = f"turntable.{args.video}"
     check_video(file, fps=args.fps)
 
-    def write(path: Path, tally: Tally) -> None:
+    def write(path: Path, progress: ProgressCallback) -> None:
         swing = frames_of(
-            order.generator, args.seeds, frames=args.frames, swing_deg=args.swing_deg, style=style, tally=tally
+            order.generator, args.seeds, frames=args.frames, swing_deg=args.swing_deg, style=style, progress=progress
         )
         save_video(path, swing, fps=args.fps)
 
@@ -149,9 +149,9 @@ def faces(order: Order) -> list[Job]:
 
     renderer, args = FigureRenderer(order.generator, order.style), order.args
 
-    def write(path: Path, tally: Tally, *, seed: int) -> None:
+    def write(path: Path, progress: ProgressCallback, *, seed: int) -> None:
         renderer.sample(seed).save(path, blend_shapes=args.blend_shapes)
-        tally(1, 1)
+        progress(1, 1)
 
     kinds = (args.mesh, "safetensors")
     return [Job(f"face_{seed:04d}.{kind}", partial(write, seed=seed)) for seed in args.seeds for kind in kinds]
@@ -235,7 +235,7 @@ def _expressions(parser: argparse.ArgumentParser) -> None:
 def _mixing(parser: argparse.ArgumentParser) -> None:
     fine = [4, 5, 6, 7]
     parser.add_argument(
-        "--fine", type=int, nargs="+", default=fine, metavar="SEED", help="whose fine styles are taken (4 5 6 7)"
+        "--fine", type=int, nargs="+", default=fine, metavar="SEED", help="that give the fine styles (4 5 6 7)"
     )
     parser.add_argument(
         "--layer",
@@ -323,8 +323,8 @@ def run(args: argparse.Namespace) -> int:
                 chosen.remove(name)
     jobs = [job for name in chosen for job in FIGURES[name][0](order)]
     for job in jobs:
-        with _Progress(job.file) as tally:
-            job.write(out / job.file, tally)
+        with _Progress(job.file) as progress:
+            job.write(out / job.file, progress)
         console.print(f"wrote {out / job.file}")
     return 0
 
@@ -339,7 +339,7 @@ def _lack(figure: str, order: Order) -> str | None:
 
 
 class _Progress:
-    """A bar while pictures are taken, on a terminal."""
+    """A progress bar on a terminal."""
 
     def __init__(self, file: str) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -355,7 +355,7 @@ class _Progress:
         self.bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self.task = self.bar.add_task(file, total=None)
 
-    def __enter__(self) -> Tally:
+    def __enter__(self) -> ProgressCallback:
         self.bar.start()
         return lambda done, wanted: self.bar.update(self.task, completed=done, total=wanted)
 

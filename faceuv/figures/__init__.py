@@ -1,6 +1,6 @@
 """The paper's figures, from a :class:`~faceuv.FaceGenerator`: tables of pictures, and turntables."""
 
-from faceuv.figures.figure_renderer import OVER, FigureRenderer, FigureStyle, Tally, centred
+from faceuv.figures.figure_renderer import OVER, FigureRenderer, FigureStyle, ProgressCallback, centred
 from faceuv.figures.sheets import (
     EXPRESSIONS,
     LIGHTS,
@@ -23,7 +23,7 @@ __all__ = [
     "YAWS",
     "FigureRenderer",
     "FigureStyle",
-    "Tally",
+    "ProgressCallback",
     "centred",
     "edit_strip",
     "expression_grid",

@@ -1,4 +1,4 @@
-"""How the pictures of a figure are taken: one size, seam, light and expression for all of them."""
+"""Renders the pictures of a figure: one size, seam, light and expression for all of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Over = Literal["teacher", "studio"]
 OVER: tuple[Over, ...] = get_args(Over)
-Tally = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
 """Called after every picture with how many are done and how many a figure has."""
 
 _LEAST_SIZE = 16
@@ -59,14 +59,22 @@ class FigureStyle:
 
 
 class FigureRenderer:
-    """A :class:`~faceuv.FaceGenerator` with a :class:`FigureStyle`. Codes are ``(1, L, D)``, pictures
-    ``(3, S, S)`` in [0, 1] on the CPU; each counts as one of ``wanted``."""
+    """Renders faces of a :class:`~faceuv.FaceGenerator` in one :class:`FigureStyle`.
+
+    Codes are ``(1, L, D)``, pictures ``(3, S, S)`` in [0, 1] on the CPU. ``progress`` is called after every picture, of
+    ``total``.
+    """
 
     def __init__(
-        self, generator: FaceGenerator, style: FigureStyle | None = None, tally: Tally | None = None, *, wanted: int = 0
+        self,
+        generator: FaceGenerator,
+        style: FigureStyle | None = None,
+        progress: ProgressCallback | None = None,
+        *,
+        total: int = 0,
     ) -> None:
         self.generator, self.style = generator, style or FigureStyle()
-        self.tally, self.taken, self.wanted = tally, 0, wanted
+        self.progress, self.done, self.total = progress, 0, total
         for name in self.style.expression:
             generator.check_movement(name)  # before anything is drawn
 
@@ -76,28 +84,28 @@ class FigureRenderer:
 
     def face(self, code: Tensor) -> Face:
         """The face of a code under the style's light, with its expression."""
-        return self._dressed(self.generator.face(code), None, {})
+        return self._styled(self.generator.face(code), None, {})
 
     def sample(self, seed: int) -> Face:
         """The face of a seed, which remembers it, under the style's light, with its expression."""
-        return self._dressed(self.generator.sample(seed, truncation=self.style.truncation), None, {})
+        return self._styled(self.generator.sample(seed, truncation=self.style.truncation), None, {})
 
     def original(self, code: Tensor) -> Tensor:
         """The teacher's picture."""
         side = self.style.size
         picture = F.interpolate(self.generator.image(code), (side, side), mode="bicubic", antialias=True)
-        return self._taken(picture[0].clamp(0, 1))
+        return self._counted(picture[0].clamp(0, 1))
 
     def shape(self, code: Tensor) -> Tensor:
         """The grey shape before the studio wall, in the face's own pose, under the studio's light."""
         bare = self.face(code).with_lighting("studio").render_full(self.style.size, shape_only=True)
-        return self._taken(bare.image[0].clamp(0, 1))
+        return self._counted(bare.image[0].clamp(0, 1))
 
     def alone(self, code: Tensor) -> Tensor:
         """The render before the studio wall, posed and placed as in the teacher's picture."""
-        return self._taken(self.face(code).render(self.style.size))
+        return self._counted(self.face(code).render(self.style.size))
 
-    def shot(
+    def render(
         self,
         code: Tensor,
         *,
@@ -105,11 +113,11 @@ class FigureRenderer:
         light: str | None = None,
         expression: Mapping[str, float] | None = None,
     ) -> Tensor:
-        """The render, over the background of the style; ``light`` and ``expression`` take precedence over the style's."""
+        """The render over the background of the style; ``light`` and ``expression`` replace those of the style."""
         style = self.style
         if style.over == "studio":
-            face = self._dressed(self.generator.face(code), light, expression or {}).with_pose(yaw_deg=yaw_deg)
-            return self._taken(centred(face).render(style.size))
+            face = self._styled(self.generator.face(code), light, expression or {}).with_pose(yaw_deg=yaw_deg)
+            return self._counted(centred(face).render(style.size))
         picture = self.generator.generate(
             code,
             yaw_deg=yaw_deg,
@@ -118,18 +126,18 @@ class FigureRenderer:
             size=style.size,
             seam=style.seam,
         )
-        return self._taken(picture[0])
+        return self._counted(picture[0])
 
-    def _dressed(self, face: Face, light: str | None, expression: Mapping[str, float]) -> Face:
+    def _styled(self, face: Face, light: str | None, expression: Mapping[str, float]) -> Face:
         amounts = {**self.style.expression, **expression}
         face = face.with_expression(**amounts) if amounts else face
         name = light or self.style.light
         return face if name is None else face.with_lighting(name)
 
-    def _taken(self, picture: Tensor) -> Tensor:
-        self.taken += 1
-        if self.tally is not None:
-            self.tally(self.taken, self.wanted)
+    def _counted(self, picture: Tensor) -> Tensor:
+        self.done += 1
+        if self.progress is not None:
+            self.progress(self.done, self.total)
         return picture.cpu()
 
 

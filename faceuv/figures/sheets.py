@@ -11,7 +11,7 @@ from torch import Tensor
 from faceuv.errors import InputError
 from faceuv.export.images import contact_sheet
 from faceuv.export.tables import angle_heading, picture_table
-from faceuv.figures.figure_renderer import FigureRenderer, FigureStyle, Tally
+from faceuv.figures.figure_renderer import FigureRenderer, FigureStyle, ProgressCallback
 from faceuv.geometry import named_light
 from faceuv.models.directions import Direction
 
@@ -40,15 +40,15 @@ def yaw_strip(
     *,
     yaws: Sequence[float] = YAWS,
     style: FigureStyle | None = None,
-    tally: Tally | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Tensor:
     """Each seed in a row: the teacher's picture, then the face turned to ``yaws`` (degrees)."""
     _some(seeds=seeds, yaws=yaws)
-    camera = FigureRenderer(generator, style, tally, wanted=len(seeds) * (1 + len(yaws)))
+    renderer = FigureRenderer(generator, style, progress, total=len(seeds) * (1 + len(yaws)))
     rows = []
     for seed in seeds:
-        code = camera.code(seed)
-        rows.append([camera.original(code), *(camera.shot(code, yaw_deg=yaw) for yaw in yaws)])
+        code = renderer.code(seed)
+        rows.append([renderer.original(code), *(renderer.render(code, yaw_deg=yaw) for yaw in yaws)])
     return picture_table(rows, columns=["teacher", *map(angle_heading, yaws)], rows=_names(seeds))
 
 
@@ -59,18 +59,18 @@ def interpolation_strip(
     *,
     steps: int = 6,
     style: FigureStyle | None = None,
-    tally: Tally | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Tensor:
     """From the code of one seed to that of another: the teacher's pictures, the renders, the grey shapes."""
     if steps < 2:
         raise InputError(f"an interpolation needs at least 2 steps, its ends, got {steps}")
-    camera = FigureRenderer(generator, style, tally, wanted=3 * steps)
-    ends = camera.code(first), camera.code(second)
+    renderer = FigureRenderer(generator, style, progress, total=3 * steps)
+    ends = renderer.code(first), renderer.code(second)
     shares = [k / (steps - 1) for k in range(steps)]
     columns = []
     for share in shares:
         code = generator.interpolate(*ends, share)
-        columns.append([camera.original(code), camera.alone(code), camera.shape(code)])
+        columns.append([renderer.original(code), renderer.alone(code), renderer.shape(code)])
     headings = [f"seed {first}", *(f"{share:.2g}" for share in shares[1:-1]), f"seed {second}"]
     return picture_table(list(zip(*columns)), columns=headings, rows=["image", "render", "shape"])
 
@@ -81,18 +81,18 @@ def light_grid(
     *,
     lights: Sequence[str] = LIGHTS,
     style: FigureStyle | None = None,
-    tally: Tally | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Tensor:
     """Each seed in a row: the teacher's picture, the render under its own light, and under each of ``lights``."""
     _some(seeds=seeds, lights=lights)
     for name in lights:
         named_light(name)  # unknown names are told before anything is drawn
-    camera = FigureRenderer(generator, style, tally, wanted=len(seeds) * (2 + len(lights)))
+    renderer = FigureRenderer(generator, style, progress, total=len(seeds) * (2 + len(lights)))
     rows = []
     for seed in seeds:
-        code = camera.code(seed)
-        rows.append([camera.original(code), *(camera.shot(code, light=name) for name in (None, *lights))])
-    own = "own light" if camera.style.light is None else camera.style.light
+        code = renderer.code(seed)
+        rows.append([renderer.original(code), *(renderer.render(code, light=name) for name in (None, *lights))])
+    own = "own light" if renderer.style.light is None else renderer.style.light
     return picture_table(rows, columns=["teacher", own, *lights], rows=_names(seeds))
 
 
@@ -102,19 +102,21 @@ def expression_grid(
     *,
     expressions: Sequence[Amounts] = EXPRESSIONS,
     style: FigureStyle | None = None,
-    tally: Tally | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Tensor:
     """Each seed in a row: the teacher's picture, the render with its own expression, and with each of ``expressions``
     (movements by name, 1 = full)."""
     _some(seeds=seeds, expressions=expressions)
     for name in {name for amounts in expressions for name in amounts}:
         generator.check_movement(name)
-    camera = FigureRenderer(generator, style, tally, wanted=len(seeds) * (2 + len(expressions)))
+    renderer = FigureRenderer(generator, style, progress, total=len(seeds) * (2 + len(expressions)))
     rows = []
     for seed in seeds:
-        code = camera.code(seed)
-        rows.append([camera.original(code), *(camera.shot(code, expression=amounts) for amounts in ({}, *expressions))])
-    own = "own expression\n" + _words(camera.style.expression)
+        code = renderer.code(seed)
+        rows.append(
+            [renderer.original(code), *(renderer.render(code, expression=amounts) for amounts in ({}, *expressions))]
+        )
+    own = "own expression\n" + _words(renderer.style.expression)
     return picture_table(rows, columns=["teacher", own.strip(), *map(_words, expressions)], rows=_names(seeds))
 
 
@@ -125,20 +127,20 @@ def mixing_grid(
     *,
     layer: int | None = None,
     style: FigureStyle | None = None,
-    tally: Tally | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Tensor:
     """Style mixing: rows of a code before ``layer`` from a seed of the left column, the others from one of the top
     row. The sources are shown as the teacher's pictures, the mixtures as renders. ``layer`` is 4 if absent, or the
     middle of codes with few rows."""
     _some(coarse=coarse, fine=fine)
     layer = min(COARSE_ROWS, max(1, generator.num_layers // 2)) if layer is None else layer
-    camera = FigureRenderer(generator, style, tally, wanted=(1 + len(coarse)) * (1 + len(fine)) - 1)
-    across = [camera.code(seed) for seed in fine]
-    rows: list[list[Tensor | None]] = [[None, *map(camera.original, across)]]
+    renderer = FigureRenderer(generator, style, progress, total=(1 + len(coarse)) * (1 + len(fine)) - 1)
+    across = [renderer.code(seed) for seed in fine]
+    rows: list[list[Tensor | None]] = [[None, *map(renderer.original, across)]]
     for seed in coarse:
-        down = camera.code(seed)
+        down = renderer.code(seed)
         mixed = [generator.mix(down, code, layer) for code in across]
-        rows.append([camera.original(down), *map(camera.shot, mixed)])
+        rows.append([renderer.original(down), *map(renderer.render, mixed)])
     return picture_table(
         rows,
         columns=["", *(f"fine: seed {seed}" for seed in fine)],
@@ -153,17 +155,17 @@ def edit_strip(
     *,
     sigmas: Sequence[float] = SIGMAS,
     style: FigureStyle | None = None,
-    tally: Tally | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Tensor:
     """Each seed in two rows, the teacher's pictures and the renders: codes moved along ``direction`` by ``sigmas``
     (its standard deviations). Coefficients and maps are those of the moved code."""
     _some(seeds=seeds, sigmas=sigmas)
-    camera = FigureRenderer(generator, style, tally, wanted=2 * len(seeds) * len(sigmas))
+    renderer = FigureRenderer(generator, style, progress, total=2 * len(seeds) * len(sigmas))
     rows, headings = [], []
     for seed in seeds:
-        base = camera.code(seed)
+        base = renderer.code(seed)
         moved = [generator.edit(base, direction, sigma) for sigma in sigmas]
-        rows += [[camera.original(code) for code in moved], [camera.shot(code) for code in moved]]
+        rows += [[renderer.original(code) for code in moved], [renderer.render(code) for code in moved]]
         headings += [f"seed {seed}\nteacher", f"seed {seed}\nours"]
     columns = [f"{direction.name} {sigma:+g} sd" if sigma else "unmoved" for sigma in sigmas]
     return picture_table(rows, columns=columns, rows=headings)
@@ -176,18 +178,18 @@ def turntable(
     frames: int = 48,
     swing_deg: float = 60.0,
     style: FigureStyle | None = None,
-    tally: Tally | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Iterator[Tensor]:
     """Frames ``(3, S, N·S)`` of the faces of N seeds side by side, which swing from the front to ±``swing_deg``
     and back: a seamless loop."""
     _some(seeds=seeds)
     if frames < 1:
         raise InputError(f"a turntable needs at least one frame, got {frames}")
-    camera = FigureRenderer(generator, style, tally, wanted=len(seeds) * frames)
-    codes = [camera.code(seed) for seed in seeds]
+    renderer = FigureRenderer(generator, style, progress, total=len(seeds) * frames)
+    codes = [renderer.code(seed) for seed in seeds]
     for k in range(frames):
         yaw = swing_deg * math.sin(2 * math.pi * k / frames)
-        yield contact_sheet([camera.shot(code, yaw_deg=yaw) for code in codes], columns=len(seeds), margin=0)
+        yield contact_sheet([renderer.render(code, yaw_deg=yaw) for code in codes], columns=len(seeds), margin=0)
 
 
 def _words(amounts: Amounts) -> str:

@@ -52,7 +52,7 @@ class Counter:
 
 def test_yaw_strip(faces, table):
     counter = Counter()
-    sheet = yaw_strip(faces, [1, 2], yaws=[-30, 0, 60], style=STYLE, tally=counter)
+    sheet = yaw_strip(faces, [1, 2], yaws=[-30, 0, 60], style=STYLE, progress=counter)
     counter.assert_complete()
     assert sheet.shape[0] == 3
     assert sheet.shape[2] > 4 * 32
@@ -68,13 +68,13 @@ def test_yaw_strip(faces, table):
 
 def test_interpolation_goes_from_one_seed_to_the_other(faces, table):
     counter = Counter()
-    interpolation_strip(faces, 3, 4, steps=3, style=STYLE, tally=counter)
+    interpolation_strip(faces, 3, 4, steps=3, style=STYLE, progress=counter)
     counter.assert_complete()
     assert table["rows"] == ["image", "render", "shape"]
     assert table["columns"] == ["seed 3", "0.5", "seed 4"]
-    camera = FigureRenderer(faces, STYLE)
+    renderer = FigureRenderer(faces, STYLE)
     for column, seed in ((0, 3), (2, 4)):
-        assert torch.equal(table["cells"][0][column], camera.original(camera.code(seed)))
+        assert torch.equal(table["cells"][0][column], renderer.original(renderer.code(seed)))
         assert torch.allclose(table["cells"][1][column], faces.sample(seed).render(32), atol=1e-5)
     shape, render = table["cells"][2][1], table["cells"][1][1]
     colourful = (render.amax(0) - render.amin(0)).mean()
@@ -105,14 +105,14 @@ def test_expressions_go_before_the_look(faces, table):
 
 def test_mixing_takes_rows_from_both_sides(faces, table):
     mixing_grid(faces, [1, 2], [3, 4], layer=0, style=STYLE)
-    camera = FigureRenderer(faces, STYLE)
+    renderer = FigureRenderer(faces, STYLE)
     cells = table["cells"]
     assert cells[0][0] is None
-    assert torch.equal(cells[0][2], camera.original(camera.code(4)))
-    assert torch.equal(cells[2][0], camera.original(camera.code(2)))
-    assert torch.equal(cells[1][2], camera.shot(camera.code(4)))  # no row is of the left column
+    assert torch.equal(cells[0][2], renderer.original(renderer.code(4)))
+    assert torch.equal(cells[2][0], renderer.original(renderer.code(2)))
+    assert torch.equal(cells[1][2], renderer.render(renderer.code(4)))  # no row is of the left column
     mixing_grid(faces, [1, 2], [3, 4], layer=6, style=STYLE)
-    assert torch.equal(table["cells"][1][2], camera.shot(camera.code(1)))
+    assert torch.equal(table["cells"][1][2], renderer.render(renderer.code(1)))
     assert table["rows"] == ["", "coarse:\nseed 1", "coarse:\nseed 2"]
 
 
@@ -129,7 +129,7 @@ def test_edits_make_coefficients_and_maps_anew(faces, table):
 def test_a_turntable_is_a_loop_of_faces_side_by_side(faces):
     counter = Counter()
     frames = list(
-        turntable(faces, [1, 2], frames=4, swing_deg=50, style=FigureStyle(size=32, over="studio"), tally=counter)
+        turntable(faces, [1, 2], frames=4, swing_deg=50, style=FigureStyle(size=32, over="studio"), progress=counter)
     )
     counter.assert_complete()
     assert [tuple(frame.shape) for frame in frames] == [(3, 32, 64)] * 4
@@ -151,7 +151,7 @@ def test_heads_in_the_studio_are_in_the_middle_and_whole(faces, yaw):
 
 def test_the_studio_shows_no_teacher(faces):
     code = faces.codes(1)
-    picture = FigureRenderer(faces, FigureStyle(size=32, over="studio")).shot(code)
+    picture = FigureRenderer(faces, FigureStyle(size=32, over="studio")).render(code)
     assert torch.allclose(picture[:, 0, 0], torch.tensor([0.86, 0.87, 0.89]), atol=1e-3)
 
 
