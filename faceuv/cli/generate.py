@@ -38,8 +38,8 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Order:
-    """What was asked for, and what it is made with."""
+class Request:
+    """The options of the command line, the generator of faces, and the style of the figures."""
 
     args: argparse.Namespace
     generator: FaceGenerator
@@ -56,98 +56,98 @@ class Order:
         return Job(f"{name}.png", write)
 
 
-def yaw(order: Order) -> list[Job]:
+def yaw(request: Request) -> list[Job]:
     """The teacher's picture, and the face at several yaws."""
     from faceuv.figures import yaw_strip
 
-    _check_yaws(order, "--yaws", order.args.yaws)
-    return [order.sheet("yaw", yaw_strip, order.args.seeds, yaws=order.args.yaws)]
+    _check_yaws(request, "--yaws", request.args.yaws)
+    return [request.sheet("yaw", yaw_strip, request.args.seeds, yaws=request.args.yaws)]
 
 
-def interpolation(order: Order) -> list[Job]:
+def interpolation(request: Request) -> list[Job]:
     """From each seed to the next: image, render, grey shape."""
     from faceuv.figures import interpolation_strip
 
-    seeds, steps = order.args.seeds, order.args.steps
+    seeds, steps = request.args.seeds, request.args.steps
     if steps < 2:
         raise InputError(f"--steps must be at least 2, the two ends, got {steps}")
     if len(seeds) < 2:
         raise InputError(f"an interpolation goes from one seed to another: --seeds needs two or more, got {seeds[0]}")
-    return [order.sheet(f"interpolation_{a}_{b}", interpolation_strip, a, b, steps=steps) for a, b in pairwise(seeds)]
+    return [request.sheet(f"interpolation_{a}_{b}", interpolation_strip, a, b, steps=steps) for a, b in pairwise(seeds)]
 
 
-def lights(order: Order) -> list[Job]:
+def lights(request: Request) -> list[Job]:
     """Faces under named lights."""
     from faceuv.figures import light_grid
     from faceuv.geometry import named_light
 
-    for name in order.args.lights:
+    for name in request.args.lights:
         named_light(name)
-    return [order.sheet("lights", light_grid, order.args.seeds, lights=order.args.lights)]
+    return [request.sheet("lights", light_grid, request.args.seeds, lights=request.args.lights)]
 
 
-def expressions(order: Order) -> list[Job]:
+def expressions(request: Request) -> list[Job]:
     """Faces with named expressions."""
     from faceuv.figures import expression_grid
 
-    chosen = [amounts(words) for words in order.args.expressions]
+    chosen = [amounts(words) for words in request.args.expressions]
     for name in {name for movements in chosen for name in movements}:
-        order.generator.check_movement(name)
-    return [order.sheet("expressions", expression_grid, order.args.seeds, expressions=chosen)]
+        request.generator.check_movement(name)
+    return [request.sheet("expressions", expression_grid, request.args.seeds, expressions=chosen)]
 
 
-def mixing(order: Order) -> list[Job]:
+def mixing(request: Request) -> list[Job]:
     """Coarse styles of some seeds with fine styles of others."""
     from faceuv.figures import mixing_grid
 
-    fine, layer, rows = order.args.fine, order.args.layer, order.generator.num_layers
+    fine, layer, rows = request.args.fine, request.args.layer, request.generator.num_layers
     _check_seeds("--fine", fine)
     if layer is not None and not 0 <= layer <= rows:
         raise InputError(f"--layer must lie in 0 … {rows}, the rows of this generator's codes, got {layer}")
-    return [order.sheet("mixing", mixing_grid, order.args.seeds, fine, layer=layer)]
+    return [request.sheet("mixing", mixing_grid, request.args.seeds, fine, layer=layer)]
 
 
-def edits(order: Order) -> list[Job]:
+def edits(request: Request) -> list[Job]:
     """Codes moved along directions, with coefficients and maps of the moved codes."""
     from faceuv.figures import edit_strip
 
-    found = _directions(order)
+    found = _directions(request)
     names = [direction.name for direction in found]
     several = [name + (f"_{k}" if names.count(name) > 1 else "") for k, name in enumerate(names)]
     names = file_names([f"edits_{name}" for name in several])
     return [
-        order.sheet(name, edit_strip, order.args.seeds, direction, sigmas=order.args.sigmas)
+        request.sheet(name, edit_strip, request.args.seeds, direction, sigmas=request.args.sigmas)
         for name, direction in zip(names, found)
     ]
 
 
-def turntable(order: Order) -> list[Job]:
+def turntable(request: Request) -> list[Job]:
     """Faces side by side that swing to both sides, as an animation."""
     from faceuv.cli.console import require_positive
     from faceuv.export.video import check_video, save_video
     from faceuv.figures import turntable as frames_of
 
-    args = order.args
+    args = request.args
     require_positive("--frames", args.frames)
-    style = replace(order.style, over=args.over or "studio")  # the teacher's picture flickers from yaw to yaw
-    _check_yaws(replace(order, style=style), "--swing-deg", [args.swing_deg])
+    style = replace(request.style, over=args.over or "studio")  # the teacher's picture flickers from yaw to yaw
+    _check_yaws(replace(request, style=style), "--swing-deg", [args.swing_deg])
     file = f"turntable.{args.video}"
     check_video(file, fps=args.fps)
 
     def write(path: Path, progress: ProgressCallback) -> None:
         swing = frames_of(
-            order.generator, args.seeds, frames=args.frames, swing_deg=args.swing_deg, style=style, progress=progress
+            request.generator, args.seeds, frames=args.frames, swing_deg=args.swing_deg, style=style, progress=progress
         )
         save_video(path, swing, fps=args.fps)
 
     return [Job(file, write)]
 
 
-def faces(order: Order) -> list[Job]:
+def faces(request: Request) -> list[Job]:
     """Each face as a textured mesh, and as a file that ``faceuv render`` reads."""
     from faceuv.figures import FigureRenderer
 
-    renderer, args = FigureRenderer(order.generator, order.style), order.args
+    renderer, args = FigureRenderer(request.generator, request.style), request.args
 
     def write(path: Path, progress: ProgressCallback, *, seed: int) -> None:
         renderer.sample(seed).save(path, blend_shapes=args.blend_shapes)
@@ -157,13 +157,13 @@ def faces(order: Order) -> list[Job]:
     return [Job(f"face_{seed:04d}.{kind}", partial(write, seed=seed)) for seed in args.seeds for kind in kinds]
 
 
-def _directions(order: Order) -> list[Direction]:
+def _directions(request: Request) -> list[Direction]:
     """The directions that ``--direction`` names: files, files of the zoo, or names that the generator knows."""
     from faceuv.files import zoo
     from faceuv.models.directions import load_directions
 
-    known, found = dict(order.generator.directions), []
-    for word in order.args.direction or list(known):
+    known, found = dict(request.generator.directions), []
+    for word in request.args.direction or list(known):
         if word in known:
             found.append(known[word])
             continue
@@ -172,9 +172,9 @@ def _directions(order: Order) -> list[Direction]:
                 f"no direction is called {word!r}; this generator knows: {', '.join(known) or 'none'}"
                 f"{did_you_mean(word, known)}. A file ends in .safetensors"
             )
-        found += load_directions(_of_zoo(word), order.generator.teacher)
+        found += load_directions(_of_zoo(word), request.generator.teacher)
     if not found:
-        raise InputError(f"{order.args.generator} knows no directions: name files of them with --direction")
+        raise InputError(f"{request.args.generator} knows no directions: name files of them with --direction")
     return found
 
 
@@ -272,7 +272,7 @@ def _faces(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--blend-shapes", action="store_true", help="the expressions as morph targets (glb)")
 
 
-Jobs = Callable[[Order], list[Job]]
+Jobs = Callable[[Request], list[Job]]
 Options = Callable[[argparse.ArgumentParser], None]
 
 FIGURES: dict[str, tuple[Jobs, Options]] = {
@@ -314,14 +314,14 @@ def run(args: argparse.Namespace) -> int:
     )
     out = check_writable(args.out)
     with console.status(f"loading {args.generator}"):
-        order = Order(args, FaceGenerator.load(args.generator, renderer=args.renderer), style)
+        request = Request(args, FaceGenerator.load(args.generator, renderer=args.renderer), style)
     chosen = list(args.figures)
     if len(chosen) > 1:  # a figure that is asked for by its name says itself what it lacks
-        for name, lack in {name: _lack(name, order) for name in chosen}.items():
+        for name, lack in {name: _lack(name, request) for name in chosen}.items():
             if lack is not None:
                 console.print(f"left out {name}: {lack}")
                 chosen.remove(name)
-    jobs = [job for name in chosen for job in FIGURES[name][0](order)]
+    jobs = [job for name in chosen for job in FIGURES[name][0](request)]
     for job in jobs:
         with _Progress(job.file) as progress:
             job.write(out / job.file, progress)
@@ -329,11 +329,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _lack(figure: str, order: Order) -> str | None:
+def _lack(figure: str, request: Request) -> str | None:
     """What the generator of ``faceuv generate all`` lacks for a figure, if anything."""
-    if figure == "expressions" and order.generator.face_model is None:
-        return f"the faces of a {type(order.generator).__name__} have no expressions"
-    if figure == "edits" and not order.generator.directions and not order.args.direction:
+    if figure == "expressions" and request.generator.face_model is None:
+        return f"the faces of a {type(request.generator).__name__} have no expressions"
+    if figure == "edits" and not request.generator.directions and not request.args.direction:
         return "it knows no directions, and --direction names none"
     return None
 
@@ -374,14 +374,14 @@ def _check_seeds(option: str, seeds: Sequence[int]) -> None:
             raise InputError(f"{option} are whole numbers from 0 on, got {seed}")
 
 
-def _check_yaws(order: Order, option: str, yaws: Sequence[float]) -> None:
+def _check_yaws(request: Request, option: str, yaws: Sequence[float]) -> None:
     from faceuv.models.base.face_generator import YAW_LIMIT
 
     for angle in yaws:
         if not abs(angle) <= YAW_LIMIT:
             raise InputError(f"{option} must lie in -{YAW_LIMIT:g} … {YAW_LIMIT:g} degrees, got {angle:g}")
-    if not order.generator.turns and order.style.over == "teacher":
+    if not request.generator.turns and request.style.over == "teacher":
         raise InputError(
-            f"{order.args.generator} has no editor that turns codes (F_yaw), so the teacher shows no other yaw:"
+            f"{request.args.generator} has no editor that turns codes (F_yaw), so the teacher shows no other yaw:"
             " --over studio draws the faces before a plain wall"
         )
