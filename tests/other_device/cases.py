@@ -18,6 +18,10 @@ from faceuv.models.readers.regressor import load_regressor
 from faceuv.models.stylefaceuv import StyleFaceUV
 from faceuv.registry import LANDMARK_DETECTORS, MODELS
 from faceuv.synthetic import SyntheticFaces
+from tools.gpu import bench, smoke, teacher
+from tools.gpu.__main__ import parse
+from tools.gpu.folder import Folder
+from tools.gpu.machine import Machine
 
 GENERATOR = dict(
     type="StyleGAN2Generator", size=16, latent_dim=383, code_dim=16, mapping_depth=2, channel_base=64, channel_max=8
@@ -200,3 +204,24 @@ class TestPicturesAndSpaces:
         with other_device() as device:
             features = space.to(device)(torch.rand(40, 3, 16, 16, device=device))
             assert frechet_distance(features, features) < 1e-6
+
+
+class TestTheGpuKit:
+    """tools/gpu, as it would run there."""
+
+    @pytest.mark.parametrize("name", ["networks", "game_step", "rasterizers", "renders"])
+    def test_a_check(self, name):
+        with other_device() as device:
+            smoke.CHECKS[name](Machine(torch.device(str(device)), toy=True))
+
+    @pytest.mark.parametrize("name", ["stylegan2", "filters"])
+    def test_a_benchmark(self, name):
+        with other_device() as device:
+            assert bench.SECTIONS[name](Machine(torch.device(str(device)), toy=True))
+
+    def test_a_teacher(self, tmp_path):
+        options = parse(["teacher", "--toy", "--out", str(tmp_path), "--seconds", "1"])
+        with other_device() as device:
+            assert teacher.run(Machine(torch.device(str(device)), toy=True), Folder(tmp_path), options) == 0
+        # nothing of a training step: losses, counters, the choice of pictures
+        assert not [place for place in device.waits if "training" in place or "losses" in place or "ema" in place]
