@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,7 +12,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from faceuv.checks import check_shape
+from faceuv.checks import check_shape, shown
 from faceuv.errors import AssetError, InputError, did_you_mean
 from faceuv.geometry.normals import apply_tangents, tangent_operator, vertex_normals
 from faceuv.geometry.uv import UVCorrespondence, bake
@@ -36,6 +37,8 @@ ARRAYS: dict[str, tuple[str | int, ...]] = {
 _SPECK = 1e-20  # of a basis: its products are denormal numbers, which CPUs multiply a hundred times slower
 _FULL_MOVEMENT = 3.0  # standard deviations, for modes that do not say
 INTEGER_ARRAYS = ("faces", "landmarks", "mirror")
+_NAMELESS = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL)
+_SCALARS = (bool, int, float, str, Path)
 
 
 class FaceModel(nn.Module):
@@ -204,7 +207,22 @@ class FaceModel(nn.Module):
     def config(self) -> dict[str, Any]:
         """The config that builds this model again, for files that name it: its name in ``FACE_MODELS`` and the
         constructor's arguments that are not the defaults. They must be plain JSON values."""
-        return {"type": FACE_MODELS.name_of(type(self)), **self.__dict__.get("_arguments", {})}
+        kept: dict[str, Any] = self.__dict__.get("_arguments", {})
+        parameters = inspect.signature(type(self).__init__).parameters
+        for name, value in kept.items():
+            if name in parameters and parameters[name].kind in _NAMELESS:
+                raise InputError(
+                    f"{type(self).__name__} takes {name} by position only, so that no config can name it: make it an"
+                    " argument with a name"
+                )
+            try:
+                json.dumps(value, allow_nan=False)
+            except (TypeError, ValueError) as error:
+                raise InputError(
+                    f"the argument {name!r} of the face model {type(self).__name__} must be a plain JSON value, to be"
+                    f" kept in files, got {shown(value)}: give a name, a path or numbers"
+                ) from error
+        return {"type": FACE_MODELS.name_of(type(self)), **kept}
 
     def arrays(self) -> dict[str, Tensor]:
         """The buffers by name, as the constructor takes them."""
@@ -228,6 +246,11 @@ class FaceModel(nn.Module):
         return arrays, names, metadata
 
 
+def _is_default(value: Any, default: Any) -> bool:
+    """Whether an argument is the default; arrays are never compared."""
+    return value is default or (type(value) is type(default) and isinstance(value, _SCALARS) and value == default)
+
+
 def _remembering(init: Callable[..., None]) -> Callable[..., None]:
     """The constructor ``init``, which also keeps the arguments that it was given, for :meth:`FaceModel.config`."""
     signature = inspect.signature(init)
@@ -241,7 +264,7 @@ def _remembering(init: Callable[..., None]) -> Callable[..., None]:
                 parameter = signature.parameters[name]
                 if parameter.kind is inspect.Parameter.VAR_KEYWORD:
                     kept |= value
-                elif value is not parameter.default and value != parameter.default:
+                elif not _is_default(value, parameter.default):
                     kept[name] = str(value) if isinstance(value, Path) else value
             object.__setattr__(self, "_arguments", kept)
         init(self, *args, **kwargs)

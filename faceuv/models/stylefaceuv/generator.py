@@ -27,7 +27,7 @@ from faceuv.models.stylefaceuv.behind import Behind, without_face
 from faceuv.models.stylefaceuv.mappers import CoefficientMapper, YawStepper, load_mapper, load_stepper
 from faceuv.models.stylefaceuv.uv_generator import UVGenerator, load_uv_generator
 from faceuv.models.stylegan2 import load_generator
-from faceuv.registry import FACE_GENERATORS
+from faceuv.registry import FACE_GENERATORS, FACE_MODELS
 from faceuv.renderers import Renderer
 from faceuv.renderers.pasting import Seam, paste
 from faceuv.structures import Coefficients, UVMaps
@@ -104,9 +104,10 @@ class StyleFaceUVGenerator(FaceGenerator):
         else:
             model = build_face_model(face_model)
         wanted = trained_on.get("type") if isinstance(trained_on, Mapping) else trained_on
-        if model.config()["type"] != wanted:
+        given = FACE_MODELS.name_of(type(model))
+        if given != wanted:
             raise InputError(
-                f"it was trained with the face model {wanted!r}, got {model.config()['type']!r}; its coefficients and"
+                f"it was trained with the face model {wanted!r}, got {given!r}; its coefficients and"
                 " maps mean nothing to another one"
             )
         return cls(
