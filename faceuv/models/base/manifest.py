@@ -26,6 +26,7 @@ _OLD = "it was written by faceuv 0.1"
 class Manifest:
     """What ``generator.json`` holds.
 
+    name          of the generator; empty in a stage's folder: the name of the work dir
     type          name of the class in ``FACE_GENERATORS``
     files         part → a path relative to the folder, ``zoo:entry/file`` or ``asset:name``
     settings      what the type needs besides files, as JSON: the config of a face model, say
@@ -68,6 +69,7 @@ class Manifest:
         except TypeError as error:
             raise AssetError(f"{path} is incomplete or has strange keys: {error}; save the generator again") from error
         manifest._check_types(path)
+        manifest.name = manifest.name or path.resolve().parent.parent.name
         return manifest
 
     def _check_types(self, path: Path) -> None:
@@ -168,8 +170,8 @@ def find_manifest(source: str | Path) -> tuple[Path, Manifest]:
     if (folder / MANIFEST).is_file():
         return folder, Manifest.read(folder / MANIFEST)
     if folder.is_dir():
-        stage = _stage_with_manifest(folder)
-        return stage, Manifest.read(stage / MANIFEST)
+        folder = _stage_with_manifest(folder)
+        return folder, Manifest.read(folder / MANIFEST)
     known = entries()
     raise UnknownName(
         f"{str(source)!r} is neither a face generator of the zoo ({', '.join(known) or 'it has none'}) nor a folder"

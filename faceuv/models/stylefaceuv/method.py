@@ -328,7 +328,7 @@ class StyleFaceUV(BaseMethod):
             folder,
             files,
             settings,
-            name=folder.resolve().parent.name,
+            name="",  # that of the work dir, wherever it is then
             num_layers=generator.num_layers,
             code_dim=generator.code_dim,
             metadata={"stage": folder.name, "views": list(self.views)},

@@ -207,7 +207,7 @@ class TestBadInput:
 
     def test_another_generator(self, mapper, tmp_path):
         path = save_network(tmp_path / "m.safetensors", mapper)
-        with pytest.raises(InputError, match=r"works with codes of L = 4, D = 6; the generator has L = 5, D = 6"):
+        with pytest.raises(InputError, match=r"reads codes with L = 4, D = 6; the generator has L = 5, D = 6"):
             load_mapper(path, Source(5))
 
     def test_another_layout(self, mapper):
@@ -233,7 +233,7 @@ class TestBadInput:
     def test_weights_with_nan_are_not_written(self, mapper, tmp_path):
         with torch.no_grad():
             mapper.face[0].weight[0, 0] = float("nan")
-        with pytest.raises(AssetError, match=r"not written: face.0.weight hold NaN"):
+        with pytest.raises(AssetError, match=r"not written: face.0.weight holds NaN"):
             save_network(tmp_path / "m.safetensors", mapper)
         assert not list(tmp_path.iterdir())
 

@@ -252,7 +252,7 @@ class TestWorkDirs:
             folder,
             {part: file for part, file in files.items() if file is not None},
             generator.settings(),
-            name=work.name,
+            name="",
             num_layers=generator.num_layers,
             code_dim=generator.code_dim,
         )
@@ -274,6 +274,7 @@ class TestWorkDirs:
         moved = work.rename(tmp_path / "elsewhere")
         again = load(load(moved).save(tmp_path / "copy"))
         assert torch.equal(again.sample(2).maps.diffuse, generator.sample(2).maps.diffuse)
+        assert again.name == "elsewhere"
 
     def test_of_several_stages_one_is_chosen(self, work, generator):
         self.stage(work / "uv_one_view", generator, stepper=None)
