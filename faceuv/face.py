@@ -25,6 +25,7 @@ from faceuv.export.face_mesh import face_mesh, surface_mesh
 from faceuv.export.images import encode
 from faceuv.files.artefacts import load_tensors, save_tensors
 from faceuv.files.surfaces import surface_from, surface_tensors
+from faceuv.geometry.rotations import euler_to_matrix, rotate
 from faceuv.models.faces import FaceModel, FaceRenderer
 from faceuv.models.faces.control import between_maps, between_surfaces, expressed, finite, lighting_of, turned
 from faceuv.registry import FACE_MODELS, RENDERERS
@@ -35,6 +36,7 @@ DEFAULT_FACE_MODEL = "ProceduralFace"
 DEFAULT_RENDERER = {"type": "torch", "samples": 2}  # pictures are looked at: two samples per axis do not alias
 BACKGROUND = (0.86, 0.87, 0.89)  # a neutral studio wall
 FILE_VERTICES = 70_000  # of the mesh that a file may ask for: twice the default, 15 s and 1.3 GB to build
+_HALF = 0.45  # of a picture's side, that half a centred head may take
 TEXTURE_SIZE = 1024  # of the linear albedo, when there is no diffuse map of its own
 
 # How far a random person strays from the mean: a likely shape, any skin, a face mostly at rest.
@@ -173,6 +175,21 @@ class Face:
         """The same face at ``translation (1, 3)``, decimetres."""
         return self._posed_as(translation=translation)
 
+    def centred(self) -> Face:
+        """The face moved so that its whole head is in the middle of the picture, at any yaw.
+
+        The papers' camera, where a face is without this, shows a face from hairline to chin and cuts off the crown.
+        Where and how large depends on the face model alone: faces side by side keep their proportions, and a turning
+        head stays in its place.
+        """
+        mean = self.surface.mesh.vertices[0] if self.face_model is None else self.face_model.mean
+        camera = self.surface.camera or self.renderer.camera
+        low, high = mean.amin(0), mean.amax(0)
+        middle = (low + high) / 2
+        reach = max(float(high[1] - middle[1]), float((mean - middle)[:, [0, 2]].norm(dim=1).max()))
+        away = mean.new_tensor([[0.0, 0.0, camera.distance - camera.focal * reach / _HALF]])
+        return self.placed(away - rotate(middle[None, None], euler_to_matrix(self.pose[0]))[:, 0])
+
     @property
     def pose(self) -> tuple[Tensor, Tensor]:
         """Rotation in radians and translation in decimetres, ``(1, 3)`` each."""
@@ -235,9 +252,12 @@ class Face:
         roll_deg: float | None = None,
         light: str | Tensor | None = None,
         background: Tensor | tuple[float, float, float] = BACKGROUND,
+        centred: bool = False,
     ) -> Tensor:
-        """A picture ``(3, H, W)`` in [0, 1]; ``size`` is a side or (H, W). What is not given stays as it is."""
+        """A picture ``(3, H, W)`` in [0, 1]; ``size`` is a side or (H, W). What is not given stays as it is;
+        ``centred`` shows the whole head, see :meth:`centred`."""
         face = self.with_pose(yaw_deg, pitch_deg, roll_deg)
+        face = face.centred() if centred else face
         face = face if light is None else face.with_lighting(light)
         return face.render_full(size, background=background).image[0].clamp(0, 1)
 

@@ -67,13 +67,15 @@ def main() -> None:
 
 
 def grey(face: Face, **pose: float) -> Tensor:
-    return face.with_pose(**pose).render_full(SIZE, shape_only=True).image[0].clamp(0, 1)
+    return face.with_pose(**pose).centred().render_full(SIZE, shape_only=True).image[0].clamp(0, 1)
 
 
 def mean(model: FaceModel) -> Tensor:
     face = Face.mean(face_model=model)
     yaws = (0.0, 45.0, 90.0)
-    pictures = [grey(face, yaw_deg=yaw) for yaw in yaws] + [face.render(SIZE, yaw_deg=yaw) for yaw in yaws]
+    pictures = [grey(face, yaw_deg=yaw) for yaw in yaws] + [
+        face.render(SIZE, yaw_deg=yaw, centred=True) for yaw in yaws
+    ]
     return contact_sheet(pictures, columns=6)
 
 
@@ -86,7 +88,7 @@ def modes(group: str, model: FaceModel) -> Tensor:
             value = torch.zeros_like(base.coefficients.view(group))
             value[0, k] = sigma
             face = Face(base.coefficients.replace(**{group: value}), model, base.renderer)
-            pictures.append(face.render(SIZE) if group == "albedo" else grey(face, yaw_deg=-25.0))
+            pictures.append(face.render(SIZE, centred=True) if group == "albedo" else grey(face, yaw_deg=-25.0))
             labels.append(f"{model.mode_names[group][k]} {sigma:+.1f}")
     return contact_sheet(pictures, columns=6, labels=labels)
 
@@ -102,20 +104,24 @@ def expressions(model: FaceModel) -> Tensor:
     }
     face = Face.mean(face_model=model)
     faces = [face.with_expression(**amount) for amount in amounts.values()]
-    pictures = [f.render(SIZE) for f in faces] + [f.render(SIZE, yaw_deg=40.0) for f in faces]
+    pictures = [f.render(SIZE, centred=True) for f in faces] + [
+        f.render(SIZE, yaw_deg=40.0, centred=True) for f in faces
+    ]
     return contact_sheet(pictures, columns=len(amounts), labels=[*amounts, *[""] * len(amounts)])
 
 
 def yaw(model: FaceModel) -> Tensor:
     angles = (-60.0, -30.0, -15.0, 0.0, 15.0, 30.0, 60.0)
     rows = [Face.random(seed, face_model=model) for seed in (3, 11)]
-    pictures = [face.render(SIZE, yaw_deg=angle) for face in rows for angle in angles]
+    pictures = [face.render(SIZE, yaw_deg=angle, centred=True) for face in rows for angle in angles]
     return contact_sheet(pictures, columns=len(angles), labels=[f"{angle:+.0f}°" for angle in angles] * len(rows))
 
 
 def lights(model: FaceModel) -> Tensor:
     face, names = Face.random(11, face_model=model), light_names()
-    pictures = [face.render(SIZE, yaw_deg=10.0, light=name, background=(0.1, 0.1, 0.11)) for name in names]
+    pictures = [
+        face.render(SIZE, yaw_deg=10.0, light=name, background=(0.1, 0.1, 0.11), centred=True) for name in names
+    ]
     return contact_sheet(pictures, columns=5, labels=names)
 
 
@@ -135,7 +141,7 @@ def masks(model: FaceModel) -> Tensor:
 
 def sample(model: FaceModel) -> Tensor:
     return contact_sheet(
-        [Face.random(seed, face_model=model).render(SIZE, yaw_deg=12.0) for seed in range(10)], columns=5
+        [Face.random(seed, face_model=model).render(SIZE, yaw_deg=12.0, centred=True) for seed in range(10)], columns=5
     )
 
 

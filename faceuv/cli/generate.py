@@ -330,9 +330,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _lack(figure: str, request: Request) -> str | None:
-    """What the generator of ``faceuv generate all`` lacks for a figure, if anything."""
+    """What ``faceuv generate all`` lacks for a figure, if anything."""
     if figure == "expressions" and request.generator.face_model is None:
         return f"the faces of a {type(request.generator).__name__} have no expressions"
+    if figure == "interpolation" and len(request.args.seeds) < 2:
+        return f"it goes from one seed to another, and --seeds has one, {request.args.seeds[0]}"
     if figure == "edits" and not request.generator.directions and not request.args.direction:
         return "it knows no directions, and --direction names none"
     return None

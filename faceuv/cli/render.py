@@ -21,6 +21,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--yaw-deg", type=float, help="> 0 turns to the viewer's right; a turntable swings this far")
     parser.add_argument("--pitch-deg", type=float, help="> 0 looks down")
     parser.add_argument("--roll-deg", type=float, help="> 0 tilts counter-clockwise")
+    parser.add_argument(
+        "--framing",
+        choices=("head", "camera"),
+        default="head",
+        help="head: the whole head in the middle (default); camera: the face where it lies, as fitting sees it",
+    )
     parser.add_argument("--light", help="a light by name: studio, left, right, top, warm, …")
     parser.add_argument(
         "--expression",
@@ -64,9 +70,11 @@ def run(args: argparse.Namespace) -> int:
             raise InputError("--shape makes a picture: give --out a name that ends in .png")
         face = face.with_pose(pitch_deg=args.pitch_deg, roll_deg=args.roll_deg)
         swing = 60.0 if args.yaw_deg is None else args.yaw_deg
-        face.save_turntable(args.out, frames=args.frames, size=size, yaw_deg=swing)
+        framing = dict(centred=args.framing == "head")
+        face.save_turntable(args.out, frames=args.frames, size=size, yaw_deg=swing, **framing)
     else:
         face = face.with_pose(args.yaw_deg, args.pitch_deg, args.roll_deg)
+        face = face.centred() if args.framing == "head" else face
         save_png(args.out, face.render_full(size, shape_only=args.shape).image[0].clamp(0, 1))
     console.print(f"wrote {args.out}")
     return 0

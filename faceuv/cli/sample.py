@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         name = f"face_{k:03d}"
         face.save(out / f"{name}.{args.format}", blend_shapes=args.blend_shapes)
         face.save(out / f"{name}.safetensors")
-        pictures += [face.render(args.size, yaw_deg=yaw) for yaw in SHEET_YAWS]
+        pictures += [face.render(args.size, yaw_deg=yaw, centred=True) for yaw in SHEET_YAWS]
         labels += [f"seed {args.seed + k}", "", ""]
     sheet = save_png(out / "sheet.png", contact_sheet(pictures, columns=2 * len(SHEET_YAWS), labels=labels))
     console.print(f"{args.num} faces (.{args.format} and .safetensors) in {out}; contact sheet: {sheet}")

@@ -1,6 +1,6 @@
 """The paper's figures, from a :class:`~faceuv.FaceGenerator`: tables of pictures, and turntables."""
 
-from faceuv.figures.figure_renderer import OVER, FigureRenderer, FigureStyle, ProgressCallback, centred
+from faceuv.figures.figure_renderer import OVER, FigureRenderer, FigureStyle, ProgressCallback
 from faceuv.figures.sheets import (
     EXPRESSIONS,
     LIGHTS,
@@ -24,7 +24,6 @@ __all__ = [
     "FigureRenderer",
     "FigureStyle",
     "ProgressCallback",
-    "centred",
     "edit_strip",
     "expression_grid",
     "interpolation_strip",

@@ -12,7 +12,6 @@ from torch import Tensor
 from faceuv.errors import InputError, did_you_mean
 from faceuv.face import Face
 from faceuv.geometry import named_light
-from faceuv.geometry.projection import pose
 from faceuv.renderers.pasting import SEAMS, Seam
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ ProgressCallback = Callable[[int, int], None]
 """Called after every picture with how many are done and how many a figure has."""
 
 _LEAST_SIZE = 16
-_HALF = 0.45  # of a picture's side, that half a head may take
 
 
 @dataclass(frozen=True)
@@ -117,7 +115,7 @@ class FigureRenderer:
         style = self.style
         if style.over == "studio":
             face = self._styled(self.generator.face(code), light, expression or {}).with_pose(yaw_deg=yaw_deg)
-            return self._counted(centred(face).render(style.size))
+            return self._counted(face.centred().render(style.size))
         picture = self.generator.generate(
             code,
             yaw_deg=yaw_deg,
@@ -139,20 +137,3 @@ class FigureRenderer:
         if self.progress is not None:
             self.progress(self.done, self.total)
         return picture.cpu()
-
-
-def centred(face: Face) -> Face:
-    """The face moved so that its head is in the middle of the picture and wholly in it, at any yaw.
-
-    Where and how large depends on the face model alone: faces side by side keep their proportions, and a turning head
-    stays in its place.
-    """
-    surface = face.surface
-    mean = surface.mesh.vertices[0] if face.face_model is None else face.face_model.mean
-    camera = surface.camera or face.renderer.camera
-    low, high = mean.amin(0), mean.amax(0)
-    middle = (low + high) / 2
-    reach = max(float(high[1] - middle[1]), float((mean - middle)[:, [0, 2]].norm(dim=1).max()))
-    away = mean.new_tensor([[0.0, 0.0, camera.distance - camera.focal * reach / _HALF]])
-    turned = pose(middle[None, None], surface.rotation, 0 * away)[:, 0]
-    return face.placed(away - turned)

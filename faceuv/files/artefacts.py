@@ -21,6 +21,7 @@ from faceuv.errors import AssetError, InputError
 from faceuv.version import __version__
 
 _METADATA_KEY = "faceuv"
+_MESHES = (".glb", ".gltf", ".obj", ".ply")
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -158,6 +159,11 @@ def load_tensors(path: str | Path, *, kind: str | None = None) -> tuple[dict[str
     from safetensors import SafetensorError, safe_open
 
     path = Path(path)
+    if path.suffix.lower() in _MESHES:
+        raise AssetError(
+            f"{path} is a mesh, and what is read here is a .safetensors file of faceuv: save the face as that as"
+            " well (faceuv sample writes both)"
+        )
     if not path.is_file():
         raise AssetError(f"{path} does not exist" + (f"; expected a faceuv {kind} file (safetensors)" if kind else ""))
     try:

@@ -108,12 +108,13 @@ _LIGHTS: dict[str, tuple[_Triple, list[tuple[_Triple, _Triple]]]] = {
 
 def light_names() -> list[str]:
     """The names that :func:`named_light` knows."""
-    return ["default", *_LIGHTS]
+    return [*_LIGHTS, "flat"]
 
 
 def named_light(name: str, *, device: torch.device | str | None = None, dtype: torch.dtype = torch.float32) -> Tensor:
-    """A light by name → ``(1, 3, 9)``; ``"left"`` comes from the viewer's left, ``"default"`` is all zeros."""
-    if name == "default":
+    """A light by name → ``(1, 3, 9)``; ``"left"`` comes from the viewer's left, ``"flat"`` is all zeros, the same from
+    every side."""
+    if name == "flat":
         return torch.zeros(1, 3, 9, device=device, dtype=dtype)
     if name not in _LIGHTS:
         known = light_names()

@@ -62,9 +62,10 @@ def test_render_a_turntable(tmp_path):
         (["sample", "--num", "0"], "--num must be at least 1, got 0"),
         (["render", "nobody.safetensors"], "nobody.safetensors does not exist"),
         (["render", "--mean", "--out", "x.jpg"], "must end in .png, .gif or .mp4"),
-        (["render", "--mean", "--light", "moon"], "no light is called 'moon'; known: default"),
+        (["render", "--mean", "--light", "moon"], "no light is called 'moon'; known: studio"),
         (["render", "--mean", "--renderer", "opengl"], "no renderer is called 'opengl'; known: drtk"),
         (["render", "--mean", "--expression", "smile"], "such as smile=0.8; got 'smile'"),
+        (["render", "face.glb"], "face.glb is a mesh, and what is read here is a .safetensors file of faceuv"),
         (["list", "colours"], "no kind of component is called 'colours'; known: renderers"),
     ],
 )
@@ -111,3 +112,20 @@ def test_usage_errors_exit_with_2(capsys):
 def test_amounts_must_be_name_equals_number(word):
     with pytest.raises(InputError, match="name=amount"):
         parse_amounts([word])
+
+
+def test_render_shows_the_whole_head_unless_told(tmp_path):
+    import numpy as np
+
+    edges = {}
+    for framing in ("head", "camera"):
+        out = tmp_path / f"{framing}.png"
+        assert main(["render", "--mean", "--size", "48", "--framing", framing, "--out", str(out)]) == 0
+        top = np.asarray(Image.open(out))[0].astype(int)
+        edges[framing] = int(np.abs(top - top[0]).max())
+    assert edges["head"] == 0 < edges["camera"]
+
+
+def test_list_names_the_extra_in_brackets(capsys):
+    assert main(["list", "landmark_detectors"]) == 0
+    assert 'pip install "faceuv[landmarks]"' in capsys.readouterr().out

@@ -99,9 +99,9 @@ def test_a_generator_without_f_yaw_turns_heads_in_the_studio(faces, command, tmp
     [
         ("yaw --seeds -1", "--seeds are whole numbers from 0 on, got -1"),
         ("yaw --yaws 0 120", "--yaws must lie in -90 … 90 degrees, got 120"),
-        ("yaw --light moon", "no light is called 'moon'; known: default"),
-        ("lights --lights left moon", "no light is called 'moon'; known: default"),
-        ("expressions --expressions smile=1+smirk=1", "no movement is called 'smirk'; known: jaw_open"),
+        ("yaw --light moon", "no light is called 'moon'; known: studio"),
+        ("lights --lights left moon", "no light is called 'moon'; known: studio"),
+        ("expressions --expressions smile=1+smirk=1", "no movement is called 'smirk'. Did you mean 'smile'?"),
         ("expressions --expressions smile", "name=amount, such as smile=0.8; got 'smile'"),
         ("interpolation --seeds 4", "--seeds needs two or more, got 4"),
         ("interpolation --steps 1", "--steps must be at least 2, the two ends, got 1"),
@@ -146,3 +146,11 @@ def test_the_options_are_those_of_the_library():
     assert tuple(generate.amounts(words) for words in args.expressions) == EXPRESSIONS
     assert generate.SEAMS == SEAMS
     assert generate.OVER == OVER
+
+
+def test_all_figures_of_one_seed_leave_the_interpolation_out(command, tmp_path, capsys):
+    assert command("all", "--seeds", "4", "--frames", "2", "--steps", "2") == 0
+    assert "left out interpolation: it goes from one seed to another" in capsys.readouterr().out
+    files = {path.name for path in tmp_path.iterdir()}
+    assert {"yaw.png", "lights.png", "mixing.png"} <= files
+    assert not any("interpolation" in name for name in files)

@@ -10,7 +10,6 @@ from faceuv.export.tables import angle_heading
 from faceuv.figures import (
     FigureRenderer,
     FigureStyle,
-    centred,
     edit_strip,
     expression_grid,
     interpolation_strip,
@@ -139,7 +138,7 @@ def test_a_turntable_is_a_loop_of_faces_side_by_side(faces):
 
 @pytest.mark.parametrize("yaw", [-90.0, -60.0, 0.0, 60.0, 90.0])
 def test_heads_in_the_studio_are_in_the_middle_and_whole(faces, yaw):
-    face = centred(faces.sample(1).with_pose(yaw_deg=yaw))
+    face = faces.sample(1).with_pose(yaw_deg=yaw).centred()
     mask = face.render_full(64).mask[0, 0]
     border = torch.cat([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
     assert float(border.max()) == 0
@@ -165,7 +164,7 @@ def test_truncation_reaches_the_codes(faces):
     ("settings", "message"),
     [
         ({"size": 8}, "at least 16 pixels, got 8"),
-        ({"light": "moon"}, "no light is called 'moon'; known: default"),
+        ({"light": "moon"}, "no light is called 'moon'; known: studio"),
         (
             {"seam": "lapacian"},
             "seam must be one of hard, feather, laplacian, got 'lapacian'. Did you mean 'laplacian'",
@@ -180,7 +179,7 @@ def test_looks_that_nobody_knows(settings, message):
 
 def test_unknown_names_are_told_before_anything_is_drawn(faces, monkeypatch):
     monkeypatch.setattr(type(faces), "codes", None)
-    with pytest.raises(InputError, match="no movement is called 'smirk'; known: jaw_open"):
+    with pytest.raises(InputError, match="no movement is called 'smirk'. Did you mean 'smile'"):
         yaw_strip(faces, [1], style=FigureStyle(expression={"smirk": 1.0}))
     with pytest.raises(InputError, match="no movement is called 'smirk'"):
         expression_grid(faces, [1], expressions=[{"smile": 1.0}, {"smirk": 1.0}])

@@ -35,6 +35,7 @@ ARRAYS: dict[str, tuple[str | int, ...]] = {
     "mirror": ("V",),
 }
 _SPECK = 1e-20  # of a basis: its products are denormal numbers, which CPUs multiply a hundred times slower
+_LISTED = 12  # names of movements in a message
 _FULL_MOVEMENT = 3.0  # standard deviations, for modes that do not say
 INTEGER_ARRAYS = ("faces", "landmarks", "mirror")
 _NAMELESS = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL)
@@ -147,9 +148,18 @@ class FaceModel(nn.Module):
         names, full = self.mode_names["expression"], self.metadata.get("full_expression", {})
         modes = self.metadata.get("combined_expression", {}).get(name, [name])
         if not set(modes) <= set(names):
-            known = self.movements()
-            raise InputError(f"no movement is called {name!r}; known: {', '.join(known)}{did_you_mean(name, known)}")
+            raise InputError(f"no movement is called {name!r}{self._nearest_movements(name)}")
         return {names.index(mode): float(full.get(mode, _FULL_MOVEMENT)) for mode in modes}
+
+    def _nearest_movements(self, name: str) -> str:
+        """The end of the message about an unknown movement: the nearest name first, then a few of many."""
+        known = self.movements()
+        listed = ", ".join(known)
+        if len(known) > _LISTED:
+            few = [*self.metadata.get("combined_expression", {}), *known][:_LISTED]
+            listed = f"{', '.join(few)} … ({len(known)} in all: face_model.movements())"
+        near = did_you_mean(name, known)
+        return f"{near} Known: {listed}" if near else f"; known: {listed}"
 
     def expression_coefficients(self, **amounts: float) -> Tensor:
         """Coefficients ``(1, E)`` of movements by name; 1.0 is the full movement, 0 none.
