@@ -13,7 +13,7 @@ from faceuv.registry import DATASETS
 from faceuv.structures import Coefficients, UVMaps
 from faceuv.synthetic import FIELDS, Scene, SceneSeeds, Studio, SyntheticFaces
 from faceuv.synthetic.alignment import crop_of
-from faceuv.synthetic.truth import face_surface
+from faceuv.synthetic.truth import _look_up, face_surface
 
 
 def test_registered():
@@ -243,3 +243,11 @@ def _bald_seed(dataset: SyntheticFaces) -> int:
     _, male, age = dataset.studio.population.identity(scene.numbers["identity"])
     style = draw_style(scene.numbers["hair"], Person(male, age, male * 0, male[:, None].expand(-1, 3)))
     return int((style.top + style.side + 50 * style.falls).argmin())
+
+
+def test_a_picture_is_looked_up_at_pixel_centres():
+    """Pixel (row r, column c) has its centre at (c + ½, r + ½), whatever the size; outside there is nothing."""
+    picture = torch.zeros(2, 1, 8, 8)
+    picture[0, 0, 2, 5], picture[1, 0, 7, 0] = 1.0, 1.0
+    points = torch.tensor([[5.5, 2.5], [2.5, 5.5], [0.5, 7.5], [20.0, 2.5]]).expand(2, 4, 2)
+    assert _look_up(picture, points).tolist() == [[1, 0, 0, 0], [0, 0, 1, 0]]

@@ -114,7 +114,7 @@ MUTANTS = [
     ),
     (
         "faceuv/models/stylefaceuv/views.py",
-        f"{_VIEWS} {_OBJECTIVE}",
+        f"{_VIEWS} {_OBJECTIVE} {_MAPPING}::test_defaults_are_the_paper_s",
         [
             ("override: float = 0.5", "override: float = 1.0"),
             ("if views == 2:", "if views == 3:"),
