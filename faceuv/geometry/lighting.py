@@ -84,7 +84,7 @@ def directional_light(direction: Tensor, colour: Tensor) -> Tensor:
 
 
 def ambient_light(colour: Tensor) -> Tensor:
-    """The ``lighting (B, 3, 9)`` whose irradiance is ``colour (B, 3)`` everywhere (the offset 0.8 is taken off)."""
+    """The ``lighting (B, 3, 9)`` whose irradiance is ``colour (B, 3)`` everywhere (the offset 0.8 is subtracted)."""
     check_shape("colour", colour, ("B", 3))
     lighting = colour.new_zeros(colour.shape[0], 3, 9)
     lighting[:, :, 0] = colour / _K0 - DC_OFFSET

@@ -55,7 +55,7 @@ def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
 
 
 def _batched_normals(vertices: Tensor, faces: Tensor) -> Tensor:
-    """:func:`vertex_normals` for a device that is better at few large calls."""
+    """:func:`vertex_normals` for a device that is faster with few large calls."""
     of_faces, count = face_normals(vertices, faces), vertices.shape[1]
     total = scatter_to_vertices(of_faces, faces, count)
     sizes = scatter_to_vertices(of_faces.detach().abs().sum(2, keepdim=True), faces, count)

@@ -1,4 +1,4 @@
-"""From the object frame to pixels. The y axis is flipped here and nowhere else."""
+"""Projects from the object frame to pixels. The y axis is flipped here and nowhere else."""
 
 from __future__ import annotations
 

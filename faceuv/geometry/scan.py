@@ -1,4 +1,4 @@
-"""Scan conversion in plain torch: which triangle does each pixel centre see?
+"""Scan conversion in plain torch: the nearest triangle at each pixel centre.
 
 The work is one candidate per (triangle, pixel of its bounding box), so it grows with the pixels that triangles could
 touch, never with triangles × pixels. The nearest triangle wins by one integer ``amin`` on (depth bits, face id).

@@ -1,4 +1,4 @@
-"""Maps over the UV chart: sampling, baking, and which surface point each texel shows.
+"""Maps over the UV chart: sampling, baking, and the surface point of each texel.
 
 UV follows glTF: (0, 0) is the upper left corner of the upper left texel, u right, v down; texel centres lie at (i+½)/W.
 """

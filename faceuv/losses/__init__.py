@@ -1,4 +1,4 @@
-"""Losses: each a small module ``loss(pred: dict, target: dict) → scalar``; their weights live in the config."""
+"""Losses: small modules ``loss(pred: dict, target: dict) → scalar``. Weights of loss terms stand in the config."""
 
 from faceuv.losses.adversarial import DiscriminatorLogistic, GeneratorLogistic
 from faceuv.losses.base import entry

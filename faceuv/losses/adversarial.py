@@ -1,4 +1,4 @@
-"""The non-saturating logistic game: scores are logits, high for real."""
+"""The non-saturating logistic GAN loss. Scores are logits, high for real images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the losses share: reading their inputs by name."""
+"""Reads the inputs of a loss by name."""
 
 from __future__ import annotations
 

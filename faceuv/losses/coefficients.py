@@ -1,4 +1,4 @@
-"""What keeps coefficients likely and skins even."""
+"""Priors on coefficients and on the colours of the skin."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class CoefficientPenalty(nn.Module):
 
 @LOSSES.register_module()
 class AlbedoVariance(nn.Module):
-    """Variance of the vertex colours ``pred["colours"] (B, V, 3)`` over the skin, ``target["skin_mask"] (V,)``: light
-    and shadow are not to be explained by paint."""
+    """Variance of the vertex colours ``pred["colours"] (B, V, 3)`` over the skin, ``target["skin_mask"] (V,)``: keeps
+    light and shadow out of the albedo."""
 
     def per_image(self, pred: Mapping[str, Any], target: Mapping[str, Any]) -> Tensor:
         """``(B,)``."""

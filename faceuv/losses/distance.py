@@ -1,4 +1,4 @@
-"""How far points are from where they should be."""
+"""Distances between predicted and target points."""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ class FeatureMatching(nn.Module):
 
     Per layer the mean absolute difference, divided by the wanted activations' mean absolute value, so that no layer
     counts for more because its numbers are larger; then the mean over the layers of at least ``smallest`` pixels.
-    The features of the discriminator that is being trained say what a mean colour difference cannot, that an eye is
-    open, as pix2pixHD found. Gradients reach ``pred`` alone.
+    Features of the discriminator in training see what a mean colour difference does not, an open eye for instance
+    (pix2pixHD). Gradients reach ``pred`` alone.
 
     Config: ``dict(type="FeatureMatching", smallest=8, weight=1.0)``.
     """

@@ -1,4 +1,4 @@
-"""R1: the discriminator must be flat around real images."""
+"""R1: the gradient penalty of the discriminator at real images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far projected landmarks are from the picture's."""
+"""Distances between projected landmarks and those of the image."""
 
 from __future__ import annotations
 

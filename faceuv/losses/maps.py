@@ -1,4 +1,4 @@
-"""How loud or rough UV maps are."""
+"""Penalties on the size and the slope of UV maps."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _MOST = 16.0  # a texel may count so many times more, or less, across a stretche
 
 @LOSSES.register_module()
 class MapPenalty(nn.Module):
-    """Mean square of a map ``pred[of] (B, C, H, W)``, or of the differences of neighbouring texels, in ``unit``²: what
-    pictures do not ask for, a map should not have.
+    """Mean square of a map ``pred[of] (B, C, H, W)``, or of the differences of neighbouring texels, in ``unit``²: keeps
+    maps small or smooth where images do not determine them.
 
     Config: ``small=dict(type="MapPenalty", of="displacement", weight=0.1)``.
 

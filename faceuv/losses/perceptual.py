@@ -1,4 +1,4 @@
-"""How differently two pictures look to a network."""
+"""Perceptual distances: differences of a network's activations on two images."""
 
 from __future__ import annotations
 
@@ -68,7 +68,8 @@ def directions(features: Tensor, epsilon: float) -> Tensor:
 class LPIPS(Perceptual):
     """LPIPS (Zhang et al. 2018) with VGG-16, by the package ``lpips``, on masked pictures of any size ≥ 16².
 
-    The package brings the weights of the layers; VGG's own are a file of torchvision's, which is never downloaded here.
+    The package contains the weights of the layers. VGG's own weights are a file of torchvision's, which is never
+    downloaded here.
 
     Args:
         weights: the file ``vgg16-397923af.pth``; by default it is looked for among the assets (``$FACEUV_ASSETS``, the

@@ -1,4 +1,4 @@
-"""How a render's colours differ from a picture's, where the render is."""
+"""Colour differences between a render and an image, where the render covers it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class PhotometricLoss(nn.Module):
     """``Σ M·ρ(‖I_r − I_t‖) / Σ M`` over pixels, the norm over colours; ``pred["image"]``, ``target["image"]``
     ``(B, 3, H, W)``, mask M ``pred["mask"] (B, 1, H, W)``, times ``target["mask"]`` if there is one.
 
-    The mask only weighs: no gradient passes through it, so that a surface cannot win by leaving the picture.
+    The mask is a weight without gradient: a surface cannot lower the loss by leaving the image.
 
     Args:
         norm: ``"length"`` is ρ(r) = √(r² + ε²) − ε, the length of the difference, rounded at 0; ``"squared"`` is
             ρ(r) = r²; ``"saturating"`` is ρ(r) = c²r² / (r² + c²), squares of which none counts more than c² (Geman and
-            McClure): hair and glasses before the face have no say.
+            McClure): hair and glasses before the face are outliers.
         epsilon: ε, in colour levels of [0, 1].
         outlier: c, likewise.
         divide_by: ``"weights"``: Σ M; ``"pixels"``: the number of pixels where M > 0, StyleFaceUV's |M|, so that a

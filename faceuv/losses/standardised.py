@@ -1,4 +1,4 @@
-"""Mean absolute differences of coefficients: standardised, every one in units of its own deviation, or raw."""
+"""Mean absolute differences of coefficients, in units of each one's standard deviation or raw."""
 
 from __future__ import annotations
 

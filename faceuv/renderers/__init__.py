@@ -1,4 +1,4 @@
-"""Renderers: a backend says what is visible; interpolation, texture, light and antialiasing are shared."""
+"""Renderers. A backend decides what is visible; interpolation, texture, light and antialiasing are shared code."""
 
 from faceuv.renderers.base import Rasterized, Renderer
 from faceuv.renderers.builtin import TorchRenderer

@@ -1,4 +1,4 @@
-"""Edge-driven antialiasing: silhouettes that are smooth, and differentiable in the vertices.
+"""Edge-driven antialiasing: smooth silhouettes, differentiable in the vertices.
 
 Every silhouette edge of the mesh is projected and intersected with the lines between neighbouring pixel centres. Where
 it separates a covered pixel from what lies behind, the pair is blended by where exactly the edge passes. Only ids,

@@ -1,4 +1,4 @@
-"""What a renderer is: a backend says which triangle each pixel sees; everything else is done here, the same for all."""
+"""The base of all renderers. A backend finds the triangle at each pixel; everything else is done here."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Antialias = Literal["edges", "gradient"] | None
 
 
 class Renderer(nn.Module):
-    """Draws textured, lit triangle meshes, differentiably. A backend subclass supplies visibility and nothing else.
+    """Draws textured, lit triangle meshes, differentiably. A backend supplies visibility alone.
 
     To add a backend, write one class with ``name``, :meth:`available` and :meth:`rasterize`, and register it::
 
@@ -84,7 +84,7 @@ class Renderer(nn.Module):
     @classmethod
     @abstractmethod
     def available(cls, device: torch.device | str) -> bool:
-        """Whether this backend can draw on ``device`` here and now."""
+        """Whether this backend can draw on ``device``."""
 
     @abstractmethod
     def rasterize(self, pixels: Tensor, faces: Tensor, height: int, width: int, *, cull: Cull = "none") -> Tensor:
@@ -97,7 +97,7 @@ class Renderer(nn.Module):
 
     @classmethod
     def installed(cls) -> bool:
-        """Whether the package behind this backend is there."""
+        """Whether the package of this backend is installed."""
         return cls.package is None or importlib.util.find_spec(cls.package) is not None
 
     @classmethod
@@ -131,7 +131,7 @@ class Renderer(nn.Module):
             normals: ``(B, V, 3)`` world-frame vertex normals; by default those of the mesh.
             normal_map: ``(B, 3, h, w)`` world-frame normals looked up per pixel, instead of ``normals``.
             background: an image ``(B or 1, 3, H, W)``, an RGB triple, a grey value, or None for black.
-            camera: that looks at it; None is the renderer's own.
+            camera: used in place of the renderer's own.
 
         ``image`` and ``mask`` are antialiased; ``depth``, ``normal``, ``uv`` and ``face_id`` are at pixel centres.
         """
@@ -173,7 +173,7 @@ class Renderer(nn.Module):
         )
 
     def look(self, mesh: Mesh, *, height: int, width: int) -> Rasterized:
-        """Visibility only: which face each pixel centre of a ``height × width`` image sees, and where on it."""
+        """Visibility alone: the face at each pixel centre of a ``height × width`` image, and the point on it."""
         self._check(mesh, height, width)
         self._topology_of(mesh)
         return self._look(mesh, height, width)
@@ -219,7 +219,7 @@ class Renderer(nn.Module):
         return unit(interpolate(normals, view.at))
 
     def _topology_of(self, mesh: Mesh) -> Topology:
-        """Edges of the mesh, remembered for the last ``faces`` tensor; its indices are checked on that occasion."""
+        """Edges of the mesh, kept for the last ``faces`` tensor; checks the indices of a new one."""
         faces, version = mesh.faces, mesh.faces._version
         known = self._topology
         if known is None or known[0] is not faces or known[1] != (version, mesh.vertices.shape[1]):
@@ -260,7 +260,7 @@ class Renderer(nn.Module):
             if value is not None:
                 check_finite(name, value.detach())
         if arguments and (texture is None) == (vertex_colours is None):
-            raise InputError("give either texture (B, 3, h, w) or vertex_colours (B, V, 3), not both and not neither")
+            raise InputError("give either texture (B, 3, h, w) or vertex_colours (B, V, 3), one of the two")
         if mesh.uv is None and (texture is not None or normal_map is not None):
             raise InputError("a texture or normal map needs mesh.uv (V, 2); this mesh has none")
 

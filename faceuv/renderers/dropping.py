@@ -1,4 +1,4 @@
-"""For backends that cannot drop faces by themselves: collapse them to a point, so that ids stay what they are."""
+"""For backends that cannot drop faces: collapses them to a point, so that the ids of the others do not change."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from faceuv.geometry.scan import Cull
 
 
 def collapse_dropped_faces(pixels: Tensor, faces: Tensor, cull: Cull, *, near: float = 1e-4) -> Tensor:
-    """``faces (F, 3)`` as they are if all can be drawn, else ``(B, F, 3)`` where dropped faces name one vertex thrice.
+    """``faces (F, 3)`` unchanged if all can be drawn, else ``(B, F, 3)``, where a dropped face is one vertex three times.
 
     Dropped are faces with a vertex at z ≤ near, or not finite, and those that ``cull`` names.
     """

@@ -1,4 +1,4 @@
-"""Silhouette gradients without changing the picture: the edge gradient of rasterization by colour differences.
+"""Silhouette gradients that leave the image unchanged: edge gradients from colour differences.
 
 Where two neighbouring pixels show surfaces that are not connected, moving the nearer surface would exchange one colour
 for the other; the backward pass gives the nearer pixel's surface point that gradient. The forward pass is untouched.

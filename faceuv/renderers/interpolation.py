@@ -1,4 +1,4 @@
-"""From face ids to surface points: perspective-correct barycentric weights, and what they interpolate.
+"""Perspective-correct barycentric weights at covered pixels, and the interpolation of vertex attributes.
 
 Only covered pixels are computed: they are rows (P) until :func:`spread` puts them back into an image.
 """

@@ -1,6 +1,6 @@
-"""View masks: which texels of a UV map does a view use?
+"""View masks: which texels of a UV map a view uses.
 
-Three answers, each ``(B, 1, Hm, Wm)`` in {0, 1}. ``gradient_mask`` is the paper's rule; ``splat_mask`` gives the same
+Three rules, each ``(B, 1, Hm, Wm)`` in {0, 1}. ``gradient_mask`` is the paper's rule; ``splat_mask`` gives the same
 texels without autograd, for a fraction of the time; ``visibility_mask`` tests each texel's own surface point.
 
 The first two say which vertices move the picture. Their texels are those that the vertices read, and those that any

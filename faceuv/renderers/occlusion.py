@@ -1,4 +1,4 @@
-"""Which of many surface points does a camera see? Answered exactly, point by point, not by way of a depth image."""
+"""Which surface points a camera sees: an exact test for each point, without a depth image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Setting a rendered face into a picture, with a seam that does not show."""
+"""Pastes a rendered face into an image without a visible seam."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LEAST = 1e-6  # coverage below which nothing is known of a colour
 def paste(
     render: Tensor, mask: Tensor, background: Tensor, *, seam: Seam = "feather", width: float | None = None
 ) -> Tensor:
-    """A render over a picture ``(B, 3, H, W)``; differentiable in all three.
+    """A render over an image ``(B, 3, H, W)``; differentiable in render, mask and background.
 
     The transition lies inside the silhouette, so that nothing of the black around a render gets in, and what lies
     outside of it stays the picture's.
@@ -63,7 +63,7 @@ def paste(
 
 def fade(mask: Tensor, width: float, *, sharp: bool = False) -> Tensor:
     """How far inside a mask ``(B, 1, H, W)`` each pixel lies: 0 at the silhouette and outside, 1 from ``width`` pixels
-    on, smooth between them, or, if ``sharp``, rising at half of it. The picture's own border is no silhouette."""
+    on, smooth between them; with ``sharp`` it rises at half the width. The border of the image is no silhouette."""
     radius = max(1, math.ceil(width))
     # a tent of half width `radius`: what it averages over a straight edge reaches 1 just there
     tent = torch.arange(1, radius + 1, device=mask.device, dtype=mask.dtype)
@@ -75,8 +75,8 @@ def fade(mask: Tensor, width: float, *, sharp: bool = False) -> Tensor:
 
 
 def fill(picture: Tensor, known: Tensor, *, sweeps: int = 8) -> Tensor:
-    """The picture ``(B, 3, H, W)`` where it is ``known (B, 1, H, W)``, 1 or 0; elsewhere as smooth as a membrane that
-    hangs between the known pixels.
+    """The image ``(B, 3, H, W)`` where ``known (B, 1, H, W)`` is 1; where it is 0, a smooth membrane between the known
+    pixels.
 
     Solved from coarse to fine: each scale starts from the one before and takes every unknown pixel to the mean of its
     four neighbours, ``sweeps`` times. A picture without a known pixel becomes black.
@@ -111,8 +111,8 @@ def _extend(premultiplied: Tensor, mask: Tensor) -> Tensor:
 
 
 def _blend(difference: Tensor, mask: Tensor, levels: int) -> Tensor:
-    """``difference`` times ``mask``, each scale of the one with that scale of the other: a Laplacian pyramid, times a
-    Gaussian one, put together again."""
+    """``difference`` times ``mask`` at every scale: the Laplacian pyramid of the one times the Gaussian pyramid of the
+    other, summed up again."""
     height, width = difference.shape[2:]
     if levels == 0 or max(height, width) == 1:
         return difference * mask

@@ -1,8 +1,8 @@
 """Per-pixel texture look-up that does not alias: several samples over each pixel's footprint on the map.
 
-The footprint comes from the derivatives of uv within the pixel's face, so it needs no neighbouring pixels and knows no
-seams. Two samples per axis are worth about 13 dB (see docs/renderers.md), nearly what supersampling the whole picture
-gives, for the price of the texture look-ups alone; mip-maps were measured and gave less.
+The footprint comes from the derivatives of uv within the pixel's face: it needs no neighbouring pixels and is not
+disturbed by seams. Two samples per axis gain about 13 dB (see docs/renderers.md), nearly as much as supersampling the
+whole image, for the price of the texture look-ups alone; mip-maps gain less, by measurement.
 """
 
 from __future__ import annotations
