@@ -1,4 +1,4 @@
-"""faceuv: a stylecode goes in; a textured, displaced, posable face comes out; every part between is swapped by name.
+"""faceuv: from stylecodes to textured, displaced 3D faces that can be posed. Every part can be replaced by name.
 
 >>> import faceuv
 >>> face = faceuv.Face.random(seed=7)              # doctest: +SKIP

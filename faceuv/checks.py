@@ -1,4 +1,4 @@
-"""Readable checks of tensors at the border of a public function."""
+"""Checks of the tensors that a public function is given."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from faceuv.errors import InputError
 
 
 class _Shown(reprlib.Repr):
-    """``repr`` that ends soon, whatever it is given."""
+    """``repr`` of bounded length, for any value."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ def check_floating(name: str, tensor: Tensor) -> None:
 
 def check_finite(name: str, tensor: Tensor) -> None:
     """Check that ``tensor`` (B, ...) holds neither NaN nor infinity; the message names the rows of the batch."""
-    if bool(torch.isfinite(tensor.sum())):  # one quick pass, and the answer unless something is wrong (or huge)
+    if bool(torch.isfinite(tensor.sum())):  # one quick pass; the slow one runs only if something is wrong (or huge)
         return
     finite = torch.isfinite(tensor)
     if not bool(finite.all()):

@@ -1,4 +1,4 @@
-"""The errors that faceuv raises on purpose.
+"""The exceptions of faceuv.
 
 Each message says what was expected, what came and what to do. All of them derive from :class:`FaceUVError`,
 so that a command line can print one clear line, and from the built-in error a caller would catch anyway.
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 
 class FaceUVError(Exception):
-    """Base of every deliberate error of this library."""
+    """Base of all exceptions of this library."""
 
 
 class InputError(FaceUVError, ValueError):

@@ -1,4 +1,4 @@
-"""``Face``: one person, to look at, pose, relight, re-express and save. The five-line API on top of every room.
+"""``Face``: one face that can be rendered, posed, relit, given another expression, and saved.
 
 >>> from faceuv import Face
 >>> face = Face.random(seed=7).with_expression(smile=0.8)
@@ -33,13 +33,13 @@ from faceuv.renderers import Renderer, draw_surface
 from faceuv.structures import Coefficients, Render, Surface, UVMaps
 
 DEFAULT_FACE_MODEL = "ProceduralFace"
-DEFAULT_RENDERER = {"type": "torch", "samples": 2}  # pictures are looked at: two samples per axis do not alias
+DEFAULT_RENDERER = {"type": "torch", "samples": 2}  # two samples per axis: pictures without aliasing
 BACKGROUND = (0.86, 0.87, 0.89)  # a neutral studio wall
 FILE_VERTICES = 70_000  # of the mesh that a file may ask for: twice the default, 15 s and 1.3 GB to build
 _HALF = 0.45  # of a picture's side, that half a centred head may take
 TEXTURE_SIZE = 1024  # of the linear albedo, when there is no diffuse map of its own
 
-# How far a random person strays from the mean: a likely shape, any skin, a face mostly at rest.
+# Standard deviations of a random person's coefficients: a likely shape, any skin, a face mostly at rest.
 _IDENTITY_SIGMA, _EXPRESSION_SIGMA, _ALBEDO_SIGMA = 0.85, 0.35, 1.0
 
 _GREY = 0.72  # of pictures that show the shape alone
@@ -50,10 +50,10 @@ Config = str | Mapping[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """One face: a :class:`~faceuv.structures.Surface`, and what draws it and writes it to files.
+    """One face: a :class:`~faceuv.structures.Surface`, its renderer, and methods that change it and write files.
 
-    The surface comes from the coefficients of a face model, with or without UV maps; or it is given as it is
-    (:meth:`of_surface`), by a method without a face model. Expressions and raw coefficients need a face model.
+    The surface comes from the coefficients of a face model, with or without UV maps; or a method without a face model
+    gives it directly (:meth:`of_surface`). Expressions and raw coefficients need a face model.
 
     Every ``with_…`` returns a new face. Angles are degrees here and only here; ``yaw_deg`` > 0 turns to the viewer's
     right, ``pitch_deg`` > 0 looks down, ``roll_deg`` > 0 tilts counter-clockwise in the picture.
@@ -89,7 +89,7 @@ class Face:
         return f"Face({FACE_MODELS.name_of(type(self.face_model))}{said}, maps={'+'.join(maps) or 'none'})"
 
     def _repr_png_(self) -> bytes:
-        """The picture that notebooks show."""
+        """The picture of the face that notebooks display."""
         return encode(self.render(256))
 
     @cached_property
@@ -102,7 +102,7 @@ class Face:
             return FaceRenderer(model, self.renderer, normals="map").surface(coefficients, self.maps)
 
     def _model_of(self, wish: str) -> tuple[Coefficients, FaceModel]:
-        """Coefficients and face model; ``wish`` says in the error what needs them."""
+        """Coefficients and face model; ``wish`` names in the error what needs them."""
         if self.coefficients is None or self.face_model is None:
             raise InputError(
                 f"{wish} needs the coefficients of a face model, and this face is a given surface without them; faces"
@@ -134,7 +134,7 @@ class Face:
         renderer: Config | Renderer | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> Face:
-        """The face that a surface of batch 1 shows: it can be turned, relit and exported, but has no expressions."""
+        """A face from a surface of batch 1: it can be turned, relit and exported, but has no expressions."""
         return cls(None, None, build_renderer(renderer), metadata=metadata, given=surface)
 
     @classmethod
@@ -145,7 +145,7 @@ class Face:
         face_model: Config | FaceModel | None = None,
         renderer: Config | Renderer | None = None,
     ) -> Face:
-        """A random person of the linear model: the same seed gives the same face."""
+        """A random face of the linear model; the same seed gives the same face."""
         face = cls.mean(face_model=face_model, renderer=renderer)
         coefficients, model = face._model_of("a random face")
         generator = torch.Generator().manual_seed(seed)
@@ -167,7 +167,7 @@ class Face:
     def with_pose(
         self, yaw_deg: float | None = None, pitch_deg: float | None = None, roll_deg: float | None = None
     ) -> Face:
-        """Turn the head; an angle that is not given stays as it is."""
+        """The face with its head turned to these angles in degrees; None keeps the present angle."""
         rotation = turned(self.pose[0], yaw_deg=yaw_deg, pitch_deg=pitch_deg, roll_deg=roll_deg)
         return self._posed_as(rotation=rotation)
 
@@ -213,12 +213,12 @@ class Face:
         return self._posed_as(lighting=lighting_of(light, 1))
 
     def with_maps(self, maps: UVMaps | None) -> Face:
-        """Exchange the diffuse and displacement maps; ``None`` goes back to the linear albedo."""
+        """The face with other diffuse and displacement maps; ``None`` removes them, which leaves the linear albedo."""
         self._model_of("exchanging UV maps")
         return replace(self, maps=maps)
 
     def with_metadata(self, **values: Any) -> Face:
-        """The same face with more JSON values to keep with it."""
+        """The same face with more metadata, as JSON values."""
         return replace(self, metadata={**(self.metadata or {}), **values})
 
     def interpolate(self, other: Face, t: float) -> Face:
@@ -254,7 +254,7 @@ class Face:
         background: Tensor | tuple[float, float, float] = BACKGROUND,
         centred: bool = False,
     ) -> Tensor:
-        """A picture ``(3, H, W)`` in [0, 1]; ``size`` is a side or (H, W). What is not given stays as it is;
+        """An image ``(3, H, W)`` in [0, 1]; ``size`` is a side or (H, W). None keeps the present angle or light;
         ``centred`` shows the whole head, see :meth:`centred`."""
         face = self.with_pose(yaw_deg, pitch_deg, roll_deg)
         face = face.centred() if centred else face
@@ -268,7 +268,7 @@ class Face:
         background: Tensor | tuple[float, float, float] | None = BACKGROUND,
         shape_only: bool = False,
     ) -> Render:
-        """Everything the renderer saw (image, mask, depth, normals, …); ``shape_only`` paints the surface grey."""
+        """All that the renderer returns (image, mask, depth, …); ``shape_only`` draws the surface in grey."""
         surface = self.surface
         if shape_only:
             grey = torch.full((1, 3, 2, 2), _GREY).to(surface.mesh.vertices)
@@ -279,7 +279,7 @@ class Face:
     def turntable(
         self, frames: int = 36, size: int | tuple[int, int] = 256, *, yaw_deg: float = 60.0, **options: Any
     ) -> Iterator[Tensor]:
-        """Pictures ``(3, H, W)`` that swing smoothly from the front to ±``yaw_deg`` and back: a seamless loop."""
+        """Images ``(3, H, W)`` of the face as it swings from the front to ±``yaw_deg`` and back: a seamless loop."""
         if frames < 1:
             raise InputError(f"a turntable needs at least one frame, got {frames}")
         for k in range(frames):
@@ -298,7 +298,7 @@ class Face:
         return self.surface.mesh.vertices[0]
 
     def diffuse(self, size: int = TEXTURE_SIZE) -> Tensor:
-        """The diffuse texture ``(3, H, W)`` in [0, 1]: the map, or the linear albedo painted at ``size``²."""
+        """The diffuse texture ``(3, H, W)`` in [0, 1]: the map, or the linear albedo at ``size``²."""
         if self.surface.diffuse is not None:
             return self.surface.diffuse[0].clamp(0, 1)
         coefficients, model = self._model_of("a diffuse map of a surface with vertex colours")
@@ -386,8 +386,8 @@ def build_face_model(config: Config | FaceModel | None) -> FaceModel:
 def stored_face_model(path: str | Path, config: Any) -> FaceModel:
     """The face model that a file names.
 
-    A file of a kilobyte may not ask for a mesh that takes minutes and gigabytes to build: more than
-    :data:`FILE_VERTICES` rows times columns are an error.
+    A model of more than :data:`FILE_VERTICES` rows times columns is an error: a file of a kilobyte must not cause
+    minutes and gigabytes of work.
     """
     if config is not None and not isinstance(config, (str, Mapping)):
         raise AssetError(f"{path}: its face model must be a name or a config with a type, found {shown(config)}")
@@ -395,8 +395,8 @@ def stored_face_model(path: str | Path, config: Any) -> FaceModel:
     whole = all(isinstance(size, int) for size in sizes)
     if whole and math.prod(sizes) > FILE_VERTICES:
         raise AssetError(
-            f"{path} names a face model of {' × '.join(map(str, sizes))} vertices; a file may ask for"
-            f" {FILE_VERTICES:,}. If that is what you want, give face_model= yourself"
+            f"{path} names a face model of {' × '.join(map(str, sizes))} vertices; at most"
+            f" {FILE_VERTICES:,} are built for a file. To build more, pass face_model= yourself"
         )
     try:
         return build_face_model(config)

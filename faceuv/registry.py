@@ -1,7 +1,7 @@
-"""Every registry of faceuv: parts are named in a config and built from here.
+"""The registries of faceuv: configs name parts, registries build them.
 
-Two families. Our own kinds (renderers, face models, losses, …) stand alone. The kinds that MMEngine also knows
-(models, metrics, datasets, hooks, …) are children of MMEngine's roots, so that its Runner finds our parts and a
+Registries of our own kinds (renderers, face models, losses, …) have no parent. Those of kinds that MMEngine also knows
+(models, metrics, datasets, hooks, …) are children of MMEngine's root registries: its Runner finds our parts, and a
 config of ours finds MMEngine's.
 
 A part registers itself::
@@ -34,8 +34,7 @@ _loaded_plugins: set[str] = set()
 def load_plugins() -> list[str]:
     """Import every package that declares the entry-point group ``faceuv.plugins``, once; return their names.
 
-    A plug-in that fails to load is an error that names it, never a printed line. So are two of one name: the second
-    would be left out.
+    A plug-in that fails to load raises an error that names it. Two plug-ins of one name are an error, too.
     """
     owners: dict[str, EntryPoint] = {}
     for plugin in entry_points(group=PLUGIN_GROUP):
@@ -54,37 +53,37 @@ def load_plugins() -> list[str]:
             _loaded_plugins.discard(plugin.name)
             raise FaceUVError(
                 f"the faceuv plug-in {plugin.name!r} ({plugin.value}) failed to load: {type(error).__name__}: {error};"
-                " mend it or uninstall its package"
+                " repair or uninstall its package"
             ) from error
     return sorted(_loaded_plugins)
 
 
 def _identity(plugin: EntryPoint) -> str:
-    """Package and module of a plug-in, for messages. The same package found at two places is one."""
+    """Package and module of a plug-in, for messages. A package that is found at two places counts once."""
     return f"{plugin.value} of {plugin.dist.name}" if plugin.dist is not None else plugin.value
 
 
 class Registry(MMEngineRegistry):
-    """A registry that loads its own room on the first look-up and answers an unknown name usefully.
+    """A registry that imports its parts on the first look-up. The error for an unknown name lists the known ones.
 
     Args:
-        name: what it holds, in the singular, for messages (``"renderer"``).
+        name: the kind of part, in the singular, for messages (``"renderer"``).
         locations: modules that register the built-in parts; imported on the first look-up, so that
             ``import faceuv`` stays light.
-        needs: name → what must be installed to have it, for parts of optional packages.
+        needs: name → what to install, for parts of optional packages.
         parent: MMEngine's root registry of the same kind, if there is one.
-        parent_room: the module of MMEngine that fills the parent; imported when a name is not one of ours.
-        keys: config keys under which its parts stand, one or a list of them (``("renderer",)``): a plan looks those up
-            before anything runs. A part can declare more for its own settings, by a class attribute ``part_keys =
+        parent_room: the module of MMEngine that fills the parent; imported when a name is not found here.
+        keys: config keys that hold one of its parts or a list of them (``("renderer",)``): a plan checks those before
+            anything runs. A part can declare more keys of its own settings, by a class attribute ``part_keys =
             {"judge": METRICS}``.
-        groups: config keys of dicts whose every entry is one of its parts (``losses=dict(photo=dict(type=…))``).
-        bare: whether a bare string under one of the keys names a part, too.
-        beside: keys that may stand beside a part's own settings, such as the weight of a loss.
-        taken: settings that are not the part's own, but of whoever builds it.
+        groups: config keys of dicts whose entries are its parts (``losses=dict(photo=dict(type=…))``).
+        bare: whether a string under one of the keys names a part, too.
+        beside: keys that are allowed beside a part's own settings, such as the weight of a loss.
+        taken: settings that the caller of ``build`` reads, not the part.
     """
 
     every: ClassVar[list[Registry]] = []
-    """Every registry that there is, ours and those of plug-ins."""
+    """All registries, ours and those of plug-ins."""
 
     def __init__(
         self,
@@ -160,9 +159,9 @@ class Registry(MMEngineRegistry):
         raise UnknownName(self._unknown(key))
 
     def _of_relatives(self, key: str) -> Any:
-        """What MMEngine, or a package that registers beside us, has under ``key``.
+        """What MMEngine, or another package with registries of the same kinds, has registered as ``key``.
 
-        Only names that are registered: MMEngine's own look-up would import any dotted name, and any module.
+        MMEngine's own look-up would import any dotted name; this one finds registered names only.
         """
         scope, _, name = key.rpartition(".")
         ancestor: Any = self.parent
@@ -213,7 +212,7 @@ class Registry(MMEngineRegistry):
 
 
 def plain_class_is_ours(part: Any) -> bool:
-    """Whether MMEngine's build adds nothing for this part (it has rules of its own for ``Runner`` and the like)."""
+    """Whether this part is not of MMEngine, whose build has special rules for ``Runner`` and others."""
     module = getattr(part, "__module__", "") or ""
     return not module.startswith("mmengine")
 
@@ -336,7 +335,7 @@ RUNNER_CONSTRUCTORS = Registry("runner constructor", parent=mmengine_registry.RU
 
 
 def all_registries() -> dict[str, Registry]:
-    """Every registry by the word a user types: ``faceuv list renderers``."""
+    """Registries by their names in ``faceuv list renderers``."""
     return {
         "renderers": RENDERERS,
         "face_models": FACE_MODELS,

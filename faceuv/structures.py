@@ -1,6 +1,6 @@
-"""The data that flows through faceuv: small frozen dataclasses with named views and ``.to()``, nothing more.
+"""The data structures of faceuv: frozen dataclasses of tensors with named views and ``.to()``.
 
-Frames and units are those of the design: decimetres, right-handed object frame (+x to the viewer's right, +y up,
+Frames and units: decimetres, right-handed object frame (+x to the viewer's right, +y up,
 +z out of the face), images ``(B, 3, H, W)`` RGB in [0, 1] with row 0 on top, UV with (0, 0) at the upper left.
 """
 
@@ -24,7 +24,7 @@ _LARGEST = torch.finfo(torch.float32).max
 
 @dataclass(frozen=True, eq=False)
 class _Tensors:
-    """Shared behaviour: move every tensor field at once."""
+    """Base of the dataclasses: moves all tensor fields at once."""
 
     def _map(self: T, change: Callable[[Tensor], Tensor]) -> T:
         changed: dict[str, Any] = {}
@@ -46,7 +46,7 @@ class _Tensors:
 
 @dataclass(frozen=True)
 class CoefficientLayout:
-    """Which columns of a flat coefficient tensor mean what. The default is the 257 of BFM 2009.
+    """The columns of each group in a flat coefficient tensor. The default has the 257 columns of BFM 2009.
 
     >>> CoefficientLayout().slice("rotation")
     slice(224, 227, None)
@@ -61,7 +61,7 @@ class CoefficientLayout:
 
     @property
     def groups(self) -> dict[str, int]:
-        """Group name → number of columns, in the order in which they lie."""
+        """Group name → number of columns, in the order of the columns."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
     @property
@@ -82,7 +82,7 @@ class CoefficientLayout:
 @dataclass(frozen=True, eq=False)
 class Coefficients(_Tensors):
     """3DMM coefficients ``data (B, N)`` with named views. Rotation in radians about x, y, z (yaw is the y angle),
-    translation in decimetres, lighting as 3 channels × 9 spherical-harmonic bands. Nothing mutates: see
+    translation in decimetres, lighting as 3 channels × 9 spherical-harmonic bands. Immutable; see
     :meth:`replace`.
     """
 
@@ -96,7 +96,7 @@ class Coefficients(_Tensors):
             parts = ", ".join(f"{name} {count}" for name, count in self.layout.groups.items())
             raise InputError(
                 f"coefficients must have {self.layout.size} columns ({parts}), got {self.data.shape[1]}"
-                " — they belong to a face model with another layout"
+                "; these coefficients belong to a face model with another layout"
             )
 
     @classmethod
@@ -120,7 +120,7 @@ class Coefficients(_Tensors):
         return (self[row] for row in range(len(self)))
 
     def __getitem__(self, index: SupportsIndex | slice | Sequence[int] | Tensor) -> Coefficients:
-        """Rows of the batch; a single index keeps the batch axis, and one beyond the batch is an error."""
+        """Rows of the batch. A single index keeps the batch axis; an index beyond the batch is an error."""
         if isinstance(index, (slice, Sequence, Tensor)):
             return replace(self, data=self.data[index])
         row = operator.index(index)
@@ -160,7 +160,7 @@ class Coefficients(_Tensors):
         return self.view("translation")
 
     def replace(self, **groups: Tensor) -> Coefficients:
-        """A new object with some groups exchanged: ``coefficients.replace(rotation=angles)``; one row is broadcast."""
+        """A copy with some groups replaced: ``coefficients.replace(rotation=angles)``; one row is broadcast."""
         columns = {name: self.view(name) for name in self.layout.groups}
         for name, value in groups.items():
             width = self.data[:, self.layout.slice(name)].shape[1]
@@ -213,7 +213,7 @@ class Mesh(_Tensors):
             check_shape("uv", self.uv, (sizes["V"], 2))
 
     def check_faces(self) -> Mesh:
-        """Raise if a face names a vertex that does not exist."""
+        """Raise if an index in ``faces`` is out of range."""
         count = self.vertices.shape[1]
         if self.faces.numel() and (int(self.faces.min()) < 0 or int(self.faces.max()) >= count):
             raise InputError(
@@ -226,7 +226,7 @@ class Mesh(_Tensors):
 @dataclass(frozen=True)
 class Camera:
     """A pinhole at (0, 0, distance) looking along −z. ``focal`` is in units of the image's shorter side, so that the
-    picture keeps its content at any resolution; the default is the paper's 1015 pixels at 256²."""
+    image shows the same at any resolution; the default is the paper's 1015 pixels at 256²."""
 
     focal: float = 1015.0 / 256.0
     distance: float = 10.0
@@ -256,7 +256,7 @@ class Camera:
 
 @dataclass(frozen=True, eq=False)
 class Surface(_Tensors):
-    """B textured surfaces with pose, light and camera: what any method makes of a face, and any renderer draws.
+    """B textured surfaces with pose, light and camera: the output of any method, the input of any renderer.
 
     mesh            in the object frame, decimetres, before pose; displacement is part of the vertices
     rotation        (B, 3) radians about x, y, z; R = Rz·Ry·Rx
@@ -265,7 +265,7 @@ class Surface(_Tensors):
     diffuse         (B, 3, H, W) RGB over ``mesh.uv``; or
     vertex_colours  (B, V, 3) RGB: one of the two
     normal_map      (B, 3, h, w) object-frame normals over ``mesh.uv``, finer than the mesh; None: those of the mesh
-    camera          that the pose belongs to; None is the renderer's own
+    camera          the camera that the pose refers to; None is the renderer's own
     """
 
     mesh: Mesh
@@ -298,13 +298,13 @@ class Surface(_Tensors):
         return self.mesh.vertices.shape[0]
 
     def replace(self, **fields: Any) -> Surface:
-        """A new surface with some fields exchanged."""
+        """A new surface with some fields replaced."""
         return replace(self, **fields)
 
 
 @dataclass(frozen=True, eq=False)
 class Render(_Tensors):
-    """What a renderer saw.
+    """The output of a renderer.
 
     image   (B, 3, H, W)  RGB in [0, 1] (lit; may exceed 1 under strong light until it is clamped for display)
     mask    (B, 1, H, W)  coverage in [0, 1], soft at the silhouette when antialiased

@@ -9,7 +9,7 @@ from faceuv.geometry.scan import Cull
 
 
 def collapse_dropped_faces(pixels: Tensor, faces: Tensor, cull: Cull, *, near: float = 1e-4) -> Tensor:
-    """``faces (F, 3)`` unchanged if all can be drawn, else ``(B, F, 3)``, where a dropped face is one vertex three times.
+    """``faces (F, 3)`` unchanged if all can be drawn, else ``(B, F, 3)``, where a dropped face is one vertex thrice.
 
     Dropped are faces with a vertex at z ≤ near, or not finite, and those that ``cull`` names.
     """
