@@ -120,7 +120,7 @@ MUTANTS = [
             ("half_life: float = 10_000", "half_life: float = 100_000"),
             ("runner.train_dataloader.batch_size * runner.world_size", "runner.train_dataloader.batch_size"),
             ("1 - 0.5 ** (batch / half_life)", "0.5 ** (batch / half_life)"),
-            ("min(half_life, (runner.iter + 1)", "max(half_life, (runner.iter + 1)"),
+            ("min(half_life, seen * ramp_up)", "max(half_life, seen * ramp_up)"),
         ],
     ),
     (
