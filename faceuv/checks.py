@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import operator
+import os
 import reprlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from faceuv.errors import InputError
+
+LARGEST_NUMBER = 3.4028234e38  # of 32 bits
+MOST_PIXELS = 100_000_000  # of a picture that is drawn
 
 
 class _Shown(reprlib.Repr):
@@ -39,6 +46,55 @@ def one_line(text: object, limit: int = 160) -> str:
     """The words of another library's message, or any text, on one line of at most ``limit`` characters."""
     line = " ".join(str(text).split())
     return line if len(line) <= limit else f"{line[: limit - 2]} …"
+
+
+def whole_number(name: str, value: Any, low: int = 0, high: int = 2**63 - 1) -> int:
+    """``value`` as an ``int`` within ``low … high``: Python's, NumPy's and torch's whole numbers are all the same."""
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        raise InputError(f"{name} must be a whole number, got {shown(value)}") from None
+    if not low <= number <= high:
+        bounds = f"from {low} on" if number < low else f"at most {high}"
+        raise InputError(f"{name} must be a whole number {bounds}, got {shown(number)}")
+    return number
+
+
+def finite_number(name: str, value: Any) -> float:
+    """``value`` as a ``float`` that 32 bits can hold."""
+    try:
+        if isinstance(value, (str, bytes, bool)):
+            raise TypeError
+        number = float(value)
+    except (TypeError, ValueError, RuntimeError):
+        raise InputError(f"{name} must be a finite number, got {shown(value)}") from None
+    except OverflowError:
+        number = math.inf
+    if not abs(number) <= LARGEST_NUMBER:
+        raise InputError(f"{name} must be a finite number, got {shown(value)}")
+    return number
+
+
+def picture_size(size: Any) -> tuple[int, int]:
+    """``(height, width)`` in pixels of a side or of a pair."""
+    pair = tuple(size) if isinstance(size, (tuple, list)) else (size, size)
+    if len(pair) != 2:
+        raise InputError(f"a size is a side or (height, width) in pixels, got {shown(size)}")
+    height, width = (whole_number("a side in pixels", side, low=1) for side in pair)
+    if height * width > MOST_PIXELS:
+        raise InputError(
+            f"a picture of {height} × {width} pixels is too large; at most {MOST_PIXELS // 10**6} megapixels"
+        )
+    return height, width
+
+
+def file_path(path: Any) -> Path:
+    """``path`` as a :class:`~pathlib.Path`, if it is a text or a path."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(f"a file is named by a text or a path, got {shown(path)}")
+    return Path(path)
 
 
 def check_shape(name: str, tensor: Tensor, shape: Sequence[str | int]) -> dict[str, int]:

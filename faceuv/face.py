@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from faceuv.checks import check_finite, check_floating, one_line, shown
+from faceuv.checks import check_finite, check_floating, file_path, one_line, picture_size, shown, whole_number
 from faceuv.errors import AssetError, FaceUVError, InputError
 from faceuv.export import MeshFile, save_mesh, save_video
 from faceuv.export.face_mesh import face_mesh, surface_mesh
@@ -28,7 +28,7 @@ from faceuv.files.surfaces import surface_from, surface_tensors
 from faceuv.geometry.rotations import euler_to_matrix, rotate
 from faceuv.models.faces import FaceModel, FaceRenderer
 from faceuv.models.faces.control import between_maps, between_surfaces, expressed, finite, lighting_of, turned
-from faceuv.registry import FACE_MODELS, RENDERERS
+from faceuv.registry import FACE_MODELS, RENDERERS, Registry
 from faceuv.renderers import Renderer, draw_surface
 from faceuv.structures import Coefficients, Render, Surface, UVMaps
 
@@ -148,7 +148,7 @@ class Face:
         """A random face of the linear model; the same seed gives the same face."""
         face = cls.mean(face_model=face_model, renderer=renderer)
         coefficients, model = face._model_of("a random face")
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator().manual_seed(seed := whole_number("a seed", seed))
         layout = model.layout
 
         def draw(count: int, sigma: float) -> Tensor:
@@ -215,6 +215,8 @@ class Face:
     def with_maps(self, maps: UVMaps | None) -> Face:
         """The face with other diffuse and displacement maps; ``None`` removes them, which leaves the linear albedo."""
         self._model_of("exchanging UV maps")
+        if maps is not None and not isinstance(maps, UVMaps):
+            raise InputError(f"maps must be UVMaps or None, got {shown(maps)}")
         return replace(self, maps=maps)
 
     def with_metadata(self, **values: Any) -> Face:
@@ -226,6 +228,8 @@ class Face:
         maps, of which both have the same ones or none. (Between codes: :meth:`FaceGenerator.interpolate`.) Surfaces
         without coefficients are interpolated vertex by vertex; they need the same mesh."""
         t = finite("t", t)
+        if not isinstance(other, Face):
+            raise InputError(f"a face is interpolated with another Face, got {shown(other)}")
         metadata = {"between": [dict(self.metadata or {}), dict(other.metadata or {})], "t": t}
         if self.coefficients is None or other.coefficients is None:
             if self.coefficients is not other.coefficients:
@@ -280,8 +284,7 @@ class Face:
         self, frames: int = 36, size: int | tuple[int, int] = 256, *, yaw_deg: float = 60.0, **options: Any
     ) -> Iterator[Tensor]:
         """Images ``(3, H, W)`` of the face as it swings from the front to ±``yaw_deg`` and back: a seamless loop."""
-        if frames < 1:
-            raise InputError(f"a turntable needs at least one frame, got {frames}")
+        frames = whole_number("the number of frames of a turntable", frames, low=1)
         for k in range(frames):
             yield self.render(size, yaw_deg=yaw_deg * math.sin(2 * math.pi * k / frames), **options)
 
@@ -302,7 +305,7 @@ class Face:
         if self.surface.diffuse is not None:
             return self.surface.diffuse[0].clamp(0, 1)
         coefficients, model = self._model_of("a diffuse map of a surface with vertex colours")
-        return model.albedo_map(coefficients.albedo, size, size)[0]
+        return model.albedo_map(coefficients.albedo, *picture_size(size))[0]
 
     def mesh_file(self, *, blend_shapes: bool = False, name: str = "face") -> MeshFile:
         """What :meth:`save` writes: the surface at rest pose, its textures and, if asked, expression blend shapes."""
@@ -323,7 +326,7 @@ class Face:
 
     def save(self, path: str | Path, *, blend_shapes: bool = False) -> Path:
         """Write ``.glb``, ``.obj`` or ``.ply`` (a textured mesh) or ``.safetensors`` (this face, for :meth:`load`)."""
-        path = Path(path)
+        path = file_path(path)
         with torch.no_grad():
             if path.suffix == ".safetensors":
                 return self._save_state(path)
@@ -379,8 +382,19 @@ class Face:
 
 def build_face_model(config: Config | FaceModel | None) -> FaceModel:
     """A face model from a name, a config or itself; ``None`` is the procedural one."""
-    model: FaceModel = FACE_MODELS.build(DEFAULT_FACE_MODEL if config is None else config)
+    model = _built(FACE_MODELS, DEFAULT_FACE_MODEL if config is None else config)
+    if not isinstance(model, FaceModel):
+        raise InputError(f"a face model is a name, a config or a FaceModel, got {shown(model)}")
     return model
+
+
+def _built(registry: Registry, config: Any) -> Any:
+    try:
+        return registry.build(config)
+    except (TypeError, ValueError) as error:  # of a constructor, about its arguments
+        if isinstance(error, FaceUVError):
+            raise
+        raise InputError(one_line(error, 300)) from error
 
 
 def stored_face_model(path: str | Path, config: Any) -> FaceModel:
@@ -408,5 +422,7 @@ def stored_face_model(path: str | Path, config: Any) -> FaceModel:
 
 def build_renderer(config: Config | Renderer | None) -> Renderer:
     """A renderer from a name, a config or itself; ``None`` is the built-in one."""
-    renderer: Renderer = RENDERERS.build(DEFAULT_RENDERER if config is None else config)
+    renderer = _built(RENDERERS, DEFAULT_RENDERER if config is None else config)
+    if not isinstance(renderer, Renderer):
+        raise InputError(f"a renderer is a name, a config or a Renderer, got {shown(renderer)}")
     return renderer

@@ -15,7 +15,7 @@ from typing import Any, SupportsIndex, TypeVar
 import torch
 from torch import Tensor
 
-from faceuv.checks import check_finite, check_floating, check_shape
+from faceuv.checks import check_finite, check_floating, check_shape, shown, whole_number
 from faceuv.errors import InputError
 
 T = TypeVar("T", bound="_Tensors")
@@ -110,6 +110,7 @@ class Coefficients(_Tensors):
     ) -> Coefficients:
         """The mean face, front view, under the default light: every coefficient zero."""
         layout = layout or CoefficientLayout()
+        batch = whole_number("the number of rows", batch, high=2**31)
         return cls(torch.zeros(batch, layout.size, device=device, dtype=dtype), layout)
 
     def __len__(self) -> int:
@@ -164,6 +165,8 @@ class Coefficients(_Tensors):
         columns = {name: self.view(name) for name in self.layout.groups}
         for name, value in groups.items():
             width = self.data[:, self.layout.slice(name)].shape[1]
+            if not isinstance(value, Tensor):
+                raise InputError(f"{name} must be a tensor ({len(self)}, {width}), got {shown(value)}")
             value = value.flatten(1).to(self.data)
             if value.shape[1] != width or value.shape[0] not in (1, len(self)):
                 raise InputError(f"{name} must have shape ({len(self)}, {width}), got {tuple(value.shape)}")

@@ -9,11 +9,13 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from faceuv.checks import finite_number
 from faceuv.errors import InputError, MissingDependency
 from faceuv.export.images import to_bytes
 from faceuv.files.artefacts import atomic_path
 
 _PALETTE_SAMPLE = 250_000  # pixels that choose the palette: more of them chose no better one on turntables
+_SLOWEST, _FASTEST = 0.1, 1000.0  # frames per second
 _SLOWEST_GIF_DELAY = 2  # hundredths of a second; browsers turn shorter delays into a slow 10
 VIDEO_SUFFIXES = (".gif", ".mp4")
 
@@ -32,8 +34,9 @@ def check_video(path: str | Path, *, fps: float = 25.0) -> None:
     """Raise for what :func:`save_video` could not write: before frames are made, not after."""
     path = Path(path)
     suffix = path.suffix.lower()
-    if not fps > 0:
-        raise InputError(f"fps must be positive, got {fps}")
+    fps = finite_number("fps", fps)
+    if not _SLOWEST <= fps <= _FASTEST:
+        raise InputError(f"fps must be within {_SLOWEST} … {_FASTEST} frames per second, got {fps}")
     if suffix not in VIDEO_SUFFIXES:
         raise InputError(f"cannot write {path.name}: an animation ends in {' or '.join(VIDEO_SUFFIXES)}")
     if suffix == ".gif" and 100 / fps < _SLOWEST_GIF_DELAY:

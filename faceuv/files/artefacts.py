@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from faceuv.checks import shown
+from faceuv.checks import file_path, shown
 from faceuv.errors import AssetError, InputError
 from faceuv.version import __version__
 
@@ -90,6 +90,8 @@ def _temporary_file(path: Path) -> Path:
 
     The system takes the umask off: asking for it would set it for a moment, in all threads.
     """
+    if path.is_dir():
+        raise AssetError(f"cannot write {path}: it is a folder; choose the name of a file")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         mode = _mode_of(path) | stat.S_IWUSR if path.is_file() else 0o666
@@ -158,7 +160,7 @@ def load_tensors(path: str | Path, *, kind: str | None = None) -> tuple[dict[str
     """Read a file of :func:`save_tensors`; ``kind`` must match the metadata's, if given."""
     from safetensors import SafetensorError, safe_open
 
-    path = Path(path)
+    path = file_path(path)
     if path.suffix.lower() in _MESHES:
         raise AssetError(
             f"{path} is a mesh, and what is read here is a .safetensors file of faceuv: save the face as that as"

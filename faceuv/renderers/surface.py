@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from faceuv.checks import picture_size
 from faceuv.geometry.projection import pose
 from faceuv.geometry.rotations import euler_to_matrix
 from faceuv.renderers.base import Renderer
@@ -20,7 +21,7 @@ def draw_surface(
         size: the image's side, or ``(height, width)``, in pixels.
         background: an image ``(B or 1, 3, H, W)``, an RGB triple, a grey value, or None for black.
     """
-    height, width = (size, size) if isinstance(size, int) else size
+    height, width = picture_size(size)
     drawn: Render = renderer(
         world_mesh(surface),
         height=height,

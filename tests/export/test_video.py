@@ -94,7 +94,7 @@ def test_missing_extra_names_the_install_line_and_the_alternative(tmp_path: Path
     ("name", "frames", "fps", "message"),
     [
         ("a.avi", film(), 25, r"an animation ends in \.gif or \.mp4"),
-        ("a.gif", film(), 0, "fps must be positive"),
+        ("a.gif", film(), 0, "fps must be within"),
         ("a.gif", film(), 60, "at most 50 frames per second"),
         ("a.gif", iter([]), 25, "at least one frame"),
         ("a.gif", [torch.zeros(3, 4, 4), torch.zeros(3, 4, 5)], 25, "frame 1 is 4 × 5, frame 0 4 × 4"),

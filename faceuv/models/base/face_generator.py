@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from faceuv.checks import check_finite
+from faceuv.checks import check_finite, finite_number, whole_number
 from faceuv.errors import AssetError, InputError, UnknownName, did_you_mean
 from faceuv.export.images import encode
 from faceuv.face import Config, Face, build_renderer
@@ -188,7 +188,9 @@ class FaceGenerator(ABC):
     def codes(self, seeds: int | Iterable[int], *, truncation: float = 1.0) -> Tensor:
         """The codes ``(B, L, D)`` of seeds, one each, the same ones in any batch; ``truncation`` < 1 draws nearer to
         the mean face."""
-        wanted = [int(seed) for seed in (seeds if isinstance(seeds, Iterable) else [seeds])]
+        many = isinstance(seeds, Iterable) and not isinstance(seeds, (str, bytes))
+        wanted = [whole_number("a seed", seed) for seed in (seeds if many else [seeds])]  # type: ignore[union-attr]
+        truncation = finite_number("truncation", truncation)
         if not wanted:
             raise InputError("codes of which seeds? give one at least")
         drawn = [

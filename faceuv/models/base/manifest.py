@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from faceuv.checks import shown
+from faceuv.checks import file_path, shown
 from faceuv.errors import AssetError, FaceUVError, InputError, UnknownName, did_you_mean
 from faceuv.files import assets, zoo
 from faceuv.files.artefacts import atomic_path, read_json, sha256_of
@@ -164,7 +164,7 @@ def find_manifest(source: str | Path) -> tuple[Path, Manifest]:
     """The folder that ``source`` means, and its manifest: a zoo entry, a folder, or a recipe's work dir."""
     if isinstance(source, str) and source in (shelf := _shelf()):
         return shelf[source], Manifest.read(shelf[source] / MANIFEST)
-    folder = Path(source).expanduser()
+    folder = file_path(source).expanduser()
     if folder.name == MANIFEST:
         folder = folder.parent
     if (folder / MANIFEST).is_file():

@@ -5,13 +5,14 @@ Angles are degrees here, because people give them; names that nobody knows are e
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from faceuv.checks import check_finite, check_shape
+from faceuv.checks import check_finite, check_floating, check_shape, finite_number, shown
 from faceuv.errors import InputError
 from faceuv.geometry import named_light
 from faceuv.models.faces.base import FaceModel
@@ -67,8 +68,10 @@ def expressed(
     """
     value = coefficients.expression
     if expression is not None:
-        given = expression[None] if expression.ndim == 1 else expression
+        given = expression[None] if isinstance(expression, Tensor) and expression.ndim == 1 else expression
         check_shape("expression coefficients", given, ("B", face_model.layout.expression))
+        check_floating("expression coefficients", given)
+        check_finite("expression coefficients", given)
         if len(given) not in (1, len(coefficients)):
             raise InputError(f"expression coefficients are of one face or of {len(coefficients)}, got {len(given)}")
         value = given.to(value).expand_as(value)
@@ -91,6 +94,8 @@ def lighting_of(light: Light, count: int) -> Tensor:
         return named_light(light)
     value = light[None] if isinstance(light, Tensor) and light.ndim == 2 else light
     check_shape("light", value, ("B", 3, 9))
+    check_floating("light", value)
+    check_finite("light", value)
     if len(value) not in (1, count):
         raise InputError(f"light must be one or one per face ({count}, 3, 9), got {tuple(value.shape)}")
     return value
@@ -128,17 +133,21 @@ def between_surfaces(first: Surface, second: Surface, t: float) -> Surface:
 
 def degrees(name: str, angle: Degrees, count: int) -> Tensor:
     """One angle, or one per face, as ``(count,)``."""
-    if isinstance(angle, (int, float)):
-        angle = finite(name, angle)
-    value = torch.as_tensor(angle, dtype=torch.get_default_dtype()).detach()
+    try:
+        plain = isinstance(angle, (list, tuple, np.ndarray, Tensor))
+        value = torch.as_tensor(angle if plain else finite(name, angle), dtype=torch.float64).detach()
+    except (TypeError, ValueError, RuntimeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{name} must be one number or one per face, got {shown(angle)}") from error
     if value.ndim > 1 or (value.ndim == 1 and len(value) not in (1, count)):
         raise InputError(f"{name} must be one number or one per face ({count},), got shape {tuple(value.shape)}")
     check_finite(name, value.reshape(-1))
-    return value.expand(count)
+    # Whole turns go in 64 bits: in 32, a billion degrees would be 30 off. Smaller angles stay exactly as they are.
+    value = torch.where(value.abs() > 360, torch.fmod(value, 360.0), value)
+    return value.to(torch.get_default_dtype()).expand(count)
 
 
-def finite(name: str, value: float) -> float:
+def finite(name: str, value: Any) -> float:
     """``value``, unless it is NaN or infinite."""
-    if not math.isfinite(value):
-        raise InputError(f"{name} must be a finite number, got {value}")
-    return float(value)
+    return finite_number(name, value)
