@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import hypothesis
 import pytest
 import torch
@@ -22,3 +24,28 @@ def private_cache(tmp_path_factory: pytest.TempPathFactory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FACEUV_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def registries_stay(request: pytest.FixtureRequest):
+    """Take away what a test registered: the next test of the same process finds the registries as they were.
+
+    Parts of modules that a test imported stay, because a module registers its parts only once.
+    """
+    registry = sys.modules.get("faceuv.registry")
+    before = {} if registry is None else {kind: dict(kind._module_dict) for kind in _registries(registry)}
+    yield
+    registry = sys.modules.get("faceuv.registry")
+    for kind in () if registry is None else _registries(registry):
+        known = before.get(kind, {})
+        for name, part in list(kind._module_dict.items()):
+            own = part.__module__ == request.module.__name__ or "<locals>" in part.__qualname__
+            own = own or getattr(sys.modules.get(part.__module__), part.__qualname__, None) is not part
+            if name in known:
+                kind._module_dict[name] = known[name]
+            elif own and part.__module__.split(".")[0] != "faceuv":
+                del kind._module_dict[name]
+
+
+def _registries(registry):
+    return [value for value in vars(registry).values() if isinstance(value, registry.Registry)]
