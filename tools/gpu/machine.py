@@ -40,8 +40,8 @@ class Machine:
                 )
             torch.cuda.set_device(device)
             torch.backends.cudnn.benchmark = True
+            # convolutions in TF32; matrix products stay as they are, in float32: geometry and fits need them exact
             torch.backends.cudnn.allow_tf32 = True
-            torch.set_float32_matmul_precision("high")
         elif device.type != "cpu":
             raise KitError(f"--device is cuda or cpu, got {name}")
         return cls(device, toy)
