@@ -15,6 +15,7 @@ PACKAGES = (
     "kornia",
     "lpips",
     "mmengine",
+    "PyYAML",
     "rich",
     "Pillow",
     "safetensors",
