@@ -1,4 +1,4 @@
-"""What methods share and promise: contracts, frozen networks, loss terms, the base class of trainings."""
+"""What all methods share: contracts, frozen networks, loss terms, the base class of trainings."""
 
 from faceuv.models.base.method import BaseMethod, LossTerms, frozen
 

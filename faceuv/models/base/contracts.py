@@ -1,4 +1,4 @@
-"""Contracts that methods share: what reads a code, what edits a code, and what finds the code of a picture."""
+"""Contracts of methods: mappers read codes, editors move codes, inverters find the code of an image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from faceuv.structures import CoefficientLayout, Coefficients, UVMaps
 
 
 class CodeMapper(CodeSpace, Protocol):
-    """Reads 3DMM coefficients off codes: F3D is one."""
+    """Estimates 3DMM coefficients from codes; StyleFaceUV's F3D is one."""
 
     @property
     def layout(self) -> CoefficientLayout:
@@ -29,8 +29,8 @@ class CodeMapper(CodeSpace, Protocol):
 
 @runtime_checkable
 class CodeEditor(CodeSpace, Protocol):
-    """Moves codes so that one thing about their faces changes: F_yaw (target: the yaw in radians), a
-    :class:`~faceuv.models.directions.Direction` (target: the step), a rig (target: coefficients)."""
+    """Moves codes to change one property of their faces. Editors are StyleFaceUV's stepper F_yaw (target: yaw in
+    radians), a :class:`~faceuv.models.directions.Direction` (target: step), a rig (target: coefficients)."""
 
     def move(self, code: Tensor, target: Any) -> Tensor:
         """``code (B, L, D)``, or one w per face ``(B, D)``, and a target for all or one per code → ``(B, L, D)``.
@@ -41,12 +41,12 @@ class CodeEditor(CodeSpace, Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Inversion:
-    """What an :class:`Inverter` finds in B images.
+    """The result of an :class:`Inverter` for B images.
 
     codes         ``(B, L, D)``
     coefficients  of the faces in the images, where the inverter estimates them
-    residual      what the code does not reproduce, as maps that are added to the generator's own
-    errors        name → ``(B,)``: how far the reconstruction is from the image
+    residual      maps that are added to the generator's own, for what the code does not reproduce
+    errors        name → ``(B,)``: distances between reconstruction and image
     """
 
     codes: Tensor

@@ -1,4 +1,4 @@
-"""``FaceGenerator``: what every method that makes faces from codes offers; ``load`` reads one of any type."""
+"""``FaceGenerator``: the base class of all generators of faces from codes; ``load`` reads one of any type."""
 
 from __future__ import annotations
 
@@ -41,21 +41,22 @@ G = TypeVar("G", bound="FaceGenerator")
 
 
 class FaceGenerator(ABC):
-    """Makes faces from the codes of a teacher: one class per method, registered in ``FACE_GENERATORS``.
+    """Generates faces from the codes of a teacher. One class per method, registered in ``FACE_GENERATORS``.
 
-    A code is ``(B, L, D)``, or one w per face ``(B, D)``. What is done to a code (``interpolate``, ``mix``, ``edit``,
-    ``turn``) gives a code, whose face is made again; what is done to a :class:`~faceuv.Face` (pose, light) keeps it.
+    A code is ``(B, L, D)``, or one w per face ``(B, D)``. Changes of a code (``interpolate``, ``mix``, ``edit``,
+    ``turn``) return a code; its face is generated from it. Changes of a :class:`~faceuv.Face` (pose, light) keep its
+    shape and maps.
 
     A subclass implements :meth:`networks`, :meth:`settings`, :meth:`from_files`, :meth:`face` and :meth:`generate`,
     and names its files in ``required`` and ``optional``.
 
     Args:
         teacher: codes → images.
-        renderer: draws faces; the built-in one, supersampled, if absent.
-        editor: turns codes to a yaw in radians, for :meth:`turn`.
-        directions: for :meth:`edit`, by their names.
-        name: for messages, and for the metadata of faces.
-        metadata: anything worth keeping with it, as JSON.
+        renderer: draws the faces; by default the built-in one with supersampling.
+        editor: moves codes to a yaw in radians, for :meth:`turn`.
+        directions: semantic directions, for :meth:`edit`; their names must differ.
+        name: name in messages and in the metadata of faces.
+        metadata: JSON values that are saved with the generator.
     """
 
     face_model: FaceModel | None = None
@@ -87,11 +88,11 @@ class FaceGenerator(ABC):
 
     @abstractmethod
     def networks(self) -> dict[str, nn.Module]:
-        """Part → network, the teacher among them: what is frozen, moved to devices and written to files."""
+        """Part → network, with the teacher: they are frozen, moved to devices and written to files."""
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """What :meth:`from_files` needs besides the files, as JSON."""
+        """The settings that :meth:`from_files` needs besides the files, as JSON values."""
 
     @classmethod
     @abstractmethod
@@ -103,7 +104,7 @@ class FaceGenerator(ABC):
         face_model: Config | FaceModel | None = None,
         renderer: Config | Renderer | None = None,
     ) -> G:
-        """Read the parts and put them together; ``face_model`` and ``renderer`` replace those of the settings."""
+        """Build the generator from its files; ``face_model`` and ``renderer`` replace those of the settings."""
 
     @abstractmethod
     def face(self, code: Tensor) -> Face:
@@ -123,51 +124,52 @@ class FaceGenerator(ABC):
         seam: Seam = "laplacian",
         width: float | None = None,
     ) -> Tensor:
-        """Pictures of the faces of B codes, ``(B, 3, size, size)`` in [0, 1], with whatever is around a face.
+        """Images of the faces of B codes, ``(B, 3, size, size)`` in [0, 1], with hair, neck and background.
 
         Args:
-            yaw_deg, pitch_deg, roll_deg: one for all, or one per face ``(B,)``; what is not given is the code's own.
-            expression: named movements, or coefficients; a method without expressions refuses them.
-            light: a name, or coefficients.
-            size: of the picture; the teacher's if absent.
-            seam, width: how a render is joined to the picture behind it, see :func:`faceuv.renderers.pasting.paste`.
+            yaw_deg, pitch_deg, roll_deg: target angles in degrees, one for all or ``(B,)``; None keeps the code's own.
+            expression: named movements, or coefficients; an error for methods without expressions.
+            light: name of a light, or coefficients; None keeps the code's own.
+            size: side of the images in pixels; by default the teacher's.
+            seam, width: kind and width of the transition between the render and the image behind it, see
+                :func:`faceuv.renderers.pasting.paste`.
         """
 
     # ---------------------------------------------------------------- the code space
 
     @property
     def num_layers(self) -> int:
-        """L of the codes."""
+        """L, the number of rows of a code."""
         return self.teacher.num_layers
 
     @property
     def code_dim(self) -> int:
-        """D of the codes."""
+        """D, the width of a row of a code."""
         return self.teacher.code_dim
 
     @property
     def size(self) -> int:
-        """Side of the teacher's images."""
+        """Side of the teacher's images in pixels."""
         return self.teacher.size
 
     @property
     def turns(self) -> bool:
-        """Whether :meth:`generate` takes a yaw: by an editor of codes. A method that turns its surfaces alone says
-        True."""
+        """Whether :meth:`generate` accepts a yaw, which needs an editor of codes. A method that turns its surfaces
+        without one overrides this with True."""
         return self.editor is not None
 
     @property
     def device(self) -> torch.device:
-        """Where the networks are."""
+        """The device of the networks."""
         return self.teacher.mean_code.device
 
     def freeze(self) -> None:
-        """Put all networks into evaluation mode, without gradients of their weights."""
+        """Put all networks into evaluation mode and switch the gradients of their weights off."""
         for network in self.networks().values():
             network.eval().requires_grad_(False)
 
     def to(self: G, device: torch.device | str) -> G:
-        """Move all networks and the renderer, in place."""
+        """Move all networks and the renderer to ``device``, in place."""
         for network in (*self.networks().values(), self.renderer):
             network.to(device)
         return self
@@ -186,13 +188,13 @@ class FaceGenerator(ABC):
 
     @torch.no_grad()
     def codes(self, seeds: int | Iterable[int], *, truncation: float = 1.0) -> Tensor:
-        """The codes ``(B, L, D)`` of seeds, one each, the same ones in any batch; ``truncation`` < 1 draws nearer to
-        the mean face."""
+        """The codes ``(B, L, D)`` of B seeds; a seed gives the same code in any batch. ``truncation`` < 1 moves codes
+        toward the mean face."""
         many = isinstance(seeds, Iterable) and not isinstance(seeds, (str, bytes))
         wanted = [whole_number("a seed", seed) for seed in (seeds if many else [seeds])]  # type: ignore[union-attr]
         truncation = finite_number("truncation", truncation)
         if not wanted:
-            raise InputError("codes of which seeds? give one at least")
+            raise InputError("codes() needs at least one seed, got none")
         drawn = [
             self.teacher.sample_codes(1, truncation=truncation, generator=torch.Generator().manual_seed(seed))
             for seed in wanted
@@ -200,8 +202,8 @@ class FaceGenerator(ABC):
         return torch.cat(drawn)
 
     def interpolate(self, a: Tensor, b: Tensor, t: float | Sequence[float] | Tensor) -> Tensor:
-        """Codes between ``a`` (t = 0) and ``b`` (t = 1): one t, or one per code ``(B,)``; two single codes with several
-        t give a strip."""
+        """Codes between ``a`` (t = 0) and ``b`` (t = 1), linear in t: one t for all codes, or ``(B,)``. Two single
+        codes and T values of t give T codes."""
         a, b = self.check(a), self.check(b)
         amounts = torch.as_tensor(t, dtype=a.dtype, device=a.device).reshape(-1)
         check_finite("t", amounts)
@@ -216,8 +218,9 @@ class FaceGenerator(ABC):
         return mix(a, b, layer)
 
     def edit(self, code: Tensor, direction: str | Direction, step: Tensor | float) -> Tensor:
-        """The code moved along a direction by ``step`` standard deviations σ of the generator's codes; a name of
-        :attr:`directions`, or a direction. A single code with several steps ``(T,)`` gives a strip.
+        """The code moved along a direction by ``step`` standard deviations σ of the generator's codes.
+
+        ``direction``: a name in :attr:`directions`, or a direction. A single code and steps ``(T,)`` give T codes.
         """
         along = self.direction(direction) if isinstance(direction, str) else direction
         along.check_fits(self.teacher)
@@ -230,34 +233,34 @@ class FaceGenerator(ABC):
         return along.move(self.check(code), steps * along.scale)
 
     def direction(self, name: str) -> Direction:
-        """A direction by name; the error lists what there is."""
+        """A direction by name; the error lists the known ones."""
         if name not in self.directions:
-            known = ", ".join(self.directions) or "none; give it some, or a Direction"
+            known = ", ".join(self.directions) or "none; pass a Direction instead of a name"
             raise UnknownName(
                 f"no direction of {self.name!r} is called {name!r}; known: {known}{did_you_mean(name, self.directions)}"
             )
         return self.directions[name]
 
     def turn(self, code: Tensor, yaw_deg: Degrees) -> Tensor:
-        """The code whose image looks ``yaw_deg`` to the viewer's right, by the editor; one yaw, or one per code."""
+        """The code moved to a yaw by the editor. ``yaw_deg``: target angles in degrees, one or ``(B,)``."""
         if self.editor is None:
             raise InputError(f"{self.name!r} has no editor that turns codes (F_yaw); load one with it")
         code = self.check(code)
         return self.editor.move(code, checked_yaw(yaw_deg, len(code)).to(code).deg2rad())
 
     def check(self, code: Tensor) -> Tensor:
-        """``(B, D)`` or ``(B, L, D)`` → ``(B, L, D)`` on the networks' device; NaN or another shape is an error."""
+        """A code ``(B, D)`` or ``(B, L, D)`` as ``(B, L, D)`` on the networks' device, checked for shape and NaN."""
         try:
             code = broadcast_code(code, self.num_layers, self.code_dim)
         except InputError as error:
-            raise InputError(f"{self.name!r} cannot read this code, of another generator perhaps: {error}") from error
+            raise InputError(f"{self.name!r} cannot read this code, perhaps of another generator: {error}") from error
         check_finite("a code", code)
         return code.to(self.teacher.mean_code)
 
     # ---------------------------------------------------------------- faces and images
 
     def check_movement(self, name: str) -> None:
-        """Raise unless its faces know the movement ``name``."""
+        """Raise unless the faces of this generator have the movement ``name``."""
         if self.face_model is None:
             raise InputError(
                 f"the faces of {self.name!r}, a {type(self).__name__}, have no expressions such as {name!r}"
@@ -265,16 +268,16 @@ class FaceGenerator(ABC):
         self.face_model.movement(name)
 
     def sample(self, seed: int, *, truncation: float = 1.0) -> Face:
-        """The face of a seed: the same seed gives the same face."""
+        """The face of a seed; the same seed gives the same face."""
         face = self.face(self.codes(seed, truncation=truncation))
         return face.with_metadata(seed=seed, truncation=truncation)
 
     def faces(self, codes: Tensor) -> list[Face]:
-        """The faces of B codes."""
+        """The faces of codes ``(B, L, D)``."""
         return [self.face(code) for code in self.check(codes).split(1)]
 
     def single(self, code: Tensor) -> Tensor:
-        """One code ``(1, L, D)``, checked; for :meth:`face`."""
+        """``code`` checked to be a single one, ``(1, L, D)``; for :meth:`face`."""
         code = self.check(code)
         if len(code) != 1:
             raise InputError(f"face() makes one face, got {len(code)} codes; faces() makes many")
@@ -287,7 +290,7 @@ class FaceGenerator(ABC):
         return picture.clamp(0, 1)
 
     def check_size(self, size: int | None) -> int:
-        """The side of a picture in pixels; the teacher's if None."""
+        """``size``, the side of an image in pixels, checked; the teacher's if None."""
         size = self.size if size is None else size
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
             raise InputError(f"size must be a whole number of pixels, got {size!r}")
@@ -306,8 +309,8 @@ class FaceGenerator(ABC):
         """Read an entry of the zoo by its name, a folder that :meth:`save` wrote, or the work dir of a recipe.
 
         Args:
-            face_model: the same model, built otherwise (another resolution); what the files name if absent.
-            renderer: what draws; the built-in one if absent.
+            face_model: the same face model in another resolution; by default the one that the files name.
+            renderer: the renderer of the faces; the built-in one by default.
         """
         folder, manifest = find_manifest(source)
         made: type[FaceGenerator] = generator_type(manifest.type, str(folder / MANIFEST))
@@ -330,11 +333,11 @@ class FaceGenerator(ABC):
 
     def save(self, folder: str | Path, *, refer: Mapping[str, str] | None = None, half: bool = False) -> Path:
         """Write a folder for :meth:`load`: ``generator.json`` and the networks (safetensors). All files are written
-        whole beside their places first, then renamed, the manifest last.
+        under temporary names first, then renamed, the manifest last.
 
         Args:
-            refer: part → ``"zoo:entry/file"`` with the same weights, which is named in place of a copy.
-            half: keep weights in float16.
+            refer: part → ``"zoo:entry/file"`` with the same weights, which the manifest names instead of a copy.
+            half: store weights in float16.
         """
         folder, refer = Path(folder), dict(refer or {})
         writers = self._writers(torch.float16 if half else torch.float32)
@@ -388,7 +391,7 @@ class FaceGenerator(ABC):
             same = same_weights(load_network(path, type(network)), network)
         if not same:
             raise InputError(
-                f"{reference} does not hold the {part} of this generator: leave it out of refer, to be copied"
+                f"{reference} does not hold the {part} of this generator: leave it out of refer, and it is copied"
             )
 
 

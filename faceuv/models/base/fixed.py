@@ -1,4 +1,4 @@
-"""Networks that another module uses but does not own."""
+"""Frozen networks inside other modules."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ M = TypeVar("M", bound=nn.Module)
 class Fixed(nn.Module, Generic[M]):
     """A frozen network inside another module: it moves to a device with it, but is neither trained, averaged nor saved.
 
-    Checkpoints of a method then hold what it trains, and not the teacher, the face model and VGG once more.
+    Checkpoints of a method then hold the networks that it trains, without the teacher, the face model or VGG.
     ``fixed.network`` is the network, in evaluation mode and without gradients of its own.
     """
 

@@ -1,4 +1,4 @@
-"""The contract of a generator: what StyleGAN2, the procedural generator and any plug-in offer to the rest."""
+"""The contract of a generator: StyleGAN2, the procedural generator and plug-ins fulfil it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from faceuv.errors import InputError
 
 
 class CodeSpace(Protocol):
-    """The shape of codes ``(B, L, D)``: all that a reader or an editor of codes must agree on with its generator."""
+    """The shape of codes ``(B, L, D)``, which a generator and the mappers and editors of its codes share."""
 
     @property
     def num_layers(self) -> int:
@@ -66,7 +66,7 @@ def check_generator(candidate: object, owner: str) -> Generator:
     """Return ``candidate`` if it is a :class:`Generator`; the error names what it lacks.
 
     Args:
-        owner: what asks for a generator, for the message: ``"the stage 'fits'"``.
+        owner: the part that needs the generator, for the message: ``"the stage 'fits'"``.
     """
     missing = [name for name in MEMBERS if not hasattr(candidate, name)]
     if missing:

@@ -1,4 +1,4 @@
-"""``generator.json``: which files make a face generator, of which type, and for which codes."""
+"""``generator.json``: type, files, settings and code shape of a face generator."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _OLD = "it was written by faceuv 0.1"
 
 @dataclass
 class Manifest:
-    """What ``generator.json`` holds.
+    """The content of ``generator.json``.
 
     name          of the generator; empty in a stage's folder: the name of the work dir
     type          name of the class in ``FACE_GENERATORS``
     files         part → a path relative to the folder, ``zoo:entry/file`` or ``asset:name``
-    settings      what the type needs besides files, as JSON: the config of a face model, say
+    settings      what the type needs besides files, as JSON: for instance the config of a face model
     num_layers, code_dim    L and D
-    checksums     part → the beginning of its file's SHA-256: the parts belong together
+    checksums     part → the beginning of its file's SHA-256
     """
 
     name: str
@@ -67,7 +67,7 @@ class Manifest:
         try:
             manifest = cls(**content)
         except TypeError as error:
-            raise AssetError(f"{path} is incomplete or has strange keys: {error}; save the generator again") from error
+            raise AssetError(f"{path} is incomplete or has unknown keys: {error}; save the generator again") from error
         manifest._check_types(path)
         manifest.name = manifest.name or path.resolve().parent.parent.name
         return manifest
@@ -127,8 +127,8 @@ class Manifest:
 
 
 def reference_to(file: str | Path, folder: Path) -> str:
-    """How a manifest in ``folder`` names a file: ``zoo:…`` and ``asset:…`` stay, paths become relative, so that the
-    folders can be moved together."""
+    """The reference to a file in a manifest in ``folder``: ``zoo:…`` and ``asset:…`` stay, paths become relative, so
+    that the folders can be moved together."""
     if isinstance(file, str) and file.startswith((zoo.PREFIX, assets.PREFIX)):
         return file
     path, base = Path(file).expanduser().resolve(), folder.resolve()
@@ -140,7 +140,7 @@ def reference_to(file: str | Path, folder: Path) -> str:
 
 
 def part_file(folder: Path, reference: str, part: str) -> Path:
-    """The file that a manifest in ``folder`` means; :class:`AssetError` if it is not there."""
+    """The path of a file that a manifest in ``folder`` refers to; :class:`AssetError` if there is no such file."""
     try:
         if reference.startswith((zoo.PREFIX, assets.PREFIX)):
             path = locate(reference)
@@ -161,7 +161,7 @@ def part_file(folder: Path, reference: str, part: str) -> Path:
 
 
 def find_manifest(source: str | Path) -> tuple[Path, Manifest]:
-    """The folder that ``source`` means, and its manifest: a zoo entry, a folder, or a recipe's work dir."""
+    """The folder of ``source``, and its manifest. ``source`` is a zoo entry, a folder, or the work dir of a recipe."""
     if isinstance(source, str) and source in (shelf := _shelf()):
         return shelf[source], Manifest.read(shelf[source] / MANIFEST)
     folder = file_path(source).expanduser()
@@ -180,7 +180,7 @@ def find_manifest(source: str | Path) -> tuple[Path, Manifest]:
 
 
 def _stage_with_manifest(work: Path) -> Path:
-    """The one stage of a work dir that exported a face generator; of several, the one called ``uv``."""
+    """The stage of a work dir that exported a face generator; if there are several, the one called ``uv``."""
     found = sorted(path.parent for path in work.glob(f"*/{MANIFEST}") if ".previous" not in path.parent.name)
     if len(found) > 1:
         found = [stage for stage in found if stage.name == "uv"] or found
@@ -209,7 +209,7 @@ def _shelf() -> dict[str, Path]:
 def manifest_for(
     type_name: str, folder: Path, files: Mapping[str, str | Path], settings: Mapping[str, Any], **facts: Any
 ) -> Manifest:
-    """A signed manifest for a method's ``export``; files are ``zoo:…``, ``asset:…`` or paths, and exist."""
+    """A manifest with checksums, for a method's ``export``; ``files`` are existing paths, ``zoo:…`` or ``asset:…``."""
     references = {part: reference_to(file, folder) for part, file in files.items()}
     manifest = Manifest(type=type_name, files=references, settings=dict(settings), **facts)
     for part, reference in references.items():

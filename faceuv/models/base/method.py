@@ -1,4 +1,4 @@
-"""What every method shares: named loss terms, steps of several optimisers, averaged weights, sample images."""
+"""The base of methods: named loss terms, steps of several optimisers, averaged weights, sample images."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from faceuv.registry import LOSSES
 class LossTerms(nn.Module):
     """Loss terms by name, each with its weight: ``dict(photo=dict(type="photometric", weight=10.0), …)``.
 
-    A named dict, so that a config that inherits can change one term (``losses=dict(photo=dict(weight=5.0))``) or
-    switch it off (``losses=dict(photo=None)``).
+    Names let a derived config change one term (``losses=dict(photo=dict(weight=5.0))``) or switch it off
+    (``losses=dict(photo=None)``).
     """
 
     def __init__(self, terms: Mapping[str, Any]) -> None:
@@ -39,27 +39,27 @@ class LossTerms(nn.Module):
         return {name: self.term(name, pred, target) for name in self.terms}
 
     def term(self, name: str, pred: Mapping[str, Any], target: Mapping[str, Any]) -> Tensor:
-        """The weighted scalar of one term, for methods that do not take all of them at once."""
+        """The weighted scalar of one term."""
         weighted: Tensor = self.weights[name] * self.terms[name](pred, target)
         return weighted
 
     def per_image(self, name: str, pred: Mapping[str, Any], target: Mapping[str, Any]) -> Tensor:
-        """The weighted values ``(B,)`` of one term, for methods whose images do not all count alike."""
+        """The weighted values ``(B,)`` of one term, for methods that weigh images differently."""
         loss: Any = self.terms[name]
         weighted: Tensor = self.weights[name] * loss.per_image(pred, target)
         return weighted
 
 
 class BaseMethod(BaseModel):
-    """A method: trained by ``train_step``, shown by ``sample_images``.
+    """Base class of trainings: ``train_step`` trains, ``sample_images`` shows the state.
 
     Args:
-        losses: the terms, see :class:`LossTerms`; a method says which it knows.
+        losses: the loss terms, see :class:`LossTerms`; each method documents the terms that it knows.
     """
 
     networks: ClassVar[tuple[str, ...]] = ()
     """Sub-modules that ``train_step`` updates, each by the optimiser of its name; a plan compares them with the config.
-    Empty: not told."""
+    Empty: not known, nothing is compared."""
 
     @classmethod
     def networks_of(cls, config: Mapping[str, Any]) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ class BaseMethod(BaseModel):
         self._counted: dict[str, int] = {}
 
     def add_counters(self, *names: str) -> None:
-        """Buffers that count, all 0; checkpoints keep them. Read them with :meth:`counted`."""
+        """Add counters that start at 0 and are saved in checkpoints. Read them with :meth:`counted`."""
         for name in names:
             self.register_buffer(name, torch.zeros((), dtype=torch.int64))
             self._counted[name] = 0
@@ -83,7 +83,7 @@ class BaseMethod(BaseModel):
         getattr(self, name).add_(more)
 
     def counted(self, name: str) -> int:
-        """A counter's number, without waiting for the device that its buffer is on."""
+        """The value of a counter, without a wait for the device of its buffer."""
         return self._counted[name]
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
@@ -92,14 +92,14 @@ class BaseMethod(BaseModel):
 
     @abstractmethod
     def train_step(self, data: Any, optim_wrapper: Any) -> dict[str, Tensor]:
-        """One iteration on the batch ``data``: update every optimiser that is due, return scalars to log by name."""
+        """One iteration on the batch ``data``: step every optimiser that is due; returns name → scalar for the log."""
 
     @abstractmethod
     def sample_images(self, count: int) -> dict[str, Tensor]:
-        """Name → ``(count, 3, H, W)`` images in [0, 1] that show the training's state; the same codes at each call."""
+        """Name → images ``(count, 3, H, W)`` in [0, 1] of the state of the training; the same codes at each call."""
 
     def forward(self, data: Any) -> Any:
-        """The prediction for a batch, what validation and test evaluate; override it in a method that is evaluated."""
+        """The prediction for a batch, which validation and test evaluate. A method that is evaluated overrides it."""
         raise TypeError(f"{type(self).__name__} has no forward(data), so it cannot be validated or tested")
 
     def val_step(self, data: Any) -> Any:
@@ -111,7 +111,7 @@ class BaseMethod(BaseModel):
         return self.val_step(data)
 
     def init_weights(self) -> None:
-        """Nothing to do: modules initialise themselves when they are built."""
+        """Does nothing: modules initialise their weights when they are built."""
         self._is_init = True
 
     def averaged(self, name: str) -> nn.Module:
@@ -122,7 +122,7 @@ class BaseMethod(BaseModel):
         return getattr(self, name)
 
     def update(self, optimizer: Any, terms: Callable[[], Mapping[str, Tensor]]) -> dict[str, Tensor]:
-        """Compute ``terms()`` in the optimiser's precision, step on their sum; the terms, detached, for the log."""
+        """Compute ``terms()`` in the optimiser's precision and step on their sum; returns the terms, detached."""
         with optimizer.optim_context(self):
             computed = terms()
         if not computed:
@@ -133,7 +133,7 @@ class BaseMethod(BaseModel):
 
 @contextmanager
 def frozen(*modules: nn.Module) -> Iterator[None]:
-    """Gradients pass through ``modules``, but none is computed for their own weights."""
+    """Within this context gradients pass through ``modules``, and none is computed for their weights."""
     trained = [parameter for module in modules for parameter in module.parameters() if parameter.requires_grad]
     for parameter in trained:
         parameter.requires_grad_(False)

@@ -213,7 +213,7 @@ class TestBadInput:
     def test_a_code_of_another_generator(self, generator):
         other = torch.zeros(1, generator.num_layers + 2, generator.code_dim)
         for read in (generator.face, generator.image, generator.generate, generator.symmetric):
-            with pytest.raises(InputError, match=r"'small' cannot read this code, of another generator perhaps"):
+            with pytest.raises(InputError, match=r"'small' cannot read this code, perhaps of another generator"):
                 read(other)
 
     def test_several_codes_are_not_one_face(self, generator):

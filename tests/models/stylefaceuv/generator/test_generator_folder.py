@@ -161,10 +161,10 @@ class TestBadFolders:
             ("[]", "is no manifest of a face generator: expected kind 'face_generator', found "),
             ('{"kind": "teacher"}', "expected kind 'face_generator', found 'teacher'"),
             ('{"kind": "face_generator", "format": 9}', "has format 9, faceuv .* reads 1 and 2"),
-            ('{"kind": "face_generator", "format": 2, "name": "x"}', "incomplete or has strange keys"),
+            ('{"kind": "face_generator", "format": 2, "name": "x"}', "incomplete or has unknown keys"),
             (
                 '{"kind": "face_generator", "format": 1, "name": "x", "face_model": {}}',
-                "incomplete or has strange keys",
+                "incomplete or has unknown keys",
             ),
             ("[" * 100_000, "not readable JSON|nested"),
         ],
