@@ -1,4 +1,4 @@
-"""F3D for the zoo's 64² teacher: sampled codes, their coefficients, and the network that reads one off the other.
+"""The mapper for the zoo's 64² teacher: sampled codes, their coefficients, and the training of the network.
 
 ``faceuv train mapper_64``: two stages, on a CPU in minutes.
 """

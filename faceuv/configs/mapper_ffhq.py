@@ -1,4 +1,4 @@
-"""F3D at the paper's scale: 36,000 fits of a 256² FFHQ teacher, the paper's two networks, its loss and schedule.
+"""The mapper at the paper's scale: 36,000 fits of a 256² FFHQ teacher, the paper's two networks, its loss and schedule.
 
 The teacher is rosinality's ``550000.pt`` (256², config-f) among the assets, or another, ``--cfg-options
 teacher.path=…``; the face model is BFM 2009 (``faceuv convert bfm``), the landmarks are those of face-alignment. What
@@ -26,7 +26,7 @@ fits = dict(
     type="fits",
     generator=generator,
     source=fitter,
-    count=38_820,  # G3D learns from all of them, F3D from the first 36,000
+    count=38_820,  # the UV generator learns from all of them, the mapper from the first 36,000
     batch=64,
 )
 mapper = dict(

@@ -1,4 +1,4 @@
-"""F_yaw for the zoo's 64² teacher: after F3D, the yaw direction, and how far to go along it.
+"""The stepper for the zoo's 64² teacher: the mapper, the yaw direction, and the network of steps along it.
 
 ``faceuv train stepper_64``: four stages, on a CPU in minutes.
 """

@@ -1,7 +1,7 @@
-"""F_yaw at the paper's scale: the SVM direction of 200,000 codes scored by F3D, and the step along it.
+"""The stepper at the paper's scale: the SVM direction of 200,000 codes scored by the mapper, and the step along it.
 
-The paper publishes neither a size nor a schedule for F_yaw; these are ours. The release's (F3D's widths, tanh, 1e-3,
-a tenth after epochs 5, 10 and 15, batch 16, the symmetric angle alone) are in ``stylefaceuv_ffhq_release``.
+The paper publishes neither a size nor a schedule for the stepper; these are ours. The release's (the mapper's widths,
+tanh, 1e-3, a tenth after epochs 5, 10 and 15, batch 16, the symmetric angle alone) are in ``stylefaceuv_ffhq_release``.
 """
 
 from mmengine.config import read_base

@@ -1,5 +1,5 @@
-"""StyleFaceUV for the zoo's 64² teacher, from the teacher's weights: F3D, the yaw direction, F_yaw, the UV generator,
-and a report on all of them. What made the zoo's ``quickstart``: 40 minutes of one CPU core for the UV generator.
+"""StyleFaceUV for the zoo's 64² teacher: mapper, yaw direction, stepper, UV generator, report. The UV generator starts
+with the teacher's weights and takes 40 minutes of one CPU core. The zoo's ``quickstart`` was made with this recipe.
 
 Ablations, one line each: ``--cfg-options``
 ``uv.model.views.names="('original',)"`` · ``uv.model.mask=None`` · ``uv.model.uv_generator.displacement=False`` ·

@@ -1,8 +1,8 @@
 """StyleFaceUV at the paper's scale as the authors' release trains it, wherever that differs from the paper.
 
-Beside ``stylefaceuv_ffhq``: the unsquared photometric norm, the perceptual loss masked by the render's coverage alone,
-clamped renders, no running average of G3D; F_yaw of F3D's size, trained on the symmetric angle alone, with F3D's
-milestones. The reasons for the recipe's own choices are in docs/stylefaceuv.md.
+Differences from ``stylefaceuv_ffhq``: the unsquared photometric norm, the perceptual loss masked by the render's
+coverage alone, clamped renders, no running average of the UV generator; a stepper of the mapper's size, trained on the
+symmetric angle alone, with the mapper's milestones. docs/stylefaceuv.md has the reasons.
 """
 
 from mmengine.config import read_base

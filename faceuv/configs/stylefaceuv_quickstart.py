@@ -1,8 +1,8 @@
 """StyleFaceUV in minutes, on two CPU cores and without a download: every stage, trained for real.
 
-From the zoo: the teacher with its discriminator, the regressor that reads coefficients, and the UV generator to begin
-with, which ``stylefaceuv_64`` trained for longer: here it goes on, under the F3D and F_yaw that this run trains anew.
-To begin with the teacher's weights instead: ``--cfg-options uv.model.uv_generator.weights=None``.
+From the zoo: the teacher with its discriminator, the regressor of coefficients, and the weights that the UV generator
+starts with, from a longer training by ``stylefaceuv_64``. The mapper and the stepper are trained from scratch.
+To start the UV generator with the teacher's weights instead: ``--cfg-options uv.model.uv_generator.weights=None``.
 The ablations of ``stylefaceuv_64`` need that, too.
 """
 

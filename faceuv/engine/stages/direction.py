@@ -34,7 +34,7 @@ class DirectionStage(Stage):
     Args:
         generator: config.
         finder: config, ``dict(type="svm", score="yaw")``.
-        mapper: file of F3D, for finders that score by a coefficient.
+        mapper: file of the mapper, for finders that score by a coefficient.
     """
 
     extends: ClassVar[tuple[str, ...]] = (

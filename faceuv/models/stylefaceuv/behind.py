@@ -29,7 +29,7 @@ def without_face(picture: Tensor, head: Tensor, drawn: Tensor, yaw_deg: Tensor, 
     head stands out beyond the render. The hair at the back stays, and so does what is above and below.
 
     Args:
-        head: coverage ``(B, 1, S, S)`` of the head in the picture, as F3D reads it.
+        head: coverage ``(B, 1, S, S)`` of the head in the picture, as the mapper reads it.
         drawn: coverage ``(B, 1, S, S)`` of the render.
         yaw_deg: ``(B,)`` of the render; > 0 looks to the right of the picture.
         lag_deg: ``(B,)`` how much less far the picture's head is turned.

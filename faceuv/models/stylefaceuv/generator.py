@@ -1,4 +1,4 @@
-"""StyleFaceUV's generator of faces: teacher, F3D, F_yaw and the UV generator as one object.
+"""StyleFaceUV's generator of faces: teacher, mapper, stepper and UV generator in one object.
 
 >>> import faceuv
 >>> generator = faceuv.load("quickstart")                                          # doctest: +SKIP
@@ -35,21 +35,21 @@ from faceuv.structures import Coefficients, UVMaps
 
 @FACE_GENERATORS.register_module(name="StyleFaceUV")
 class StyleFaceUVGenerator(FaceGenerator):
-    """Makes faces from stylecodes: coefficients by F3D, maps by the UV generator.
+    """Generates faces from stylecodes: coefficients by the mapper, UV maps by the UV generator.
 
-    A face has a face model's coefficients and UV maps of its own. In ``generator.json``:
+    In ``generator.json``:
     ``{"type": "StyleFaceUV", "files": {"teacher": …, "mapper": …, "uv_generator": …}, "settings": {"face_model": …}}``.
 
     Args:
         teacher: codes → images.
-        mapper: F3D, codes → coefficients.
-        uv_generator: G3D, codes → maps.
-        face_model: whose coefficients ``mapper`` gives; the procedural one if absent.
-        renderer: draws faces; the built-in one, supersampled, if absent.
-        stepper: F_yaw, for ``turn``, ``symmetric`` and other yaws in ``generate``.
-        directions: for :meth:`edit`, by their names.
-        name: for messages, and for the metadata of faces.
-        metadata: anything worth keeping with it, as JSON.
+        mapper: codes → coefficients.
+        uv_generator: codes → UV maps.
+        face_model: the face model of the mapper's coefficients; by default the procedural one.
+        renderer: draws the faces; by default the built-in one with supersampling.
+        stepper: moves codes to a yaw, for ``turn``, ``symmetric`` and other yaws in ``generate``.
+        directions: semantic directions, for :meth:`edit`; their names must differ.
+        name: name in messages and in the metadata of faces.
+        metadata: JSON values that are saved with the generator.
     """
 
     required: ClassVar[tuple[str, ...]] = ("mapper", "uv_generator")
@@ -130,9 +130,9 @@ class StyleFaceUVGenerator(FaceGenerator):
     # ---------------------------------------------------------------- faces
 
     def symmetric(self, code: Tensor) -> Tensor:
-        """The code of the symmetric view: turned to minus the yaw that F3D reads."""
+        """The code of the symmetric view: moved to minus its yaw."""
         if self.stepper is None:
-            raise InputError(f"{self.name!r} has no stepper (F_yaw), so it knows no symmetric view; load one with it")
+            raise InputError(f"{self.name!r} has no stepper (F_yaw), so there is no symmetric view; load one with it")
         return self.stepper.symmetric(self.check(code), self.mapper)
 
     @torch.no_grad()
@@ -144,13 +144,13 @@ class StyleFaceUVGenerator(FaceGenerator):
 
     @torch.no_grad()
     def coefficients(self, code: Tensor) -> Coefficients:
-        """What F3D reads: shape, pose, light ``(B, N)``."""
+        """The coefficients ``(B, N)`` that the mapper reads: shape, albedo, pose, light."""
         found: Coefficients = self.mapper(self.check(code))
         return found
 
     @torch.no_grad()
     def maps(self, code: Tensor) -> UVMaps:
-        """What the UV generator makes ``(B, 3, H, W)``."""
+        """The maps of the UV generator, each ``(B, 3, H, W)``."""
         made: UVMaps = self.uv_generator(self.check(code))
         return made
 
@@ -173,9 +173,9 @@ class StyleFaceUVGenerator(FaceGenerator):
     ) -> Tensor:
         """Rendered faces, pasted over the teacher's images: ``(B, 3, size, size)`` in [0, 1].
 
-        Without ``yaw_deg`` the pose is the one that F3D reads, over the teacher's image of the code. With it, the
-        code is moved along the yaw direction, and the render, turned to just this yaw and otherwise posed as F3D reads
-        the moved code, lies over the image of the moved code; shape, light and maps stay those of ``code``.
+        Without ``yaw_deg`` the face has the pose that the mapper reads and lies over the teacher's image of the code.
+        With it, the stepper moves the code. The render has exactly this yaw; its pitch, roll and place are those of the
+        moved code; its shape, light and maps are those of ``code``. It lies over the image of the moved code.
 
         There is no model of a background: pitch, roll and expression move the face and not the picture behind it, and a
         light changes the face alone. Where the teacher turns less far than a yaw asks, its face would look out from

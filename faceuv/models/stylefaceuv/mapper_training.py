@@ -1,4 +1,4 @@
-"""F3D: the training of the network that reads coefficients off stylecodes."""
+"""Training of the mapper, the network codes → coefficients."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ POINTS = 100  # of the face, which stand for all in natural units: coefficients 
 
 @MODELS.register_module()
 class CoefficientMapping(BaseMethod):
-    """Trains F3D (``CoefficientMapper``) on the codes and coefficients of the ``fits`` stage.
+    """Trains the mapper (``CoefficientMapper``) on the codes and coefficients of the ``fits`` stage.
 
     A batch is ``dict(code (B, D) or (B, L, D), coefficients (B, N))``. Optimiser: ``mapper``. L, D, the layout and the
     statistics that standardise inputs and outputs are those of the fits.

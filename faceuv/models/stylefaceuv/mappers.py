@@ -293,12 +293,12 @@ def perceptron(
 
 
 def load_mapper(path: str | Path, generator: CodeSpace | None = None) -> CoefficientMapper:
-    """Read F3D, frozen and in evaluation mode; with a ``generator``, one for other codes is an error."""
+    """Read the mapper, frozen and in evaluation mode; with a ``generator``, one for other codes is an error."""
     found = load_network(path, CoefficientMapper)
     return found if generator is None else check_same_codes(found, generator)
 
 
 def load_stepper(path: str | Path, generator: CodeSpace | None = None) -> YawStepper:
-    """Read F_yaw, frozen and in evaluation mode; with a ``generator``, one for other codes is an error."""
+    """Read the stepper, frozen and in evaluation mode; with a ``generator``, one for other codes is an error."""
     found = load_network(path, YawStepper)
     return found if generator is None else check_same_codes(found, generator)

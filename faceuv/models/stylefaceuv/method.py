@@ -63,13 +63,13 @@ class StyleFaceUV(BaseMethod):
 
     Args:
         teacher: config of a generator, ``dict(type="PretrainedGenerator", path=…)``.
-        mapper: file of F3D.
+        mapper: file of the mapper.
         face_model: config of the face model.
         losses: by name, each with its weight. ``adversarial``, ``discriminator`` and ``r1`` belong together and read
             scores; ``r1`` is due every ``interval`` steps of the discriminator, in its own step. Every other name is a
             term of the UV generator, ``loss.per_image({"image", "mask", "diffuse", "displacement"}, {"image",
             "mask"})``: renders and their coverage, the maps; teacher's images, and the weights of their pixels.
-        stepper: file of F_yaw; the symmetric view needs it.
+        stepper: file of the stepper; the symmetric view needs it.
         discriminator: file of any known layout (the teacher's, to begin with), or the config of a new one.
         uv_generator: what :meth:`~faceuv.models.stylefaceuv.UVGenerator.from_teacher` takes: ``size``, ``diffuse``,
             ``displacement``, ``displacement_scale``, ``displacement_space``; or ``weights=FILE`` to go on from, which
@@ -81,8 +81,7 @@ class StyleFaceUV(BaseMethod):
         adversarial: what the discriminator is shown and how often: settings of
             :class:`~faceuv.models.stylefaceuv.AdversarialOptions`.
         renderer, normals: as for :class:`~faceuv.models.faces.FaceRenderer`.
-        random_yaw_deg: for metrics: faces are also turned by F_yaw, each to an angle of its own, uniform in ± so many
-            degrees; needs a stepper.
+        random_yaw_deg: for metrics: the stepper also turns every face to a random angle, uniform in ± so many degrees.
         dtype: of the exported weights, ``"float32"`` or ``"float16"``.
     """
 
@@ -125,7 +124,7 @@ class StyleFaceUV(BaseMethod):
             raise InputError(f"random_yaw_deg lies in 0 … 90 and needs a stepper, got {random_yaw_deg}")
         check_terms(self.losses)
 
-        # frozen: the teacher, F3D, F_yaw, the face model
+        # frozen: the teacher, the mapper, the stepper, the face model
         images = cast(StyleGAN2Generator, GENERATORS.build(teacher))
         f3d = mapper if isinstance(mapper, CoefficientMapper) else load_mapper(locate(mapper))
         f_yaw = load_stepper(locate(stepper)) if isinstance(stepper, (str, Path)) else stepper
@@ -154,7 +153,7 @@ class StyleFaceUV(BaseMethod):
         }
         self.teacher_config = dict(teacher) if isinstance(teacher, Mapping) and "teacher" not in self.sources else None
 
-        # trained: G3D and D
+        # trained: the UV generator and D
         self.uv_generator = start_uv_generator(images, face, uv_generator or {})
         self.discriminator = start_discriminator(images.size, discriminator)
         if "adversarial" in self.losses.terms and self.discriminator is None:

@@ -21,8 +21,8 @@ class ViewOptions:
     Args:
         names: ``("original", "symmetric")``, or ``("original",)``.
         symmetric_weight: λ_mv, the weight of the symmetric view in every term, beside 1 for the original.
-        coefficients: of the original view: ``"fitted"``, those of the batch, or ``"predicted"``, by F3D. Those of the
-            symmetric view are always predicted.
+        coefficients: of the original view: ``"fitted"``, those of the batch, or ``"predicted"``, the mapper's. The
+            symmetric view's are always predicted.
         maps: ``"shared"``: both views are drawn with the maps of the original code; ``"own"``: the symmetric view with
             those of its own code, as the paper's text has it.
         clamp: clamp the face's colours to [0, 1] before the losses and the discriminator, as the release does. No

@@ -20,7 +20,7 @@ TURNED = math.radians(45)
 
 def view_sheet(networks: TeacherViews, renderer: FaceRenderer, generator: UVGenerator, code: Tensor) -> Tensor:
     """Per face a strip ``(B, 3, S, 6·S)``: the teacher's image, the render over it, the teacher's symmetric view and
-    the render over that, the render turned to 45°, and the shape in grey. Coefficients are F3D's."""
+    the render over that, the render turned to 45°, and the shape in grey. Coefficients are the mapper's."""
     teacher, mapper = networks.teacher.network, networks.mapper.network
     size = teacher.size
     maps = generator(code)

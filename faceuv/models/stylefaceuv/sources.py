@@ -1,4 +1,4 @@
-"""F3D as a source of coefficients for the ``fits`` stage."""
+"""The mapper as a source of coefficients for the ``fits`` stage."""
 
 from __future__ import annotations
 

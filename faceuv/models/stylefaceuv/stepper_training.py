@@ -1,4 +1,4 @@
-"""F_yaw: the training of the network that knows how far to go along the yaw direction."""
+"""Training of the stepper, the network that moves codes along the yaw direction to a yaw."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DEGREES = 180 / math.pi
 
 @MODELS.register_module()
 class YawStepping(BaseMethod):
-    """Trains a :class:`~faceuv.models.stylefaceuv.YawStepper` so that F3D reads the wanted yaw off the moved code.
+    """Trains a :class:`~faceuv.models.stylefaceuv.YawStepper` so that the mapper reads the target yaw off a moved code.
 
     A batch is ``dict(code (B, D) or (B, L, D))``. Optimiser: ``stepper``. The wanted angle of a code is even over the
     range, or, for a share of the batch, minus its own yaw: the symmetric view, which the paper's training asks for.
@@ -42,7 +42,7 @@ class YawStepping(BaseMethod):
         symmetric: share of the batch that is mirrored.
         widths, activation: of the :class:`~faceuv.models.stylefaceuv.YawStepper`.
         generator, regressor: for validation: with both, the yaw of the turned picture is also read by a network that
-            has never seen a code, so that F3D is not its own judge. A config and a file (or ``zoo:…``).
+            has never seen a code, so that the mapper is not its own judge. A config and a file (or ``zoo:…``).
         held_out, dtype: as for :class:`~faceuv.models.stylefaceuv.mapper_training.CoefficientMapping`.
     """
 
@@ -96,7 +96,7 @@ class YawStepping(BaseMethod):
         }
 
     def yaw(self, code: Tensor) -> Tensor:
-        """What F3D reads: ``(B,)`` radians."""
+        """What the mapper reads: ``(B,)`` radians."""
         return self.mapper.yaw(code)
 
     def wanted(self, code: Tensor) -> Tensor:
@@ -120,8 +120,8 @@ class YawStepping(BaseMethod):
 
     @torch.no_grad()
     def forward(self, data: Any) -> list[dict[str, Tensor]]:
-        """For ``YawErrors``: per code the wanted angles, what F3D and, with judges, the regressor read after the turn,
-        the steps in σ, and how far the symmetric view of the symmetric view is from where it began."""
+        """For ``YawErrors``, per code: the wanted angles, the yaws that the mapper and (if given) the regressor read
+        after the turn, the steps in σ, and the distance between a code and the symmetric view of its symmetric view."""
         code, stepper = data["code"], self.averaged("stepper")
         assert isinstance(stepper, YawStepper)
         angles = torch.linspace(-1, 1, 9, device=code.device) * self.range

@@ -19,7 +19,7 @@ from faceuv.registry import SUBJECTS
 
 @SUBJECTS.register_module(name="uv")
 class UVSubject(Subject):
-    """Maps of a UV generator on F3D's face, drawn over the teacher's picture: ``dict(type="uv", path="{uv}/…")``.
+    """Maps of a UV generator on the mapper's face, drawn over the teacher's image: ``dict(type="uv", path="{uv}/…")``.
 
     One pair of maps per face is drawn from every side.
 
@@ -28,7 +28,7 @@ class UVSubject(Subject):
         generator: the UV generator itself, in place of a file.
     """
 
-    about = "maps of the UV generator on F3D's face, over the teacher's picture"
+    about = "maps of the UV generator on the mapper's face, over the teacher's picture"
     capabilities = frozenset(("coefficients", "maps", "surface"))
     claims = CLAIMS
 
@@ -51,7 +51,7 @@ class UVSubject(Subject):
         if (generator.num_layers, generator.code_dim) != (mapper.num_layers, mapper.code_dim):
             raise InputError(
                 f"the UV generator of {name!r} reads codes with L = {generator.num_layers}, D = {generator.code_dim};"
-                f" F3D with L = {mapper.num_layers}, D = {mapper.code_dim}: they belong to two teachers"
+                f" the mapper with L = {mapper.num_layers}, D = {mapper.code_dim}: they belong to two teachers"
             )
         self.generator = generator.to(setting.device)
 
@@ -72,9 +72,9 @@ class UVSubject(Subject):
 
 @SUBJECTS.register_module(name="linear")
 class LinearSubject(Subject):
-    """F3D alone: its mesh with the linear albedo, drawn over the teacher's picture: ``dict(type="linear")``."""
+    """The mapper alone: its mesh with the linear albedo, drawn over the teacher's picture: ``dict(type="linear")``."""
 
-    about = "F3D's mesh and linear albedo, no maps"
+    about = "the mapper's mesh and linear albedo, no maps"
     capabilities = frozenset(("coefficients", "surface"))
 
     @torch.no_grad()
@@ -87,7 +87,7 @@ class LinearSubject(Subject):
 class TurnedSubject(Subject):
     """Rotation in 2D, as InterFaceGAN does it: the teacher's picture of the moved code: ``dict(type="turned")``.
 
-    The coefficients are those that F3D reads off the moved code: they say where the picture shows which texel.
+    The coefficients are those that the mapper reads off the moved code: they say where the picture shows which texel.
     """
 
     about = "the teacher's picture of the code moved along the yaw direction"

@@ -1,4 +1,4 @@
-"""The frozen networks (teacher, F3D, F_yaw) turn a batch of codes into views: the images that renders must match."""
+"""The frozen networks (teacher, mapper, stepper) make views of a batch of codes: the images that renders must match."""
 
 from __future__ import annotations
 
@@ -68,17 +68,17 @@ class ViewMemory:
 
 
 class TeacherViews(nn.Module):
-    """Teacher, F3D and F_yaw: from codes to views. Nothing in it is trained, and nothing of it is saved.
+    """Teacher, mapper and stepper: from codes to views. Its networks are neither trained nor saved.
 
     Args:
         teacher: codes → images.
-        mapper: F3D, codes → coefficients.
-        stepper: F_yaw, codes → codes of turned faces; every view but the original needs it.
+        mapper: codes → coefficients.
+        stepper: codes → codes of turned faces; every view but the original needs it.
         names: of the views: ``("original",)`` or ``("original", "symmetric")``.
-        coefficients: of the original view: ``"fitted"``, those of the batch; ``"predicted"``, what F3D reads, as for
-            codes that were never fitted. Those of the symmetric view are always predicted.
-        remember: views of how many faces to keep in memory, by the ``index`` of the batch; a face that comes again
-            is not asked of the networks again. Pictures are kept in 8 bits: 31 KB per face of 64².
+        coefficients: of the original view: ``"fitted"``, those of the batch; ``"predicted"``, those of the mapper, for
+            codes without fits. The symmetric view's are always predicted.
+        remember: number of faces whose views are kept in memory, by the ``index`` of the batch, so that the networks
+            run once for them. Images are kept in 8 bits: 31 KB per face of 64².
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class TeacherViews(nn.Module):
     ) -> ViewBatch:
         """The views of ``code (B, L, D)`` or ``(B, D)``; ``fitted (B, N)`` are the batch's own coefficients.
 
-        F3D reads each code once, and the teacher draws all views in one call.
+        The mapper reads each code once, and the teacher draws all views in one call.
 
         Args:
             names: of other views than those that are trained on.

@@ -1,4 +1,4 @@
-"""G3D: a StyleGAN2 whose pictures are UV maps."""
+"""The UV generator (G3D in the paper): a StyleGAN2 whose images are UV maps."""
 
 from __future__ import annotations
 

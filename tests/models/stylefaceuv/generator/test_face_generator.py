@@ -243,7 +243,7 @@ class TestBadInput:
             generator.generate(generator.codes(1), size=size)
 
     def test_no_seeds(self, generator):
-        with pytest.raises(InputError, match="give one at least"):
+        with pytest.raises(InputError, match="needs at least one seed"):
             generator.codes([])
 
     def test_without_a_stepper_there_is_no_other_yaw(self, make):
