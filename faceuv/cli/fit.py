@@ -49,7 +49,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--face-model", default="ProceduralFace", help="a face model by name")
     parser.add_argument("--renderer", default="torch", help="a renderer by name (default torch)")
     parser.add_argument("--no-meshes", action="store_true", help="write no .glb files")
-    parser.add_argument("--overwrite", action="store_true", help="fit anew what is there already")
+    parser.add_argument("--overwrite", action="store_true", help="fit pictures again that are fitted already")
     parser.add_argument(
         "--launcher",
         choices=("none", "pytorch", "slurm", "mpi"),
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
         waiting = [file for file in share if args.overwrite or not folder.is_finished(file)]
         if len(waiting) < len(share):
             console.print(f"{len(share) - len(waiting)} of {len(share)} pictures are fitted already")
-        fitter = build_fitter(args) if waiting else None  # a misspelt option is told before the folder is claimed
+        fitter = build_fitter(args) if waiting else None  # a misspelt option is an error before the folder is claimed
         check_writable(args.out)
         folder.claim()
         if fitter is not None:

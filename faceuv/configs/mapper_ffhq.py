@@ -1,8 +1,8 @@
 """The mapper at the paper's scale: 36,000 fits of a 256² FFHQ teacher, the paper's two networks, its loss and schedule.
 
 The teacher is rosinality's ``550000.pt`` (256², config-f) among the assets, or another, ``--cfg-options
-teacher.path=…``; the face model is BFM 2009 (``faceuv convert bfm``), the landmarks are those of face-alignment. What
-is missing is told with the plan (docs/ffhq.md).
+teacher.path=…``; the face model is BFM 2009 (``faceuv convert bfm``), the landmarks are those of face-alignment. The
+plan lists what is missing (docs/ffhq.md).
 """
 
 from mmengine.config import read_base

@@ -33,7 +33,7 @@ uv = dict(
             percept=dict(type="DiscriminatorPerceptual", zoo="teacher_64", weight=2.0),
             adversarial=dict(type="GeneratorLogistic"),
             discriminator=dict(type="DiscriminatorLogistic"),
-            # as the teacher's own game at this size; the paper's 10 lets the discriminator say nothing here
+            # as for the teacher at this size; with the paper's 10 the discriminator has no influence
             r1=dict(type="R1Penalty", gamma=0.2, interval=16),
             # what no picture asks for: a bumpy surface, and noise on texels that are seen from the side
             small=dict(type="MapPenalty", of="displacement", weight=0.02),

@@ -1,7 +1,7 @@
 """The teacher on a CPU: a StyleGAN2 of 64² synthetic faces, small enough to train on two cores.
 
 First ``faceuv train stylegan2_synthetic_start``, which draws the pictures once and teaches the generator their latents;
-then ``faceuv train stylegan2_synthetic``, the adversarial game, which goes on from there.
+then ``faceuv train stylegan2_synthetic``, the adversarial training, which continues from there.
 """
 
 from mmengine.config import read_base

@@ -1,6 +1,6 @@
 """The warm start of the CPU teacher: its generator learns 64² synthetic faces from their latents, picture by picture.
 
-``faceuv train stylegan2_synthetic_start``, then ``stylegan2_synthetic``, which goes on from its checkpoint.
+``faceuv train stylegan2_synthetic_start``, then ``stylegan2_synthetic``, which continues from its checkpoint.
 """
 
 from mmengine.config import read_base

@@ -1,4 +1,4 @@
-"""Pictures drawn once and kept as bytes: what a training run reads when drawing them anew would cost more than it."""
+"""A dataset of pictures that are drawn once and kept as bytes, for trainings that cost less than the drawing."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ Report = Callable[[int, int], None]
 class CachedImages(Dataset[dict[str, Tensor]]):
     """The first ``length`` pictures of a dataset, drawn once and kept as bytes; item i is picture i.
 
-    The pictures lie in files of ``chunk``, each written whole or not at all: an interrupted filling goes on where it
-    was, several processes and several runs share one folder. Item i is ``dict(image (3, S, S) uint8, index, …facts)``.
+    The pictures lie in files of ``chunk``, written atomically: an interrupted filling continues where it stopped, and
+    several processes and runs can share a folder. Item i is ``dict(image (3, S, S) uint8, index, …facts)``.
 
     Args:
         dataset: a dataset with ``batch(indices) → dict(image (B, 3, S, S) in [0, 1])``, or its config; a config is
             only built if something must be drawn.
-        length: how many pictures to keep.
-        folder: where; by default below faceuv's cache, under a name made of the dataset's config.
+        length: number of pictures to keep.
+        folder: where to keep them; by default in faceuv's cache, under a name made of the dataset's config.
         chunk: pictures per file.
-        workers: processes that draw; 0 draws in this one (right for a GPU). Needs ``dataset`` to be a config.
-        facts: names of what the dataset knows of an item without drawing it (``dataset.facts(indices)``, e.g.
-            ``("coefficients",)`` of synthetic faces); computed at the start, kept in memory, part of every item.
-        check: draw one picture anew when pictures are found, and refuse them if the dataset draws it otherwise now.
+        workers: number of drawing processes; 0 draws in this one (right for a GPU). Needs ``dataset`` to be a config.
+        facts: names of facts that ``dataset.facts(indices)`` gives without drawing (``("coefficients",)`` of synthetic
+            faces); computed at the start, kept in memory, part of every item.
+        check: when pictures are found, draw one again, and raise if it differs from the kept one.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class CachedImages(Dataset[dict[str, Tensor]]):
             try:
                 found = np.lib.format.open_memmap(path, mode="r")  # .npy only; never unpickles
             except (OSError, ValueError) as error:
-                raise AssetError(f"{path} cannot be read ({error}); delete it and it is drawn anew") from error
+                raise AssetError(f"{path} cannot be read ({error}); delete it and it is drawn again") from error
             if found.ndim != 4 or found.shape[0] != self.chunk or found.shape[3] != 3 or found.dtype != np.uint8:
                 raise AssetError(
                     f"{path} must hold ({self.chunk}, S, S, 3) uint8, found {found.shape} {found.dtype}; delete it"
@@ -126,7 +126,7 @@ class CachedImages(Dataset[dict[str, Tensor]]):
         return self._chunks[number]
 
     def _check_folder(self) -> None:
-        """The folder says what lies in it; two datasets must not share one."""
+        """Compare the dataset with the one in ``dataset.json``; two datasets must not share a folder."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path, own = self.folder / "dataset.json", {"dataset": self._config, "chunk": self.chunk}
         if not path.is_file():
@@ -136,7 +136,7 @@ class CachedImages(Dataset[dict[str, Tensor]]):
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
-            raise AssetError(f"{path} is not JSON ({error}); delete {self.folder} to draw its pictures anew") from error
+            raise AssetError(f"{path} is not JSON ({error}); delete {self.folder} to draw them again") from error
         if found != own:
             raise AssetError(f"{self.folder} holds pictures of {found}, not of {own}; choose another folder")
 
@@ -148,7 +148,7 @@ class CachedImages(Dataset[dict[str, Tensor]]):
         if kept.shape != drawn.shape or np.abs(kept.astype(int) - drawn.astype(int)).mean() > 1:
             raise AssetError(
                 f"picture {index} in {self.folder} is not what the dataset draws now: the pictures are of another"
-                " version. Delete the folder to draw them anew, or pass check=False to use them"
+                " version. Delete the folder to draw them again, or pass check=False to use them"
             )
 
     def _built(self) -> Any:

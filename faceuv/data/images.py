@@ -1,4 +1,4 @@
-"""Pictures that users have: found in folders, globs and videos, read whatever their kind, cut to the square of a fit.
+"""Pictures of users: found in folders, globs and videos, read in any common format, cut to the square of a fit.
 
 A tensor ``(3, H, W)`` RGB in [0, 1], row 0 on top, is what comes out; a file that cannot be used is an error that says
 why, for the caller to report and go on.

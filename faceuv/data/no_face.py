@@ -1,4 +1,4 @@
-"""Pictures without a face, made from pictures with one: so that a detector learns to say that there is none."""
+"""Images without a face, made from images with one: negative samples for a detector."""
 
 from __future__ import annotations
 

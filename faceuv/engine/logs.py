@@ -21,7 +21,7 @@ from faceuv.engine.compat.checkpoints import HISTORY_LENGTH
 from faceuv.errors import InputError, MissingDependency
 from faceuv.registry import HOOKS, LOG_PROCESSORS, VISBACKENDS
 
-# Said by MMEngine of every run, true and of no use to its reader.
+# Messages of MMEngine that appear in every run and need no action.
 _NOISE = ("has no metainfo", "Distributed training is not used", "The prefix is not set in metric class")
 
 

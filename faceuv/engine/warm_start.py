@@ -20,15 +20,15 @@ from faceuv.registry import HOOKS
 
 @HOOKS.register_module()
 class WarmStart(Hook):
-    """Before the first iteration, load sub-modules from a checkpoint; a run that is resumed keeps its own.
+    """Loads sub-modules from a checkpoint before the first iteration; does nothing in a resumed run.
 
     Config: ``dict(type="WarmStart", source="work_dirs/start", modules=dict(generator="ema.generator"))``, or without a
     source ``modules=dict(generator="zoo:teacher_64/generator.safetensors")``.
 
     Args:
-        source: a checkpoint, or the work dir of a run, whose newest checkpoint is taken.
-        modules: sub-module of the method → where its weights are in the checkpoint, or a file of its own
-            (``.safetensors``, ``zoo:…``). They must fit exactly.
+        source: a checkpoint, or the work dir of a run, of which the newest checkpoint is read.
+        modules: sub-module of the method → prefix of its weights in the checkpoint, or a file of its own
+            (``.safetensors``, ``zoo:…``). Names and shapes must match.
     """
 
     priority = "HIGH"  # before GeneratorEMA copies what it averages
@@ -39,13 +39,13 @@ class WarmStart(Hook):
         inside = [place for place in modules.values() if not _is_file(place)]
         if (source is None) == bool(inside):
             raise InputError(
-                f"WarmStart needs a source for what lies in a checkpoint, and only for that: source={source!r},"
+                f"WarmStart needs a source for prefixes in a checkpoint, and none for files: source={source!r},"
                 f" modules {dict(modules)}"
             )
         self.source, self.modules = None if source is None else Path(source), dict(modules)
 
     def before_train(self, runner: Any) -> None:
-        """Load, unless a checkpoint of this very run was."""
+        """Load the weights, unless the run was resumed from a checkpoint."""
         if runner._has_loaded:
             return
         model = unwrapped(runner.model)

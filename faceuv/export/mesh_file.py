@@ -1,4 +1,4 @@
-"""What goes into a mesh file, whatever its format: one checked surface with its textures."""
+"""The content of a mesh file of any format: one checked surface with its textures."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def _floats(name: str, value: Array, shape: tuple[str | int, ...], sizes: dict[s
         raise InputError(f"{name} must have shape ({', '.join(map(str, shape))}){known}, got {array.shape}{batch}")
     if not np.issubdtype(array.dtype, np.floating):
         raise InputError(f"{name} must be floating point, got {array.dtype}")
-    with np.errstate(over="ignore"):  # too large for float32 becomes infinite, and is told below
+    with np.errstate(over="ignore"):  # too large for float32 becomes infinite, an error below
         array = np.ascontiguousarray(array, dtype=np.float32)
     finite = np.isfinite(array)
     if not finite.all():
@@ -206,7 +206,7 @@ def _one_line(name: str) -> str:
 
 
 def _json_values(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """The metadata as a reader will get it back: what JSON cannot say is an error now, not in the viewer."""
+    """The metadata as a reader gets it back; values that JSON cannot hold are an error."""
     try:
         text = json.dumps(dict(metadata), allow_nan=False, ensure_ascii=False, sort_keys=True)
         values = json.loads(text.encode())  # half a surrogate pair passes dumps and fails here

@@ -86,7 +86,7 @@ def light_grid(
     """Each seed in a row: the teacher's picture, the render under its own light, and under each of ``lights``."""
     _some(seeds=seeds, lights=lights)
     for name in lights:
-        named_light(name)  # unknown names are told before anything is drawn
+        named_light(name)  # an unknown name is an error before anything is drawn
     renderer = FigureRenderer(generator, style, progress, total=len(seeds) * (2 + len(lights)))
     rows = []
     for seed in seeds:

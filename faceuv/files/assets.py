@@ -111,12 +111,12 @@ def find_asset(name: str) -> Path:
 
 @dataclass(frozen=True)
 class Missing:
-    """Something of the user's that a part of a recipe needs, and that is not here.
+    """A file or package of the user's that a recipe needs and that was not found.
 
     what     the file or package, and what it is
-    where    it is to be had
-    command  that brings it to where it is looked for
-    looked   the places where it was looked for
+    where    where to get it
+    command  the command that installs it or puts it in place
+    looked   the places that were searched
     """
 
     what: str
@@ -126,7 +126,7 @@ class Missing:
 
     @classmethod
     def asset(cls, name: str, also: Sequence[str | Path] = ()) -> Missing:
-        """A known asset, which was looked for in the asset folders and ``also`` elsewhere."""
+        """A known asset that is neither in the asset folders nor in the places ``also``."""
         asset = known_asset(name)
         places = tuple(str(place) for place in (*asset_folders(), *also))
         command = asset.command.replace(_DATA_FOLDER, str(assets_dir()))
@@ -134,7 +134,7 @@ class Missing:
 
 
 class MissingAssets(AssetError):
-    """All that a recipe lacks, in one message of several lines.
+    """All missing assets of a recipe, in one message of several lines.
 
     Args:
         needed: what is missing → the stages (or parts) that need it.

@@ -1,4 +1,4 @@
-"""Where the ``fits`` stage gets coefficients from: the fitter, the regressor, or a generator that knows the truth."""
+"""Sources of coefficients for the ``fits`` stage: the fitter, the regressor, or the truth of a procedural generator."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from faceuv.structures import Coefficients
 
 @dataclass(frozen=True, eq=False)
 class Estimates:
-    """Coefficients of a batch ``(B, N)``; ``reasons`` say why a row failed (``""`` where not), ``errors`` how well the
-    others fit, each ``(B,)``."""
+    """Coefficients of a batch ``(B, N)``. ``reasons``: why a row failed, ``""`` where it did not; ``errors``: name →
+    ``(B,)``, how far a fit is from its image."""
 
     coefficients: Coefficients
     reasons: Sequence[str]
@@ -28,12 +28,12 @@ class Estimates:
 
 
 class CoefficientSource(ABC):
-    """Turns codes and their pictures into coefficients; built quickly, made ready by :meth:`prepare`."""
+    """Estimates coefficients of codes and their images. :meth:`prepare` loads what the quick constructor does not."""
 
     reads_images: ClassVar[bool] = True
 
     def check(self, generator_config: Mapping[str, Any]) -> None:  # noqa: B027 (nothing to check is fine)
-        """Raise for what can be known to be wrong before anything runs."""
+        """Raise if the source cannot work with this generator, before anything runs."""
 
     @abstractmethod
     def prepare(self, generator: Generator, device: torch.device | str) -> None:
@@ -41,8 +41,12 @@ class CoefficientSource(ABC):
 
     @abstractmethod
     def estimate(self, code: Tensor, images: Tensor | None, names: Sequence[str] = ()) -> Estimates:
-        """Coefficients of ``code (B, D)`` with pictures ``images (B, 3, S, S)`` in [0, 1], which are given if
-        ``reads_images``; ``names`` of the pictures, ``000017.png`` for sample 17, are for landmarks from a file."""
+        """Coefficients of ``code (B, D)``.
+
+        Args:
+            images: ``(B, 3, S, S)`` in [0, 1]; None if not ``reads_images``.
+            names: names of the images, ``000017.png`` for sample 17, for landmarks from a file.
+        """
 
 
 @COEFFICIENT_SOURCES.register_module(name="truth")
@@ -52,19 +56,19 @@ class TruthSource(CoefficientSource):
     reads_images = False
 
     def check(self, generator_config: Mapping[str, Any]) -> None:
-        """Only a generator that knows the truth will do."""
+        """Raise unless the generator is a ``ProceduralGenerator``."""
         if generator_config.get("type") != "ProceduralGenerator":
             raise InputError(
                 f"source 'truth' works with the generator 'ProceduralGenerator', not {generator_config.get('type')!r}:"
-                " take 'regressor' or 'fitter'"
+                " use 'regressor' or 'fitter'"
             )
 
     def prepare(self, generator: Generator, device: torch.device | str) -> None:
-        """Remember the generator."""
+        """Keep the generator."""
         self.generator: Any = generator
 
     def estimate(self, code: Tensor, images: Tensor | None, names: Sequence[str] = ()) -> Estimates:
-        """Read off the scene."""
+        """The coefficients of the codes' scenes."""
         return Estimates(self.generator.studio.coefficients(self.generator.scene(code)), [""] * len(code))
 
 
@@ -80,13 +84,13 @@ class RegressorSource(CoefficientSource):
         self.path = path
 
     def prepare(self, generator: Generator, device: torch.device | str) -> None:
-        """Load it."""
+        """Load the regressor."""
         from faceuv.models.readers.regressor import load_regressor
 
         self.regressor = load_regressor(self.path).to(device).eval()
 
     def estimate(self, code: Tensor, images: Tensor | None, names: Sequence[str] = ()) -> Estimates:
-        """One pass."""
+        """One pass of the regressor."""
         assert images is not None
         return Estimates(self.regressor(images), [""] * len(code))
 
@@ -105,7 +109,7 @@ class FitterSource(CoefficientSource):
         self.regressor, self.settings = regressor, settings
 
     def check(self, generator_config: Mapping[str, Any]) -> None:
-        """Settings that the fitter does not know, and no detector, which it cannot do without here."""
+        """Raise for settings that the fitter does not have, and if there is no landmark detector."""
         from faceuv.fitting import Fitter
         from faceuv.fitting.fitter import steps_of
 

@@ -122,7 +122,7 @@ class SurfaceStep(FitStep):
     """Levenberg–Marquardt on everything: landmarks, priors and the colours of points of the skin.
 
     The rounds alternate between looking which points are seen and a few steps with that view. From round to round less
-    of a difference is tolerated: what remains far off is hair, glasses or beard, and has no say.
+    of a difference is tolerated: what remains far off is hair, glasses or beard, and is ignored.
 
     Args:
         groups: the groups of coefficients that move.

@@ -87,7 +87,7 @@ class FeaturePainter(nn.Module):
     def forward(
         self, albedo: Tensor, relief: Tensor, numbers: dict[str, Tensor], seeds: dict[str, Tensor], person: Person
     ) -> tuple[Tensor, Tensor]:
-        """Paint over ``albedo (B, 3, T, T)`` and ``relief (B, 1, T, T)`` mm; both are returned anew."""
+        """Paint over ``albedo (B, 3, T, T)`` and ``relief (B, 1, T, T)`` mm; both are returned as new tensors."""
         draw = Draw(numbers["features"])
         albedo, relief = self._beard(albedo, relief, Draw(numbers["beard"]), seeds["beard"], person)
         albedo = self._patch(

@@ -147,7 +147,7 @@ def test_it_goes_to_loader_workers_without_its_source(tmp_path):
 def test_a_corrupt_chunk_is_named(tmp_path, content):
     kept = toy(folder=tmp_path, check=False)
     kept.file(1).write_bytes(content)
-    with pytest.raises(AssetError, match="pictures_000001.npy cannot be read .*; delete it and it is drawn anew"):
+    with pytest.raises(AssetError, match="pictures_000001.npy cannot be read .*; delete it and it is drawn again"):
         kept[4]
 
 

@@ -75,7 +75,7 @@ def test_it_loads_files_of_one_network(tmp_path):
     ("source", "place"), [(None, "ema.generator"), ("start", "zoo:teacher_64/generator.safetensors")]
 )
 def test_a_source_is_for_checkpoints(source, place):
-    with pytest.raises(InputError, match="needs a source for what lies in a checkpoint"):
+    with pytest.raises(InputError, match="needs a source for prefixes in a checkpoint"):
         WarmStart(source, modules={"generator": place})
 
 

@@ -80,7 +80,7 @@ class DirectionStudy:
 
 
 def build_study(config: Mapping[str, Any], work_dir: str | Path, *, device: str = "cpu") -> DirectionStudy:
-    """Build and check every part; all that is missing or wrong is told at once, before any work.
+    """Build and check every part; one error lists all that is missing or wrong, before any work.
 
     Keys of the config: ``generator``; ``source``, what scores codes; ``finders``, name → config, to which score and
     codes are added. Optional: ``score`` (``"yaw"``); ``judge``, what measures, the source if absent; ``face_model``;

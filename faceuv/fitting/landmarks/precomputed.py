@@ -1,4 +1,4 @@
-"""Landmarks from a file: found once by whatever detector, or by hand, and read ever after."""
+"""Landmarks from a file, found by another detector or by hand."""
 
 from __future__ import annotations
 

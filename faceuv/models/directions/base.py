@@ -183,7 +183,7 @@ def load_directions(path: str | Path, generator: Generator | None = None) -> lis
         raise AssetError(f"{path}: its directions must be a list of objects, found {shown(records)}; write it again")
     if vectors is None or vectors.ndim != 3 or len(vectors) != len(records):
         came = None if vectors is None else tuple(vectors.shape)
-        raise AssetError(f"{path} should hold {len(records)} vectors (K, L, D), got {came}; write it anew")
+        raise AssetError(f"{path} should hold {len(records)} vectors (K, L, D), got {came}; write it again")
     try:
         found = [Direction(vector=vector.float(), **record) for vector, record in zip(vectors, records)]
     except (InputError, TypeError, ValueError) as error:

@@ -17,7 +17,7 @@ from faceuv.models.directions.scored import ScoredFinder
 from faceuv.models.directions.table import ScoreTable
 from faceuv.registry import DIRECTION_FINDERS
 
-_LEAST_RIDGE = 1e-6  # directions in which codes do not vary get no say
+_LEAST_RIDGE = 1e-6  # directions in which codes do not vary are left out
 
 
 @DIRECTION_FINDERS.register_module(name="regression")

@@ -74,7 +74,7 @@ def named_score(coefficients: Coefficients, name: str, face_model: FaceModel | N
     group, which = _parts(name)
     if group == _MOVEMENT:
         if face_model is None:
-            raise InputError(f"the score {name!r} is a movement of a face model: say which, face_model=…")
+            raise InputError(f"the score {name!r} is a movement of a face model: name the model, face_model=…")
         face_model.check_layout(coefficients)
         columns = face_model.movement(which)
         full = coefficients.data.new_tensor(list(columns.values()))

@@ -100,7 +100,7 @@ class ScoreTable:
             values, codes = tensors["values"], CodeSample(**{**metadata["codes"], "samples": len(tensors["values"])})
             return cls(tuple(metadata["names"]), values, codes, metadata["source"])
         except (KeyError, TypeError, InputError) as error:
-            raise AssetError(f"{path} is not a table of scores ({error}); delete it and it is made anew") from error
+            raise AssetError(f"{path} is not a table of scores ({error}); delete it, and it is made again") from error
 
 
 @torch.no_grad()

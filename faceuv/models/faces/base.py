@@ -1,4 +1,4 @@
-"""What every face model promises: coefficients in, surface and vertex colours out."""
+"""The contract of face models: coefficients → surface and vertex colours."""
 
 from __future__ import annotations
 

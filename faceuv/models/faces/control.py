@@ -1,6 +1,6 @@
-"""What a user changes about faces, as pure functions on their coefficients: pose, expression, light.
+"""Changes of pose, expression and light, as pure functions on coefficients.
 
-Angles are degrees here, because people give them; names that nobody knows are errors that list the known ones.
+Angles are in degrees here. An unknown name is an error that lists the known ones.
 """
 
 from __future__ import annotations

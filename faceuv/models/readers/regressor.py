@@ -92,7 +92,7 @@ class CoefficientRegressor(nn.Module):
         return dict(self._settings)
 
     def set_statistics(self, coefficients: Tensor) -> None:
-        """Take mean and deviation from coefficients ``(N, n)`` of the population."""
+        """Set mean and standard deviation to those of coefficients ``(N, n)`` of the population."""
         check_shape("coefficients of the population", coefficients, ("N", self.layout.size))
         if len(coefficients) < 2:
             raise InputError("the statistics of a population need at least 2 rows of coefficients, got 1")

@@ -53,7 +53,7 @@ class CodeNetwork(nn.Module):
 
     @torch.no_grad()
     def set_code_statistics(self, codes: Tensor) -> None:
-        """Take mean and scale from codes w ``(N, D)``."""
+        """Set mean and scale to those of codes w ``(N, D)``."""
         check_shape("codes", codes, ("N", self.code_dim))
         check_finite("codes", codes)
         self.code_mean.copy_(codes.double().mean(0))
@@ -111,7 +111,7 @@ class CoefficientMapper(CodeNetwork):
 
     @torch.no_grad()
     def set_statistics(self, codes: Tensor, coefficients: Coefficients) -> None:
-        """Take the means and deviations of codes ``(N, D)`` and of their coefficients ``(N, …)``."""
+        """Set means and standard deviations to those of codes ``(N, D)`` and of their coefficients ``(N, …)``."""
         self.check_layout(coefficients.layout)
         coefficients.check_finite()
         self.set_code_statistics(codes)
@@ -204,20 +204,20 @@ class YawStepper(CodeNetwork):
 
     @torch.no_grad()
     def set_direction(self, direction: Direction) -> None:
-        """Take the direction along which to step; one of another generator is an error."""
+        """Set the direction of the steps; one of another generator is an error."""
         if tuple(direction.vector.shape) != (self.num_layers, self.code_dim):
             raise InputError(
                 f"the direction {direction.name!r} is for codes with (L, D) = {tuple(direction.vector.shape)}, this"
                 f" YawStepper for {(self.num_layers, self.code_dim)}: find one for this generator"
             )
         if direction.scale <= 0:
-            raise InputError(f"the direction {direction.name!r} has scale 0: codes do not vary along it; find it anew")
+            raise InputError(f"the direction {direction.name!r} has scale 0: codes do not vary along it; find another")
         self.vector.copy_(direction.vector)
         self.scale.fill_(direction.scale)
 
     @torch.no_grad()
     def set_statistics(self, codes: Tensor, yaw: Tensor) -> None:
-        """Take the code's statistics, and the straight line from the position along the direction to the yaw.
+        """Set the statistics of the codes, and fit the line from the position along the direction to the yaw.
 
         Args:
             codes: w ``(N, D)``.

@@ -171,7 +171,7 @@ class UVGenerator(nn.Module):
 
     @torch.no_grad()
     def start_from(self, teacher: StyleGAN2Generator) -> None:
-        """Take the teacher's constant, layers and colour head wherever the resolutions agree."""
+        """Copy the teacher's constant, layers and colour head at the resolutions that both have."""
         own, given = self.synthesis, teacher.synthesis
         own.constant.copy_(given.constant)
         for mine, theirs in zip(own.styled, given.styled):
@@ -183,7 +183,7 @@ class UVGenerator(nn.Module):
 
     @torch.no_grad()
     def set_normals(self, face_model: FaceModel) -> None:
-        """Take the directions of the displacements from the mean face: its normals, at every texel."""
+        """Set the directions of the displacements: the normals of the mean face at every texel."""
         if self.displacement_space != "normal" or self.displacement is None:
             raise InputError("only a UVGenerator with displacement_space='normal' has normals")
         mean = vertex_normals(face_model.mean[None], face_model.faces)

@@ -7,7 +7,7 @@ NVIDIA, PyTorch              ``.pkl`` with ``G_ema``, ``G``, ``D``
 NVIDIA, TensorFlow           ``.pkl`` with a tuple (G, D, Gs)
 ===========================  =================================================================
 
-The kind is told by the contents, not by the name. Nothing that a file brings is run.
+The contents decide which layout a file has, not its name. No code of a file is run.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def _rosinality_network(path: Path, data: Mapping[str, Any], part: Part) -> Styl
         raise AssetError(f"{where}: expected a state dict, found {type(state).__name__}")
     if part == "discriminator":
         return rosinality.discriminator(state, where=where)
-    # The average belongs to the averaged weights; the others' is estimated anew.
+    # latent_avg belongs to the averaged weights; for the others it is estimated.
     return rosinality.generator(state, data.get("latent_avg") if part == "ema" else None, where=where)
 
 

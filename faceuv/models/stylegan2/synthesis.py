@@ -166,7 +166,7 @@ class SynthesisNetwork(nn.Module):
 
     @torch.no_grad()
     def set_noise(self, seed: int) -> None:
-        """Draw the fixed noise patterns anew, the same on every device."""
+        """Draw new fixed noise patterns from ``seed``, the same on every device."""
         rng = torch.Generator().manual_seed(seed)
         for layer in self.styled:
             layer.noise.copy_(torch.randn(layer.noise.shape, generator=rng))

@@ -173,7 +173,7 @@ def test_a_movement_is_scored_by_how_far_it_has_gone(face_model):
         assert torch.allclose(score, torch.full((2,), amount))
     with pytest.raises(InputError, match="no movement is called 'smyle'.*Did you mean 'smile'"):
         named_score(coefficients, "movement:smyle", face_model)
-    with pytest.raises(InputError, match="say which, face_model"):
+    with pytest.raises(InputError, match="name the model, face_model"):
         named_score(coefficients, "movement:smile")
 
 

@@ -99,7 +99,7 @@ def _hdf5_error(path: Path, source: Source) -> Exception:
     return source.error(
         path,
         "this is HDF5 (MATLAB v7.3, or another edition of the model), expected MATLAB v5;"
-        " if it is the right model, load it in MATLAB and write it anew with save(name, '-v7')",
+        " if it is the right model, load it in MATLAB and write it again with save(name, '-v7')",
     )
 
 

@@ -1,4 +1,4 @@
-"""The files that BFM 2009 comes in: their sizes, where each is to be had, and the error that says so."""
+"""The files of BFM 2009: their sizes, where to get each, and the error for a missing one."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def pairs(data: Mapping[str, Any], generator: StyleGAN2Generator) -> tuple[Tenso
     if "latent" not in data:
         raise InputError(
             f"pairs need the latents of the pictures, the batch has {sorted(data)}; for CachedImages of SyntheticFaces"
-            " say facts=('latent',)"
+            " set facts=('latent',)"
         )
     latent, image = data["latent"], data["image"]
     check_shape("latents", latent, ("B", generator.latent_dim))
