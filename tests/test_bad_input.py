@@ -328,6 +328,105 @@ def test_a_stage_deletes_nothing_outside_its_folder(tmp_path):
     assert thesis.read_bytes() == b"years of work"
 
 
+# ------------------------------------------------------------------------------------------ landmarks
+
+POINTS = [[float(k), float(k % 17)] for k in range(68)]
+LANDMARK_TABLES: dict[str, Any] = {
+    "not JSON": "{",
+    "null": "null",
+    "a list": "[]",
+    "a number": "3",
+    "deep nesting": deep(),
+    "null for a picture": {"a": None},
+    "a number for a picture": {"a": 3},
+    "text for a picture": {"a": "points"},
+    "too few points": {"a": POINTS[:5]},
+    "three numbers a point": {"a": [[0.0, 0.0, 0.0]] * 68},
+    "points of text": {"a": [["x", "y"]] * 68},
+    "ragged points": {"a": [*POINTS[:67], [1.0]]},
+    "points of objects": {"a": [{}] * 68},
+    "points beyond float64": {"a": [[10**400, 0]] * 68},
+    "points of null": {"a": {"points": None, "size": [64, 64]}},
+    "a size of text": {"a": {"points": POINTS, "size": "64x64"}},
+    "a size of one": {"a": {"points": POINTS, "size": [64]}},
+    "a size of a number": {"a": {"points": POINTS, "size": 64}},
+    "a negative size": {"a": {"points": POINTS, "size": [-64, 64]}},
+    "a size of NaN": {"a": {"points": POINTS, "size": [float("nan"), 64]}},
+    "a size of null": {"a": {"points": POINTS, "size": [None, 64]}},
+}
+
+
+@pytest.mark.parametrize("table", LANDMARK_TABLES.values(), ids=LANDMARK_TABLES)
+def test_landmarks_in_json(tmp_path, table):
+    from faceuv.fitting.landmarks import PrecomputedLandmarks
+
+    path = tmp_path / "landmarks.json"
+    path.write_text(table if isinstance(table, str) else json.dumps(table), encoding="utf-8")
+    check_refused(lambda: PrecomputedLandmarks(path=str(path)), tmp_path)
+
+
+LANDMARK_ARRAYS: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "names alone": {"names": np.array(["a"])},
+    "a name without an axis": {"names": np.array("a"), "points": np.array(3.0)},
+    "points without an axis": {"names": np.array(["a"]), "points": np.array(3.0)},
+    "points of text": {"names": np.array(["a"]), "points": np.full((1, 68, 2), "x")},
+    "complex points": {"names": np.array(["a"]), "points": np.zeros((1, 68, 2), complex)},
+    "sizes without an axis": {"names": np.array(["a"]), "points": np.array([POINTS]), "sizes": np.array(3.0)},
+    "fewer sizes": {"names": np.array(["a"]), "points": np.array([POINTS]), "sizes": np.zeros((0, 2))},
+}
+
+
+@pytest.mark.parametrize("arrays", LANDMARK_ARRAYS.values(), ids=LANDMARK_ARRAYS)
+def test_landmarks_in_arrays(tmp_path, arrays):
+    from faceuv.fitting.landmarks import PrecomputedLandmarks
+
+    path = tmp_path / "landmarks.npz"
+    np.savez(path, **arrays)
+    check_refused(lambda: PrecomputedLandmarks(path=str(path)), tmp_path)
+
+
+LANDMARK_TENSORS: dict[str, tuple[dict[str, torch.Tensor], Any]] = {
+    "names of null": ({"points": torch.zeros(1, 68, 2)}, None),
+    "names of a number": ({"points": torch.zeros(1, 68, 2)}, 3),
+    "tensors without an axis": ({name: torch.tensor(1.0) for name in ("points", "sizes", "found", "score")}, ["a"]),
+    "missing tensors": ({"points": torch.zeros(1, 68, 2)}, ["a"]),
+    "names of lists": (
+        {
+            "points": torch.tensor([POINTS]), "sizes": torch.ones(1, 2), "found": torch.ones(1).bool(),
+            "score": torch.ones(1),
+        },
+        [["a"]],
+    ),
+    "points of another shape": (
+        {
+            "points": torch.zeros(1, 5, 2), "sizes": torch.ones(1, 2), "found": torch.ones(1).bool(),
+            "score": torch.ones(1),
+        },
+        ["a"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("tensors", "names"), LANDMARK_TENSORS.values(), ids=LANDMARK_TENSORS)
+def test_landmarks_in_safetensors(tmp_path, tensors, names):
+    from faceuv.fitting.landmarks import PrecomputedLandmarks
+
+    path = tmp_path / "landmarks.safetensors"
+    save_file(tensors, path, metadata={"faceuv": json.dumps({"kind": "landmarks", "names": names})})
+    check_refused(lambda: PrecomputedLandmarks(path=str(path)), tmp_path)
+
+
+@pytest.mark.parametrize("point", [[30.0, 30.0], [0.0, 0.0]])
+def test_landmarks_that_lie_in_one_point_are_no_face(tmp_path, point):
+    from faceuv.fitting.landmarks.precomputed import _read
+
+    path = tmp_path / "landmarks.json"
+    path.write_text(json.dumps({"a": {"points": [point] * 68, "size": [64, 64]}}), encoding="utf-8")
+    (known,) = _read(path).values()
+    assert known.points is None and "no face" in known.reason
+
+
 # ------------------------------------------------------------------------------------------ the API
 
 NAN, INF = float("nan"), float("inf")

@@ -13,13 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from faceuv.errors import AssetError, InputError
-from faceuv.files.artefacts import atomic_path, load_tensors, save_tensors
+from faceuv.checks import one_line
+from faceuv.errors import AssetError, FaceUVError, InputError
+from faceuv.files.artefacts import atomic_path, load_tensors, parse_json, save_tensors
 from faceuv.files.locate import locate
 from faceuv.fitting.landmarks.base import COUNT, LandmarkDetector, Landmarks, check_images, unreadable
 from faceuv.registry import LANDMARK_DETECTORS
 
 KIND = "landmarks"
+_LEAST_SPREAD = 4.0  # pixels between the outermost landmarks; a face in fewer is none
 SUFFIXES = (".json", ".npz", ".safetensors")
 
 
@@ -138,14 +140,22 @@ def _read(path: Path) -> dict[str, _Known]:
     readers = {".json": _read_json, ".npz": _read_npz, ".safetensors": _read_safetensors}
     if path.suffix.lower() not in readers:
         raise AssetError(f"{path}: landmarks are read from {', '.join(SUFFIXES)}")
-    return readers[path.suffix.lower()](path)
+    try:
+        return readers[path.suffix.lower()](path)
+    except FaceUVError:
+        raise
+    except Exception as error:  # each value of the file can be of another kind than it should
+        raise AssetError(
+            f"{path} is not a file of landmarks ({type(error).__name__}: {one_line(error)}); write it as"
+            " docs/landmarks.md says"
+        ) from error
 
 
 def _read_json(path: Path) -> dict[str, _Known]:
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = parse_json(path.read_text(encoding="utf-8"), str(path), nan=True)
     except (ValueError, OSError) as error:
-        raise AssetError(f"{path} is not JSON: {error}") from error
+        raise AssetError(f"{path} is not JSON: {one_line(error)}") from error
     if not isinstance(table, dict):
         raise AssetError(f"{path} must be an object, picture name → landmarks, found {type(table).__name__}")
     known = {}
@@ -191,14 +201,22 @@ def _read_safetensors(path: Path) -> dict[str, _Known]:
 def _known(path: Path, name: str, points: Any, size: Any) -> _Known:
     """One checked entry. A wrong form is an error of the file; NaN is a picture without landmarks."""
     try:
-        table = torch.as_tensor(np.array(points, dtype=np.float64), dtype=torch.float32)
+        numbers = np.array(points)
+        if numbers.dtype.kind not in "fiu":
+            raise TypeError(f"they are of {numbers.dtype}")
+        table = torch.as_tensor(numbers.astype(np.float64), dtype=torch.float32)
         extent = None if size is None else tuple(float(value) for value in size)
-    except (TypeError, ValueError) as error:
-        raise AssetError(f"{path}: the landmarks of {name!r} are not numbers: {error}") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise AssetError(f"{path}: the landmarks of {name!r} are not numbers: {one_line(error)}") from error
     if table.shape != (COUNT, 2):
         raise AssetError(f"{path}: {name!r} must have {COUNT} points (x, y), found shape {tuple(table.shape)}")
     if extent is not None and (len(extent) != 2 or not all(math.isfinite(v) and v > 0 for v in extent)):
         raise AssetError(f"{path}: the size of {name!r} must be [width, height] in pixels, found {size!r}")
     if not bool(torch.isfinite(table).all()):
         return _Known(None, None, 0.0, f"the landmarks of {name!r} in {path.name} hold NaN or infinity")
+    spread = float((table.amax(0) - table.amin(0)).amax())
+    if spread < _LEAST_SPREAD:
+        return _Known(
+            None, None, 0.0, f"the landmarks of {name!r} in {path.name} lie within {spread:.3g} pixels: no face"
+        )
     return _Known(table, extent)
