@@ -90,7 +90,7 @@ class Face:
 
     def _repr_png_(self) -> bytes:
         """The picture of the face that notebooks display."""
-        return encode(self.render(256))
+        return encode(self.render(256, centred=True))
 
     @cached_property
     def surface(self) -> Surface:
