@@ -72,7 +72,7 @@ class Registry(MMEngineRegistry):
             ``import faceuv`` stays light.
         needs: name → what to install, for parts of optional packages.
         parent: MMEngine's root registry of the same kind, if there is one.
-        parent_room: the module of MMEngine that fills the parent; imported when a name is not found here.
+        parent_module: the module of MMEngine that fills the parent; imported when a name is not found here.
         keys: config keys that hold one of its parts or a list of them (``("renderer",)``): a plan checks those before
             anything runs. A part can declare more keys of its own settings, by a class attribute ``part_keys =
             {"judge": METRICS}``.
@@ -92,7 +92,7 @@ class Registry(MMEngineRegistry):
         locations: Sequence[str] = (),
         needs: Mapping[str, str] | None = None,
         parent: MMEngineRegistry | None = None,
-        parent_room: str | None = None,
+        parent_module: str | None = None,
         keys: Sequence[str] = (),
         groups: Sequence[str] = (),
         bare: bool = False,
@@ -105,7 +105,7 @@ class Registry(MMEngineRegistry):
         Registry.every.append(self)
         self._own_locations = tuple(locations)
         self._needs = dict(needs or {})
-        self._parent_room = parent_room
+        self._parent_module = parent_module
         self._filled = False
 
     def _fill(self) -> None:
@@ -151,8 +151,8 @@ class Registry(MMEngineRegistry):
         if plain in self._module_dict:
             return self._module_dict[plain]
         if self.parent is not None:
-            if self._parent_room is not None:
-                importlib.import_module(self._parent_room)
+            if self._parent_module is not None:
+                importlib.import_module(self._parent_module)
             found = self._of_relatives(key)
             if found is not None:
                 return found
@@ -259,21 +259,21 @@ MODELS = Registry(
     ],
     keys=["model", "network", "features", "discriminator"],
     parent=mmengine_registry.MODELS,
-    parent_room="mmengine.model",
+    parent_module="mmengine.model",
 )
 METRICS = Registry(
     "metric",
     locations=["faceuv.evaluation"],
     keys=["val_evaluator", "test_evaluator"],
     parent=mmengine_registry.METRICS,
-    parent_room="mmengine.evaluator",
+    parent_module="mmengine.evaluator",
 )
 DATASETS = Registry(
     "dataset",
     locations=["faceuv.synthetic", "faceuv.data.cached", "faceuv.data.codes"],
     keys=["dataset"],
     parent=mmengine_registry.DATASETS,
-    parent_room="mmengine.dataset",
+    parent_module="mmengine.dataset",
 )
 HOOKS = Registry(
     "hook",
@@ -281,37 +281,37 @@ HOOKS = Registry(
     keys=["custom_hooks"],
     groups=["default_hooks"],
     parent=mmengine_registry.HOOKS,
-    parent_room="mmengine.hooks",
+    parent_module="mmengine.hooks",
 )
-RUNNERS = Registry("runner", locations=_ENGINE, parent=mmengine_registry.RUNNERS, parent_room="mmengine.runner")
-LOOPS = Registry("loop", locations=_ENGINE, parent=mmengine_registry.LOOPS, parent_room="mmengine.runner")
+RUNNERS = Registry("runner", locations=_ENGINE, parent=mmengine_registry.RUNNERS, parent_module="mmengine.runner")
+LOOPS = Registry("loop", locations=_ENGINE, parent=mmengine_registry.LOOPS, parent_module="mmengine.runner")
 DATA_SAMPLERS = Registry(
     "data sampler",
     locations=_ENGINE,
     keys=["sampler"],
     parent=mmengine_registry.DATA_SAMPLERS,
-    parent_room="mmengine.dataset",
+    parent_module="mmengine.dataset",
 )
 MODEL_WRAPPERS = Registry(
-    "model wrapper", locations=_ENGINE, parent=mmengine_registry.MODEL_WRAPPERS, parent_room="mmengine.model"
+    "model wrapper", locations=_ENGINE, parent=mmengine_registry.MODEL_WRAPPERS, parent_module="mmengine.model"
 )
 OPTIM_WRAPPERS = Registry(
-    "optimizer wrapper", locations=_ENGINE, parent=mmengine_registry.OPTIM_WRAPPERS, parent_room="mmengine.optim"
+    "optimizer wrapper", locations=_ENGINE, parent=mmengine_registry.OPTIM_WRAPPERS, parent_module="mmengine.optim"
 )
 OPTIM_WRAPPER_CONSTRUCTORS = Registry(
     "optimizer wrapper constructor",
     locations=_ENGINE,
     parent=mmengine_registry.OPTIM_WRAPPER_CONSTRUCTORS,
-    parent_room="mmengine.optim",
+    parent_module="mmengine.optim",
 )
 LOG_PROCESSORS = Registry(
-    "log processor", locations=_ENGINE, parent=mmengine_registry.LOG_PROCESSORS, parent_room="mmengine.runner"
+    "log processor", locations=_ENGINE, parent=mmengine_registry.LOG_PROCESSORS, parent_module="mmengine.runner"
 )
 VISBACKENDS = Registry(
-    "log backend", locations=_ENGINE, parent=mmengine_registry.VISBACKENDS, parent_room="mmengine.visualization"
+    "log backend", locations=_ENGINE, parent=mmengine_registry.VISBACKENDS, parent_module="mmengine.visualization"
 )
 OPTIMIZERS = Registry(
-    "optimizer", keys=["optimizer"], parent=mmengine_registry.OPTIMIZERS, parent_room="mmengine.optim"
+    "optimizer", keys=["optimizer"], parent=mmengine_registry.OPTIMIZERS, parent_module="mmengine.optim"
 )
 PARAM_SCHEDULERS = Registry(
     "parameter scheduler",
@@ -319,14 +319,14 @@ PARAM_SCHEDULERS = Registry(
     groups=["param_scheduler"],
     taken=["convert_to_iter_based"],
     parent=mmengine_registry.PARAM_SCHEDULERS,
-    parent_room="mmengine.optim",
+    parent_module="mmengine.optim",
 )
-EVALUATOR = Registry("evaluator", parent=mmengine_registry.EVALUATOR, parent_room="mmengine.evaluator")
-VISUALIZERS = Registry("visualizer", parent=mmengine_registry.VISUALIZERS, parent_room="mmengine.visualization")
+EVALUATOR = Registry("evaluator", parent=mmengine_registry.EVALUATOR, parent_module="mmengine.evaluator")
+VISUALIZERS = Registry("visualizer", parent=mmengine_registry.VISUALIZERS, parent_module="mmengine.visualization")
 TRANSFORMS = Registry("transform", parent=mmengine_registry.TRANSFORMS)
-FUNCTIONS = Registry("function", parent=mmengine_registry.FUNCTIONS, parent_room="mmengine.dataset")
+FUNCTIONS = Registry("function", parent=mmengine_registry.FUNCTIONS, parent_module="mmengine.dataset")
 WEIGHT_INITIALIZERS = Registry(
-    "weight initializer", parent=mmengine_registry.WEIGHT_INITIALIZERS, parent_room="mmengine.model"
+    "weight initializer", parent=mmengine_registry.WEIGHT_INITIALIZERS, parent_module="mmengine.model"
 )
 TASK_UTILS = Registry("task utility", parent=mmengine_registry.TASK_UTILS)
 INFERENCERS = Registry("inferencer", parent=mmengine_registry.INFERENCERS)

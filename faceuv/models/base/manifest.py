@@ -162,8 +162,8 @@ def part_file(folder: Path, reference: str, part: str) -> Path:
 
 def find_manifest(source: str | Path) -> tuple[Path, Manifest]:
     """The folder of ``source``, and its manifest. ``source`` is a zoo entry, a folder, or the work dir of a recipe."""
-    if isinstance(source, str) and source in (shelf := _shelf()):
-        return shelf[source], Manifest.read(shelf[source] / MANIFEST)
+    if isinstance(source, str) and source in (folders := _zoo_folders()):
+        return folders[source], Manifest.read(folders[source] / MANIFEST)
     folder = file_path(source).expanduser()
     if folder.name == MANIFEST:
         folder = folder.parent
@@ -199,10 +199,10 @@ def _stage_with_manifest(work: Path) -> Path:
 
 def entries() -> list[str]:
     """The entries of the zoo that are face generators."""
-    return list(_shelf())
+    return list(_zoo_folders())
 
 
-def _shelf() -> dict[str, Path]:
+def _zoo_folders() -> dict[str, Path]:
     return {entry: folder for entry, folder in zoo.folders().items() if (folder / MANIFEST).is_file()}
 
 
