@@ -1,4 +1,4 @@
-"""The ``faceuv`` command: one parser, one sub-command per module of this room.
+"""The ``faceuv`` command: one parser, one sub-command per module of this package.
 
 A sub-command is a module with ``add_parser(subparsers)`` that sets ``run`` as its default, and ``run(args) -> int``.
 Deliberate errors are one clear line on stderr and exit code 1; ``--debug`` shows the traceback.

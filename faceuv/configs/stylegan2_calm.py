@@ -1,4 +1,4 @@
-"""The calm teacher: the adversarial game on pictures that are easier to learn, after ``stylegan2_calm_start``."""
+"""The calm teacher: adversarial training on images that are easier to learn, after ``stylegan2_calm_start``."""
 
 from mmengine.config import read_base
 

@@ -1,6 +1,6 @@
 """The training engine: MMEngine's Runner made safe, exact and readable. ``import faceuv`` does not load it.
 
-Importing this room registers its parts: runner, loop, sampler, optimiser wrappers, hooks, log lines.
+Importing this package registers its parts: runner, loop, sampler, optimiser wrappers, hooks, log lines.
 """
 
 from faceuv.engine.checkpoint_hook import CheckpointHook

@@ -139,11 +139,11 @@ def teacher_step(machine: Machine) -> list[Row]:
     return rows
 
 
-class _Players:
+class _Networks:
     """A generator and a discriminator, in one of several forms, and what is timed of them."""
 
-    def __init__(self, synthesis: Network, judge: Network, weights: Sequence[nn.Module], code: Tensor) -> None:
-        self.synthesis, self.judge, self.weights, self.code = synthesis, judge, weights, code
+    def __init__(self, synthesis: Network, discriminator: Network, weights: Sequence[nn.Module], code: Tensor) -> None:
+        self.synthesis, self.discriminator, self.weights, self.code = synthesis, discriminator, weights, code
         self.real: Tensor | None = None
 
     def forward(self) -> None:
@@ -151,13 +151,14 @@ class _Players:
             self.synthesis(self.code)
 
     def step(self) -> None:
-        """Gradients of both players, as in a training step without R1."""
+        """Gradients of both networks, as in a training step without R1."""
         for network in self.weights:
             network.zero_grad(set_to_none=True)
         fake = self.synthesis(self.code)
-        F.softplus(-self.judge(fake)).float().mean().backward()
+        F.softplus(-self.discriminator(fake)).float().mean().backward()
         fake = fake.detach()
-        (F.softplus(self.judge(fake)).float().mean() + F.softplus(-self.judge(fake * 0.9)).float().mean()).backward()
+        losses = F.softplus(self.discriminator(fake)), F.softplus(-self.discriminator(fake * 0.9))
+        (losses[0].float().mean() + losses[1].float().mean()).backward()
 
 
 def stylegan2(machine: Machine) -> list[Row]:
@@ -166,7 +167,7 @@ def stylegan2(machine: Machine) -> list[Row]:
 
 
 def stylegan2_compiled(machine: Machine) -> list[Row]:
-    """The same, compiled by torch; compiling takes its own time, which is told."""
+    """The same, compiled by torch; the time to compile is a column of its own."""
     if not machine.on_gpu:
         return [{"note": "only on a GPU: on a CPU it needs a C++ compiler"}]
     return _stylegan2(machine, compiled=True)
@@ -177,9 +178,9 @@ def _stylegan2(machine: Machine, *, compiled: bool) -> list[Row]:
     base, most = (256, 16) if machine.toy else (16384, 512)
     torch.manual_seed(0)
     generator = StyleGAN2Generator(size, 64, mapping_depth=2, channel_base=base, channel_max=most).to(machine.device)
-    judge = StyleGAN2Discriminator(size, channel_base=base, channel_max=most).to(machine.device)
+    discriminator = StyleGAN2Discriminator(size, channel_base=base, channel_max=most).to(machine.device)
     code = generator.sample_codes(batch).detach()
-    weights = (generator, judge)
+    weights = (generator, discriminator)
 
     class Ours(nn.Module):
         def __init__(self) -> None:
@@ -191,7 +192,8 @@ def _stylegan2(machine: Machine, *, compiled: bool) -> list[Row]:
             return image
 
     forms: dict[str, tuple[nn.Module, nn.Module]] = {
-        "ours": (Ours(), judge), "straightforward": (ReferenceSynthesis(generator), ReferenceDiscriminator(judge)),
+        "ours": (Ours(), discriminator),
+        "straightforward": (ReferenceSynthesis(generator), ReferenceDiscriminator(discriminator)),
     }  # fmt: skip
     rows: list[Row] = []
     for precision in dict.fromkeys((machine.precision,) if compiled else ("float32", machine.precision)):
@@ -199,11 +201,11 @@ def _stylegan2(machine: Machine, *, compiled: bool) -> list[Row]:
         with torch.autocast(machine.device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16"):
             for name, form in forms.items():
                 synthesis, critic = (torch.compile(network) if compiled else network for network in form)
-                players = _Players(synthesis, critic, weights, code)
-                first, _ = machine.timed(players.step)
+                networks = _Networks(synthesis, critic, weights, code)
+                first, _ = machine.timed(networks.step)
                 for what in ("forward", "step"):
                     place = row.setdefault(what, {"size": size, "batch": batch, "precision": precision, "what": what})
-                    place[f"{name} ms"] = 1e3 * best(machine, getattr(players, what))
+                    place[f"{name} ms"] = 1e3 * best(machine, getattr(networks, what))
                     if compiled:
                         place[f"{name}: seconds of the first step"] = first
         for place in row.values():

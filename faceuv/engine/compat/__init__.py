@@ -1,4 +1,4 @@
-"""What MMEngine 0.10 needs to run safely, exactly and without a GPU: one small room per theme, nothing elsewhere.
+"""Repairs of MMEngine 0.10: safe checkpoints, exact resume, runs without a GPU. One module per theme.
 
 =============  ==============================================================================================
 configs        inheritance from installed packages, ``custom_imports`` in every kind of config, misspelt keys

@@ -1,4 +1,4 @@
-"""StyleGAN2: the training of the teacher, an adversarial game on images."""
+"""StyleGAN2: the adversarial training of a teacher on images."""
 
 from __future__ import annotations
 
@@ -176,7 +176,9 @@ class StyleGAN2(BaseMethod):
             with torch.no_grad():
                 target["features"] = self.discriminator.features(image)
         shared = "features" in pred and self.augment is None
-        scores = self.discriminator.judge(pred["features"]) if shared else self.discriminator(self._shown(fake))
+        scores = (
+            self.discriminator.score_features(pred["features"]) if shared else self.discriminator(self._shown(fake))
+        )
         logs = {"generator": self.losses.term("generator", {"scores": scores}, {})}
         return logs | {name: self.losses.term(name, pred, target) for name in PAIRED if name in self.losses.terms}
 

@@ -1,4 +1,4 @@
-"""PairedGenerator: a generator learns the pictures of known latents, before any adversarial game."""
+"""PairedGenerator: trains a generator on pairs of latents and images, before adversarial training."""
 
 from __future__ import annotations
 
