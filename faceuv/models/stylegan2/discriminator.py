@@ -121,9 +121,9 @@ class StyleGAN2Discriminator(nn.Module):
         R1 is a gradient with respect to the input: in [0, 1] units it is twice, and its square four times, the one in
         the units of the papers. Take it on ``raw`` images to keep their γ.
         """
-        return self.score_features(self.features(image, raw=raw))
+        return self.scores_of(self.features(image, raw=raw))
 
-    def score_features(self, features: Sequence[Tensor]) -> Tensor:
+    def scores_of(self, features: Sequence[Tensor]) -> Tensor:
         """Scores ``(B, 1)`` of images whose :meth:`features` are at hand."""
         x = features[-1]
         with full_precision(x):

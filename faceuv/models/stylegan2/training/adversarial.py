@@ -176,9 +176,7 @@ class StyleGAN2(BaseMethod):
             with torch.no_grad():
                 target["features"] = self.discriminator.features(image)
         shared = "features" in pred and self.augment is None
-        scores = (
-            self.discriminator.score_features(pred["features"]) if shared else self.discriminator(self._shown(fake))
-        )
+        scores = self.discriminator.scores_of(pred["features"]) if shared else self.discriminator(self._shown(fake))
         logs = {"generator": self.losses.term("generator", {"scores": scores}, {})}
         return logs | {name: self.losses.term(name, pred, target) for name in PAIRED if name in self.losses.terms}
 
