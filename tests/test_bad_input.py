@@ -595,3 +595,20 @@ def test_whole_turns_are_no_turn(face):
     plain = face.render(32, yaw_deg=280.0 - 360)
     torch.testing.assert_close(face.render(32, yaw_deg=1e9), plain, atol=2e-3, rtol=0)
     torch.testing.assert_close(face.render(32, yaw_deg=np.float64(-360.0 * 1e6 - 80)), plain, atol=2e-3, rtol=0)
+
+
+def test_homes_of_nobody(tmp_path, monkeypatch):
+    from faceuv import Face
+    from faceuv.files.assets import asset_folders
+    from faceuv.files.cache import cache_dir
+
+    nobody = "~nobody_of_this_name"
+    for variable, ask in (
+        ("FACEUV_ASSETS", asset_folders),
+        ("FACEUV_CACHE", cache_dir),
+        ("FACEUV_CACHE", lambda: Face.random(1)),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setenv(variable, f"{nobody}/x")
+            assert nobody in check_refused(ask, tmp_path)
+    assert nobody in check_refused(lambda: faceuv.load(f"{nobody}/generator"), tmp_path)

@@ -25,6 +25,7 @@ from torch import Tensor
 from faceuv.checks import one_line
 from faceuv.errors import AssetError, FaceUVError, InputError, MissingDependency
 from faceuv.files.names import file_names, printable
+from faceuv.files.paths import user_path
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".gif")
 VIDEOS = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm")
@@ -65,7 +66,7 @@ def find_pictures(sources: Iterable[str | Path], *, every: int = 1) -> list[Pict
 
 
 def _paths(source: str | Path) -> list[Path]:
-    path = Path(source).expanduser()
+    path = user_path(source)
     if path.is_dir():
         paths = sorted((p for p in path.iterdir() if _is_picture(p)), key=_natural)
         if not paths:

@@ -14,6 +14,7 @@ from faceuv.checks import check_finite, check_shape
 from faceuv.errors import AssetError, InputError
 from faceuv.evaluation.iresnet import SIDE, IResNet, iresnet_of
 from faceuv.files.artefacts import load_state_dict, sha256_of
+from faceuv.files.paths import user_path
 from faceuv.models.base.fixed import Fixed
 from faceuv.registry import LANDMARK_DETECTORS, MODELS
 
@@ -81,7 +82,7 @@ class ArcFaceIdentity(nn.Module):
         detector: Mapping[str, Any] | str | None = None,
     ) -> None:
         super().__init__()
-        network, kind, digest = read_arcface(Path(weights).expanduser(), sha256)
+        network, kind, digest = read_arcface(user_path(weights), sha256)
         self.network: Fixed[IResNet] = Fixed(network)
         self.detector: Any = None if detector is None else Fixed(LANDMARK_DETECTORS.build(detector))
         self.name = f"arcface_{kind}_{digest[:8]}"

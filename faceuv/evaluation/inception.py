@@ -14,6 +14,7 @@ from faceuv.errors import AssetError, InputError, MissingDependency
 from faceuv.evaluation.feature_metric import INCEPTION
 from faceuv.files.artefacts import load_state_dict, sha256_of
 from faceuv.files.assets import ASSETS, Missing, find_asset, locate_asset
+from faceuv.files.paths import user_path
 from faceuv.registry import MODELS
 
 OFFICIAL = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
@@ -38,7 +39,7 @@ class InceptionFeatures(nn.Module):
     def __init__(self, weights: str | Path | None = None, *, sha256: str = OFFICIAL) -> None:
         super().__init__()
         extractor = _extractor()
-        path = Path(weights).expanduser() if weights is not None else find_asset("inception")
+        path = user_path(weights) if weights is not None else find_asset("inception")
         state = read_weights(path, sha256)
         # torch-fidelity unpickles what it is given without restriction: it gets a copy made of our tensors.
         copy = io.BytesIO()

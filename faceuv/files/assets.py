@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from faceuv.errors import AssetError, InputError, did_you_mean
+from faceuv.files.paths import user_path
 
 PREFIX = "asset:"
 _DATA_FOLDER = "~/.local/share/faceuv"
@@ -74,7 +75,7 @@ def asset_folders() -> list[Path]:
     """The folders that are searched, in order."""
     data_home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     chosen = os.environ.get("FACEUV_ASSETS")
-    return [*([Path(chosen).expanduser()] if chosen else []), Path(data_home) / "faceuv"]
+    return [*([user_path(chosen)] if chosen else []), Path(data_home) / "faceuv"]
 
 
 def assets_dir() -> Path:

@@ -6,6 +6,8 @@ import os
 import warnings
 from pathlib import Path
 
+from faceuv.files.paths import user_path
+
 
 class CacheWarning(UserWarning):
     """Something about the cache failed; the result is right all the same."""
@@ -14,10 +16,10 @@ class CacheWarning(UserWarning):
 def cache_dir() -> Path:
     """``$FACEUV_CACHE``, else ``$XDG_CACHE_HOME/faceuv``, else ``~/.cache/faceuv``; not created here."""
     if own := os.environ.get("FACEUV_CACHE"):
-        return Path(own).expanduser()
+        return user_path(own)
     if xdg := os.environ.get("XDG_CACHE_HOME"):
-        return Path(xdg).expanduser() / "faceuv"
-    return Path("~/.cache/faceuv").expanduser()
+        return user_path(xdg) / "faceuv"
+    return user_path("~/.cache/faceuv")
 
 
 def warn(message: str) -> None:

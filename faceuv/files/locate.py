@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from faceuv.files import assets, zoo
+from faceuv.files.paths import user_path
 
 
 def locate(name: str | Path) -> Path:
@@ -19,4 +20,4 @@ def locate(name: str | Path) -> Path:
         return zoo.path(entry, file)
     if isinstance(name, str) and name.startswith(assets.PREFIX):
         return assets.place(name.removeprefix(assets.PREFIX))
-    return Path(name).expanduser()
+    return user_path(name)

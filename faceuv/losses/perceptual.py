@@ -15,6 +15,7 @@ from faceuv.checks import check_shape
 from faceuv.errors import AssetError, InputError, MissingDependency
 from faceuv.files.artefacts import load_state_dict, sha256_of
 from faceuv.files.assets import ASSETS, Missing, asset_folders, locate_asset
+from faceuv.files.paths import user_path
 from faceuv.losses.base import entry
 from faceuv.models.base.fixed import Fixed
 from faceuv.models.stylegan2.discriminator import StyleGAN2Discriminator
@@ -83,7 +84,7 @@ class LPIPS(Perceptual):
         self, weights: str | Path | None = None, *, sha256: str = "397923af", mask: PerceptualMask = "weights"
     ) -> None:
         super().__init__(mask)
-        state = read_vgg(find_vgg() if weights is None else Path(weights).expanduser(), sha256)
+        state = read_vgg(find_vgg() if weights is None else user_path(weights), sha256)
         try:
             import lpips
         except ImportError as error:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from faceuv.errors import AssetError, FaceUVError
 from faceuv.files.artefacts import atomic_path
+from faceuv.files.paths import user_path
 
 HISTORY_LENGTH = 1000
 """Values of each logged scalar that a checkpoint keeps: enough for every smoothing window."""
@@ -89,7 +90,7 @@ def write_checkpoint(path: str | Path, checkpoint: Mapping[str, Any]) -> None:
 
 def check_checkpoint(path: str | Path) -> Path:
     """Raise for a checkpoint that is missing or cut short, before data are drawn and networks built; its path."""
-    path = Path(path).expanduser()
+    path = user_path(path)
     if not path.is_file():
         raise AssetError(f"no checkpoint at {path}; give the path of a .pth file that training wrote")
     if path.suffix == ".pth" and not zipfile.is_zipfile(path):

@@ -21,6 +21,7 @@ from faceuv.engine.stages.record import Record
 from faceuv.engine.stages.references import inputs_of, referenced, resolve
 from faceuv.engine.stages.running import SHARED
 from faceuv.errors import AssetError, InputError, did_you_mean
+from faceuv.files.paths import user_path
 from faceuv.registry import MODELS
 
 TESTS = "test"
@@ -40,7 +41,7 @@ def evaluate_checkpoint(
         only: name of the stage; by default the report on the stage in whose folder the checkpoint lies, or that stage
             itself if it can evaluate, else the first report.
     """
-    path, root = Path(checkpoint).expanduser(), Path(config.work_dir)
+    path, root = user_path(checkpoint), Path(config.work_dir)
     if not path.is_file():
         raise AssetError(f"no checkpoint at {path}; give a .pth that training wrote, or the weights that it exported")
     stages = stage_configs(config)

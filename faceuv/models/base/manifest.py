@@ -8,12 +8,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from faceuv.checks import file_path, shown
+from faceuv.checks import shown
 from faceuv.errors import AssetError, FaceUVError, InputError, UnknownName, did_you_mean
 from faceuv.files import assets, zoo
 from faceuv.files.artefacts import atomic_path, read_json, sha256_of
 from faceuv.files.locate import locate
 from faceuv.files.names import below
+from faceuv.files.paths import user_path
 from faceuv.version import __version__
 
 MANIFEST = "generator.json"
@@ -131,7 +132,7 @@ def reference_to(file: str | Path, folder: Path) -> str:
     that the folders can be moved together."""
     if isinstance(file, str) and file.startswith((zoo.PREFIX, assets.PREFIX)):
         return file
-    path, base = Path(file).expanduser().resolve(), folder.resolve()
+    path, base = user_path(file).resolve(), folder.resolve()
     try:
         return path.relative_to(base).as_posix()
     except ValueError:
@@ -164,7 +165,7 @@ def find_manifest(source: str | Path) -> tuple[Path, Manifest]:
     """The folder of ``source``, and its manifest. ``source`` is a zoo entry, a folder, or the work dir of a recipe."""
     if isinstance(source, str) and source in (folders := _zoo_folders()):
         return folders[source], Manifest.read(folders[source] / MANIFEST)
-    folder = file_path(source).expanduser()
+    folder = user_path(source)
     if folder.name == MANIFEST:
         folder = folder.parent
     if (folder / MANIFEST).is_file():

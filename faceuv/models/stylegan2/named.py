@@ -11,6 +11,7 @@ import torch
 import faceuv.files.zoo
 from faceuv.files.artefacts import sha256_of
 from faceuv.files.networks import file_facts
+from faceuv.files.paths import user_path
 from faceuv.models.stylegan2.checkpoints import load_discriminator
 from faceuv.models.stylegan2.discriminator import StyleGAN2Discriminator
 from faceuv.registry import MODELS
@@ -54,6 +55,6 @@ def named_discriminator(
             f"{zoo}_discriminator",
         )
     else:
-        path = Path(cast("str | Path", weights)).expanduser()
+        path = user_path(weights)
         built, name = load_discriminator(path), f"discriminator_{sha256_of(path)[:8]}"
     return built.requires_grad_(False), name
