@@ -1,4 +1,4 @@
-"""Pictures → coefficients: landmarks, a first guess, the steps of a schedule; every picture by itself."""
+"""Pictures → coefficients: landmarks, a first guess, the steps of a schedule. Pictures are fitted independently."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _CHUNK_ON_CPU, _CHUNK = 8, 128  # pictures fitted at once: what fits a CPU's cac
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """What a batch of pictures was explained by.
+    """The fits of a batch of pictures.
 
-    coefficients       ``(B, N)``; rows that are not ``ok`` for want of a face, or of numbers, hold NaN
-    ok (B,) bool       whether the row can be used
-    reasons            B texts, why not; '' where it can
+    coefficients       ``(B, N)``; NaN in rows without a face and in fits that diverged
+    ok (B,) bool       whether the fit can be used
+    reasons            B texts: why a fit is not ok, '' where it is
     landmark_error (B,)  mean distance of the 68 projected landmarks from the picture's, pixels; NaN without a fit
     photometric (B,)   mean length of the colour difference over the skin that is seen, in [0, √3]; NaN without a fit
     iterations (B,)    of all steps together
@@ -73,17 +73,17 @@ class Fitter(nn.Module):
     """Fits a face model to pictures.
 
     Args:
-        face_model: or its config or name.
-        renderer: or its config or name; its camera is the pictures'.
-        detector: finds landmarks where none are given; or its config or name.
+        face_model: a face model, its config or name.
+        renderer: a renderer, its config or name; its camera is that of the pictures.
+        detector: a landmark detector, its config or name; used where no landmarks are given.
         regressor: a module ``images → Coefficients`` that gives the first guess and, for the priors, the most likely
             face; None starts cold, from the mean face under an ordinary light.
         schedule: a name of :data:`~faceuv.fitting.schedules.SCHEDULES`, or a list of configs of fitting steps.
-        fit_model: the same face model on a coarser mesh, that stands in while fitting, for speed; landmarks are
-            vertices of this mesh.
-        centre: what the priors pull to: ``"start"``, the first guess, or ``"mean"``, the mean face.
-        worst_landmarks: a fit whose landmarks are farther off, in shares of the image's side, is not ok.
-        chunk: pictures that are fitted at once; None chooses. The result does not depend on it.
+        fit_model: the same face model on a coarser mesh, used while fitting, for speed; landmarks are vertices of this
+            mesh.
+        centre: centre of the priors: ``"start"``, the first guess, or ``"mean"``, the mean face.
+        worst_landmarks: largest landmark error of a fit that is ok, as a share of the image's side.
+        chunk: number of pictures that are fitted at once; None chooses. The result does not depend on it.
     """
 
     def __init__(

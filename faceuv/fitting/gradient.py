@@ -1,4 +1,4 @@
-"""A fitting step by gradient descent through the renderer: any losses, no second derivatives; the published way."""
+"""A fitting step by gradient descent through the renderer, as in the papers: any losses, no second derivatives."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BETAS, _TINY = (0.9, 0.999), 1e-8
 
 
 class ImageLoss(Protocol):
-    """A loss that is known for each image; it moves its own buffers to the device of what it is given."""
+    """A loss with a value for each image; it moves its buffers to the device of its inputs."""
 
     def per_image(self, pred: Mapping[str, Any], target: Mapping[str, Any]) -> Tensor:
         """``(B,)``."""
@@ -35,13 +35,13 @@ class AdamStep(FitStep):
     """Adam on losses of the landmarks, the rendered picture and the coefficients; each image has its own moments.
 
     Args:
-        losses: name → ``dict(type=…, weight=…)`` of losses with ``per_image``; what they may read is listed in
-            :class:`Prediction`. Nothing is rendered unless a loss reads the picture.
+        losses: name → ``dict(type=…, weight=…)`` of losses with ``per_image``; :class:`Prediction` lists
+            their inputs. Nothing is rendered unless a loss reads the picture.
         groups: the groups of coefficients that move.
         rate: the learning rate, or one for each group.
-        iterations: at most so many.
+        iterations: largest number of iterations.
         patience: an image is done when its loss has not fallen by a share of ``tolerance`` in so many iterations; None
-            for all iterations, always.
+            always runs all iterations.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class AdamStep(FitStep):
     def _slope(
         self, context: PredictionContext, targets: Mapping[str, Tensor], x: Tensor, rows: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Loss ``(b,)`` and gradient ``(b, N)``; an image's gradient does not depend on its company."""
+        """Loss ``(b,)`` and gradient ``(b, N)``; an image's gradient does not depend on the rest of the batch."""
         height, width = (int(side) for side in targets["image"].shape[2:])
         target = {name: value if name == "skin_mask" else value[rows] for name, value in targets.items()}
         with torch.enable_grad():
@@ -118,7 +118,7 @@ class AdamStep(FitStep):
 
 
 def target_of(problem: Problem) -> dict[str, Tensor]:
-    """What losses may read of the pictures: ``image``, ``mask`` (if given), ``landmarks`` in units of the image's
+    """The targets of losses: ``image``, ``mask`` (if given), ``landmarks`` in units of the image's
     shorter side, ``skin_mask (V,)`` of the face model."""
     found = {
         "image": problem.images,
@@ -130,7 +130,7 @@ def target_of(problem: Problem) -> dict[str, Tensor]:
 
 @dataclass(frozen=True, eq=False)
 class PredictionContext:
-    """What all predictions of a face model share: how it is drawn, and its landmarks."""
+    """What all predictions of a face model share: its renderer and its landmarks."""
 
     drawing: FaceRenderer
     landmarks: LinearPoints
@@ -142,7 +142,7 @@ class PredictionContext:
 
 
 class Prediction(Mapping[str, Tensor]):
-    """What losses may read of a fit, each made when it is first asked for: ``image``, ``mask`` (the rendered skin),
+    """The predictions that losses may read, each computed at its first use: ``image``, ``mask`` (the rendered skin),
     ``landmarks`` in units of the image's shorter side, ``colours`` of the vertices, and each group of coefficients."""
 
     def __init__(self, context: PredictionContext, x: Tensor, height: int, width: int) -> None:

@@ -1,4 +1,4 @@
-"""A stream of picture files through the fitter: read, framed, fitted in batches; what fails is reported and passed."""
+"""Fits a stream of picture files in batches. Files that fail are reported, and the others are fitted."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _ROUNDS = 2  # of framing a face by its landmarks: found small or tilted, they a
 
 @dataclass(frozen=True, eq=False)
 class PictureFit:
-    """What became of one picture file.
+    """The result for one picture file.
 
     reason        why there is no fit, '' if there is one
     image         (3, S, S) the square that was fitted, None if the file could not be read
     window        where the square lies in the picture
     landmarks     (68, 2) pixels of the square, None if no face was found
     coefficients  (1, N), None without a fit;  landmark_error, photometric, iterations: as in :class:`Fit`
-    note          what else the detector has to say of it, such as that there were two faces; '' mostly
+    note          a remark of the detector, for instance that there were two faces; '' mostly
     """
 
     file: PictureFile
@@ -72,7 +72,7 @@ def fit_pictures(
         framing: ``"pad"`` fits the whole picture, squared by repeating its border (what is repeated does not count);
             ``"crop"`` the largest square in its middle; ``"align"`` the square around the face that FFHQ's rule gives:
             right for photographs that are not portraits, because the camera of the fit looks at portraits.
-        batch_size: pictures in memory at a time.
+        batch_size: number of pictures in memory at a time.
     """
     if framing not in RULES:
         raise InputError(f"framing must be one of {', '.join(RULES)}, got {framing!r}")

@@ -1,4 +1,4 @@
-"""What is likely before the picture is seen: average coefficients, light from the front and above, nearly white."""
+"""Priors of a fit: average coefficients; light from the front and above, nearly white."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Levenberg–Marquardt for many small problems at once: each has its own damping, its own acceptance, its own end."""
+"""Levenberg–Marquardt for a batch of small problems, each with its own damping, acceptance and stopping."""
 
 from __future__ import annotations
 

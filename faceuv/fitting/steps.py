@@ -1,4 +1,4 @@
-"""The steps of a fit: each takes coefficients nearer to the pictures, every picture by itself."""
+"""The steps of a fit. Each improves the coefficients of a batch of pictures independently."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ LANDMARKS = 30.0  # 1e-3 over the variance, and errors of a detector's 68 points
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """Pictures to be explained.
+    """The input of a fit.
 
     images (B, 3, H, W)  in [0, 1];  landmarks (B, 68, 2)  pixels
     mask (B, 1, H, W)    which pixels count, or None for all
@@ -70,13 +70,13 @@ class FitStep(ABC):
 
     @abstractmethod
     def run(self, problem: Problem, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Coefficients ``x (B, N)`` → better ones, and the iterations ``(B,)`` that they took. A row that cannot be
-        improved comes back as it was; one that went wrong comes back as NaN, the others do not suffer."""
+        """Coefficients ``x (B, N)`` → better ones, and the iterations ``(B,)`` per row. A row that cannot be improved
+        is returned unchanged; one that diverged is NaN and does not affect the others."""
 
 
 @FIT_STEPS.register_module()
 class LandmarkStep(FitStep):
-    """Levenberg–Marquardt on the landmarks and the priors: 136 residuals, so its cost is next to nothing.
+    """Levenberg–Marquardt on the landmarks and the priors: 136 residuals, so it costs little.
 
     Args:
         groups: the groups of coefficients that move.
@@ -84,7 +84,7 @@ class LandmarkStep(FitStep):
         emphasis: how many times nose and mouth count.
         robust: distance, in image sides, from which on a landmark is distrusted; None: never.
         prior: group → weight of its squared distance from the most likely value; pose has one only after a regressor.
-        iterations, tolerance: at most so many; an image is done when a step gains less than that share.
+        iterations, tolerance: largest number of iterations; an image is done when a step gains less than this share.
     """
 
     def __init__(
@@ -121,8 +121,8 @@ class LandmarkStep(FitStep):
 class SurfaceStep(FitStep):
     """Levenberg–Marquardt on everything: landmarks, priors and the colours of points of the skin.
 
-    The rounds alternate between looking which points are seen and a few steps with that view. From round to round less
-    of a difference is tolerated: what remains far off is hair, glasses or beard, and is ignored.
+    A round finds out which points are visible and takes a few steps with them. The tolerated colour difference falls
+    from round to round: points that stay far off are hair, glasses or beard, and are ignored.
 
     Args:
         groups: the groups of coefficients that move.

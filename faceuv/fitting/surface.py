@@ -1,4 +1,4 @@
-"""The picture as evidence: colours of points on the face's surface, compared with the picture where they are seen.
+"""The colour term of a fit: colours of points on the face's surface, compared with the picture where they are visible.
 
 The comparison is made at points of the surface instead of at pixels. A point keeps its place on the face while the face
 moves, so its colour, light and place have derivatives in closed form, and a Gauss–Newton step needs no renderer; the
@@ -132,7 +132,7 @@ class SurfaceTerm:
         self.areas = images.new_zeros(len(images), len(samples.vertices))
 
     def look(self, x: Tensor, rows: Tensor) -> None:
-        """Find out which points are seen at ``x``, and how large they are; it stays so until the next look."""
+        """Find out which points are visible at ``x``, and how large they are; valid until the next call."""
         model, layout = self.samples.model, self.layout
         coefficients = Coefficients(x, layout)
         vertices = pose(model.mesh(coefficients).vertices, coefficients.rotation, coefficients.translation)

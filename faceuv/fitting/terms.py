@@ -1,4 +1,4 @@
-"""Terms of the fitting objective that need no picture: landmarks, and how likely the coefficients are."""
+"""Terms of the fitting objective that need no picture: landmarks, and priors on coefficients."""
 
 from __future__ import annotations
 

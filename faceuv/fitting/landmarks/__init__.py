@@ -1,4 +1,4 @@
-"""Landmark detectors, by name: what finds the 68 points that a fit starts from."""
+"""Detectors of the 68 landmarks that a fit starts from."""
 
 from faceuv.fitting.landmarks.base import LandmarkDetector, Landmarks
 from faceuv.fitting.landmarks.face_alignment import FaceAlignmentLandmarks

@@ -1,4 +1,4 @@
-"""What every landmark detector promises: a batch of pictures in, 68 points of each face out, or why there are none."""
+"""The contract of landmark detectors: pictures → 68 points of each face, or the reason why there are none."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ COUNT = 68
 
 @dataclass(frozen=True, eq=False)
 class Landmarks:
-    """What a detector saw in a batch of pictures.
+    """The result of a detector for a batch of pictures.
 
     points   (B, 68, 2)  pixel space of the given pictures, iBUG order: x right, y down, centres at half integers.
                          A face that is cut by the frame has points beyond it. Where no face was found they are finite
                          and mean nothing
     found    (B,) bool   whether there is a face
-    score    (B,)        how sure of that the detector is, in [0, 1]
-    reasons  B texts     why there is none, '' where one was found
-    notes    B texts     what else is worth knowing of a row, such as that there were two faces, '' mostly
+    score    (B,)        confidence of the detector, in [0, 1]
+    reasons  B texts     why there is no face, '' where one was found
+    notes    B texts     remarks, for instance that there were two faces; '' mostly
     """
 
     points: Tensor
@@ -85,7 +85,7 @@ class Landmarks:
 
 
 class LandmarkDetector(nn.Module):
-    """A detector of one face per picture; a picture without one is a row that says so, never an error."""
+    """A detector of one face per picture. A picture without a face is a row with ``found`` False, not an error."""
 
     @abstractmethod
     def detect(self, images: Tensor, names: Sequence[str] | None = None) -> Landmarks:
@@ -100,7 +100,7 @@ class LandmarkDetector(nn.Module):
 
 
 def check_images(images: Tensor, names: Sequence[str] | None = None) -> None:
-    """Check what every detector is given."""
+    """Check the input of a detector."""
     sizes = check_shape("images", images, ("B", 3, "H", "W"))
     check_floating("images", images)
     if min(sizes["H"], sizes["W"]) < 1:

@@ -1,6 +1,6 @@
 """Landmarks of photographs, by the package ``face-alignment`` 1.5 (Bulat & Tzimiropoulos 2017).
 
-What its source says, and what follows:
+From its source:
 
 - Its 68 points come in the iBUG order, which is ours.
 - A picture goes in as a uint8 array ``(H, W, 3)``, RGB.

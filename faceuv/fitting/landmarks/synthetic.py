@@ -32,9 +32,9 @@ class SyntheticLandmarks(LandmarkDetector):
 
     Args:
         path: weights of a :class:`~faceuv.models.readers.landmark_network.LandmarkNetwork`, by default the zoo's.
-        looks: how often it looks, each time at a frame about what it found before.
-        mirror: look at each frame mirrored, too, and average: twice the time, less error.
-        threshold: the least score of a face that is found.
+        looks: number of passes; each cuts out a frame around the landmarks of the pass before.
+        mirror: average with the result for the mirrored frame: twice the time, less error.
+        threshold: smallest score of a face that counts as found.
     """
 
     def __init__(

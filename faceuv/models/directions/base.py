@@ -1,4 +1,4 @@
-"""What a direction is, how it is kept, and what a finder of directions promises."""
+"""Directions in latent space, their files, and the contract of finders."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _UNIT = 1e-4  # how far from one the length of a vector that was stored in half 
 class Direction:
     """A unit vector over W+: ``move(code, step)`` adds ``step`` times it to a code.
 
-    vector    ``(L, D)``, of length one over all of its numbers; rows that a direction leaves alone are zero
-    name      short, for tables and files: ``"yaw"``
+    vector    ``(L, D)`` of length 1; rows that the direction does not change are zero
+    name      short name for tables and files: ``"yaw"``
     meaning   what grows with the step, in words
-    method    the finder that made it
+    method    name of the finder that made it
     scale     σ, the standard deviation along it of the generator's own codes; steps of −3σ … 3σ stay among them
     accuracy  share of held-out ends on the right side, for finders that classify
     seed      of the codes that it was found from
-    metadata  whatever else is worth keeping, as JSON
+    metadata  more JSON values
     """
 
     vector: Tensor
@@ -221,13 +221,13 @@ def condition(vector: Tensor, others: Sequence[Tensor]) -> Tensor:
 
 
 class DirectionFinder(ABC):
-    """What a finder promises: :meth:`find` gives directions of a generator, the same ones for the same seed.
+    """The contract of finders: :meth:`find` gives directions of a generator, the same ones for the same seed.
 
-    A finder holds its settings; the generator comes with the call, so that one config serves any of them.
+    A finder holds settings only; the generator is an argument of :meth:`find`, so that a config works for any.
     """
 
     def check(self, generator: Generator) -> None:  # noqa: B027 (a finder that works with any generator has nothing to check)
-        """Raise for what can be known to be wrong before any code is drawn."""
+        """Raise if the finder cannot work with this generator, before any code is drawn."""
 
     @abstractmethod
     def find(self, generator: Generator, mapper: Mapper | None = None) -> list[Direction]:

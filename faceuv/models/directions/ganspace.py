@@ -149,7 +149,7 @@ class GANSpaceDirections(DirectionFinder):
 
 
 class _Reached(Exception):
-    """Ends a forward pass once the wanted layer has spoken."""
+    """Ends a forward pass after the wanted layer."""
 
 
 class _Probe:

@@ -1,4 +1,4 @@
-"""Codes of a generator by seed, batch after batch, and their moments: nothing here holds all of them at once."""
+"""Codes of a generator by seed, in batches, and their running mean and covariance."""
 
 from __future__ import annotations
 

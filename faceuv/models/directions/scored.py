@@ -1,4 +1,4 @@
-"""What finders that score codes share: the score, its meaning, and scored codes batch after batch."""
+"""The base of finders that score codes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ScoredFinder(DirectionFinder):
             :mod:`~faceuv.models.directions.scores`), for which :meth:`find` needs a mapper or a table of scores; or any
             function from codes ``(B, L, D)`` to numbers ``(B,)``. A code whose score is NaN or infinite is left out.
         samples: number of codes N.
-        orthogonal_to: directions, or their files, that the result shall leave alone.
+        orthogonal_to: directions, or their files; the result is orthogonal to them.
         layers: rows of the code that it moves; all if absent.
         name: of the direction; the score's by default.
         truncation: ψ of the sampled codes.

@@ -1,4 +1,4 @@
-"""Named coefficients as scores: what ``score="yaw"`` means."""
+"""Scores of codes by name: ``score="yaw"`` and others."""
 
 from __future__ import annotations
 

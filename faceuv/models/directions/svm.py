@@ -1,4 +1,4 @@
-"""InterFaceGAN's way: the normal of the plane between the codes that score highest and those that score lowest."""
+"""InterFaceGAN: the normal of the plane between the codes of the highest and those of the lowest scores."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class SVMDirection(ScoredFinder):
         samples: number of codes N.
         ratio: share of N taken at each end.
         regularisation: C of the SVM.
-        orthogonal_to: directions, or their files, that the result shall leave alone.
+        orthogonal_to: directions, or their files; the result is orthogonal to them.
         layers: rows of the code that it moves; all if absent.
         name: of the direction; the score's by default.
         truncation: ψ of the sampled codes.

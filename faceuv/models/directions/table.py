@@ -114,13 +114,13 @@ def score_codes(
     source: Mapping[str, Any] | None = None,
     report: Report | None = None,
 ) -> ScoreTable:
-    """Score codes batch after batch; W+ codes exist for one batch at a time, and of the rest only the scores are kept.
+    """Score codes in batches; only one batch of W+ codes is in memory at a time.
 
     Args:
         score: codes ``(b, L, D)`` → ``(b, K)``, one column for each of ``names``.
-        path: where the scores are kept, written every few seconds and when anything stops the work. What lies there
-            is gone on from, or used if it is enough; scores of other names, codes or ``source`` are an error.
-        source: what scores, as JSON, for the file.
+        path: file of the scores, written every few seconds and when the work stops. Scores in an existing file are
+            used, and the work continues after them; scores of other names, codes or ``source`` are an error.
+        source: description of the scorer, as JSON, for the file.
         report: called after each batch.
     """
     source, tell = dict(source or {}), report or (lambda done, wanted: None)

@@ -45,8 +45,8 @@ class LandmarkNetwork(nn.Module):
         size: S, a multiple of 16.
         widths: channels at S/2, S/4, S/8, S/16.
         hidden: width of the layer before the answer.
-        heatmaps: each point is where a map at S/4 has its weight (soft-argmax), mended by the last layers' answer;
-            without, the last layers answer alone.
+        heatmaps: points are centres of mass of maps at S/4 (soft-argmax), corrected by the last layers; without, the
+            last layers give the points alone.
     """
 
     mean_points: Tensor

@@ -30,7 +30,7 @@ _HELD_OUT = 10_000_000  # first index of the pictures that are shown: beyond any
 
 @MODELS.register_module()
 class CoefficientRegression(BaseMethod):
-    """Image → coefficients, supervised by exact truth, with errors measured in what coefficients do: landmarks in % of
+    """Image → coefficients, supervised by exact truth, with errors in natural units: landmarks in % of
     the image, millimetres, degrees, colour and light in %.
 
     A batch is ``dict(image (B, 3, S, S), coefficients (B, N))``; images are uint8 or float in [0, 1]. The hook

@@ -1,4 +1,4 @@
-"""What lies behind a render: the teacher's picture, without the part of its face that would look out.
+"""The background of a turned render: the teacher's image, without the part of its face that would stay visible.
 
 The teacher turns less far than a yaw that is asked of it (at 60°, the zoo's teacher turns about 40°). The far side of
 its face, with an eye, then shows beside the render. That part is filled from the background around the head.

@@ -32,7 +32,7 @@ class CoefficientMapping(BaseMethod):
     statistics that standardise inputs and outputs are those of the fits.
 
     Args:
-        fits: folder of the fits; of its training part the statistics are taken.
+        fits: folder of the fits; its training part gives the statistics.
         losses: terms of ``loss({"coefficients", "raw", …}, {…})``: ``coefficients (B, N)`` are standardised, ``raw``
             as they are, the others those of ``NaturalUnits``, if there is a ``face_model``.
         face_model: of the coefficients, for terms in natural units; a coarse one of the same kind trains the same.

@@ -26,7 +26,7 @@ _LEAST_DEVIATION = 1e-4
 
 
 class CodeNetwork(nn.Module):
-    """What both networks share: codes ``(B, L, D)`` or ``(B, D)``, brought to mean 0 and about unit variance.
+    """The base of both networks: standardises codes ``(B, L, D)`` or ``(B, D)`` to mean 0 and about unit variance.
 
     ``code_mean (D,)`` and ``code_scale ()`` are those of the generator's w.
     """
@@ -68,8 +68,8 @@ class CodeNetwork(nn.Module):
 class CoefficientMapper(CodeNetwork):
     """F3D: stylecode ``(B, L, D)`` → the 3DMM coefficients of its picture.
 
-    Two networks on the flattened code: one with tanh gives every coefficient but the albedo, one with ELU the albedo.
-    They give standardised numbers; ``mean`` and ``deviation``, those of the fits, make coefficients of them.
+    Two networks on the flattened code: one with tanh for all coefficients but the albedo, one with ELU for the albedo.
+    Their outputs are standardised; ``mean`` and ``deviation`` of the fits turn them into coefficients.
 
     Rows of the first layers begin alike for every row of the code. Trained on codes with one w for all rows they stay
     alike, so that the mapper is then a function of the mean row, for edited codes as well.
@@ -151,7 +151,7 @@ class CoefficientMapper(CodeNetwork):
 
 @stored("yaw_stepper", halves="parameters")
 class YawStepper(CodeNetwork):
-    """F_yaw: how far along the yaw direction a code must go for its face to look ``yaw`` to the side.
+    """F_yaw: the step along the yaw direction that turns the face of a code to a target yaw.
 
     ``w(α) = w + F_yaw(w, α) · d`` for any wanted yaw α; the symmetric view is α = −yaw(w). The step is measured in σ of
     the direction, and the network only corrects a straight line: from where the code lies along ``d`` to where a code

@@ -1,4 +1,4 @@
-"""The method: one pair of maps, rendered from two sides, must look like the teacher's image from that side."""
+"""The training of StyleFaceUV: one pair of maps, rendered from two views, must match the teacher's images of both."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ _YAW_SEED = 11  # of the metrics' random yaws, the same for every method that is
 
 @MODELS.register_module()
 class StyleFaceUV(BaseMethod):
-    """StyleFaceUV: trains a UV generator (G3D) under a frozen teacher, F3D and F_yaw, from the original and the
-    symmetric view of each face. What it minimises is in :mod:`~faceuv.models.stylefaceuv.objective`.
+    """StyleFaceUV: trains a UV generator with a frozen teacher, mapper and stepper, on the original and the symmetric
+    view of each face. :mod:`~faceuv.models.stylefaceuv.objective` has its losses.
 
     A batch is ``dict(code (B, D) or (B, L, D), coefficients (B, N))``, as
     :class:`~faceuv.data.codes.CodeFits` gives them. Optimisers: ``uv_generator``, ``discriminator``.
 
-    An iteration asks the teacher once for all views, the UV generator once for one pair of maps, and the renderer once
-    for all views; when the discriminator is due, it is shown those very renders.
+    An iteration runs the teacher once for all views, the UV generator once for one pair of maps, and the renderer once
+    for all views; a step of the discriminator uses the same renders.
 
     Args:
         teacher: config of a generator, ``dict(type="PretrainedGenerator", path=…)``.
@@ -70,10 +70,10 @@ class StyleFaceUV(BaseMethod):
             term of the UV generator, ``loss.per_image({"image", "mask", "diffuse", "displacement"}, {"image",
             "mask"})``: renders and their coverage, the maps; teacher's images, and the weights of their pixels.
         stepper: file of the stepper; the symmetric view needs it.
-        discriminator: file of any known layout (the teacher's, to begin with), or the config of a new one.
+        discriminator: file of any known layout (usually the teacher's), or the config of a new one.
         uv_generator: what :meth:`~faceuv.models.stylefaceuv.UVGenerator.from_teacher` takes: ``size``, ``diffuse``,
-            ``displacement``, ``displacement_scale``, ``displacement_space``; or ``weights=FILE`` to go on from, which
-            has settings of its own: those beside it must be the same.
+            ``displacement``, ``displacement_scale``, ``displacement_space``; or ``weights=FILE`` to start with; other
+            settings beside it must be those of the file.
         directions: file of directions, which the exported generator of faces names for its edits.
         views: which views are trained on: settings of :class:`~faceuv.models.stylefaceuv.ViewOptions`.
         mask: which texels a view uses: settings of :class:`~faceuv.models.stylefaceuv.ViewWeights`, ``dict(rule=
@@ -357,7 +357,7 @@ def check_term_names(terms: Collection[str]) -> None:
 
 
 def start_uv_generator(teacher: StyleGAN2Generator, face_model: FaceModel, config: Mapping[str, Any]) -> UVGenerator:
-    """The UV generator that training begins with: a trained one, or one from the teacher's weights."""
+    """The UV generator at the start of training: a trained one, or one with the teacher's weights."""
     wanted = {name: value for name, value in config.items() if name != "weights"}
     if config.get("weights") is None:
         return UVGenerator.from_teacher(teacher, face_model=face_model, **wanted)
@@ -378,7 +378,7 @@ def start_uv_generator(teacher: StyleGAN2Generator, face_model: FaceModel, confi
 
 
 def start_discriminator(size: int, source: str | Path | Mapping[str, Any] | None) -> StyleGAN2Discriminator | None:
-    """The discriminator that training begins with."""
+    """The discriminator at the start of training."""
     if source is None:
         return None
     if isinstance(source, (str, Path)):

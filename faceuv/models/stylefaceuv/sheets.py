@@ -1,4 +1,4 @@
-"""Pictures that show how far the training is."""
+"""Pictures of the state of the training."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class YawStepping(BaseMethod):
 
     Args:
         fits: folder of the ``fits`` stage, whose codes are those that are turned.
-        mapper: file of the :class:`~faceuv.models.stylefaceuv.CoefficientMapper` that judges.
+        mapper: file of the :class:`~faceuv.models.stylefaceuv.CoefficientMapper` that reads the yaw.
         direction: file of the yaw direction.
         losses: terms of ``loss({"yaw"}, {"yaw"})``, both ``(B, 1)`` in degrees.
         range_deg: the largest wanted angle, degrees to either side; by default the 98th percentile of the fits' |yaw|.

@@ -36,7 +36,7 @@ class ViewBatch:
 
 
 class ViewMemory:
-    """Views of faces that were seen before, by number, on the CPU; the oldest are forgotten first."""
+    """A cache of views by the number of the face, on the CPU; the oldest are dropped first."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit

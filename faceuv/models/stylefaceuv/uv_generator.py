@@ -35,7 +35,7 @@ class UVGenerator(nn.Module):
     """Stylecode → UV maps: StyleGAN2's synthesis with two heads, each its own skip path over all resolutions.
 
     ``diffuse = (tanh(x) + 1) / 2`` and ``displacement = scale · tanh(y)``, which starts at zero. The maps' resolution
-    does not depend on the generator's whose codes are read: layers beyond those of the code read its last row.
+    does not depend on the teacher's: layers beyond those of the code read its last row.
 
     Args:
         size: side of the maps, a power of two ≥ 8.

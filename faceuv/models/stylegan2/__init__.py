@@ -1,4 +1,4 @@
-"""StyleGAN2 in plain PyTorch: generator, discriminator, and readers of the weights that people hold."""
+"""StyleGAN2 in plain PyTorch: generator, discriminator, and readers of public checkpoints."""
 
 from faceuv.models.base.codes import broadcast_code, mix, truncate
 from faceuv.models.stylegan2.checkpoints import (

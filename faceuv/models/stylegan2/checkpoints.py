@@ -1,4 +1,4 @@
-"""Weights of StyleGAN2 from any file that people hold, and to files of ours.
+"""Reads weights of StyleGAN2 from files of all known layouts, and writes ours.
 
 ===========================  =================================================================
 ours                         ``.safetensors``, one network per file, with its settings
@@ -42,9 +42,9 @@ def load_generator(
     """The generator of a file of any known layout, in evaluation mode and without gradients.
 
     Args:
-        weights: ``"ema"``, the averaged weights that make the best images, or ``"generator"``, those that training
-            goes on from. (A file of ours holds one of them and is read as it is.)
-        size: the size that is expected; another one is an error.
+        weights: ``"ema"``, the averaged weights that make the best images, or ``"generator"``, those of the
+            training. (A file of ours holds one of them.)
+        size: expected size of the images; another one is an error.
     """
     network = _load(Path(path), weights)
     assert isinstance(network, StyleGAN2Generator)

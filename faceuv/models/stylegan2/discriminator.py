@@ -119,12 +119,12 @@ class StyleGAN2Discriminator(nn.Module):
         """Scores ``(B, 1)`` of images in [0, 1]; ``raw``: of the network's own values in [−1, 1].
 
         R1 is a gradient with respect to the input: in [0, 1] units it is twice, and its square four times, the one in
-        the units of the papers. Take it on ``raw`` images to keep their γ.
+        the units of the papers. Compute it on ``raw`` images to keep their γ.
         """
         return self.scores_of(self.features(image, raw=raw))
 
     def scores_of(self, features: Sequence[Tensor]) -> Tensor:
-        """Scores ``(B, 1)`` of images whose :meth:`features` are at hand."""
+        """Scores ``(B, 1)`` of images, from their :meth:`features`."""
         x = features[-1]
         with full_precision(x):
             x = minibatch_deviation(x.to(self.score.weight.dtype), self.group)

@@ -1,4 +1,4 @@
-"""A discriminator whose weights have a name: features of it are a space that two runs can share."""
+"""Discriminators with named weights. The name identifies the feature space, so that results can be compared."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def named_discriminator(
         weights: a file that :func:`~faceuv.models.stylegan2.load_discriminator` reads: ``discriminator_`` and the first
             8 digits of its SHA-256.
         zoo: an entry of the zoo with a ``discriminator.safetensors``: ``<entry>_discriminator``.
-        owner: who asks, for the error.
+        owner: the part that needs it, for the error.
     """
     if sum(source is not None for source in (network, weights, zoo)) != 1:
         raise TypeError(f"{owner} takes network=dict(type=…), weights=PATH or zoo=ENTRY, one of the three")

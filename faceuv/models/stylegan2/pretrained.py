@@ -14,6 +14,6 @@ def pretrained_generator(path: str, size: int | None = None) -> StyleGAN2Generat
 
     Args:
         path: the file, or ``zoo:teacher_64/generator.safetensors``.
-        size: the size that is expected; another one is an error.
+        size: expected size of the images; another one is an error.
     """
     return load_generator(locate(path), size=size)

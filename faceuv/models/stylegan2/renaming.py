@@ -44,7 +44,7 @@ class Renaming:
     ignored: str = r"(?!)"
 
     def apply(self, source: Mapping[str, Any], *, where: str) -> dict[str, Tensor]:
-        """Our tensors by our names, in float32; an error names the keys that are missing or that nobody expected."""
+        """Our tensors by our names, in float32; an error names the keys that are missing or unknown."""
         missing = [f.source for f in self.fields.values() if f.source not in source and not f.optional]
         if missing:
             raise AssetError(

@@ -36,13 +36,13 @@ class StyleGAN2(BaseMethod):
         discriminator: config of a :class:`~faceuv.models.stylegan2.StyleGAN2Discriminator` of the same size.
         losses: ``generator``, ``discriminator`` and, unless None, ``r1``. R1 has an optimiser step of its own, in full
             precision, on the images that the discriminator is shown, at its interval. ``paired`` and ``matched``
-            (None by default) hold the generator to the pictures of known latents, which batches must then bring:
+            (None by default) compare the generator with images of known latents, which batches must then contain:
             ``paired`` compares the images, ``matched`` what the discriminator sees in them, ``features``.
-        noise: ``"none"`` trains without the noise inputs, whose strengths then stay what they are: zero at first.
-        paired_interval: of so many iterations, one takes the latents of the batch's own pictures for the generator's
-            step, and adds the terms on pairs to it.
-        discriminator_first: images at the start that only the discriminator learns from; for a generator that is
-            already good, which an untrained discriminator would lead astray.
+        noise: ``"none"`` trains without the noise inputs, whose strengths then stay at their initial value, zero.
+        paired_interval: every so many iterations, the generator's step uses the latents of the batch's own images and
+            adds the terms on pairs.
+        discriminator_first: number of images at the start on which only the discriminator is trained; for a pretrained
+            generator, which an untrained discriminator would spoil.
         style_mixing: share of the generated images whose coarse and fine rows come from different latents.
         mirror: show each real image mirrored half the time; right for what is left-right symmetric.
         augment: settings of :class:`~faceuv.data.augment.AdaptiveAugment`; None for no augmentation.
@@ -132,7 +132,7 @@ class StyleGAN2(BaseMethod):
         return mix(first, second, torch.where(mixed, edge, layers))
 
     def _shown(self, image: Tensor) -> Tensor:
-        """What the discriminator is shown of an image."""
+        """The input of the discriminator for an image."""
         return image if self.augment is None else self.augment(image)
 
     def _discriminator_step(self, real: Tensor, optimizer: Any) -> dict[str, Tensor]:

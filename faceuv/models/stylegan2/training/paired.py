@@ -21,19 +21,19 @@ from faceuv.synthetic.seeds import FACTORS
 
 @MODELS.register_module()
 class PairedGenerator(BaseMethod):
-    """The warm start of a teacher: a StyleGAN2 generator learns picture by picture what a latent shows.
+    """The warm start of a teacher: a StyleGAN2 generator is trained on pairs of latents and images.
 
-    The latents of synthetic faces are known: they are the normal numbers that decide about the scene. Learning the
-    pairs costs a quarter of an adversarial step and says in every pixel what is wrong; what the latents do not decide
-    (the texture of hair, say) stays smooth, until the method ``StyleGAN2`` goes on from here (``load_from``).
+    The latents of synthetic faces are known: they are the normal numbers that decide the scene. A step on pairs costs
+    a quarter of an adversarial step and has a gradient in every pixel. What the latents do not decide (the texture of
+    hair, for instance) stays smooth until ``StyleGAN2`` continues from these weights (``load_from``).
 
     A batch is ``dict(image (B, 3, S, S), latent (B, Z))``, images uint8 or float in [0, 1]. Optimiser: ``generator``.
 
     Args:
         generator: config of a :class:`~faceuv.models.stylegan2.StyleGAN2Generator` whose ``latent_dim`` is Z.
         losses: terms that compare images, ``loss({"image"}, {"image"})``.
-        gains: factor of the synthetic scenes → how much louder than the others its numbers start in the mapping
-            network. Three numbers for the pose among hundreds would be long in being heard.
+        gains: factor of the synthetic scenes → factor on the initial weights of its numbers in the mapping network.
+            Without it, the three numbers of the pose among hundreds would be learned late.
         noise: ``"none"`` trains without the noise inputs, whose strengths then stay zero.
     """
 
