@@ -93,6 +93,22 @@ class TestCoefficientMapper:
         code = torch.zeros(1, D)
         torch.testing.assert_close(mapper.standardise(mapper(code).data), mapper.standardised(code))
 
+    def test_codes_are_read_in_units_of_their_own(self, generator):
+        """The codes of the statistics come out with mean 0 and mean square 1."""
+        mapper = CoefficientMapper(L, D, SMALL, widths=(4,))
+        codes = torch.randn(500, D, generator=generator) * 3 + 10
+        mapper.set_code_statistics(codes)
+        read = mapper.read(codes)
+        assert read.shape == (500, L * D)
+        torch.testing.assert_close(read.mean(0), torch.zeros(L * D), atol=1e-4, rtol=0)
+        assert float(read.square().mean()) == pytest.approx(1, rel=1e-3)
+
+    def test_the_first_layer_begins_as_one_for_w(self):
+        """Its weights for all rows together are those of a layer that reads one w: within ±1/√D."""
+        mapper = CoefficientMapper(L, D, SMALL, widths=(400,))
+        together = mapper.face[0].weight.detach().unflatten(1, (L, D)).sum(1)
+        assert 0.95 / math.sqrt(D) < float(together.abs().max()) <= 1 / math.sqrt(D) + 1e-6
+
     def test_a_constant_coefficient_does_not_explode(self):
         mapper = CoefficientMapper(L, D, SMALL, widths=(4,))
         mapper.set_statistics(torch.randn(10, D), Coefficients(torch.ones(10, 40), mapper.layout))
