@@ -103,7 +103,8 @@ def peek(path: str | Path) -> dict[str, int]:
     none."""
     data = read_state_dicts(path)
     source = data.get("g_ema") or data.get("g")
-    if not isinstance(source, Mapping) or "conv1.conv.modulation.weight" not in source:
+    weight = source.get("conv1.conv.modulation.weight") if isinstance(source, Mapping) else None
+    if not isinstance(source, Mapping) or not isinstance(weight, Tensor) or weight.ndim != 2:
         return {}
     size = 4 << _count(source, r"to_rgbs\.(\d+)\.bias")
     code_dim = source["conv1.conv.modulation.weight"].shape[1]
@@ -111,7 +112,7 @@ def peek(path: str | Path) -> dict[str, int]:
 
 
 def _count(source: Mapping[str, Any], pattern: str) -> int:
-    return len({match.group(1) for name in source if (match := re.fullmatch(pattern, name))})
+    return len({match.group(1) for name in source if isinstance(name, str) and (match := re.fullmatch(pattern, name))})
 
 
 def generator(source: Mapping[str, Any], latent_avg: Tensor | None, *, where: str) -> StyleGAN2Generator:

@@ -22,6 +22,23 @@ def same_networks(a, b):
 
 
 class TestRosinality:
+    @pytest.mark.parametrize("value", ["text", None, 3, [1, 2], torch.zeros(0), torch.zeros((), dtype=torch.complex64)])
+    @pytest.mark.parametrize(
+        "name", ["conv1.conv.modulation.weight", "style.1.weight", "to_rgbs.0.bias", "noises.noise_0"]
+    )
+    def test_values_of_other_kinds_are_refused_in_one_line(self, rosinality_file, name, value):
+        path = rosinality_file(change=lambda data: data["g_ema"].update({name: value}))
+        with pytest.raises(AssetError) as caught:
+            load_generator(path)
+        assert "\n" not in str(caught.value) and len(str(caught.value)) < 600 + len(str(path))
+
+    @pytest.mark.parametrize("state", [3, "text", [1], {}, {3: torch.zeros(1)}])
+    def test_networks_of_other_kinds_are_refused_in_one_line(self, rosinality_file, state):
+        path = rosinality_file(change=lambda data: data.update(g_ema=state))
+        with pytest.raises(AssetError) as caught:
+            load_generator(path)
+        assert "\n" not in str(caught.value)
+
     @pytest.mark.parametrize("legacy", [False, True])
     def test_shapes_tell_everything(self, rosinality_file, layouts, legacy):
         path = rosinality_file(legacy=legacy)
@@ -232,6 +249,45 @@ class TestNvidiaTorch:
         )
         g, d = load_generator(path), load_discriminator(path)
         assert (g.mapping.rate, g.activation_clamp, d.group, d.activation_clamp) == (0.1, 256.0, None, 256.0)
+
+    @pytest.mark.parametrize(
+        "attributes",
+        [
+            {"": {"c_dim": [0]}},
+            {"": {"c_dim": "none"}},
+            {"": {"architecture": ["skip"]}},
+            {"mapping.fc0": {"bias_gain": "slow"}},
+            {"mapping.fc0": {"bias_gain": [0.01]}},
+            {"mapping.fc0": {"activation": {"lrelu": 1}}},
+            {"synthesis.b4.conv1": {"conv_clamp": "256"}, "synthesis.b8.conv1": {"conv_clamp": [256]}},
+            {"synthesis.b4.conv1": {"conv_clamp": "none"}},
+        ],
+    )
+    def test_attributes_of_other_kinds_are_refused_in_one_line(self, write, attributes):
+        path = write(g_attributes=attributes)
+        with pytest.raises(AssetError) as caught:
+            load_generator(path)
+        assert "\n" not in str(caught.value) and len(str(caught.value)) < 600 + len(str(path))
+
+    @pytest.mark.parametrize("value", ["text", [1, 2], {"a": 1}, torch.zeros(0, 3), torch.zeros(3).to(torch.complex64)])
+    @pytest.mark.parametrize(
+        "name", ["mapping.w_avg", "synthesis.b4.conv1.noise_const", "synthesis.b8.resample_filter"]
+    )
+    def test_tensors_of_other_kinds_are_refused_in_one_line(self, write, name, value):
+        path = write(g_change=lambda g: g.update({name: value}))
+        with pytest.raises(AssetError) as caught:
+            load_generator(path)
+        assert "\n" not in str(caught.value) and len(str(caught.value)) < 600 + len(str(path))
+
+    def test_a_network_of_terabytes_is_refused_before_it_is_built(self, write):
+        """Shapes of two small tensors can ask for a huge third one."""
+
+        def change(g):
+            g["synthesis.b4.conv1.weight"] = torch.zeros(10**6, 1, 1, 1)
+            g["synthesis.b8.conv1.weight"] = torch.zeros(10**6, 1, 1, 1)
+
+        with pytest.raises(AssetError, match=r"must have shape \(1000000, .*the tensors of this .* do not fit"):
+            load_generator(write(g_change=change))
 
     def test_networks_without_noise(self, write):
         def change(g):
