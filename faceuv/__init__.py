@@ -19,6 +19,7 @@ _LAZY = {
     "Face": "faceuv.face",
     "FaceGenerator": "faceuv.models.base.face_generator",
     "load": "faceuv.models.base.face_generator",
+    "list_models": "faceuv.models.base.face_generator",
     "Coefficients": "faceuv.structures",
     "CoefficientLayout": "faceuv.structures",
     "UVMaps": "faceuv.structures",

@@ -19,7 +19,19 @@ from faceuv.errors import FaceUVError
 from faceuv.files.assets import MissingAssets
 from faceuv.version import __version__
 
-COMMANDS = ("sample", "render", "generate", "fit", "convert", "train", "test", "direction", "list", "doctor")
+COMMANDS = (
+    "sample",
+    "render",
+    "generate",
+    "fit",
+    "convert",
+    "train",
+    "test",
+    "direction",
+    "list",
+    "doctor",
+    "completion",
+)
 
 
 def build_parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:

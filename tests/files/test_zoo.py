@@ -83,3 +83,13 @@ def test_every_entry_has_weights_that_its_card_names():
         assert files
         for file in files:
             assert file in zoo.card(entry)
+
+
+def test_list_models_names_what_load_takes():
+    import faceuv
+
+    assert "quickstart" in faceuv.list_models()
+    assert "landmarks" not in faceuv.list_models()  # weights, but no generator of faces
+    assert faceuv.list_models("quick*") == ["quickstart"]
+    assert faceuv.list_models("nobody*") == []
+    assert faceuv.load(faceuv.list_models("quick*")[0]).name == "quickstart"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -403,6 +404,16 @@ def load(
 ) -> FaceGenerator:
     """Read a face generator of any type: ``"quickstart"``, a folder, or a work dir; see :meth:`FaceGenerator.load`."""
     return FaceGenerator.load(source, face_model=face_model, renderer=renderer)
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """The names that :func:`load` takes, sorted: generators of faces in the zoo, and in that of installed packages.
+
+    Args:
+        pattern: as for files, ``"quick*"``.
+    """
+    found = [entry for entry, folder in zoo.folders().items() if (folder / MANIFEST).is_file()]
+    return sorted(fnmatch.filter(found, pattern))
 
 
 def built_teacher(manifest: Manifest) -> Generator:
