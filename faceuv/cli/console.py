@@ -1,4 +1,4 @@
-"""What the commands print with, and the checks that their options share."""
+"""The console of the commands, and shared checks of options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``faceuv convert``: files that users hold → files of ours."""
+"""``faceuv convert``: files of other formats → files of faceuv."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def add_bfm_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Convert, write, and say what was written."""
+    """Convert, write, and print what was written."""
     from faceuv.models.faces.bfm2009 import BFM2009
 
     out = args.out or assets_dir() / known_asset("bfm2009").filename

@@ -1,4 +1,4 @@
-"""``faceuv direction``: find directions of a score in several ways, and show what they do."""
+"""``faceuv direction``: find directions of a score by several methods, and measure and draw their effects."""
 
 from __future__ import annotations
 

@@ -31,10 +31,10 @@ class FitFolder:
     """``coefficients/NAME.safetensors`` (a face, for ``faceuv render``), ``overlays/NAME.png``, ``meshes/NAME.glb`` of
     each fitted picture, ``failures/NAME.json`` of each that was not, ``sheet.png``, ``report.json``.
 
-    The coefficients are written last: a picture that has them is finished. Everything is written whole or not at all.
+    The coefficients are written last: a picture that has them is finished. All files are written atomically.
 
     Args:
-        settings: what the fits depend on; a folder holds the fits of one lot of settings.
+        settings: everything that the fits depend on; a folder holds fits of the same settings only.
         meshes: write ``.glb`` files, too.
     """
 
@@ -65,11 +65,11 @@ class FitFolder:
                 )
 
     def claim(self) -> None:
-        """Write the settings down: from now on the folder is one of fits."""
+        """Write the settings, which marks the folder as one of fits."""
         _write_json(self.folder / SETTINGS, {**self.settings, "made_by": MADE_BY})
 
     def _read_settings(self) -> dict[str, Any] | None:
-        """What an earlier run wrote down; None if there is no such file, or one of the user's."""
+        """The settings that an earlier run wrote; None if there is no such file, or one of the user's."""
         path = self.folder / SETTINGS
         if not path.is_file():
             return None
@@ -96,7 +96,7 @@ class FitFolder:
         return self.folder / kind / (name + _SUFFIXES[kind])
 
     def fit_of(self, file: PictureFile) -> dict[str, Any] | None:
-        """What is known of the fit under a picture's name; None if there is none that can be read."""
+        """The record of the fit under a picture's name; None if there is none that can be read."""
         path = self.file("coefficients", file.name)
         if not path.is_file():
             return None
@@ -115,7 +115,7 @@ class FitFolder:
         return known == contents(file) if known is not None else found.get("source") == str(file)
 
     def write(self, result: PictureFit, fitter: Fitter) -> None:
-        """Keep one result."""
+        """Write the files of one result."""
         name = result.file.name
         if result.reason:
             self.file("coefficients", name).unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """The ``faceuv`` command: one parser, one sub-command per module of this package.
 
 A sub-command is a module with ``add_parser(subparsers)`` that sets ``run`` as its default, and ``run(args) -> int``.
-Deliberate errors are one clear line on stderr and exit code 1; ``--debug`` shows the traceback.
+Errors of faceuv are one line on stderr and exit code 1; ``--debug`` shows the traceback.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _speak_any_encoding() -> None:
     """Print ``?`` for what the encoding of stdout or stderr lacks (cp1252 has no arrow, no encoding has the bytes of
-    a file name that is no text), instead of dying of it."""
+    a file name that is no text), instead of a crash."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

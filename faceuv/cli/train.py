@@ -1,4 +1,4 @@
-"""``faceuv train``: train what a config describes, in one go or stage by stage."""
+"""``faceuv train``: run the training or the stages of a config."""
 
 from __future__ import annotations
 

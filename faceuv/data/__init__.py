@@ -1,1 +1,1 @@
-"""Data: datasets of codes and pictures, and what is done to pictures before a network sees them."""
+"""Datasets of codes and images, augmentation and perturbations."""

@@ -1,6 +1,6 @@
-"""Adaptive discriminator augmentation: what a discriminator sees is moved and recoloured, so that it cannot learn a
-small data set by heart. Differentiable; the strength follows from how sure the discriminator is of real images (Karras
-et al. 2020, "Training Generative Adversarial Networks with Limited Data")."""
+"""Adaptive discriminator augmentation: the discriminator's inputs are moved and recoloured, so that it does not overfit
+to a small data set. Differentiable; the strength follows from the discriminator's scores of real images (Karras et al.
+2020, "Training Generative Adversarial Networks with Limited Data")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Codes by seed and index, the coefficients found for them, and the files and dataset of both."""
+"""Codes by seed and index, their fitted coefficients, and the files and the dataset of both."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class FitShard:
     coefficients  of each picture ``(n, N)``; NaN where the fit failed
     ok            ``(n,)`` bool
     reasons       why a fit failed, ``""`` where it did not
-    errors        name → ``(n,)``, whatever the source measured
+    errors        name → ``(n,)``, errors that the source of coefficients measured
     metadata      ``num_layers``, ``layout``, ``seed``, ``run`` (one word for all shards of a run), …
     """
 
@@ -114,9 +114,9 @@ class CodeFits(Dataset[dict[str, Tensor]]):
     Args:
         folder: of the ``fits`` stage.
         split: ``"train"``, ``"val"`` or ``"all"``.
-        held_out: every how-many-th sample belongs to ``"val"``.
-        limit: use the first so many of them only.
-        max_yaw_deg: leave out the codes whose fitted |yaw| is not below so many degrees; None: keep all.
+        held_out: n: every n-th sample belongs to ``"val"``.
+        limit: largest number of items; None: all.
+        max_yaw_deg: limit of the fitted |yaw| in degrees; codes at or beyond it are left out. None: keep all.
     """
 
     def __init__(

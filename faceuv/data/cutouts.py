@@ -48,7 +48,7 @@ def random_frames(
 
 
 def cut(images: Tensor, frames: Tensor, size: int) -> Tensor:
-    """``(B, C, size, size)``: what the frames hold of ``images (B, C, H, W)``; their border continues outside.
+    """``(B, C, size, size)``: the contents of the frames in ``images (B, C, H, W)``, border pixels repeated outside.
 
     Several samples make a pixel where pixels of the cut-out are larger than the picture's, so that nothing aliases.
     """

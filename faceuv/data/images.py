@@ -1,7 +1,7 @@
 """Pictures of users: found in folders, globs and videos, read in any common format, cut to the square of a fit.
 
-A tensor ``(3, H, W)`` RGB in [0, 1], row 0 on top, is what comes out; a file that cannot be used is an error that says
-why, for the caller to report and go on.
+Pictures become tensors ``(3, H, W)`` RGB in [0, 1], row 0 on top. A file that cannot be used is an error with the
+reason, which callers report before they continue with the next file.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def find_pictures(sources: Iterable[str | Path], *, every: int = 1) -> list[Pict
     """The pictures behind files, folders (without their sub-folders), globs and videos, in natural order.
 
     Args:
-        every: of a video, every so many frames.
+        every: n: use every n-th frame of a video.
     """
     if every < 1:
         raise InputError(f"every must be at least 1, got {every}")

@@ -1,4 +1,4 @@
-"""Motions of a picture that its coefficients can follow exactly: the mirror image, and a roll about the centre.
+"""Motions of an image for which the new coefficients are known exactly: mirroring, and a roll about the centre.
 
 A shift or a zoom is not among them: under perspective the same face elsewhere is another picture.
 """

@@ -1,8 +1,7 @@
-"""What cameras, files and bystanders do to pictures: synthetic pictures are perturbed so, for networks that must read
-photographs.
+"""Photographic perturbations of synthetic images, for networks that must work on photographs.
 
-Nothing moves: a point of the picture stays where it is. In the order in which it happens to light: something in front
-of the face, exposure and colour, blur, a coarse sensor, noise, a JPEG file.
+Points of an image keep their places. In order: occluders, exposure and colour, blur, a coarse sensor, noise, JPEG
+compression.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ _YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.
 
 @dataclass(frozen=True)
 class Shares:
-    """How many of the pictures suffer each perturbation, in [0, 1], and how hard: ``strength`` 1 is the full range."""
+    """The share of images with each perturbation, in [0, 1]; ``strength`` 1 is the full range of each."""
 
     occlusion: float = 0.3
     colour: float = 0.8
@@ -68,13 +67,13 @@ class Shares:
 def perturb(
     images: Tensor, generator: Randomness, landmarks: Tensor | None = None, *, shares: Shares | None = None
 ) -> Tensor:
-    """Perturbed ``images (B, 3, H, W)`` in [0, 1], the same shape; what happens to a picture depends on it and on its
-    seed alone, not on its company in the batch.
+    """Perturbed ``images (B, 3, H, W)`` in [0, 1], the same shape; the result of an image depends on it and its
+    seed alone, not on the batch.
 
     Args:
-        generator: gives each picture its seed; or the seeds, one for each picture, for the same result every time.
-        landmarks: ``(B, K, 2)`` pixels; occluders are then laid over them, without them anywhere.
-        shares: which perturbations, how often and how hard.
+        generator: draws a seed for each image; or the seeds themselves, one per image.
+        landmarks: ``(B, K, 2)`` pixels, over which occluders are placed; without them they are placed anywhere.
+        shares: kinds, shares and strength of the perturbations.
     """
     sizes = check_shape("images", images, ("B", 3, "H", "W"))
     if landmarks is not None:
@@ -127,7 +126,7 @@ class _Numbers:
         return self.table[:, self.used - 1]
 
     def happens(self, share: float) -> tuple[Tensor, _Numbers]:
-        """The rows that a perturbation befalls, and their numbers for it: eight columns, whoever takes how many."""
+        """The rows with a perturbation, and their random numbers for it: always eight columns."""
         rows = (self.take() < share).nonzero()[:, 0]
         block = self.table[rows, self.used : self.used + 7]
         self.used += 7

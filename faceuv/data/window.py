@@ -1,4 +1,4 @@
-"""The square of a picture that is fitted: cut out by a rule that can be undone."""
+"""The square of a picture that is fitted, and the maps between it and the picture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The training engine: MMEngine's Runner made safe, exact and readable. ``import faceuv`` does not load it.
+"""The training engine: MMEngine's Runner with safe checkpoints and exact resume. ``import faceuv`` does not load it.
 
 Importing this package registers its parts: runner, loop, sampler, optimiser wrappers, hooks, log lines.
 """

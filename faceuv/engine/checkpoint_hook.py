@@ -42,13 +42,13 @@ def resumable(work_dir: str | Path) -> list[Path]:
 class CheckpointHook(Hook):
     """Writes checkpoints every ``interval``, keeps the last few and the best by each metric.
 
-    The new file is complete before an older one is removed, so that a full disk or a crash never costs the last good
-    one. Options are named as MMEngine's.
+    The new file is complete before an older one is removed, so that a full disk or a crash does not lose the last good
+    one. Options have the names of MMEngine's.
 
     Args:
         interval: iterations (or epochs) between checkpoints.
         by_epoch: count epochs; the runner sets it to suit the training loop.
-        max_keep_ckpts: how many of them to keep; -1 keeps all.
+        max_keep_ckpts: number of checkpoints to keep; -1 keeps all.
         save_last: write one at the end, too.
         save_best: metric name or names, or ``"auto"`` for the first that validation gives; the best is kept as
             ``best_<metric>_iter_<n>.pth``. A training stage exports the weights of the (first) best.
@@ -80,7 +80,7 @@ class CheckpointHook(Hook):
         self.training = False
 
     def before_train(self, runner: Any) -> None:
-        """Recall the best of an interrupted run."""
+        """Read the best score of an interrupted run."""
         self.training = True
         record = Path(runner.work_dir) / BEST
         if runner.resumed and record.is_file():

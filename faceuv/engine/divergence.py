@@ -1,4 +1,4 @@
-"""Training that turns to NaN stops at once and says where."""
+"""Stops a training at the first NaN, with the place where it appeared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The running average of the generator's weights, and of nothing else."""
+"""Running averages of the weights of named sub-modules."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class GeneratorEMA(Hook):
 
     Args:
         modules: names of sub-modules of the method.
-        half_life: images (all ranks counted) after which an old weight counts half.
-        ramp_up: at the start the half-life is at most this share of the images seen, so that the average does not
-            cling to the initial weights; ``None`` for a constant half-life.
+        half_life: number of images (of all ranks) after which an old weight counts half.
+        ramp_up: limit of the half-life at the start, as a share of the images seen, so that the average forgets the
+            initial weights; ``None`` for a constant half-life.
     """
 
     priority = "ABOVE_NORMAL"  # after the divergence check, before logs and checkpoints

@@ -34,7 +34,7 @@ class ImageSheets(Hook):
         self.interval, self.count, self.columns = interval, count, columns
 
     def before_train(self, runner: Any) -> None:
-        """Refuse at the start, not after an hour, a model that has no images to show."""
+        """Raise at the start if the model has no sample images."""
         model = unwrapped(runner.model)
         if not hasattr(model, "sample_images"):
             raise InputError(f"ImageSheets needs {type(model).__name__}.sample_images(count), which it does not have")

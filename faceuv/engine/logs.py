@@ -1,4 +1,4 @@
-"""What a run prints: one short line at a time, and a progress bar with the time left where someone is watching."""
+"""The output of a run: short lines, and on a terminal a progress bar with the time left."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ class ProgressBar(Hook):
             self.progress.update(self.task, completed=runner.iter + 1)
 
     def close(self, runner: Any) -> None:
-        """Take the bar away, however training ended."""
+        """Remove the bar, also after an error."""
         if self.progress is None:
             return
         for handler, stream in self._streams:

@@ -179,7 +179,7 @@ class Runner(MMEngineRunner):
     # --- running ----------------------------------------------------------------------------------------------------
 
     def train(self) -> nn.Module:
-        """Launch training; the terminal is left in order however it ends."""
+        """Launch training; resets the terminal also after an error."""
         try:
             return super().train()
         finally:
@@ -270,7 +270,7 @@ class Runner(MMEngineRunner):
         resume_param_scheduler: bool = True,
         map_location: Any = "cpu",
     ) -> None:
-        """Go on from ``filename``: weights, optimisers, schedules, random states, place in the data."""
+        """Continue from ``filename``: weights, optimisers, schedules, random states, position in the data."""
         checkpoint = read_checkpoint(filename)
         if "optimizer" not in checkpoint or "random_states" not in checkpoint:
             raise AssetError(f"{filename} holds weights only, nothing to resume from: use load_from, or an iter_*.pth")

@@ -1,4 +1,4 @@
-"""Train and test what a config describes: the body of ``faceuv train``, ``faceuv test`` and their files in tools/."""
+"""Runs trainings and tests of configs: the body of ``faceuv train``, ``faceuv test`` and their files in tools/."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def train(
         config: from :func:`faceuv.engine.load_config`.
         work_dir: default ``work_dirs/<config name>``.
         resume: True (or ``"auto"``) for the newest readable checkpoint of the work dir, or the path of one.
-        load_from: a checkpoint whose weights the training begins with, at iteration 0.
+        load_from: a checkpoint with the weights at iteration 0.
         amp: mixed precision in every optimiser wrapper.
         launcher: "none", "pytorch", "slurm" or "mpi".
         seed: default the config's, else 0: the same config gives the same result.
@@ -91,7 +91,7 @@ def train_stages(
         start: this stage and those after it.
         plan_only: show the plan and run nothing.
         verify: read all outputs, and make those again that are not as they were made.
-        others: as for :func:`train`. Every stage goes on where it was; there is nothing to resume by hand.
+        others: as for :func:`train`. An interrupted stage continues by itself.
     """
     config = completed(config, work_dir=work_dir, launcher=launcher, seed=seed)
     _require(config, "stages")
@@ -110,7 +110,7 @@ def clean_stages(config: Config, *, work_dir: str | Path | None = None) -> list[
 
 @contextmanager
 def _processes(launcher: str) -> Iterator[None]:
-    """The process group of ``launcher``, left in order; a lost peer is told from an error of our own."""
+    """The process group of ``launcher``, closed at the end; the error of a lost process is not taken for our own."""
     start_processes(launcher)
     try:
         yield

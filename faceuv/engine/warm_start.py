@@ -1,4 +1,4 @@
-"""A run that begins with sub-modules that another run trained."""
+"""Starts a run with sub-modules of another run."""
 
 from __future__ import annotations
 

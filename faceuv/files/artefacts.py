@@ -32,9 +32,9 @@ def no_room(error: BaseException) -> bool:
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path in the same folder and rename it to ``path`` when the block ends well.
+    """Yield a temporary path in the same folder and rename it to ``path`` when the block succeeds.
 
-    If the block raises, or the process dies, ``path`` is as it was before; a full disk is an :class:`AssetError`.
+    If the block raises, or the process dies, ``path`` is unchanged; a full disk is an :class:`AssetError`.
     """
     path = Path(path)
     temporary = _temporary_file(path)
@@ -79,7 +79,7 @@ def _sync(path: Path) -> None:
 
 
 def check_writable(folder: str | Path) -> Path:
-    """Make ``folder`` and check that files can be made in it: before long work, not after."""
+    """Make ``folder`` and check that files can be written to it, before long work."""
     folder = Path(folder)
     _temporary_file(folder / "check").unlink()
     return folder
@@ -137,7 +137,7 @@ def save_tensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict[st
 
 
 def load_state_dict(path: str | Path, *, expected: str, where: str | None = None) -> dict[str, Tensor]:
-    """The tensors in somebody else's PyTorch file, read without running code.
+    """The tensors in a PyTorch file, read without running its code.
 
     Args:
         expected: what the file should be, for messages.
@@ -185,7 +185,7 @@ def load_tensors(path: str | Path, *, kind: str | None = None) -> tuple[dict[str
 
 
 def read_json(path: Path) -> Any:
-    """The value of a JSON file; whatever is wrong with the file is an :class:`AssetError`."""
+    """The value of a JSON file; any defect of the file is an :class:`AssetError`."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:

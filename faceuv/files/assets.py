@@ -1,4 +1,4 @@
-"""Files that faceuv may not carry and the user brings: what they are, where they are looked for, how to get them.
+"""Files that faceuv may not distribute and users provide: what they are, where they are searched, how to get them.
 
 The folder is ``$FACEUV_ASSETS`` if it is set; then the user's data folder (``$XDG_DATA_HOME/faceuv``, by default
 ``~/.local/share/faceuv``) is searched too. In a config, ``"asset:stylegan2_ffhq256"`` is such a file.
@@ -23,7 +23,7 @@ _DATA_FOLDER = "~/.local/share/faceuv"
 
 @dataclass(frozen=True)
 class Asset:
-    """One file of the user's: ``command`` makes it from what ``where`` gives."""
+    """One file of the user: ``where`` to get its sources, and the ``command`` that converts them."""
 
     name: str
     filename: str
@@ -91,13 +91,13 @@ def known_asset(name: str) -> Asset:
 
 
 def locate_asset(name: str) -> Path | None:
-    """Where the file of a known asset lies, or None."""
+    """The path of a known asset, or None if there is no such file."""
     paths = [folder / known_asset(name).filename for folder in asset_folders()]
     return next((path for path in paths if path.is_file()), None)
 
 
 def find_asset(name: str) -> Path:
-    """Where the file of a known asset lies; the error says where it was looked for and how to make it."""
+    """The path of a known asset; the error names the searched folders and how to get the file."""
     found = locate_asset(name)
     if found is None:
         asset = known_asset(name)
@@ -160,6 +160,6 @@ class MissingAssets(AssetError):
 
 
 def place(name: str) -> Path:
-    """Where the file of a known asset lies; where it should lie, if it is not there."""
+    """The path of a known asset; the path where it is expected, if there is no such file."""
     asset = known_asset(name)
     return locate_asset(asset.name) or assets_dir() / asset.filename

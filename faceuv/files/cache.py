@@ -1,4 +1,4 @@
-"""Where faceuv keeps what it can make again."""
+"""The folder of cached files, which can all be computed again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from faceuv.files.paths import user_path
 
 
 class CacheWarning(UserWarning):
-    """Something about the cache failed; the result is right all the same."""
+    """Something about the cache failed; the result is correct."""
 
 
 def cache_dir() -> Path:

@@ -1,4 +1,4 @@
-"""Model cards, written from measured numbers and never by hand."""
+"""Model cards, generated from measured numbers."""
 
 from __future__ import annotations
 

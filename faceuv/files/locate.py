@@ -1,4 +1,4 @@
-"""The path that a config means: a file of the zoo, an asset of the user, or a plain path."""
+"""Paths in configs: a file of the zoo, an asset of the user, or a plain path."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ Precision = Literal["all", "matrices", "parameters"]
 
 @dataclass(frozen=True)
 class CodeFacts:
-    """What a file says about a generator.
+    """The facts about a generator in the header of a file.
 
     num_layers  L of the codes
     code_dim    D of the codes
@@ -49,11 +49,11 @@ class CodeFacts:
 
 @dataclass(frozen=True)
 class StoredKind:
-    """How the networks of one kind are kept in files.
+    """How networks of one kind are stored in files.
 
     name       the ``kind`` in the header
     network    the class that is built from the settings
-    facts      settings → what they say about the generator
+    facts      settings → facts about the generator
     halves     which tensors take the precision of ``save_network``: all, those with two axes or more, or parameters
                but not buffers (which carry units)
     prepare    settings as JSON keeps them → the constructor's arguments
@@ -74,7 +74,7 @@ def _code_facts(settings: Mapping[str, Any]) -> CodeFacts:
 
 
 def no_code_facts(settings: Mapping[str, Any]) -> CodeFacts:
-    """For networks that read no codes."""
+    """The facts of networks that read no codes: none."""
     return CodeFacts()
 
 
@@ -83,7 +83,7 @@ _OF_SHAPES: dict[str, Callable[[Shapes], CodeFacts]] = {}
 
 
 def facts_of_shapes(kind: str, facts: Callable[[Shapes], CodeFacts]) -> None:
-    """Files of ``kind`` without ``codes`` in their header: the shapes of their tensors say what they are for."""
+    """Registers a reader of facts from the shapes of tensors, for files of ``kind`` without ``codes``."""
     _OF_SHAPES[kind] = facts
 
 
@@ -106,7 +106,7 @@ def stored(
 
 
 def kind_of(network: type[nn.Module]) -> StoredKind:
-    """How networks of this class are kept; a class that is not :func:`stored` is an error."""
+    """The :class:`StoredKind` of a network class; a class that is not :func:`stored` is an error."""
     for kind in _KINDS.values():
         if kind.network is network:
             return kind
@@ -152,7 +152,7 @@ def load_network(path: str | Path, network: type[N]) -> N:
 
 
 def read_network(path: str | Path) -> nn.Module:
-    """Read the network of a file, whatever class it has; the module of that class must have been imported."""
+    """Read the network of a file of any registered kind; the module of its class must have been imported."""
     found = read_header(path).get("kind")
     if found not in _KINDS:
         raise AssetError(f"{path} holds a {found!r}; networks that can be read are {', '.join(sorted(_KINDS))}")
@@ -190,7 +190,7 @@ def build_network(
 
 @contextmanager
 def network_settings(path: str | Path, settings: Any) -> Iterator[Mapping[str, Any]]:
-    """Settings from a file; what a constructor says of wrong ones is an error of the file."""
+    """Settings from a file; settings that the constructor refuses are an error of the file."""
     if not isinstance(settings, Mapping):
         raise AssetError(f"{path}: the settings of its network must be a JSON object, found {shown(settings)}")
     try:
@@ -240,7 +240,7 @@ def read_header(path: str | Path) -> dict[str, Any]:
 
 
 def file_facts(path: str | Path) -> CodeFacts:
-    """What a file says about the generator that it is, or is for; empty for files that say nothing."""
+    """The facts that a file states about its generator; empty for files without facts."""
     header = read_header(path)
     codes = header.get("codes")
     if isinstance(codes, Mapping):

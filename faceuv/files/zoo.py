@@ -1,4 +1,4 @@
-"""Small weights, one folder each: the weights (safetensors) and ``card.md``, which says what they are.
+"""Small weights, one folder each: the weights (safetensors) and their model card ``card.md``.
 
 ``faceuv.files.zoo.path("teacher_64", "generator.safetensors")`` is a file; ``entries()`` lists what there is.
 

@@ -1,4 +1,4 @@
-"""Synthetic faces: scenes drawn by seed with exact truth, and a generator that is its own truth."""
+"""Synthetic faces: scenes drawn by seed with exact truth, and a generator with exact truth for every code."""
 
 from faceuv.synthetic.dataset import SyntheticFaces
 from faceuv.synthetic.generator import ProceduralGenerator, Truth

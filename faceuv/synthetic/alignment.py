@@ -1,4 +1,4 @@
-"""FFHQ's crop, solved as a pose: where must the head be for the camera to see what that alignment would have cut out?
+"""FFHQ's crop as a pose: the pose of the head at which the image of the camera is the aligned crop.
 
 The rule (Karras et al., "A Style-Based Generator Architecture for GANs", 2019, dataset preparation): with the eyes'
 midpoint e, the vector a from eye to eye and b from the eyes to the mouth, the square's half-axis points along

@@ -1,4 +1,4 @@
-"""The face's chart as a canvas: where each texel lies on the average head, and regions that no person changes."""
+"""The chart of the face as a canvas: the place of each texel on the average head, and regions shared by all faces."""
 
 from __future__ import annotations
 

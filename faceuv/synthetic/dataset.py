@@ -30,10 +30,10 @@ class SyntheticFaces(Dataset[dict[str, Tensor]]):
     """Faces drawn from the procedural world, with exact truth; item i is always the same picture, bit for bit.
 
     Args:
-        length: what ``len()`` says; indices beyond it are pictures, too.
+        length: the dataset's length; indices beyond it give pictures, too.
         size: side of the pictures.
-        seed: another seed is another, independent sequence of pictures.
-        truth: what comes with each picture, names of :data:`~faceuv.synthetic.truth.FIELDS`.
+        seed: seed of the sequence of pictures.
+        truth: fields of each item beside the picture, names of :data:`~faceuv.synthetic.truth.FIELDS`.
         hold: factor → seed: factors that all pictures share, e.g. ``dict(pose=1, light=3)``.
         face_model, renderer, samples, texture_size, world: see :class:`~faceuv.synthetic.studio.Studio`.
         together: scenes that are drawn at once; by default 1 on a CPU and 64 elsewhere. Another number rounds otherwise
@@ -99,13 +99,13 @@ class SyntheticFaces(Dataset[dict[str, Tensor]]):
             start += batch_size
 
     def scene(self, seeds: SceneSeeds) -> Scene:
-        """What these seeds mean. Made on the CPU everywhere: the same numbers, to the bit, whatever draws them."""
+        """The scenes of these seeds. Computed on the CPU always, so that their numbers are the same on any device."""
         return Scene.from_seeds(SceneSeeds(seeds.table.cpu()), self.studio.world.texture_seed).to(self.device)
 
     @torch.no_grad()
     def facts(self, indices: Sequence[int] | Tensor) -> dict[str, Tensor]:
-        """What is known of items without drawing them, hundreds in the time of one picture: ``latent (B, Z)``, the
-        standard normal numbers that decide about the scene, and ``coefficients (B, N)``.
+        """Facts of items that need no drawing, hundreds in the time of one picture: ``latent (B, Z)``, the standard
+        normal numbers that decide the scene, and ``coefficients (B, N)``.
 
         The coefficients are those of the pictures' truth, to the rounding of a float.
         """
@@ -127,7 +127,7 @@ class SyntheticFaces(Dataset[dict[str, Tensor]]):
     def scene_renders(self, seeds: SceneSeeds) -> Iterator[SceneRender]:
         """The scenes in groups of one fixed size, the last one filled up with repetitions of its last scene.
 
-        Kernels may round differently for other shapes; with one shape only, a picture does not depend on its company.
+        Kernels may round differently for other shapes; with one shape only, a picture does not depend on its batch.
         """
         step = self.together
         for start in self._starts(seeds):

@@ -1,4 +1,4 @@
-"""Standard normal numbers read off one after the other as the quantities they decide about."""
+"""Turns standard normal numbers, one after the other, into quantities of other distributions."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ _SHADOWS = torch.tensor([[0.42, 0.32, 0.30], [0.46, 0.36, 0.44], [0.36, 0.38, 0.
 
 
 class Person(NamedTuple):
-    """What several factors must agree on; each ``(B,)`` but the colour ``(B, 3)``."""
+    """Properties that several factors share; each ``(B,)`` but the colour ``(B, 3)``."""
 
     male: Tensor  # 0 … 1, mostly near its ends
     age: Tensor  # 0 … 1

@@ -1,4 +1,4 @@
-"""A generator that is its own truth: the interface of a StyleGAN2 over the studio of the synthetic faces."""
+"""A generator with exact truth: the interface of a StyleGAN2 over the studio of the synthetic faces."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TRUTH = tuple(FIELDS)
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """What a code means, exactly: coefficients, the maps that were drawn, and every field of the synthetic faces."""
+    """The exact truth of a code: coefficients, the drawn maps, and every field of the synthetic faces."""
 
     coefficients: Coefficients
     maps: UVMaps
@@ -131,7 +131,7 @@ class ProceduralGenerator(nn.Module):
         return code if psi == 1 else psi * code
 
     def scene(self, code: Tensor) -> Scene:
-        """What a code says; differentiable."""
+        """The scene of a code; differentiable."""
         layered = self.broadcast(code)
         check_finite("a code", layered.flatten(1))
         numbers = {name: layered[:, rows, columns].mean(1) for name, (rows, columns) in self._places.items()}
@@ -140,7 +140,7 @@ class ProceduralGenerator(nn.Module):
         return Scene(numbers, {name: combine(seed, k) for k, name in enumerate(FACTORS)})
 
     def render_scene(self, code: Tensor) -> SceneRender:
-        """The picture with everything that made it."""
+        """The image of a code with everything that it was drawn from."""
         return self.studio(self.scene(code))
 
     def synthesis(self, code: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What surrounds the face: the back of head and neck, and the shoulders with what is worn on them."""
+"""The surroundings of the face: back of the head, neck, and shoulders in clothes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shading fragment by fragment: what is opaque first, then sheets of hair over it."""
+"""Shading per fragment: opaque surfaces first, then sheets of hair over them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is seen, how they feel and stand, and in what light: from standard normal numbers to the linear coefficients."""
+"""The population of synthetic faces: from standard normal numbers to identity, expression, pose, light and albedo."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def skin_darkness(cheek: Tensor) -> Tensor:
 
 
 def make_person(population: Population, numbers: dict[str, Tensor], cheek: Tensor, male: Tensor, age: Tensor) -> Person:
-    """What several factors must agree on."""
+    """The properties that several factors share."""
     darkness = skin_darkness(cheek)
     colour = population.hair_colour(Draw(numbers["hair"]), darkness, age)
     return Person(male, age, darkness, colour)

@@ -1,4 +1,4 @@
-"""What a complexion has beyond the linear albedo: unevenness, freckles, moles, wrinkles, pores, blush."""
+"""Details of skin beyond the linear albedo: unevenness, freckles, moles, wrinkles, pores, blush."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOLES = 4
 
 
 class SkinPainter(nn.Module):
-    """Adds to a linear albedo what makes skin look like skin; the relief goes with it.
+    """Adds details to a linear albedo, with a relief that matches them.
 
     ``grain`` is a factor on what speckles: pores, blotches, freckles, moles.
     """
@@ -107,7 +107,7 @@ class SkinPainter(nn.Module):
 
 
 def _ear_shade(canvas: Canvas) -> Tensor:
-    """What lies in shadow within and behind an ear, deeper than its relief can say."""
+    """Shadows within and behind an ear, which its relief is too flat for."""
     y, z = canvas.y + 9, canvas.z + 6
     radius = torch.sqrt((y / 27).square() + (z / 14.5).square() + 1e-6)
     behind = torch.exp(-(((radius - 1.12) / 0.14) ** 2)) * smoothstep(4, -6, z + 0.2 * y)

@@ -1,4 +1,4 @@
-"""The studio: a scene's numbers become geometry, maps, light and a picture, with the truth kept beside it."""
+"""The studio: turns the numbers of a scene into geometry, maps, light and an image, with their truth."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _BODY_TURN = (0.1, 0.4, 0.25)  # the share of the head's pitch, yaw and roll tha
 
 @dataclass(frozen=True, eq=False)
 class SceneRender:
-    """A batch of pictures with what made them. Images are ``(B, ·, H, W)``.
+    """A batch of drawn scenes with their truth. Images are ``(B, ·, H, W)``.
 
     image         RGB in [0, 1]
     mask          the face model's surface, where nothing covers it
@@ -239,7 +239,7 @@ class Studio(nn.Module):
         )
 
     def face_of(self, scene: Scene) -> SceneFace:
-        """Who is drawn, how and in what light: all that the linear model knows, without drawing it."""
+        """Coefficients, surface and traits of the face of a scene, without drawing it."""
         identity, male, age = self.population.identity(scene.numbers["identity"])
         expression = self.population.expression(scene.numbers["expression"])
         surface = self.face_model.shape(identity, expression)

@@ -1,4 +1,4 @@
-"""Everything a picture's maker knows about it, as tensors that collate."""
+"""The truth of synthetic faces as fields of a dataset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which synthetic faces are drawn: all of them, or a calmer choice that a small network learns sooner."""
+"""Which synthetic faces are drawn: all kinds, or a selection that a small network learns faster."""
 
 from __future__ import annotations
 

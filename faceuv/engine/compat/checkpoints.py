@@ -1,4 +1,4 @@
-"""Checkpoints that any reader may open: plain values only, written atomically, recognised when corrupt.
+"""Checkpoints of plain values, written atomically; corrupt files are detected.
 
 MMEngine stores ``HistoryBuffer`` objects and NumPy scalars in its checkpoints, so that ``torch.load`` refuses them
 (``weights_only=True`` is its default), and writes them in place, so that a crash while saving leaves half a file.

@@ -1,4 +1,4 @@
-"""Random states: saved with every checkpoint, and kept from validation.
+"""Random states: saved with every checkpoint, and not changed by validation.
 
 MMEngine saves none, so that a resumed run draws other numbers than the one that was interrupted.
 """
@@ -43,7 +43,7 @@ def set_random_state(state: dict[str, Any]) -> None:
 
 @HOOKS.register_module()
 class KeepRandomState(Hook):
-    """Gives training the random numbers it would have had without validation.
+    """Restores the random states after validation, so that training draws the same numbers with and without it.
 
     Even an iterator over a data loader draws a seed from the global generator; a run resumed after the validation
     would otherwise differ from one that went through it.

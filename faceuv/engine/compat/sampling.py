@@ -1,4 +1,4 @@
-"""A sampler that seeks, and a training loop that makes use of it.
+"""A sampler that can seek, and the training loop that uses it.
 
 MMEngine resumes an iteration-based run by drawing and throwing away every batch that was trained on: hours, late in a
 long run.
@@ -41,7 +41,7 @@ class SeekableSampler(Sampler):
         self.position = 0  # of all ranks together
 
     def seek(self, position: int) -> None:
-        """Go on with sample number ``position`` of the whole sequence, all ranks counted."""
+        """Continue with sample number ``position`` of the whole sequence of all ranks."""
         self.position = position
 
     def __iter__(self) -> Iterator[int]:
@@ -88,7 +88,7 @@ class _Batches:
 
 @LOOPS.register_module(name="IterBasedTrainLoop")
 class SeekingTrainLoop(IterBasedTrainLoop):
-    """Iteration-based training that goes on where it was: seeks where the sampler can, replays where it cannot."""
+    """Iteration-based training that resumes in the data: seeks where the sampler can, replays where it cannot."""
 
     dataloader_iterator: Any
     resumed_data: dict[str, int] | None = None

@@ -31,7 +31,7 @@ _HELD_OUT, _SHOWN = 1, 2  # added to the seed: faces that no finder has seen
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What one finder gave.
+    """The result of one finder.
 
     direction          of the score, which grows along it; of several components the one that goes with it best
     components         all of them, if the finder gives several
@@ -46,7 +46,7 @@ class Found:
 
 
 def score_all(study: DirectionStudy, report: Report | None = None) -> ScoreTable:
-    """The scores of all codes; goes on from what an interrupted run left."""
+    """The scores of all codes; continues an interrupted run."""
 
     def score(code: Tensor) -> Tensor:
         coefficients = study.reader(code)
@@ -56,13 +56,13 @@ def score_all(study: DirectionStudy, report: Report | None = None) -> ScoreTable
 
 
 def find_all(study: DirectionStudy, table: ScoreTable) -> dict[str, Found]:
-    """Name of a finder → what it found."""
+    """Name of a finder → its result."""
     moments = table.moments(study.generator)
     return {name: _find(planned, study, table, moments) for name, planned in study.finders.items()}
 
 
 def measure(study: DirectionStudy, found: Mapping[str, Found], table: ScoreTable) -> dict[str, DirectionQuality]:
-    """Name of a finder → what its direction does to held-out faces, in the judge's eyes."""
+    """Name of a finder → effects of its direction on held-out faces, measured by the judge."""
     values = table.column(study.score).double()
     unit = Unit.of(study.score, float(values[torch.isfinite(values)].std()))
     codes, weight = _faces(study, study.quality, _HELD_OUT), face_weight(study.face_model)

@@ -1,4 +1,4 @@
-"""What a config of directions asks for, built and checked before anything is scored."""
+"""The parts of a study of directions, built from its config and checked before anything is scored."""
 
 from __future__ import annotations
 
@@ -52,16 +52,16 @@ class PlannedFinder:
 class DirectionStudy:
     """A study, ready to run.
 
-    score        what the directions are for
-    columns      every score that the codes get: that one, and those of directions to leave alone
-    codes        which codes are scored
-    reader       what scores them
-    judge        what measures the directions
-    face_model   in whose terms: its movements, its millimetres
-    finders      by the names that files and figures carry
-    quality      the faces that figures are made of
-    strip        the faces that are shown
-    scores_file  where the scores are kept; its name stands for all that they depend on
+    score        the score that the directions change
+    columns      all scores of the codes: that one, and those of directions to be orthogonal to
+    codes        the codes that are scored
+    reader       reads the scores
+    judge        measures the directions
+    face_model   face model of movements and millimetres
+    finders      finders by their names in files and figures
+    quality      the faces of the measurements
+    strip        the faces of the strips
+    scores_file  file of the scores; its name is a hash of all that they depend on
     described    generator, source and judge as in the config, for the record
     """
 

@@ -1,4 +1,4 @@
-"""Pickles of other people, read without running anything that they bring.
+"""A reader of pickles that runs none of their code.
 
 A pickle is a program: it may name any function and call it. :func:`read_pickle` interprets that program itself. It
 knows numbers, texts, plain containers, numpy arrays and torch tensors. Classes of the packages that a caller lists

@@ -1,4 +1,4 @@
-"""Read a pickle, and check the whole of what it holds before anybody walks through it."""
+"""Reads a pickle and checks all of its content before it is returned."""
 
 from __future__ import annotations
 
