@@ -2,7 +2,7 @@
 
 Signs, in the object frame (+x to the viewer's right, +y up, +z toward the camera):
 rotation about x (pitch) > 0 looks down, about y (yaw) > 0 turns to the viewer's right, about z (roll) > 0 tilts the
-head counter-clockwise in the picture.
+head counter-clockwise in the image.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class MapPenalty(nn.Module):
         unit: what counts as 1; the default is a millimetre, for displacements in decimetres.
         face_model: slopes are those on this model's mean face instead of those of the chart (its Dirichlet energy):
             where the chart is wider than the face, differences across count more, and differences along less. Thin
-            strips of a face, hardly seen in any picture, then take the colour of what is beside them.
+            strips of a face, hardly seen in any image, then take the colour of what is beside them.
     """
 
     def __init__(

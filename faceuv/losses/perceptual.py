@@ -54,7 +54,7 @@ class Perceptual(nn.Module):
 
     @abstractmethod
     def distance(self, image: Tensor, truth: Tensor) -> Tensor:
-        """``(B,)`` of two batches of pictures ``(B, 3, H, W)`` in [0, 1]."""
+        """``(B,)`` of two batches of images ``(B, 3, H, W)`` in [0, 1]."""
 
     def forward(self, pred: Mapping[str, Any], target: Mapping[str, Any]) -> Tensor:
         return self.per_image(pred, target).mean()
@@ -67,7 +67,7 @@ def directions(features: Tensor, epsilon: float) -> Tensor:
 
 @LOSSES.register_module()
 class LPIPS(Perceptual):
-    """LPIPS (Zhang et al. 2018) with VGG-16, by the package ``lpips``, on masked pictures of any size ≥ 16².
+    """LPIPS (Zhang et al. 2018) with VGG-16, by the package ``lpips``, on masked images of any size ≥ 16².
 
     The package contains the weights of the layers. VGG's own weights are a file of torchvision's, which is never
     downloaded here.
@@ -126,7 +126,7 @@ class LPIPS(Perceptual):
 @LOSSES.register_module()
 class DiscriminatorPerceptual(Perceptual):
     """Distance of a discriminator's activations at every resolution from S down to 8, channels normalised at each
-    place, for pictures ``(B, 3, S, S)``. It needs no download, and is not LPIPS: ``space`` names its weights.
+    place, for images ``(B, 3, S, S)``. It needs no download, and is not LPIPS: ``space`` names its weights.
 
     Args:
         network: config of a discriminator with random weights drawn from ``seed``; or
@@ -138,7 +138,7 @@ class DiscriminatorPerceptual(Perceptual):
 
     @classmethod
     def code_facts(cls, settings: Mapping[str, Any]) -> dict[str, int]:
-        """The size of the pictures that the zoo's discriminator reads, for plans."""
+        """The size of the images that the zoo's discriminator reads, for plans."""
         return named_facts(settings)
 
     def __init__(

@@ -46,9 +46,9 @@ class Renderer(nn.Module):
     Args:
         camera: a :class:`~faceuv.structures.Camera` or its fields as a dict.
         texture_samples: look-ups per axis over each pixel's footprint on the texture, so that it does not alias.
-        samples: supersampling per axis of the whole picture: ``samples²`` shaded points per pixel, averaged.
+        samples: supersampling per axis of the whole image: ``samples²`` shaded points per pixel, averaged.
         antialias: ``"edges"`` smooths silhouettes analytically and makes them differentiable; ``"gradient"`` leaves the
-            picture as it is and only adds silhouette gradients; None does neither.
+            image as it is and only adds silhouette gradients; None does neither.
         cull: ``"back"`` or ``"front"`` drops the faces turned away from, or toward, the camera.
     """
 

@@ -22,7 +22,7 @@ class TorchRenderer(Renderer):
 
     Args:
         accelerator: ``"auto"`` uses numba on a CPU where it is installed, ``"numba"`` demands it, ``"none"`` stays with
-            torch. The picture is the same.
+            torch. The image is the same.
         others: see :class:`~faceuv.renderers.base.Renderer`.
     """
 

@@ -3,7 +3,7 @@
 Three rules, each ``(B, 1, Hm, Wm)`` in {0, 1}. ``gradient_mask`` is the paper's rule; ``splat_mask`` gives the same
 texels without autograd, for a fraction of the time; ``visibility_mask`` tests each texel's own surface point.
 
-The first two say which vertices move the picture. Their texels are those that the vertices read, and those that any
+The first two say which vertices move the image. Their texels are those that the vertices read, and those that any
 point of a face with three such vertices reads, so that a map finer than the mesh has no holes between the vertices.
 """
 
@@ -62,7 +62,7 @@ def gradient_mask(
 def splat_mask(face_id: Tensor, faces: Tensor, uv: Tensor, chart: UVCorrespondence, *, rings: int = 1) -> Tensor:
     """The texels of :func:`gradient_mask`, from the ``face_id (B, H, W)`` of a render.
 
-    A vertex moves the picture if it belongs to a visible face, or by its neighbours' normals if it lies one ring
+    A vertex moves the image if it belongs to a visible face, or by its neighbours' normals if it lies one ring
     further; it takes its displacement from the four texels around its ``uv (V, 2)``. The faces between such vertices
     are filled.
     """

@@ -27,7 +27,7 @@ def paste(
     """A render over an image ``(B, 3, H, W)``; differentiable in render, mask and background.
 
     The transition lies inside the silhouette, so that nothing of the black around a render gets in, and what lies
-    outside of it stays the picture's.
+    outside of it stays the image's.
 
     Args:
         render: ``(B, 3, H, W)``, already multiplied by its mask: what a renderer gives over black.
@@ -79,7 +79,7 @@ def fill(picture: Tensor, known: Tensor, *, sweeps: int = 8) -> Tensor:
     pixels.
 
     Solved from coarse to fine: each scale starts from the one before and takes every unknown pixel to the mean of its
-    four neighbours, ``sweeps`` times. A picture without a known pixel becomes black.
+    four neighbours, ``sweeps`` times. An image without a known pixel becomes black.
     """
     sizes = check_shape("picture", picture, ("B", 3, "H", "W"))
     check_shape("known", known, (sizes["B"], 1, sizes["H"], sizes["W"]))
@@ -134,7 +134,7 @@ def _up(image: Tensor, height: int, width: int) -> Tensor:
 
 
 def _filter(image: Tensor, kernel: Tensor, *, before: int, after: tuple[int, int], step: int = 1) -> Tensor:
-    """Separable convolution of ``(B, C, H, W)``; beyond its border a picture goes on as it ends."""
+    """Separable convolution of ``(B, C, H, W)``; beyond its border an image goes on as it ends."""
     channels = image.shape[1]
     image = F.pad(image, (before, after[1], before, after[0]), mode="replicate")
     rows = F.conv2d(image, kernel.reshape(1, 1, -1, 1).expand(channels, 1, -1, 1), stride=(step, 1), groups=channels)

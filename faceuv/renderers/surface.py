@@ -1,4 +1,4 @@
-"""A posed, lit, textured surface → picture, by any renderer."""
+"""A posed, lit, textured surface → image, by any renderer."""
 
 from __future__ import annotations
 

@@ -445,7 +445,7 @@ def checked_yaw(yaw_deg: Degrees, count: int) -> Tensor:
 
 
 def enlarged(picture: Tensor, size: int) -> Tensor:
-    """A picture ``(B, 3, S, S)`` of the teacher at another size."""
+    """An image ``(B, 3, S, S)`` of the teacher at another size."""
     if picture.shape[-1] == size:
         return picture
     return F.interpolate(picture, size=(size, size), mode="bicubic", antialias=True).clamp(0, 1)

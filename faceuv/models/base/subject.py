@@ -33,13 +33,13 @@ FULL, METHOD = "full", "method"
 
 @dataclass(frozen=True, eq=False)
 class SubjectView:
-    """Faces as a subject shows them, ``V·B`` rows. Only the picture is required; a subject's ``capabilities`` say which
+    """Faces as a subject shows them, ``V·B`` rows. Only the image is required; a subject's ``capabilities`` say which
     of the other parts its views carry.
 
     image         ``(·, 3, S, S)`` in [0, 1]
     mask          ``(·, 1, S, S)`` where the face is; None if the subject does not know: then measures take the face
                   that the setting's mapper reads off the teacher's code
-    coefficients  3DMM coefficients of the face in the picture, in the layout of the setting's face model
+    coefficients  3DMM coefficients of the face in the image, in the layout of the setting's face model
     maps          UV maps of the B faces in the chart of the setting's face model
     render        the surface that was drawn: depth, normals, UV coordinates
     """
@@ -90,7 +90,7 @@ class Setting:
 
     @property
     def size(self) -> int:
-        """Side of all pictures."""
+        """Side of all images."""
         return int(self.teacher.size)
 
     @property
@@ -107,7 +107,7 @@ class Setting:
         """The views of ``codes (B, L, D)`` or ``(B, D)`` at ``yaw``, radians: ``(B,)``, or ``(V, B)`` for V views of
         each face; None is the original pose.
 
-        A turned view takes its picture, pitch, roll and place from the moved code, its yaw from ``yaw``, and everything
+        A turned view takes its image, pitch, roll and place from the moved code, its yaw from ``yaw``, and everything
         else from the original code. With ``read="all"`` every coefficient is what the mapper reads off the moved code.
         """
         codes = self.broadcast(codes)
@@ -144,7 +144,7 @@ class Setting:
 
     @torch.no_grad()
     def draw_over(self, targets: Targets, maps: UVMaps | None = None) -> SubjectView:
-        """Draw the faces of ``targets`` and lay them over the teacher's pictures by their coverage. No seam is
+        """Draw the faces of ``targets`` and lay them over the teacher's images by their coverage. No seam is
         smoothed: every pixel of the face is the subject's own."""
         render = self.draw(targets.coefficients, maps)
         image = composite(render.image, render.mask, targets.images).clamp(0, 1)
@@ -174,7 +174,7 @@ class Subject(ABC):
         about: one line for the report.
         capabilities: which of ``"coefficients"``, ``"maps"`` and ``"surface"`` its views carry; measures that need
             another one are left out, and the report says so.
-        shows_teacher: its pictures are the teacher's own, so that comparing them with the teacher's says nothing.
+        shows_teacher: its images are the teacher's own, so that comparing them with the teacher's says nothing.
         claims: what should hold of reports whose method this is.
         path: the file that it was read from, if there is one: ``faceuv test`` puts another one in its place.
     """

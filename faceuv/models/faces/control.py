@@ -33,7 +33,7 @@ def posed(
     """Turn B heads; an angle is one number or one per face ``(B,)``, and one that is not given stays as it is.
 
     ``yaw_deg`` > 0 turns to the viewer's right, ``pitch_deg`` > 0 looks down, ``roll_deg`` > 0 tilts counter-clockwise
-    in the picture.
+    in the image.
     """
     rotation = turned(coefficients.rotation, yaw_deg=yaw_deg, pitch_deg=pitch_deg, roll_deg=roll_deg)
     return coefficients.replace(rotation=rotation)

@@ -1,4 +1,4 @@
-"""Face model + coefficients + UV maps → picture."""
+"""Face model + coefficients + UV maps → image."""
 
 from __future__ import annotations
 

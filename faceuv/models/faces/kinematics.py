@@ -63,7 +63,7 @@ class Posed:
         return project(self.world, camera, height, width)[..., :2]
 
     def projection(self, camera: Camera) -> Tensor:
-        """How the picture of a point moves with the point ``(B, P, 2, 3)``, in units of the image's shorter side."""
+        """How the image of a point moves with the point ``(B, P, 2, 3)``, in units of the image's shorter side."""
         depth = (camera.distance - self.world[..., 2]).clamp_min(camera.near)
         scale = camera.focal / depth
         zero = torch.zeros_like(scale)

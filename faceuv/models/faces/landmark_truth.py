@@ -14,7 +14,7 @@ OUTER_EYE_CORNERS = (36, 45)
 
 
 class LandmarkTruth(nn.Module):
-    """Coefficients → landmarks in a picture. The 68 vertices alone are moved, not the whole surface."""
+    """Coefficients → landmarks in an image. The 68 vertices alone are moved, not the whole surface."""
 
     mean: Tensor
     basis: Tensor
@@ -33,7 +33,7 @@ class LandmarkTruth(nn.Module):
         return pose(points, coefficients.rotation, coefficients.translation)
 
     def forward(self, coefficients: Coefficients, size: int) -> tuple[Tensor, Tensor]:
-        """``(B, 68, 2)`` pixels of a picture of side ``size``, and the interocular distance ``(B,)``: that of the outer
+        """``(B, 68, 2)`` pixels of an image of side ``size``, and the interocular distance ``(B,)``: that of the outer
         eye corners, in pixels as a face at their depth would show it from the front, so that it does not shrink when
         the head turns."""
         world = self.world(coefficients)
@@ -44,5 +44,5 @@ class LandmarkTruth(nn.Module):
 
 
 def interocular_distance(points: Tensor) -> Tensor:
-    """``(B,)`` from landmarks ``(B, 68, 2)`` alone: for annotated pictures; it shrinks when the head turns."""
+    """``(B,)`` from landmarks ``(B, 68, 2)`` alone: for annotated images; it shrinks when the head turns."""
     return torch.linalg.vector_norm(points[:, OUTER_EYE_CORNERS[0]] - points[:, OUTER_EYE_CORNERS[1]], dim=1)

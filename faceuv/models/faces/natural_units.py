@@ -25,7 +25,7 @@ class NaturalUnits(nn.Module):
     something, and compare across groups.
 
     ==================== ==============================================================================
-    ``landmarks (68, 2)`` in the picture, % of its side
+    ``landmarks (68, 2)`` in the image, % of its side
     ``shape (P, 3)``      of the face in its own frame, mm
     ``expression (P, 3)`` what the expression adds to it, mm
     ``angles (1, 3)``     pitch, yaw and roll, degrees

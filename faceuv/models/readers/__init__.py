@@ -1,4 +1,4 @@
-"""Readers: networks that read pictures, and their training. Landmarks, and the coefficients of a face model."""
+"""Readers: networks that read images, and their training. Landmarks, and the coefficients of a face model."""
 
 from faceuv.files.networks import save_network
 from faceuv.models.readers.landmark_network import LandmarkNetwork

@@ -1,4 +1,4 @@
-"""The training of a landmark network on pictures whose coefficients, and so whose landmarks, are known."""
+"""The training of a landmark network on images whose coefficients, and so whose landmarks, are known."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ _HELD_OUT = 10_000_000  # first index of the pictures that are shown: beyond any
 class LandmarkRegression(BaseMethod):
     """Cut-out → 68 landmarks and whether there is a face, supervised by exact truth.
 
-    A batch is ``dict(image (B, 3, S, S), coefficients (B, N))``, uint8 or float in [0, 1]. Each picture is mirrored
-    half the time, cut out of a random frame and perturbed; some are replaced by pictures without a face. The hook
+    A batch is ``dict(image (B, 3, S, S), coefficients (B, N))``, uint8 or float in [0, 1]. Each image is mirrored
+    half the time, cut out of a random frame and perturbed; some are replaced by images without a face. The hook
     ``GeneratorEMA(modules=["network"])`` keeps the average that is evaluated and shipped.
 
     Args:
         network: config of a :class:`~faceuv.models.readers.landmark_network.LandmarkNetwork`.
         face_model: of the coefficients; a coarse one of the same kind has the same landmarks.
-        losses: ``points``, on landmarks in % of the frame's side, of pictures with a face; ``face``, on the ``scores``
-            (logits) of pictures without a face, pred, and with one, target.
+        losses: ``points``, on landmarks in % of the frame's side, of images with a face; ``face``, on the ``scores``
+            (logits) of images without a face, pred, and with one, target.
         population: config of a data set with ``facts(indices)`` and ``batch(indices)``, of whose landmarks the network
-            takes the mean, and whose pictures are shown; None to keep the mean of ``network``.
+            takes the mean, and whose images are shown; None to keep the mean of ``network``.
         shift, zoom, turn_deg: of the frames: share of the side, range of sizes, degrees either way.
         without_face: share of the batch that is replaced.
         shares: of :class:`~faceuv.data.perturb.Shares`.
@@ -108,7 +108,7 @@ class LandmarkRegression(BaseMethod):
         return {name: self.losses.term(name, pred, target) for name in known}
 
     def pictures(self, data: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Pictures ``(B, 3, S, S)`` in [0, 1], landmarks ``(B, 68, 2)`` in their pixels, interocular distances."""
+        """Images ``(B, 3, S, S)`` in [0, 1], landmarks ``(B, 68, 2)`` in their pixels, interocular distances."""
         image = data["image"]
         sizes = check_shape("pictures", image, ("B", 3, "S", "S"))
         image = image.float() / 255 if image.dtype == torch.uint8 else image
@@ -121,8 +121,8 @@ class LandmarkRegression(BaseMethod):
 
     @torch.no_grad()
     def forward(self, data: Any) -> list[dict[str, Tensor]]:
-        """For :class:`~faceuv.evaluation.LandmarkErrors`: each picture in a frame of its own, the same at each call,
-        and beside it a picture without a face."""
+        """For :class:`~faceuv.evaluation.LandmarkErrors`: each image in a frame of its own, the same at each call,
+        and beside it an image without a face."""
         image, points, interocular = self.pictures(data)
         seeds = torch.Generator().manual_seed(int(data["index"][0]))
         frames = random_frames(image.cpu(), generator=seeds, **self.frames).to(image)  # type: ignore[arg-type]
@@ -137,7 +137,7 @@ class LandmarkRegression(BaseMethod):
 
     @torch.no_grad()
     def sample_images(self, count: int) -> dict[str, Tensor]:
-        """``landmarks``: detections drawn on held-out pictures."""
+        """``landmarks``: detections drawn on held-out images."""
         shown = self._shown(count)
         image = cut(shown, whole_frames(shown), self.network.size)
         points, logit = self.averaged("network")(image)

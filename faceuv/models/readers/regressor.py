@@ -1,4 +1,4 @@
-"""Picture → coefficients in one pass of a small residual network."""
+"""Image → coefficients in one pass of a small residual network."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class CoefficientRegressor(nn.Module):
     are kept beside the weights, so that all coefficients are of one size for it.
 
     Args:
-        size: side of the pictures that the network reads; others are resampled. A power of two: 4 · 2^(stages + 1).
+        size: side of the images that the network reads; others are resampled. A power of two: 4 · 2^(stages + 1).
         stem, channels, depths: widths of the stem and of the stages, and blocks per stage.
         hidden: widths of the head: channels that it reads of the last map, and of its hidden layer.
         layout: group → number of coefficients, of the face model.
@@ -136,7 +136,7 @@ class ResidualBlock(nn.Module):
 
 def resample(images: Tensor, side: int) -> Tensor:
     """``(B, 3, S, S)`` → ``(B, 3, side, side)``: means of whole blocks of pixels where they fit, else a triangle
-    filter; the picture stays in its place."""
+    filter; the image stays in its place."""
     own = images.shape[-1]
     if own == side:
         return images

@@ -1,4 +1,4 @@
-"""The training of a coefficient regressor on pictures whose coefficients are known."""
+"""The training of a coefficient regressor on images whose coefficients are known."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ class CoefficientRegression(BaseMethod):
         losses: terms on :class:`~faceuv.models.faces.natural_units.NaturalUnits`, and ``scores``, all coefficients in
             standard deviations.
         population: config of a data set with ``facts(indices)`` and ``batch(indices)``, from whose coefficients the
-            network's units are taken, and whose pictures are shown; None to keep the units of ``regressor``.
-        mirror: show each picture mirrored half the time; needs a face model with mirrored modes.
-        roll_deg: half the pictures are turned about their centre by a normal angle of this deviation; 0 for none.
-        perturbed: share of the pictures that suffer photographic perturbations. Terms of colour and light are taken
+            network's units are taken, and whose images are shown; None to keep the units of ``regressor``.
+        mirror: show each image mirrored half the time; needs a face model with mirrored modes.
+        roll_deg: half the images are turned about their centre by a normal angle of this deviation; 0 for none.
+        perturbed: share of the images that suffer photographic perturbations. Terms of colour and light are taken
             of the others alone, whose truth still holds.
         shares: of :class:`~faceuv.data.perturb.Shares`, for the perturbed ones.
     """
@@ -148,7 +148,7 @@ class CoefficientRegression(BaseMethod):
 
     @torch.no_grad()
     def sample_images(self, count: int) -> dict[str, Tensor]:
-        """Held-out pictures of the population, and in the same order what the averaged network reads in them."""
+        """Held-out images of the population, and in the same order what the averaged network reads in them."""
         device = self.regressor.mean.device
         image = self._shown(count).to(device)
         renderer = FaceRenderer(FACE_MODELS.build(self._face_model).to(device))

@@ -22,17 +22,17 @@ LAG_DEG = (1.0, 4.0)  # from a lag of 1° on, what is in front of the face fades
 
 
 def without_face(picture: Tensor, head: Tensor, drawn: Tensor, yaw_deg: Tensor, lag_deg: Tensor) -> Tensor:
-    """The picture ``(B, 3, S, S)`` behind a render, without what would look out of the teacher's face.
+    """The image ``(B, 3, S, S)`` behind a render, without what would look out of the teacher's face.
 
     What lies in front of the rendered face is filled, on the side that it looks to: all of it up to a margin around the
     teacher's head if the teacher turns less far than the render, and in any case what is near to where the teacher's
     head stands out beyond the render. The hair at the back stays, and so does what is above and below.
 
     Args:
-        head: coverage ``(B, 1, S, S)`` of the head in the picture, as the mapper reads it.
+        head: coverage ``(B, 1, S, S)`` of the head in the image, as the mapper reads it.
         drawn: coverage ``(B, 1, S, S)`` of the render.
-        yaw_deg: ``(B,)`` of the render; > 0 looks to the right of the picture.
-        lag_deg: ``(B,)`` how much less far the picture's head is turned.
+        yaw_deg: ``(B,)`` of the render; > 0 looks to the right of the image.
+        lag_deg: ``(B,)`` how much less far the image's head is turned.
     """
     side = min(picture.shape[2:])
     margin, slack = max(1, round(MARGIN * side)), max(1, round(SLACK * side))

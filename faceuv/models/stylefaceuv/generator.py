@@ -3,7 +3,7 @@
 >>> import faceuv
 >>> generator = faceuv.load("quickstart")                                          # doctest: +SKIP
 >>> face = generator.sample(seed=7).with_expression(smile=0.8)                     # doctest: +SKIP
->>> picture = generator.generate(generator.codes([7]), yaw_deg=30, light="left")   # doctest: +SKIP
+>>> image = generator.generate(generator.codes([7]), yaw_deg=30, light="left")   # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -177,18 +177,18 @@ class StyleFaceUVGenerator(FaceGenerator):
         With it, the stepper moves the code. The render has exactly this yaw; its pitch, roll and place are those of the
         moved code; its shape, light and maps are those of ``code``. It lies over the image of the moved code.
 
-        There is no model of a background: pitch, roll and expression move the face and not the picture behind it, and a
+        There is no model of a background: pitch, roll and expression move the face and not the image behind it, and a
         light changes the face alone. Where the teacher turns less far than a yaw asks, its face would look out from
-        behind; there, the picture is filled from the background around the head.
+        behind; there, the image is filled from the background around the head.
 
         Args:
             yaw_deg, pitch_deg, roll_deg: one for all, or one per face ``(B,)``; yaw lies in ±90°.
             expression: named movements, or coefficients, see :meth:`Face.with_expression`.
             light: a name, or coefficients, see :meth:`Face.with_lighting`.
-            size: of the picture; the teacher's, which is enlarged for a larger one.
+            size: of the image; the teacher's, which is enlarged for a larger one.
             seam, width: see :func:`faceuv.renderers.pasting.paste`.
             behind: ``"filled"`` takes what looks out of the teacher's face away where a yaw is asked for
-                (:func:`~faceuv.models.stylefaceuv.behind.without_face`); ``"picture"`` leaves the picture as it is.
+                (:func:`~faceuv.models.stylefaceuv.behind.without_face`); ``"picture"`` leaves the image as it is.
         """
         if behind not in ("filled", "picture"):
             raise InputError(f"behind must be 'filled' or 'picture', got {behind!r}")

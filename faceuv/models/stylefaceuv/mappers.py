@@ -66,7 +66,7 @@ class CodeNetwork(nn.Module):
 
 @stored("coefficient_mapper", halves="parameters")
 class CoefficientMapper(CodeNetwork):
-    """F3D: stylecode ``(B, L, D)`` → the 3DMM coefficients of its picture.
+    """F3D: stylecode ``(B, L, D)`` → the 3DMM coefficients of its image.
 
     Two networks on the flattened code: one with tanh for all coefficients but the albedo, one with ELU for the albedo.
     Their outputs are standardised; ``mean`` and ``deviation`` of the fits turn them into coefficients.

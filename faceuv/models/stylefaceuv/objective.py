@@ -104,7 +104,7 @@ def objective(
 def shown_to_discriminator(
     render: ViewRender, images: Tensor, adversarial: AdversarialOptions
 ) -> tuple[Tensor, Tensor]:
-    """The fake and the real pictures ``(V·B, 3, S, S)`` that D is shown, of renders and of the teacher's images."""
+    """The fake and the real images ``(V·B, 3, S, S)`` that D is shown, of renders and of the teacher's images."""
     if adversarial.sees == "pasted":
         return render.over(images), images
     if adversarial.sees == "covered":

@@ -1,4 +1,4 @@
-"""Pictures of the state of the training."""
+"""Images of the state of the training."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from faceuv.registry import COEFFICIENT_SOURCES
 
 @COEFFICIENT_SOURCES.register_module(name="mapper")
 class MapperSource(CoefficientSource):
-    """A :class:`~faceuv.models.stylefaceuv.CoefficientMapper`: reads the code, no picture; for scoring many codes.
+    """A :class:`~faceuv.models.stylefaceuv.CoefficientMapper`: reads the code, no image; for scoring many codes.
 
     Args:
         path: its weights.

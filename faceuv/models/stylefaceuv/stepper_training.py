@@ -41,7 +41,7 @@ class YawStepping(BaseMethod):
         range_deg: the largest wanted angle, degrees to either side; by default the 98th percentile of the fits' |yaw|.
         symmetric: share of the batch that is mirrored.
         widths, activation: of the :class:`~faceuv.models.stylefaceuv.YawStepper`.
-        generator, regressor: for validation: with both, the yaw of the turned picture is also read by a network that
+        generator, regressor: for validation: with both, the yaw of the turned image is also read by a network that
             has never seen a code, so that the mapper is not its own judge. A config and a file (or ``zoo:…``).
         held_out, dtype: as for :class:`~faceuv.models.stylefaceuv.mapper_training.CoefficientMapping`.
     """
@@ -149,7 +149,7 @@ class YawStepping(BaseMethod):
         return [{name: column[k] for name, column in columns.items()} for k in range(len(code))]
 
     def _seen(self, code: Tensor) -> Tensor:
-        """The yaw of the pictures of ``code``, ``(B,)``, as the regressor sees it."""
+        """The yaw of the images of ``code``, ``(B,)``, as the regressor sees it."""
         generator, regressor = (self.judges[name].to(code.device) for name in ("generator", "regressor"))
         assert isinstance(regressor, CoefficientRegressor)
         return regressor(generator.synthesis(code).clamp(0, 1)).rotation[:, 1]

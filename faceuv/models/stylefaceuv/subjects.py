@@ -72,7 +72,7 @@ class UVSubject(Subject):
 
 @SUBJECTS.register_module(name="linear")
 class LinearSubject(Subject):
-    """The mapper alone: its mesh with the linear albedo, drawn over the teacher's picture: ``dict(type="linear")``."""
+    """The mapper alone: its mesh with the linear albedo, drawn over the teacher's image: ``dict(type="linear")``."""
 
     about = "the mapper's mesh and linear albedo, no maps"
     capabilities = frozenset(("coefficients", "surface"))
@@ -85,9 +85,9 @@ class LinearSubject(Subject):
 
 @SUBJECTS.register_module(name="turned")
 class TurnedSubject(Subject):
-    """Rotation in 2D, as InterFaceGAN does it: the teacher's picture of the moved code: ``dict(type="turned")``.
+    """Rotation in 2D, as InterFaceGAN does it: the teacher's image of the moved code: ``dict(type="turned")``.
 
-    The coefficients are those that the mapper reads off the moved code: they say where the picture shows which texel.
+    The coefficients are those that the mapper reads off the moved code: they say where the image shows which texel.
     """
 
     about = "the teacher's picture of the code moved along the yaw direction"
@@ -95,5 +95,5 @@ class TurnedSubject(Subject):
     shows_teacher = True
 
     def show(self, codes: Tensor, targets: Targets) -> SubjectView:
-        """The picture."""
+        """The image."""
         return SubjectView(targets.images, coefficients=targets.read)

@@ -106,7 +106,7 @@ class UVGenerator(nn.Module):
         face_model: FaceModel | None = None,
         **settings: Any,
     ) -> UVGenerator:
-        """One for the codes of ``teacher``, which starts with its weights: the first diffuse map is its picture.
+        """One for the codes of ``teacher``, which starts with its weights: the first diffuse map is its image.
 
         Layers of resolutions that the teacher has not start at random, with half the channels of the resolution
         before, and add nothing to the maps at first.

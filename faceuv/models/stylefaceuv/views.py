@@ -31,7 +31,7 @@ class ViewRender:
     maps: UVMaps
 
     def over(self, background: Tensor) -> Tensor:
-        """The renders pasted over pictures ``(V·B, 3, S, S)``."""
+        """The renders pasted over images ``(V·B, 3, S, S)``."""
         return composite(self.image, self.mask, background)
 
     def detach(self) -> ViewRender:
@@ -48,7 +48,7 @@ class ViewWeights:
     that only it sees, and ``override`` for those that the original sees, too.
 
     Args:
-        rule: ``"gradient"``, the paper's: texels with a gradient of the picture; ``"splat"``, the same texels (but for
+        rule: ``"gradient"``, the paper's: texels with a gradient of the image; ``"splat"``, the same texels (but for
             the gradient's holes) from the faces that the render saw, at no cost worth naming; ``"visibility"``: texels
             whose own surface point the camera sees.
         override: of the symmetric view where the original sees.

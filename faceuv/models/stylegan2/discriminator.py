@@ -64,7 +64,7 @@ class StyleGAN2Discriminator(nn.Module):
 
     @classmethod
     def code_facts(cls, settings: Mapping[str, Any]) -> dict[str, int]:
-        """The size of the pictures that a config's discriminator reads, for plans."""
+        """The size of the images that a config's discriminator reads, for plans."""
         return {"size": settings["size"]} if isinstance(settings.get("size"), int) else {}
 
     def __init__(

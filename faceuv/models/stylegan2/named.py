@@ -18,7 +18,7 @@ from faceuv.registry import MODELS
 
 
 def named_facts(settings: Mapping[str, Any]) -> dict[str, int]:
-    """What an entry of the zoo says of the pictures that :func:`named_discriminator` reads; the rest says it itself."""
+    """What an entry of the zoo says of the images that :func:`named_discriminator` reads; the rest says it itself."""
     entry = settings.get("zoo")
     if not isinstance(entry, str):
         return {}

@@ -71,9 +71,9 @@ class StyledConv(nn.Module):
 
 
 class SkipHead(nn.Module):
-    """Features of every resolution → one picture ``(B, out, S, S)`` of unbounded values.
+    """Features of every resolution → one image ``(B, out, S, S)`` of unbounded values.
 
-    At each resolution a modulated 1×1 convolution adds to the upsampled picture of the resolution before. A network
+    At each resolution a modulated 1×1 convolution adds to the upsampled image of the resolution before. A network
     with several outputs (colours, displacement) has several heads on the same features; ``start`` > 4 makes a head
     that looks at the fine resolutions only.
     """
@@ -111,7 +111,7 @@ class SkipHead(nn.Module):
             return update if picture is None else upsample(picture) + update
 
     def forward(self, features: Sequence[Tensor], code: Tensor) -> Tensor:
-        """The picture from the ``features`` of :class:`SynthesisOutput` and the code ``(B, L, D)``."""
+        """The image from the ``features`` of :class:`SynthesisOutput` and the code ``(B, L, D)``."""
         picture: Tensor | None = None
         for index in range(0, len(features), 2):  # the last convolution of each resolution
             picture = self.step(features[index], code, picture)

@@ -1,4 +1,4 @@
-"""How a StyleGAN2 is trained: on pairs of latents and pictures, and adversarially."""
+"""How a StyleGAN2 is trained: on pairs of latents and images, and adversarially."""
 
 from faceuv.models.stylegan2.training.adversarial import StyleGAN2
 from faceuv.models.stylegan2.training.paired import PairedGenerator

@@ -77,7 +77,7 @@ class PairedGenerator(BaseMethod):
 
     @torch.no_grad()
     def forward(self, data: Any) -> list[dict[str, Tensor]]:
-        """For metrics: each picture of the batch beside what the averaged generator draws for its latent."""
+        """For metrics: each image of the batch beside what the averaged generator draws for its latent."""
         latent, image = pairs(data, self.generator)
         drawn = draw(cast(StyleGAN2Generator, self.averaged("generator")), latent, "fixed").clamp(0, 1)
         return [{"real": real, "fake": fake} for real, fake in zip(image, drawn)]
