@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -42,11 +43,25 @@ def test_mesh(small, suffix: str, call: int, tmp_path: Path, monkeypatch: pytest
     assert listing(tmp_path) == before
 
 
-def test_an_obj_never_appears_before_its_material(small, tmp_path: Path) -> None:
-    (tmp_path / "a.mtl").mkdir()  # cannot be replaced by a file
+def test_an_obj_never_appears_before_its_material(small, tmp_path: Path, monkeypatch) -> None:
+    replace = os.replace
+
+    def refuse(source, target):
+        if str(target).endswith("a.mtl"):
+            raise OSError(13, "Permission denied", str(target))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refuse)
     with pytest.raises(OSError, match=r"a\.mtl"):
         save_mesh(tmp_path / "a.obj", MeshFile.build(**small))
-    assert {p.name for p in tmp_path.iterdir()} == {"a.mtl", "a_diffuse.png"}
+    assert {p.name for p in tmp_path.iterdir()} == {"a_diffuse.png"}
+
+
+def test_a_folder_in_the_place_of_a_file_leaves_nothing(small, tmp_path: Path) -> None:
+    (tmp_path / "a.mtl").mkdir()
+    with pytest.raises(AssetError, match=r"a\.mtl: it is a folder"):
+        save_mesh(tmp_path / "a.obj", MeshFile.build(**small))
+    assert {p.name for p in tmp_path.iterdir()} == {"a.mtl"}
 
 
 @pytest.mark.parametrize("name", ["t.gif", "t.mp4"])
