@@ -121,3 +121,32 @@ def test_the_page_of_the_report_says_what_every_measure_needs():
         written = needs["…_albedo_…" if "albedo" in name else name]
         wanted = (unmet(meaning.needs, ()) or "needs pictures").removeprefix("needs ")
         assert written.split(";")[0].split(" (")[0] == wanted, name
+
+
+def test_the_plugin_page_shows_the_package_as_it_is():
+    spec = importlib.util.spec_from_file_location("docs_files", ROOT / "tools" / "docs_files.py")
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    page = tool.PAGE.read_text(encoding="utf-8")
+    assert tool.updated(page) == page, "run python tools/docs_files.py"
+    names = {path.name for path in tool.shown()}
+    assert {
+        "pyproject.toml",
+        "__init__.py",
+        "faces.py",
+        "subject.py",
+        "relief.py",
+        "card.md",
+        "generator.json",
+    } <= names
+    drifted = page.replace("class ReliefNetwork", "class Relief")
+    assert drifted != page == tool.updated(drifted)
+
+
+def test_the_plugin_page_has_a_section_for_each_row_of_its_table():
+    text = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \[(an? [^\]]+)\]\(#([^)]+)\) \|", text, re.MULTILINE)
+    sections = re.findall(r"^### (An? .+)$", text, re.MULTILINE)
+    assert sorted(name.lower() for name, _ in rows) == sorted(section.lower() for section in sections)
+    assert all(anchor == name.lower().replace(" ", "-") for name, anchor in rows)
+    assert len(rows) == 16

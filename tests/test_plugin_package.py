@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -64,7 +65,8 @@ def command(*words):
 work, out, recipe = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 
 # trained by its own recipe, for a few steps
-steps = [f"relief.{key}=30" for key in ("train_cfg.max_iters", "train_cfg.val_interval", "custom_hooks.0.interval")]
+steps = ["report.protocol.pictures=4", "report.protocol.curve=2", "report.strips=1"]
+steps += [f"relief.{key}=30" for key in ("train_cfg.max_iters", "train_cfg.val_interval", "custom_hooks.0.interval")]
 command("train", recipe, "--work-dir", work, "--cfg-options", *steps)
 
 # loaded by its type, from the work dir and from the zoo of its package
@@ -155,6 +157,11 @@ def test_an_installed_package_brings_a_whole_method(site, tmp_path):
     assert done.returncode == 0, done.stderr + done.stdout
     assert (work / "relief" / "generator.json").is_file()
     assert (work / "relief" / "samples" / "eggs_0000030.png").is_file()
+    report = json.loads((work / "report" / "metrics.json").read_text())
+    ours = report["subjects"]["ours"]
+    assert ours["metrics"]["l1"]["value"] < 0.2 and "needs a surface" not in str(ours)
+    assert "coefficients" in str(ours["not_measured"]["texels"])
+    assert (work / "report" / "report.html").is_file()
     figures = {path.name for path in (out / "figures").iterdir()}
     assert figures == {
         "yaw.png", "interpolation_1_2.png", "lights.png", "mixing.png", "edits_wide.png", "turntable.gif",

@@ -5,12 +5,13 @@ from mmengine.config import read_base
 with read_base():
     from faceuv.configs.base.runtime import *
 
-stages = ["relief"]
+stages = ["relief", "report"]
+eggs = dict(type="EggGenerator", size=32)
 relief = dict(
     type="train",
     model=dict(
         type="ReliefTraining",
-        teacher=dict(type="EggGenerator", size=32),
+        teacher=eggs,
         renderer=dict(type="torch"),
         losses=dict(
             photo=dict(type="HuberPhotometric", delta=0.1, weight=10.0),
@@ -27,4 +28,19 @@ relief = dict(
         collate_fn=dict(type="default_collate"),
     ),
     custom_hooks=[dict(type="ImageSheets", interval=300, count=8)],
+)
+report = dict(
+    type="report",
+    generator=eggs,
+    mapper=dict(type="EggReader"),
+    stepper=dict(type="EggTurner"),
+    subjects={"ours": dict(type="sample_relief", path="{relief}/relief.safetensors")},
+    face_model=dict(type="ProceduralFace", rows=97, columns=81),  # of the mapper; the method has none
+    features=dict(
+        type="DiscriminatorFeatures",
+        network=dict(type="StyleGAN2Discriminator", size=32, channel_base=64, channel_max=8),
+    ),
+    protocol=dict(pictures=16, curve=8, truth=0, yaws_deg=[-40, 0, 40], far_deg=40, batch=8),
+    faces=0,
+    strips=2,
 )
