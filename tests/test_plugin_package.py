@@ -116,7 +116,7 @@ command("list", "face_generators")
 def python(code, *arguments, path):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path)), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=400)
 
 
 def test_a_config_can_import_parts_or_name_modules_to_import(tmp_path):
