@@ -359,15 +359,15 @@ class Face:
             kept = {key: value for key, value in metadata.items() if key not in ("kind", "faceuv_version", "camera")}
             surface = surface_from(tensors, metadata.get("camera"), where=str(path))
             return cls.of_surface(surface, renderer=renderer, metadata=kept)
-        model = (
-            stored_face_model(path, metadata.get("face_model")) if face_model is None else build_face_model(face_model)
-        )
         wrong = sorted(set(tensors) - {"coefficients", "diffuse", "displacement"})
         if "coefficients" not in tensors or wrong:
             raise AssetError(
                 f"{path}: a face holds 'coefficients' and may hold 'diffuse' and 'displacement', found"
                 f" {shown(sorted(tensors))}; save the face again"
             )
+        model = (
+            stored_face_model(path, metadata.get("face_model")) if face_model is None else build_face_model(face_model)
+        )
         kept = {key: value for key, value in metadata.items() if key not in ("kind", "faceuv_version")}
         try:
             for name, value in tensors.items():
