@@ -171,6 +171,18 @@ class Face:
         rotation = turned(self.pose[0], yaw_deg=yaw_deg, pitch_deg=pitch_deg, roll_deg=roll_deg)
         return self._posed_as(rotation=rotation)
 
+    def to(self, device: torch.device | str) -> Face:
+        """The face on ``device``; its face model and renderer, which other faces may share, are moved in place."""
+        for part in (self.face_model, self.renderer):
+            if part is not None:
+                part.to(device)
+        return replace(
+            self,
+            coefficients=None if self.coefficients is None else self.coefficients.to(device),
+            maps=None if self.maps is None else self.maps.to(device),
+            given=None if self.given is None else self.given.to(device),
+        )
+
     def placed(self, translation: Tensor) -> Face:
         """The same face at ``translation (1, 3)``, decimetres."""
         return self._posed_as(translation=translation)

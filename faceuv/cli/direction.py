@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from faceuv.cli.console import add_device
+
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
@@ -25,6 +27,7 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--cfg-options", nargs="+", default=[], metavar="K=V", help="change the config: score=pitch codes.samples=50000"
     )
+    add_device(parser, default=None)
     parser.add_argument("--plan", action="store_true", help="show what would be done, and whether all is there")
     parser.set_defaults(run=run)
 
@@ -33,11 +36,12 @@ def run(args: argparse.Namespace) -> int:
     """Score, find, measure, draw."""
     from mmengine.device import get_device
 
-    from faceuv.cli.console import console
+    from faceuv.cli.console import console, work_on
     from faceuv.engine import load_config, parse_options
     from faceuv.engine.direction_study import build_study, find_all, measure, score_all, write_all
     from faceuv.files.artefacts import check_writable
 
+    work_on(args.device)
     config = load_config(args.config, parse_options(args.cfg_options)).to_dict()
     work_dir = Path(args.work_dir or config.get("work_dir") or Path("work_dirs") / Path(args.config).stem)
     out = Path(args.out) if args.out else work_dir

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from faceuv.cli.console import add_device, checked_device
 from faceuv.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--size", type=int, default=256, metavar="PX", help="side of the fitted square (default 256)")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="of a video, every N-th frame")
     parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="pictures at a time (default 16)")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, …")
+    add_device(parser)
     parser.add_argument("--face-model", default="ProceduralFace", help="a face model by name")
     parser.add_argument("--renderer", default="torch", help="a renderer by name (default torch)")
     parser.add_argument("--no-meshes", action="store_true", help="write no .glb files")
@@ -131,7 +132,6 @@ def _work(args: argparse.Namespace, folder: FitFolder, files: list[PictureFile],
 
 def build_fitter(args: argparse.Namespace) -> Fitter:
     """The fitter that the options describe, on its device."""
-    import torch
 
     from faceuv.files.locate import locate
     from faceuv.fitting import Fitter
@@ -139,11 +139,7 @@ def build_fitter(args: argparse.Namespace) -> Fitter:
     from faceuv.models.readers.regressor import load_regressor
     from faceuv.registry import FACE_MODELS
 
-    try:
-        device = torch.device(args.device)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"--device {args.device} cannot be used here: {' '.join(str(error).split())}") from error
+    device = checked_device(args.device)
     regressor = None if args.regressor == "none" else load_regressor(locate(args.regressor)).eval()
     from_file = Path(args.detector).suffix.lower() in SUFFIXES
     detector = {"type": "PrecomputedLandmarks", "path": args.detector} if from_file else args.detector

@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from faceuv.cli.console import add_device
 from faceuv.cli.render import parse_amounts
 from faceuv.errors import InputError, did_you_mean
 from faceuv.files.names import file_names
@@ -199,6 +200,7 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seam", choices=SEAMS, default="laplacian", help="between face and teacher (laplacian)")
     parser.add_argument("--truncation", type=float, default=1.0, metavar="T", help="< 1: nearer to the mean face (1)")
     parser.add_argument("--renderer", metavar="NAME", help="a renderer by name (torch)")
+    add_device(parser)
     parser.add_argument("--light", metavar="NAME", help="the light of all faces; their own if absent")
     parser.add_argument(
         "--expression", nargs="+", default=[], metavar="NAME=AMOUNT", help="of all faces: smile=0.8 jaw_open=0.2"
@@ -303,7 +305,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Load, check, then draw and write one file after the other."""
-    from faceuv.cli.console import console
+    from faceuv.cli.console import checked_device, console
     from faceuv.figures import FigureStyle
     from faceuv.files.artefacts import check_writable
     from faceuv.models.base.face_generator import FaceGenerator
@@ -312,9 +314,10 @@ def run(args: argparse.Namespace) -> int:
     style = FigureStyle(
         args.size, args.over or "teacher", args.seam, args.light, parse_amounts(args.expression), args.truncation
     )
+    device = checked_device(args.device)
     out = check_writable(args.out)
     with console.status(f"loading {args.generator}"):
-        request = Request(args, FaceGenerator.load(args.generator, renderer=args.renderer), style)
+        request = Request(args, FaceGenerator.load(args.generator, renderer=args.renderer).to(device), style)
     chosen = list(args.figures)
     if len(chosen) > 1:  # a figure that is asked for by its name says itself what it lacks
         for name, lack in {name: _lack(name, request) for name in chosen}.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from faceuv.cli.console import add_device
 from faceuv.errors import InputError
 
 ANIMATIONS = (".gif", ".mp4")
@@ -39,11 +40,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--frames", type=int, default=48, help="of a turntable (default 48)")
     parser.add_argument("--face-model", help="a face model by name (default: the one the file names)")
     parser.add_argument("--renderer", default="torch", help="a renderer by name (default torch)")
+    add_device(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    from faceuv.cli.console import console, require_positive
+    from faceuv.cli.console import checked_device, console, require_positive
     from faceuv.export import save_png
     from faceuv.face import Face
     from faceuv.files.artefacts import check_writable
@@ -57,13 +59,14 @@ def run(args: argparse.Namespace) -> int:
     if suffix not in (".png", *ANIMATIONS):
         raise InputError(f"--out must end in .png, .gif or .mp4, got {args.out.name!r}")
 
+    device = checked_device(args.device)
     check_writable(args.out.parent)
     parts = {"face_model": args.face_model, "renderer": args.renderer}
     if args.face is not None:
         face = Face.load(args.face, **parts)
     else:
         face = Face.mean(**parts) if args.mean else Face.random(args.seed, **parts)
-    face = face.with_expression(**parse_amounts(args.expression))
+    face = face.to(device).with_expression(**parse_amounts(args.expression))
     face = face if args.light is None else face.with_lighting(args.light)
     if suffix in ANIMATIONS:
         if args.shape:

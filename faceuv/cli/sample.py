@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from faceuv.cli.console import add_device
+
 if TYPE_CHECKING:
     from faceuv.face import Face
 
@@ -28,6 +30,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--light", help="a light by name (default studio; of generated faces their own)")
     parser.add_argument("--face-model", help="a face model by name (default ProceduralFace, or the generator's)")
     parser.add_argument("--renderer", default="torch", help="a renderer by name (default torch)")
+    add_device(parser)
     parser.add_argument("--blend-shapes", action="store_true", help="write the expressions as morph targets (glb)")
     parser.set_defaults(run=run)
 
@@ -36,19 +39,20 @@ def run(args: argparse.Namespace) -> int:
     from rich.markup import escape
     from rich.progress import track
 
-    from faceuv.cli.console import console, require_positive
+    from faceuv.cli.console import checked_device, console, require_positive
     from faceuv.export import contact_sheet, save_png
     from faceuv.files.artefacts import check_writable
 
     require_positive("--num", args.num)
     require_positive("--size", args.size)
     out = check_writable(args.out)
+    device = checked_device(args.device)
     make = maker(args)
     pictures, labels = [], []
     for k in track(
         range(args.num), description=escape(f"faces → {out}"), console=console, disable=not console.is_terminal
     ):
-        face = make(args.seed + k)
+        face = make(args.seed + k).to(device)
         name = f"face_{k:03d}"
         face.save(out / f"{name}.{args.format}", blend_shapes=args.blend_shapes)
         face.save(out / f"{name}.safetensors")

@@ -29,10 +29,12 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Test, print the metrics, and write them to ``metrics.json`` in the work dir (of a stage: in ``test/NAME``)."""
+    from faceuv.cli.console import work_on
     from faceuv.engine import completed, evaluate, evaluate_stage, load_config, parse_options
     from faceuv.engine.compat.checkpoints import check_checkpoint
     from faceuv.errors import InputError
 
+    work_on(args.device)
     config = load_config(args.config, parse_options(args.cfg_options))
     if config.get("stages") is None and args.stage is not None:
         raise InputError(f"--stage is for configs with stages=[…]; {args.config} is one training")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from faceuv.cli.console import add_device
+
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
@@ -53,11 +55,13 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
         default="none",
         help="how several processes were started (pytorch: torchrun)",
     )
+    add_device(parser, default=None)
     parser.add_argument("--seed", type=int, metavar="S", help="of all randomness (default: the config's, else 0)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Train."""
+    from faceuv.cli.console import work_on
     from faceuv.engine import clean_stages, load_config, parse_options, train, train_stages
     from faceuv.errors import InputError
 
@@ -65,6 +69,7 @@ def run(args: argparse.Namespace) -> int:
     if args.print_config:
         print(config.pretty_text, end="")
         return 0
+    work_on(args.device)
     common = dict(work_dir=args.work_dir, amp=args.amp, launcher=args.launcher, seed=args.seed)
     if config.get("stages") is not None:
         if args.load_from is not None:

@@ -8,6 +8,7 @@ from mmengine.optim import OptimWrapperDict
 from other_device import other_device
 from small_world import oval_arrays, small_networks
 
+from faceuv import Face
 from faceuv.engine.compat.optim import OptimWrapper
 from faceuv.evaluation import frechet_distance
 from faceuv.files.zoo import path
@@ -225,3 +226,13 @@ class TestTheGpuKit:
             assert teacher.run(Machine(torch.device(str(device)), toy=True), Folder(tmp_path), options) == 0
         # nothing of a training step: losses, counters, the choice of pictures
         assert not [place for place in device.waits if "training" in place or "losses" in place or "ema" in place]
+
+
+def test_a_face_moves_with_its_parts(face_model):
+    face = Face.random(7, face_model=face_model).with_expression(smile=0.5)
+    wanted = face.render(32, yaw_deg=20, centred=True)
+    with other_device() as device:
+        moved = face.to(device)
+        assert {str(moved.coefficients.data.device), str(moved.face_model.mean.device)} == {device}
+        found = moved.with_lighting("studio").render(32, yaw_deg=20, centred=True).cpu()
+        torch.testing.assert_close(found, wanted, atol=1e-4, rtol=0)
