@@ -74,13 +74,12 @@ def run(args: argparse.Namespace) -> int:
     if config.get("stages") is not None:
         if args.load_from is not None:
             raise InputError(
-                f"--load-from {args.load_from}: {args.config} has stages, and each says in its config what it begins"
+                f"--load-from {args.load_from}: {args.config} has stages, and each names in its config what it starts"
                 " with, such as uv.model.uv_generator.weights=FILE or the hook WarmStart; leave --load-from out"
             )
         if isinstance(args.resume, str) and args.resume != "auto":
             raise InputError(
-                f"--resume {args.resume}: {args.config} has stages, and each goes on where it was by itself;"
-                " leave --resume out"
+                f"--resume {args.resume}: {args.config} has stages, and each resumes by itself; leave --resume out"
             )
         if args.clean:
             clean_stages(config, work_dir=args.work_dir)

@@ -150,7 +150,7 @@ def _read_best(path: Path) -> dict[str, dict[str, Any]]:
     """Metric → score and file of the best checkpoint; the files lie below the work dir."""
     content = read_json(path)
     if not isinstance(content, dict):
-        raise AssetError(f"{path} must be an object of metrics, found {shown(content)}; remove it to go on without")
+        raise AssetError(f"{path} must be an object of metrics, found {shown(content)}; remove it to continue without")
     for metric, entry in content.items():
         score = entry.get("score") if isinstance(entry, dict) else None
         if type(score) not in (int, float):

@@ -48,7 +48,7 @@ def train(
     resume = True if resume == "auto" else resume
     if resume and load_from is not None:
         raise InputError(
-            f"--load-from {load_from} begins a training with given weights, --resume goes on with an old one:"
+            f"--load-from {load_from} starts a training with given weights, --resume continues an old one:"
             " choose one of them"
         )
     if not isinstance(resume, bool):
@@ -119,7 +119,7 @@ def _processes(launcher: str) -> Iterator[None]:
             raise
         raise FaceUVError(
             f"process {get_rank()} of {get_world_size()} lost another one ({str(error).splitlines()[0][:120]}); its own"
-            " message says why it ended. Mend that and go on with --resume"
+            " message has the reason. Repair that and continue with --resume"
         ) from error
     finally:
         stop_processes()

@@ -151,7 +151,7 @@ def _check_hooks(config: Mapping[str, Any], model: Any, networks: Sequence[str],
             if not _implements(model, method):
                 raise InputError(
                     f"{where}: the hook {hook['type']} needs {model.__name__}.{method}, which it does not have: write"
-                    " it, or take the hook out of custom_hooks"
+                    " it, or remove the hook from custom_hooks"
                 )
         if hook["type"] == "GeneratorEMA":
             for name in hook.get("modules", ("generator",)):

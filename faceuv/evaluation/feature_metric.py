@@ -29,7 +29,7 @@ def check_features(name: str, features: Tensor, shape: tuple[str | int, str | in
     check_floating(name, features)
     broken = (~torch.isfinite(features).all(1)).nonzero().flatten().tolist()
     if broken:
-        raise InputError(f"{name} hold NaN or infinity in row(s) {broken[:8]}: whatever made the images has diverged")
+        raise InputError(f"{name} hold NaN or infinity in row(s) {broken[:8]}: the generator has diverged")
     return sizes
 
 

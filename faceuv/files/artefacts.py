@@ -55,8 +55,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 def _unwritten(path: Path, why: object) -> AssetError:
     return AssetError(
-        f"cannot write {path} ({why}); nothing of it was kept, and what was there before is as it was: make room and do"
-        " the same again"
+        f"cannot write {path} ({why}); the incomplete file was removed, the old one is unchanged: make room and run the"
+        " same again"
     )
 
 

@@ -115,7 +115,7 @@ class TestOptions:
     @pytest.mark.parametrize(
         ("words", "message"),
         [
-            (["--load-from", "x.pth"], "each says in its config what it begins with"),
+            (["--load-from", "x.pth"], "each names in its config what it starts with"),
             (["--resume", "x.pth"], "has stages"),
         ],
     )

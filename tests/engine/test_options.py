@@ -124,7 +124,7 @@ class TestMerging:
 
     def test_places_in_lists(self, config):
         assert [one.get("interval") for one in config("hooks.0.interval=7").hooks] == [7, None]
-        with pytest.raises(InputError, match="'2' is no place in a list of 2, 0 … 1"):
+        with pytest.raises(InputError, match="'2' is no index of a list of 2, 0 … 1"):
             config("hooks.2.interval=7")
 
     def test_later_ones_build_on_earlier_ones(self, config):

@@ -105,7 +105,10 @@ def test_a_write_that_cannot_reach_the_disk_is_not_renamed(tmp_path, monkeypatch
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(AssetError, match="nothing of it was kept"), atomic_path(tmp_path / "a.txt") as temporary:
+    with (
+        pytest.raises(AssetError, match="the incomplete file was removed"),
+        atomic_path(tmp_path / "a.txt") as temporary,
+    ):
         temporary.write_text("new")
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
     assert (tmp_path / "a.txt").read_text() == "old"

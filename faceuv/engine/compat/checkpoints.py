@@ -83,8 +83,8 @@ def write_checkpoint(path: str | Path, checkpoint: Mapping[str, Any]) -> None:
             torch.save(content, temporary)
         except (OSError, RuntimeError) as error:  # torch's zip writer raises RuntimeError when the disk is full
             raise AssetError(
-                f"cannot write the checkpoint {path} ({_first_line(error)}); nothing of it was kept and earlier"
-                " checkpoints are whole: make room and go on with --resume"
+                f"cannot write the checkpoint {path} ({_first_line(error)}); the incomplete file was removed, earlier"
+                " checkpoints are complete: make room and continue with --resume"
             ) from error
 
 

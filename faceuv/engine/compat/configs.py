@@ -137,7 +137,7 @@ def _entry(holder: Any, name: str, key: str) -> Any:
     if isinstance(holder, Mapping):
         return holder.get(name)
     if not name.isdecimal() or int(name) >= len(holder):
-        raise InputError(f"--cfg-options {key}: {name!r} is no place in a list of {len(holder)}, 0 … {len(holder) - 1}")
+        raise InputError(f"--cfg-options {key}: {name!r} is no index of a list of {len(holder)}, 0 … {len(holder) - 1}")
     return holder[int(name)]
 
 

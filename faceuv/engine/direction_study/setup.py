@@ -203,5 +203,5 @@ def _build(config: Mapping[str, Any], score: str, codes: CodeSample) -> Directio
         if finder.score != score:
             raise InputError(f"its score is {finder.score!r} and the study's {score!r}: one study has one score")
         if not codes.same_codes(finder.codes) or finder.samples > codes.samples:
-            raise InputError(f"it wants the scores of {finder.codes}, and those of {codes} are made: set them in codes")
+            raise InputError(f"it needs scores of {finder.codes}, and the study scores {codes}: set them in codes")
     return finder

@@ -208,7 +208,7 @@ class Subject(ABC):
         if view.capabilities != self.capabilities:
             raise InputError(
                 f"the subject {self.name!r} says that its views carry {_listed(self.capabilities)}, they carry"
-                f" {_listed(view.capabilities)}: mend the capabilities of {type(self).__name__}"
+                f" {_listed(view.capabilities)}: correct the capabilities of {type(self).__name__}"
             )
         return view
 

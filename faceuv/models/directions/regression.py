@@ -89,7 +89,7 @@ class RegressionDirection(ScoredFinder):
         normal = torch.linalg.solve(covariance + ridge * torch.eye(width, dtype=torch.float64), cross)
         rounding = 1e-20 * float(moments.mean[-1]) ** 2
         if not variance > rounding or not float(normal.norm()) > 0:
-            raise InputError("the score is the same for all codes, so nothing predicts it; take another score")
+            raise InputError("the score is the same for all codes, so nothing predicts it; use another score")
         vector = unit_over_layers(normal, generator.num_layers, check_layers(self.layers, generator.num_layers))
         if others:
             vector = condition(vector, [other.vector for other in others])

@@ -149,8 +149,8 @@ class SVMDirection(ScoredFinder):
             )
         if not low.scores[-1] < high.scores[-1]:
             raise InputError(
-                f"the score does not tell the ends apart (up to {float(low.scores[-1]):.6g} at one, from"
-                f" {float(high.scores[-1]):.6g} at the other); take another score or a smaller ratio"
+                f"the score does not separate the ends (up to {float(low.scores[-1]):.6g} at one, from"
+                f" {float(high.scores[-1]):.6g} at the other); use another score or a smaller ratio"
             )
         return Ends(low.codes, high.codes, self.samples - scored)
 

@@ -98,7 +98,7 @@ class CoefficientMapping(BaseMethod):
         return [{"pred": pred, "true": true} for pred, true in zip(found, data["coefficients"])]
 
     def sample_images(self, count: int) -> dict[str, Tensor]:
-        """None: there is nothing to look at in coefficients."""
+        """None: coefficients have no images."""
         return {}
 
     def export(self, folder: Path) -> list[str]:

@@ -367,7 +367,7 @@ def start_uv_generator(teacher: StyleGAN2Generator, face_model: FaceModel, confi
         asked = {name: value for name, value in wanted.items() if value != has[name]}
         raise InputError(
             f"the UV generator {config['weights']} was not made with {asked}, but with"
-            f" { ({name: has[name] for name in asked}) }; set weights=None to begin with the teacher's weights"
+            f" { ({name: has[name] for name in asked}) }; set weights=None to start with the teacher's weights"
         )
     if (found.num_layers, found.code_dim) != (teacher.num_layers, teacher.code_dim):
         raise InputError(

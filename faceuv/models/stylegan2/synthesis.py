@@ -90,7 +90,7 @@ class SkipHead(nn.Module):
         super().__init__()
         self.resolutions = [r for r in channels if r >= start]
         if not self.resolutions:
-            raise InputError(f"a head that starts at {start}² has nothing to look at; resolutions: {list(channels)}")
+            raise InputError(f"a head that starts at {start}² has no features to read; resolutions: {list(channels)}")
         self.layers = nn.ModuleList(
             ModulatedConv2d(channels[r], outputs, 1, code_dim, demodulate=False) for r in self.resolutions
         )

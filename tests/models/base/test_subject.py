@@ -75,7 +75,7 @@ def test_a_view_carries_what_the_subject_says(small, codes):
     assert whole.capabilities == {"coefficients", "surface"}
     with pytest.raises(InputError, match="'shows' says that its views carry surface, they carry pictures alone"):
         Shows(small.setting, lambda targets: SubjectView(targets.images), "surface").views(codes)
-    with pytest.raises(InputError, match="carry pictures alone, they carry coefficients, surface: mend .* of Shows"):
+    with pytest.raises(InputError, match="carry pictures alone, they carry coefficients, surface: correct .* of Shows"):
         Shows(small.setting, small.setting.draw_over).views(codes)
 
 

@@ -289,7 +289,7 @@ class TestBadInput:
             SVMDirection(score=3)  # type: ignore[arg-type]
 
     def test_constant_score(self, linear):
-        with pytest.raises(InputError, match="does not tell the ends apart"):
+        with pytest.raises(InputError, match="does not separate the ends"):
             SVMDirection(lambda code: torch.zeros(len(code)), samples=1000).find(linear)
 
     def test_no_score_is_finite(self, linear):

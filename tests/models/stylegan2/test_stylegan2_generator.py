@@ -83,7 +83,7 @@ class TestGenerator:
         features = g.synthesis(code, return_features=True).features
         head = SkipHead(g.channels, g.code_dim, outputs=2, start=16)
         assert head(features, code).shape == (2, 2, 16, 16)
-        with pytest.raises(InputError, match="nothing to look at"):
+        with pytest.raises(InputError, match="has no features to read"):
             SkipHead(g.channels, g.code_dim, start=32)
 
     def test_style_weights(self, small_generator):
