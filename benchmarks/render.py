@@ -107,7 +107,9 @@ def seconds(run: Callable[[], object], device: str, repeats: int) -> float:
     return first if first > 5 else min(once() for _ in range(repeats))
 
 
-def measure(backend: str, batch: int, size: int, device: str, what: str, antialias: str | None, repeats: int) -> dict:
+def measure(
+    backend: str, batch: int, size: int, device: str, what: str, antialias: str | None, repeats: int
+) -> dict[str, Any]:
     """One measurement in this process: seconds, and the peak of its memory above what was held before, in MB."""
     job = Job(backend, batch, size, device, antialias)
     run = getattr(job, what)
@@ -127,11 +129,11 @@ def measure(backend: str, batch: int, size: int, device: str, what: str, antiali
     return {"seconds": seconds(run, device, repeats), "megabytes": (peak - before) / 1024}
 
 
-def in_fresh_process(**job: Any) -> dict:
+def in_fresh_process(**job: Any) -> dict[str, Any]:
     """Measure in a process of its own, so that its memory peak is its own."""
     command = [sys.executable, __file__, "--job", json.dumps(job)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    result: dict = json.loads(done.stdout.splitlines()[-1])
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
 
 

@@ -33,7 +33,8 @@ from faceuv.files import zoo
 from faceuv.files.artefacts import load_tensors
 from faceuv.files.cards import write_card
 from faceuv.files.locate import locate
-from faceuv.models.base.face_generator import YAW_LIMIT, same_weights
+from faceuv.models.base.face_generator import YAW_LIMIT
+from faceuv.models.base.parts import check_reference, same_weights
 from faceuv.models.directions import Direction, load_directions
 from faceuv.models.stylefaceuv import load_uv_generator
 from faceuv.models.stylefaceuv.generator import StyleFaceUVGenerator
@@ -168,7 +169,7 @@ def references(generator: StyleFaceUVGenerator) -> dict[str, str]:
         if part not in generator.parts():
             continue
         try:
-            generator.check_reference(part, reference)
+            check_reference(part, reference, generator.networks(), generator.directions)
         except (InputError, AssetError) as error:
             console.print(f"{part} is copied: {error}")
         else:

@@ -24,7 +24,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("faceuv.renderers", "faceuv.models.base"),
     ("faceuv.models.faces", "faceuv.models.stylegan2"),
     ("faceuv.models.directions", "faceuv.losses"),
-    ("faceuv.export",),
+    ("faceuv.export", "faceuv.models.base.parts"),
     ("faceuv.face",),
     ("faceuv.models.base.face_generator", "faceuv.models.base.subject"),
     ("faceuv.synthetic",),

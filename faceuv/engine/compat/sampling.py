@@ -19,7 +19,7 @@ from faceuv.registry import DATA_SAMPLERS, LOOPS
 
 
 @DATA_SAMPLERS.register_module(name=["SeekableSampler", "InfiniteSampler"])
-class SeekableSampler(Sampler):
+class SeekableSampler(Sampler[int]):
     """Endless sample indices, pass after pass, whose position can be set.
 
     The order of pass e is a function of (seed, e) alone. Positions are shared out rank by rank, so that one step of W

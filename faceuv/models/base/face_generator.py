@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -20,12 +20,12 @@ from faceuv.face import Config, Face, build_renderer
 from faceuv.files import zoo
 from faceuv.files.artefacts import atomic_path
 from faceuv.files.locate import locate
-from faceuv.files.networks import load_network, save_network
 from faceuv.models.base.codes import broadcast_code, mix
 from faceuv.models.base.contracts import CodeEditor
 from faceuv.models.base.generator import Generator, check_generator
 from faceuv.models.base.manifest import MANIFEST, Manifest, find_manifest
-from faceuv.models.directions import Direction, load_directions, save_directions
+from faceuv.models.base.parts import DIRECTIONS, check_reference, part_writers
+from faceuv.models.directions import Direction
 from faceuv.models.faces import FaceModel
 from faceuv.models.faces.control import Degrees, Expression, Light, degrees
 from faceuv.registry import FACE_GENERATORS, GENERATORS
@@ -34,9 +34,6 @@ from faceuv.renderers.pasting import Seam
 
 YAW_LIMIT = 90.0
 """Degrees; farther round, a face that is open at the back has nothing to show."""
-
-DIRECTIONS = "directions"
-"""The part of a generator's files that holds directions."""
 
 G = TypeVar("G", bound="FaceGenerator")
 
@@ -341,9 +338,10 @@ class FaceGenerator(ABC):
             half: store weights in float16.
         """
         folder, refer = Path(folder), dict(refer or {})
-        writers = self._writers(torch.float16 if half else torch.float32)
+        networks = self.networks()
+        writers = part_writers(networks, self.directions, torch.float16 if half else torch.float32)
         for part, reference in refer.items():
-            self.check_reference(part, reference)
+            check_reference(part, reference, networks, self.directions)
         files = {part: refer.get(part, f"{part}.safetensors") for part in writers}
         type_name = FACE_GENERATORS.name_of(type(self))
         manifest = Manifest(
@@ -360,40 +358,9 @@ class FaceGenerator(ABC):
             final.write_text(manifest.text(), encoding="utf-8")
         return folder
 
-    def _writers(self, dtype: torch.dtype) -> dict[str, Callable[[Path], Path]]:
-        """Part → how its file is written."""
-
-        def writer(network: nn.Module) -> Callable[[Path], Path]:
-            return lambda path: save_network(path, network, dtype=dtype)
-
-        found = {part: writer(network) for part, network in self.networks().items()}
-        if self.directions:
-            found[DIRECTIONS] = lambda path: save_directions(path, list(self.directions.values()))
-        return found
-
     def parts(self) -> tuple[str, ...]:
         """The parts that :meth:`save` writes."""
         return (*self.networks(), *((DIRECTIONS,) if self.directions else ()))
-
-    def check_reference(self, part: str, reference: str) -> None:
-        """Raise unless ``reference`` is a file of the zoo that holds just this part."""
-        if part not in self.parts():
-            raise InputError(f"this generator has no part {part!r} to refer to; it has {', '.join(self.parts())}")
-        if not reference.startswith(zoo.PREFIX):
-            raise InputError(f"{part} can refer to a file of the zoo, 'zoo:entry/file', got {reference!r}")
-        path = locate(reference)
-        if part == DIRECTIONS:
-            kept, own = load_directions(path), list(self.directions.values())
-            same = [d.name for d in kept] == [d.name for d in own] and all(
-                a.scale == b.scale and torch.equal(a.vector, b.vector) for a, b in zip(kept, own)
-            )
-        else:
-            network = self.networks()[part]
-            same = same_weights(load_network(path, type(network)), network)
-        if not same:
-            raise InputError(
-                f"{reference} does not hold the {part} of this generator: leave it out of refer, and it is copied"
-            )
 
 
 def load(
@@ -449,9 +416,3 @@ def enlarged(picture: Tensor, size: int) -> Tensor:
     if picture.shape[-1] == size:
         return picture
     return F.interpolate(picture, size=(size, size), mode="bicubic", antialias=True).clamp(0, 1)
-
-
-def same_weights(first: nn.Module, second: nn.Module) -> bool:
-    """Whether two networks hold the same numbers under the same names."""
-    a, b = first.state_dict(), second.state_dict()
-    return a.keys() == b.keys() and all(torch.equal(a[name].cpu(), b[name].cpu()) for name in a)

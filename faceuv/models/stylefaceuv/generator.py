@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from faceuv.errors import InputError
 from faceuv.face import Config, Face, build_face_model, stored_face_model
-from faceuv.models.base.face_generator import DIRECTIONS, FaceGenerator, built_teacher, enlarged
+from faceuv.models.base.face_generator import FaceGenerator, built_teacher, enlarged
 from faceuv.models.base.generator import Generator, check_same_codes
 from faceuv.models.base.manifest import Manifest
+from faceuv.models.base.parts import DIRECTIONS
 from faceuv.models.directions import Direction, load_directions
 from faceuv.models.faces import FaceModel, FaceRenderer
 from faceuv.models.faces.control import Degrees, Expression, Light, expressed, posed, relit

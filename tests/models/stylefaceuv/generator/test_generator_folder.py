@@ -12,7 +12,7 @@ import faceuv
 from faceuv.errors import AssetError, InputError, UnknownName
 from faceuv.files import zoo
 from faceuv.files.networks import save_network
-from faceuv.models.base import face_generator
+from faceuv.models.base import parts
 from faceuv.models.base.manifest import MANIFEST, Manifest, manifest_for
 from faceuv.models.directions import save_directions
 from faceuv.models.faces import FaceModel
@@ -79,7 +79,7 @@ class TestSaving:
         def full(*args, **kwargs):
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(face_generator, "save_directions", full)
+        monkeypatch.setattr(parts, "save_directions", full)
         with pytest.raises((OSError, AssetError), match="No space left|no room|cannot write"):
             generator.save(folder)
         assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

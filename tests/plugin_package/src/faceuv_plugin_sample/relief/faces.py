@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from faceuv import Face
 from faceuv.errors import InputError
 from faceuv.files.networks import load_network
-from faceuv.models.base.face_generator import DIRECTIONS, FaceGenerator, built_teacher, checked_yaw
+from faceuv.models.base.face_generator import FaceGenerator, built_teacher, checked_yaw
 from faceuv.models.base.generator import Generator, check_same_codes
 from faceuv.models.base.manifest import Manifest
+from faceuv.models.base.parts import DIRECTIONS
 from faceuv.models.directions import Direction, load_directions
 from faceuv.models.faces.control import Degrees, Expression, Light, lighting_of, turned
 from faceuv.registry import FACE_GENERATORS
