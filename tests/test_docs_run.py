@@ -17,6 +17,7 @@ import torch
 
 from faceuv.cli.main import COMMANDS, build_parser, main
 from faceuv.engine import find_config, load_config
+from faceuv.errors import InputError
 from faceuv.registry import all_registries
 
 ROOT = Path(__file__).parent.parent
@@ -100,7 +101,7 @@ def parsed(text):
         return None
     try:
         return build_parser().parse_args(words)
-    except SystemExit:
+    except (InputError, SystemExit):
         pytest.fail(f"faceuv {text}: the parser refuses it")
 
 

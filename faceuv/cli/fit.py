@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from faceuv.cli.arguments import COUNT, SIDE
 from faceuv.cli.console import add_device, checked_device
 from faceuv.errors import InputError
 
@@ -43,9 +44,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         default="pad",
         help="pad: the whole picture; crop: its middle square; align: FFHQ's square around the face",
     )
-    parser.add_argument("--size", type=int, default=256, metavar="PX", help="side of the fitted square (default 256)")
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="of a video, every N-th frame")
-    parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="pictures at a time (default 16)")
+    parser.add_argument("--size", type=SIDE, default=256, metavar="PX", help="side of the fitted square (default 256)")
+    parser.add_argument("--every", type=COUNT, default=1, metavar="N", help="of a video, every N-th frame")
+    parser.add_argument("--batch-size", type=COUNT, default=16, metavar="N", help="pictures at a time (default 16)")
     add_device(parser)
     parser.add_argument("--face-model", default="ProceduralFace", help="a face model by name")
     parser.add_argument("--renderer", default="torch", help="a renderer by name (default torch)")

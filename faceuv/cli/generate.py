@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from faceuv.cli.arguments import COUNT, SEED, SIDE, real
 from faceuv.cli.console import add_device
 from faceuv.cli.render import parse_amounts
 from faceuv.errors import InputError, did_you_mean
@@ -193,12 +194,16 @@ def _of_zoo(word: str) -> Path:
 
 def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--generator", default="quickstart", help="a folder, a work dir or one of the zoo (quickstart)")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="SEED", help="one face each (1 2 3)")
+    parser.add_argument(
+        "--seeds", type=SEED, nargs="+", default=[1, 2, 3], metavar="SEED", help="one face each (1 2 3)"
+    )
     parser.add_argument("--out", type=Path, default=Path("out/generate"), metavar="DIR", help="where to (out/generate)")
-    parser.add_argument("--size", type=int, default=192, metavar="PX", help="side of each picture (192)")
+    parser.add_argument("--size", type=SIDE, default=192, metavar="PX", help="side of each picture (192)")
     parser.add_argument("--over", choices=OVER, help="what lies behind a face (teacher; studio for turntables)")
     parser.add_argument("--seam", choices=SEAMS, default="laplacian", help="between face and teacher (laplacian)")
-    parser.add_argument("--truncation", type=float, default=1.0, metavar="T", help="< 1: nearer to the mean face (1)")
+    parser.add_argument(
+        "--truncation", type=real(-10, 10), default=1.0, metavar="T", help="< 1: nearer to the mean face (1)"
+    )
     parser.add_argument("--renderer", metavar="NAME", help="a renderer by name (torch)")
     add_device(parser)
     parser.add_argument("--light", metavar="NAME", help="the light of all faces; their own if absent")
@@ -209,11 +214,13 @@ def _common(parser: argparse.ArgumentParser) -> None:
 
 def _yaw(parser: argparse.ArgumentParser) -> None:
     yaws = [-60.0, -30.0, -15.0, 0.0, 15.0, 30.0, 60.0]
-    parser.add_argument("--yaws", type=float, nargs="+", default=yaws, metavar="DEG", help="(-60 -30 -15 0 15 30 60)")
+    parser.add_argument("--yaws", type=real(), nargs="+", default=yaws, metavar="DEG", help="(-60 -30 -15 0 15 30 60)")
 
 
 def _interpolation(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--steps", type=int, default=6, metavar="N", help="from a seed to the next, ends included (6)")
+    parser.add_argument(
+        "--steps", type=COUNT, default=6, metavar="N", help="from a seed to the next, ends included (6)"
+    )
 
 
 def _lights(parser: argparse.ArgumentParser) -> None:
@@ -237,11 +244,11 @@ def _expressions(parser: argparse.ArgumentParser) -> None:
 def _mixing(parser: argparse.ArgumentParser) -> None:
     fine = [4, 5, 6, 7]
     parser.add_argument(
-        "--fine", type=int, nargs="+", default=fine, metavar="SEED", help="that give the fine styles (4 5 6 7)"
+        "--fine", type=SEED, nargs="+", default=fine, metavar="SEED", help="that give the fine styles (4 5 6 7)"
     )
     parser.add_argument(
         "--layer",
-        type=int,
+        type=SEED,
         metavar="N",
         help="rows of a code before it are those of --seeds (4, or half of them where there are few)",
     )
@@ -256,7 +263,7 @@ def _edits(parser: argparse.ArgumentParser) -> None:
     )
     sigmas = [-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0]
     parser.add_argument(
-        "--sigmas", type=float, nargs="+", default=sigmas, metavar="N", help="in sd of the codes (-3 -2 -1 0 1 2 3)"
+        "--sigmas", type=real(), nargs="+", default=sigmas, metavar="N", help="in sd of the codes (-3 -2 -1 0 1 2 3)"
     )
 
 
@@ -264,9 +271,9 @@ def _turntable(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--video", choices=("gif", "mp4"), default="gif", help="format (gif); mp4 needs the extra video"
     )
-    parser.add_argument("--frames", type=int, default=48, metavar="N", help="of the whole loop (48)")
-    parser.add_argument("--fps", type=float, default=24.0, metavar="N", help="frames per second (24)")
-    parser.add_argument("--swing-deg", type=float, default=60.0, metavar="DEG", help="how far to either side (60)")
+    parser.add_argument("--frames", type=COUNT, default=48, metavar="N", help="of the whole loop (48)")
+    parser.add_argument("--fps", type=real(0.1, 1000), default=24.0, metavar="N", help="frames per second (24)")
+    parser.add_argument("--swing-deg", type=real(), default=60.0, metavar="DEG", help="how far to either side (60)")
 
 
 def _faces(parser: argparse.ArgumentParser) -> None:
@@ -315,9 +322,9 @@ def run(args: argparse.Namespace) -> int:
         args.size, args.over or "teacher", args.seam, args.light, parse_amounts(args.expression), args.truncation
     )
     device = checked_device(args.device)
-    out = check_writable(args.out)
     with console.status(f"loading {args.generator}"):
         request = Request(args, FaceGenerator.load(args.generator, renderer=args.renderer).to(device), style)
+    out = check_writable(args.out)
     chosen = list(args.figures)
     if len(chosen) > 1:  # a figure that is asked for by its name says itself what it lacks
         for name, lack in {name: _lack(name, request) for name in chosen}.items():

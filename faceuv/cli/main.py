@@ -1,7 +1,8 @@
 """The ``faceuv`` command: one parser, one sub-command per module of this package.
 
 A sub-command is a module with ``add_parser(subparsers)`` that sets ``run`` as its default, and ``run(args) -> int``.
-Errors of faceuv are one line on stderr and exit code 1; ``--debug`` shows the traceback.
+What bad input raises is one clear line on stderr and exit code 2; ``--debug`` shows the traceback. A command that ran
+and has nothing good to show (no picture fitted, a training that diverged) ends with exit code 1. Bugs are tracebacks.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from faceuv.cli.arguments import Parser
 from faceuv.errors import FaceUVError
 from faceuv.files.assets import MissingAssets
 from faceuv.version import __version__
@@ -36,7 +38,7 @@ COMMANDS = (
 
 def build_parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
     """The parser with the named sub-commands."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="faceuv", description="Textured, displaced, posable 3D faces from stylecodes and coefficients."
     )
     parser.add_argument("--version", action="version", version=f"faceuv {__version__}")
@@ -53,8 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     _speak_any_encoding()
     _have_a_home()
-    args = build_parser().parse_args(argv)
+    debug = "--debug" in (sys.argv[1:] if argv is None else argv)
     try:
+        args = build_parser().parse_args(argv)
         return int(args.run(args) or 0)
     except KeyboardInterrupt:
         print("faceuv: interrupted", file=sys.stderr)
@@ -62,12 +65,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output, such as `head`, has gone
         sys.stderr.close()
         return 0
-    except (FaceUVError, OSError) as error:
-        if args.debug:
+    except Exception as error:
+        told = in_words(error)
+        if told is None or debug:
             raise
-        listed = isinstance(error, MissingAssets)  # which is laid out in lines
-        print(f"faceuv: error: {error if listed else ' '.join(str(error).split())}", file=sys.stderr)
-        return 1
+        print(f"faceuv: error: {told}", file=sys.stderr)
+        return 1 if isinstance(error, ArithmeticError) else 2
+
+
+def in_words(error: Exception) -> str | None:
+    """What is wrong with the input that raised ``error``, in one line (a list of missing files has several); None for
+    what only a bug can raise."""
+    if isinstance(error, MissingAssets):
+        return str(error)
+    if isinstance(error, (FaceUVError, OSError)):
+        return " ".join(str(error).split())
+    told = " ".join(str(error).split())[:300]
+    if isinstance(error, MemoryError) or any(words in told for words in _NO_MEMORY):
+        return (
+            f"there is not enough memory for this ({told or 'out of memory'}): ask for a smaller size, count or batch"
+        )
+    if isinstance(error, ValueError) and "embedded null" in told:
+        return f"a path holds a zero byte ({told}): give another path"
+    if isinstance(error, RuntimeError) and "home directory" in told:
+        return f"a path begins with ~ and names no user of this machine ({told}): give the whole path"
+    return None
+
+
+_NO_MEMORY = (
+    "can't allocate memory", "CUDA out of memory", "Unable to allocate", "Storage size calculation overflowed",
+    "Invalid buffer size", "array is too big",
+)  # fmt: skip
 
 
 def _speak_any_encoding() -> None:

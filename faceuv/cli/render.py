@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from faceuv.cli.arguments import COUNT, SEED, SIDE, real
 from faceuv.cli.console import add_device
 from faceuv.errors import InputError
 
@@ -15,13 +16,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser("render", help="a picture (.png) or a turntable (.gif, .mp4) of a face")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("face", nargs="?", type=Path, help="a face saved as .safetensors (by sample, or Face.save)")
-    source.add_argument("--seed", type=int, help="a random face")
+    source.add_argument("--seed", type=SEED, help="a random face")
     source.add_argument("--mean", action="store_true", help="the mean face")
     parser.add_argument("--out", type=Path, default=Path("out/face.png"), help=".png, .gif or .mp4 (out/face.png)")
-    parser.add_argument("--size", type=int, nargs="+", default=[512], metavar="PX", help="a side, or height and width")
-    parser.add_argument("--yaw-deg", type=float, help="> 0 turns to the viewer's right; a turntable swings this far")
-    parser.add_argument("--pitch-deg", type=float, help="> 0 looks down")
-    parser.add_argument("--roll-deg", type=float, help="> 0 tilts counter-clockwise")
+    parser.add_argument("--size", type=SIDE, nargs="+", default=[512], metavar="PX", help="a side, or height and width")
+    parser.add_argument("--yaw-deg", type=real(), help="> 0 turns to the viewer's right; a turntable swings this far")
+    parser.add_argument("--pitch-deg", type=real(), help="> 0 looks down")
+    parser.add_argument("--roll-deg", type=real(), help="> 0 tilts counter-clockwise")
     parser.add_argument(
         "--framing",
         choices=("head", "camera"),
@@ -37,7 +38,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="named movements, 1 = full: --expression smile=0.8 jaw_open=0.2",
     )
     parser.add_argument("--shape", action="store_true", help="the grey surface without its albedo")
-    parser.add_argument("--frames", type=int, default=48, help="of a turntable (default 48)")
+    parser.add_argument("--frames", type=COUNT, default=48, help="of a turntable (default 48)")
     parser.add_argument("--face-model", help="a face model by name (default: the one the file names)")
     parser.add_argument("--renderer", default="torch", help="a renderer by name (default torch)")
     add_device(parser)
@@ -60,7 +61,6 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--out must end in .png, .gif or .mp4, got {args.out.name!r}")
 
     device = checked_device(args.device)
-    check_writable(args.out.parent)
     parts = {"face_model": args.face_model, "renderer": args.renderer}
     if args.face is not None:
         face = Face.load(args.face, **parts)
@@ -68,9 +68,10 @@ def run(args: argparse.Namespace) -> int:
         face = Face.mean(**parts) if args.mean else Face.random(args.seed, **parts)
     face = face.to(device).with_expression(**parse_amounts(args.expression))
     face = face if args.light is None else face.with_lighting(args.light)
+    if suffix in ANIMATIONS and args.shape:
+        raise InputError("--shape makes a picture: give --out a name that ends in .png")
+    check_writable(args.out.parent)
     if suffix in ANIMATIONS:
-        if args.shape:
-            raise InputError("--shape makes a picture: give --out a name that ends in .png")
         face = face.with_pose(pitch_deg=args.pitch_deg, roll_deg=args.roll_deg)
         swing = 60.0 if args.yaw_deg is None else args.yaw_deg
         framing = dict(centred=args.framing == "head")

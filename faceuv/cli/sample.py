@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from faceuv.cli.arguments import COUNT, SEED, SIDE
 from faceuv.cli.console import add_device
 
 if TYPE_CHECKING:
@@ -17,11 +18,11 @@ SHEET_YAWS = (-45.0, 0.0, 45.0)
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser("sample", help="make random faces: mesh files and a contact sheet")
-    parser.add_argument("--num", type=int, default=8, metavar="N", help="how many faces (default 8)")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="face k has seed S + k (default 0)")
+    parser.add_argument("--num", type=COUNT, default=8, metavar="N", help="how many faces (default 8)")
+    parser.add_argument("--seed", type=SEED, default=0, metavar="S", help="face k has seed S + k (default 0)")
     parser.add_argument("--out", type=Path, default=Path("out/sample"), metavar="DIR", help="where to (out/sample)")
     parser.add_argument("--format", choices=("glb", "obj", "ply"), default="glb", help="mesh format (default glb)")
-    parser.add_argument("--size", type=int, default=192, help="side of a picture on the sheet (default 192)")
+    parser.add_argument("--size", type=SIDE, default=192, help="side of a picture on the sheet (default 192)")
     parser.add_argument(
         "--generator",
         metavar="NAME",
@@ -45,9 +46,9 @@ def run(args: argparse.Namespace) -> int:
 
     require_positive("--num", args.num)
     require_positive("--size", args.size)
-    out = check_writable(args.out)
     device = checked_device(args.device)
     make = maker(args)
+    out = check_writable(args.out)
     pictures, labels = [], []
     for k in track(
         range(args.num), description=escape(f"faces → {out}"), console=console, disable=not console.is_terminal

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from faceuv.cli.arguments import whole
 from faceuv.cli.console import add_device
 
 if TYPE_CHECKING:
@@ -56,7 +57,9 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
         help="how several processes were started (pytorch: torchrun)",
     )
     add_device(parser, default=None)
-    parser.add_argument("--seed", type=int, metavar="S", help="of all randomness (default: the config's, else 0)")
+    parser.add_argument(
+        "--seed", type=whole(0, 2**32 - 1), metavar="S", help="of all randomness (default: the config's, else 0)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

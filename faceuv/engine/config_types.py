@@ -17,6 +17,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
+from torch import Tensor
+
 from faceuv.checks import shown
 from faceuv.errors import InputError, did_you_mean
 
@@ -51,7 +53,13 @@ def parameters_of(part: Any) -> dict[str, inspect.Parameter] | None:
 
 
 def check_arguments(
-    part: Any, name: str, settings: Mapping[str, Any], where: str, *, allowed: Sequence[str] = ()
+    part: Any,
+    name: str,
+    settings: Mapping[str, Any],
+    where: str,
+    *,
+    allowed: Sequence[str] = (),
+    complete: bool = False,
 ) -> None:
     """Raise for a setting that a part does not have, or whose value is of another type than annotated.
 
@@ -60,9 +68,15 @@ def check_arguments(
         name: what the config calls it.
         where: begins the error: ``"the stage 'uv', model.losses.photo"``.
         allowed: settings that whoever builds the part takes out.
+        complete: whether a setting without a default that is not there is an error too.
     """
     parameters = parameters_of(part)
     own = [known for known in parameters or {} if known not in allowed]
+    needed = [key for key in own if parameters is not None and parameters[key].default is inspect.Parameter.empty]
+    if complete and (lacking := [key for key in needed if key not in settings]):
+        raise InputError(
+            f"{where}: {name} does not set {', '.join(lacking)}; it has {', '.join(settings) or 'nothing'}"
+        )
     for key, value in settings.items():
         if key in allowed:
             continue
@@ -148,6 +162,8 @@ def _fits(value: Any, annotation: Any) -> bool:
         if plain is tuple and arguments and arguments[-1] is not Ellipsis:
             return len(value) == len(arguments) and all(map(_fits, value, arguments))
         return _all_fit(value, arguments[:1])
+    if issubclass(plain, Tensor):
+        return isinstance(value, Tensor)
     if isinstance(value, str):
         return plain.__module__ not in ("builtins", "collections.abc")  # the name of a part, or a file of it
     return True  # a config of a part, or the part itself: its own settings are checked where they stand

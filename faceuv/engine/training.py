@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.dist import get_rank, get_world_size
 
+from faceuv.checks import shown
 from faceuv.engine.compat.checkpoints import check_checkpoint
 from faceuv.engine.compat.configs import RUNNER_KEYS
 from faceuv.engine.compat.distributed import peer_is_lost, start_processes, stop_processes
@@ -20,7 +21,7 @@ from faceuv.engine.stages import PlannedStage, run_stages
 from faceuv.engine.stages.plan import plain
 from faceuv.engine.stages.running import clean
 from faceuv.engine.stages.same_generator import generator_facts
-from faceuv.engine.training_check import check_training
+from faceuv.engine.training_check import check_randomness, check_training
 from faceuv.errors import FaceUVError, InputError
 
 
@@ -171,6 +172,10 @@ def evaluate(
 def completed(config: Config, *, work_dir: str | Path | None, launcher: str, seed: int | None) -> Config:
     """A copy of ``config`` with what every run needs."""
     config = config.copy()
+    check_randomness(config.get("randomness"), "the config")
+    for key in ("work_dir", "default_scope", "experiment_name"):
+        if not isinstance(config.get(key) or "", str):
+            raise InputError(f"the config: {key} must be a string, got {shown(config[key])}")
     name = Path(config.filename).stem if config.filename else "run"
     config.work_dir = str(work_dir or config.get("work_dir") or Path("work_dirs") / name)
     config.launcher = launcher

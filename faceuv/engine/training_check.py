@@ -41,6 +41,7 @@ def check_training(config: Mapping[str, Any], where: str) -> None:
     if not isinstance(config["model"].get("type"), str):
         raise InputError(f"{where}: model needs a type, model=dict(type=…), got {shown(config['model'])}")
     check_names({key: value for key, value in config.items() if key not in ("stages",)}, where)
+    check_randomness(config.get("randomness"), where)
     check_ranges(config, where)
     _check_loops(config, where)
     for kind in ("train", "val", "test"):
@@ -49,7 +50,6 @@ def check_training(config: Mapping[str, Any], where: str) -> None:
     networks = model.networks_of(config["model"]) if hasattr(model, "networks_of") else ()
     _check_optimisers(config, networks, where)
     _check_hooks(config, model, networks, where)
-    _check_randomness(config.get("randomness"), where)
 
 
 def _check_loops(config: Mapping[str, Any], where: str) -> None:
@@ -174,7 +174,8 @@ def _implements(model: Any, method: str) -> bool:
     return callable(found) and (found is not promised or not inspect.isclass(model))
 
 
-def _check_randomness(config: Any, where: str) -> None:
+def check_randomness(config: Any, where: str) -> None:
+    """Raise for a ``randomness`` that is not ``dict(seed=…)``."""
     if config is None:
         return
     if not isinstance(config, Mapping):

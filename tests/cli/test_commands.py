@@ -69,8 +69,8 @@ def test_render_a_turntable(tmp_path):
         (["list", "colours"], "no kind of component is called 'colours'; known: renderers"),
     ],
 )
-def test_errors_are_one_line_and_exit_with_1(words, message, capsys):
-    assert main(words) == 1
+def test_errors_are_one_line_and_exit_with_2(words, message, capsys):
+    assert main(words) == 2
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
@@ -84,7 +84,7 @@ def test_debug_shows_the_traceback():
 
 def test_an_unwritable_folder_is_explained(tmp_path, capsys):
     (tmp_path / "file").write_text("")
-    assert main(["sample", "--num", "1", "--out", str(tmp_path / "file" / "out")]) == 1
+    assert main(["sample", "--num", "1", "--out", str(tmp_path / "file" / "out")]) == 2
     assert "choose a folder you may write to" in capsys.readouterr().err
 
 
@@ -102,10 +102,11 @@ def test_doctor(capsys):
     assert "faces.dmi.unibas.ch" in out
 
 
-def test_usage_errors_exit_with_2(capsys):
-    with pytest.raises(SystemExit) as stop:
-        main(["sample", "--nmu", "1"])
-    assert stop.value.code == 2
+def test_usage_errors_are_one_line_and_exit_with_2(capsys):
+    assert main(["sample", "--nmu", "1"]) == 2
+    error = capsys.readouterr().err
+    assert "unrecognized arguments: --nmu" in error
+    assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize("word", ["smile", "=1", "smile=much"])

@@ -239,7 +239,7 @@ def test_codes_that_cannot_be_scored_are_counted(config, tmp_path, monkeypatch, 
 def test_an_empty_config_is_explained(tmp_path, capsys):
     path = tmp_path / "empty.py"
     path.write_text("score = 'yaw'\n", encoding="utf-8")
-    assert main(["direction", str(path)]) == 1
+    assert main(["direction", str(path)]) == 2
     assert "does not set generator, source, finders" in capsys.readouterr().err
 
 

@@ -118,7 +118,7 @@ def test_goes_on_after_an_interruption(tmp_path, pictures, monkeypatch, capsys):
 
 def test_a_folder_of_other_settings_is_refused(tmp_path, pictures, capsys):
     fit(pictures, tmp_path, "--no-meshes")
-    assert fit(pictures, tmp_path, "--framing", "crop") == 1
+    assert fit(pictures, tmp_path, "--framing", "crop") == 2
     assert "holds fits of other settings (framing 'pad' → 'crop')" in capsys.readouterr().err
 
 
@@ -229,7 +229,7 @@ def test_no_picture_could_be_fitted(tmp_path, pictures, capsys):
 )
 def test_bad_options_are_one_clear_line(tmp_path, pictures, capsys, words, message):
     filled = [word.format(folder=pictures[0], landmarks=pictures[1]) for word in words]
-    assert main(["fit", *filled, "--out", str(tmp_path), "--regressor", "none"]) == 1
+    assert main(["fit", *filled, "--out", str(tmp_path), "--regressor", "none"]) == 2
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1

@@ -24,7 +24,7 @@ def test_an_encoding_without_arrows(encoding, tmp_path):
     done = command(
         "train", "no_such_recipe→", "--work-dir", str(tmp_path), env={"PYTHONIOENCODING": f"{encoding}:strict"}
     )
-    assert done.returncode == 1 and b"no config at no_such_recipe?" in done.stderr, done.stderr
+    assert done.returncode == 2 and b"no config at no_such_recipe?" in done.stderr, done.stderr
     done = command("list", env={"PYTHONIOENCODING": f"{encoding}:strict"})
     assert done.returncode == 0 and not done.stderr, done.stderr
 
@@ -35,7 +35,7 @@ def test_closed_streams(closed):
     done = command("list", "renderers", preexec_fn=lambda: [os.close(stream) for stream in closed])
     assert done.returncode == 0, done.stderr
     failed = command("list", "nothing", preexec_fn=lambda: [os.close(stream) for stream in closed])
-    assert failed.returncode == 1, failed.stderr
+    assert failed.returncode == 2, failed.stderr
 
 
 def test_square_brackets_are_text(tmp_path, capsys, monkeypatch):

@@ -38,9 +38,9 @@ def test_the_output_is_short_lines(toy_path, tmp_path, capfd):
 
 
 def test_errors_are_one_line(toy_path, tmp_path, capfd):
-    assert main(["train", str(tmp_path / "none.py")]) == 1
+    assert main(["train", str(tmp_path / "none.py")]) == 2
     assert re.fullmatch(r"faceuv: error: no config at .*none.py; .*\n", capfd.readouterr().err)
-    assert main(["test", str(toy_path), str(tmp_path / "none.pth"), "--work-dir", str(tmp_path)]) == 1
+    assert main(["test", str(toy_path), str(tmp_path / "none.pth"), "--work-dir", str(tmp_path)]) == 2
     assert "faceuv: error: no checkpoint at" in capfd.readouterr().err
 
 

@@ -19,6 +19,7 @@ from mmengine.config.config import DELETE_KEY
 from mmengine.fileio.handlers import yaml_handler
 from mmengine.runner import Runner
 
+from faceuv.checks import one_line, shown
 from faceuv.engine.compat.data_configs import SafeLoader, check_data_config, is_data
 from faceuv.errors import FaceUVError, InputError, did_you_mean
 
@@ -78,8 +79,15 @@ def load_config(name: str | Path, options: Mapping[str, Any] | None = None) -> C
     with _inheritance_from_packages():
         try:
             config = Config.fromfile(str(path), import_custom_modules=False)
-        except (SyntaxError, ImportError, NameError, TypeError, KeyError, AttributeError) as error:
-            raise InputError(f"cannot read the config {path}: {type(error).__name__}: {error}") from error
+        except FaceUVError:
+            raise
+        except RecursionError as error:
+            raise InputError(
+                f"cannot read the config {path}: it inherits from itself, or is nested too deep"
+            ) from error
+        except Exception as error:  # a .py config is code of the user's, and may raise anything
+            told = one_line(f"{type(error).__name__}: {error}", 300)
+            raise InputError(f"cannot read the config {path}: {told}") from error
     if is_data(path):
         config["default_scope"] = "faceuv"  # another scope would import what a type names
     else:
@@ -163,10 +171,12 @@ def _import_custom(config: Config, path: Path) -> None:
     if not wanted:
         return
     names = wanted.get("imports", []) if isinstance(wanted, Mapping) else wanted
+    if not isinstance(names, (str, list, tuple)) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"custom_imports of {path} must be dict(imports=['package.module', …]), got {shown(wanted)}")
     for name in [names] if isinstance(names, str) else names:
         try:
             importlib.import_module(name)
-        except ImportError as error:
+        except (ImportError, ValueError) as error:
             raise InputError(
                 f"custom_imports of {path} names {name!r}, which cannot be imported: {error}; install its package or"
                 f" put its folder on PYTHONPATH (now {os.environ.get('PYTHONPATH') or 'unset'})"

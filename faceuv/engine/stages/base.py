@@ -64,7 +64,7 @@ class Stage(ABC):
     def check_settings(cls, settings: Mapping[str, Any], where: str) -> None:
         """Raise for settings (as written, with ``{stage}`` in them) that are misspelt, of a wrong type or out of range;
         ``where`` begins the error."""
-        check_arguments(cls, "the stage", settings, where)
+        check_arguments(cls, "the stage", settings, where, complete=True)
         check_ranges(settings, where)
 
     @abstractmethod

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from mmengine.device import get_device
 
-from faceuv.checks import shown
+from faceuv.checks import one_line, shown
 from faceuv.engine.config_types import check_arguments
 from faceuv.errors import InputError, MissingDependency, UnknownName
 from faceuv.files.assets import Missing
@@ -50,7 +50,8 @@ def check_names(config: Any, where: str) -> None:
         confused = _ask(part, named)  # first: a part knows best what its old settings are called today
         check_arguments(part, named.name, named.settings, named.where, allowed=named.registry.taken)
         if confused is not None:
-            raise confused
+            told = one_line(f"{type(confused).__name__}: {confused}")
+            raise InputError(f"{named.where}: the settings of {named.name} cannot be read ({told})") from confused
         if named.registry is RENDERERS:
             _check_renderer(named, part)
         device = named.settings.get("device")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from faceuv.checks import shown
 from faceuv.errors import InputError, did_you_mean
 from faceuv.files import zoo
 from faceuv.files.locate import locate
@@ -38,6 +39,9 @@ def resolve(config: Any, folders: Mapping[str, Path]) -> Any:
 
 def inputs_of(name: str, config: Mapping[str, Any], earlier: Sequence[str], every: Sequence[str]) -> list[str]:
     """The inputs of a stage: what its config points at, and what it lists in ``inputs``; all must come before it."""
+    listed = config.get("inputs", ())
+    if isinstance(listed, str) or not isinstance(listed, Sequence):
+        raise InputError(f"the stage {name!r}: inputs must be a list of stages, inputs=['fits'], got {shown(listed)}")
     wanted = list(dict.fromkeys([*config.get("inputs", ()), *referenced(config)]))
     for other in wanted:
         if other in earlier:

@@ -30,7 +30,7 @@ def assets(tmp_path, monkeypatch):
 
 
 def test_all_that_is_missing_is_one_message_with_the_plan(assets, tmp_path, capsys):
-    assert main(["train", str(CONFIG), "--plan", "--work-dir", str(tmp_path / "w")]) == 1
+    assert main(["train", str(CONFIG), "--plan", "--work-dir", str(tmp_path / "w")]) == 2
     out, error = capsys.readouterr()
     assert out.count("runs  missing") == len(STAGES)
     assert error.startswith("faceuv: error: 4 things that the recipe needs are not here:\n(1) 550000.pt")

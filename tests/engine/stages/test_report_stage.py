@@ -169,7 +169,7 @@ def test_the_command_tells_recipes_from_single_trainings(tmp_path, capsys):
     config = tmp_path / "single.py"
     config.write_text("model = dict(type='StyleFaceUV')\n")
     words = ["test", str(config), "x.pth", "--stage", "report", "--work-dir", str(tmp_path / "work")]
-    assert main(words) == 1
+    assert main(words) == 2
     assert "--stage is for configs with stages=[…]" in capsys.readouterr().err
 
 

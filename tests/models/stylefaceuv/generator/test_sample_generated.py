@@ -23,5 +23,5 @@ def test_generated_faces_become_files(generator, tmp_path, capsys):
 
 
 def test_an_unknown_generator_is_one_clear_line(tmp_path, capsys):
-    assert main(["sample", "--generator", "quickstrat", "--out", str(tmp_path)]) == 1
+    assert main(["sample", "--generator", "quickstrat", "--out", str(tmp_path)]) == 2
     assert "'quickstrat' is neither a face generator of the zoo" in capsys.readouterr().err
