@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from faceuv.engine.report.markdown import code_cell, plain, plain_cell
 from faceuv.evaluation.meanings import heading, order
 from faceuv.evaluation.summary import rounded
 from faceuv.export.images import encode
@@ -128,19 +129,21 @@ def legend(report: Report) -> list[str]:
 def markdown_page(report: Report) -> str:
     """The report as Markdown, figures as files beside it."""
     subjects = list(report["subjects"])
-    lines = [f"# {report['title']}", ""]
-    lines += [f"- {name}: {value}" for name, value in facts(report).items()]
+    lines = [f"# {plain(str(report['title']))}", ""]
+    lines += [f"- {plain(name)}: {plain(value)}" for name, value in facts(report).items()]
     for group, names in groups(report).items():
-        lines += ["", f"## {group}", "", f"| | {' | '.join(subjects)} | unit | faces |"]
+        lines += ["", f"## {group}", "", f"| | {' | '.join(map(plain_cell, subjects))} | unit | faces |"]
         lines += ["|---|" + "---|" * (len(subjects) + 2)]
         for name in names:
             meaning, best = report["meanings"][name], best_of(report, name)
-            cells = [_text(report["subjects"][subject], name) for subject in subjects]
+            cells = [plain_cell(_text(report["subjects"][subject], name)) for subject in subjects]
             cells = [f"**{text}**" if subject in best else text for subject, text in zip(subjects, cells)]
             arrow = "↓" if meaning["better"] == "lower" else "↑"
-            lines.append(f"| `{name}` {arrow} | {' | '.join(cells)} | {meaning['unit']} | {_samples(report, name)} |")
+            lines.append(
+                f"| {code_cell(name)} {arrow} | {' | '.join(cells)} | {meaning['unit']} | {_samples(report, name)} |"
+            )
     lines += ["", "## How to read it", ""]
-    lines += [f"- {note}" for note in [*notes(report), *legend(report)]]
+    lines += [f"- {plain(note)}" for note in [*notes(report), *legend(report)]]
     lines += ["", "## Figures"]
     for name in report["figures"]:
         lines += ["", _caption(name), "", f"![{name}](figures/{name}.png)"]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from faceuv.engine.report.markdown import code_cell, plain, plain_cell
 from faceuv.errors import InputError
 from faceuv.evaluation.comparison import ClaimResult, Run, check_claims
 from faceuv.evaluation.meanings import meaning, order
@@ -26,8 +27,8 @@ def results_text(runs: Sequence[Run], *, commands: Sequence[str] = (), claims: S
     lines = [
         f"{protocol['pictures']} faces (seed {protocol['seed']}), {protocol['curve']} of them turned to"
         f" {len(first['yaw_deg'])} angles from {min(first['yaw_deg']):g}° to {max(first['yaw_deg']):g}°,"
-        f" {protocol['truth']} compared with the truth. Distances in the space `{first['spaces']['distances']}`,"
-        f" identity by `{first['spaces']['identity']}`.",
+        f" {protocol['truth']} compared with the truth. Distances in the space"
+        f" {code_cell(first['spaces']['distances'])}, identity by {code_cell(first['spaces']['identity'])}.",
         "",
         "### Claims",
         "",
@@ -35,7 +36,7 @@ def results_text(runs: Sequence[Run], *, commands: Sequence[str] = (), claims: S
         " 1.96 standard errors from none.",
     ]
     if not results:
-        lines += ["", f"The method `{runs[0].method}` makes no claims."]
+        lines += ["", f"The method {code_cell(runs[0].method)} makes no claims."]
     for result in results:
         lines += ["", *_claim(result)]
     lines += ["", "### All numbers", "", *_table(runs), "", "± is one standard error of the mean over faces."]
@@ -63,26 +64,28 @@ def write_results(path: str | Path, text: str) -> Path:
 
 def _claim(result: ClaimResult) -> list[str]:
     claim = result.claim
-    lines = [f"**{claim.title}: {result.verdict}.**", ""]
+    lines = [f"**{plain(claim.title)}: {result.verdict}.**", ""]
     if result.verdict == "not measured":
         if not result.lacking:
-            return [*lines, f"The reports have too few faces with numbers of {', '.join(claim.metrics)}."]
+            return [*lines, f"The reports have too few faces with numbers of {plain(', '.join(claim.metrics))}."]
         wanted = [
-            f"the report `{run}`" if subject == METHOD else f"the subject `{subject}` in the report `{run}`"
+            f"the report {code_cell(run)}"
+            if subject == METHOD
+            else f"the subject {code_cell(subject)} in the report {code_cell(run)}"
             for run, subject in result.lacking
         ]
         return [*lines, f"It needs {' and '.join(wanted)}."]
-    sides = [run if subject == METHOD else subject for run, subject in (claim.better, claim.worse)]
+    sides = [plain_cell(run if subject == METHOD else subject) for run, subject in (claim.better, claim.worse)]
     lines += [f"| | {sides[0]} | {sides[1]} | gain | faces | right? |", "|---|---|---|---|---|---|"]
     for found in result.comparisons:
         if not found.pairs:
-            lines.append(f"| `{found.metric}` | – | – | – | 0 | not measured |")
+            lines.append(f"| {code_cell(found.metric)} | – | – | – | 0 | not measured |")
             continue
         gain = f"{found.gain:+.2g}" + ("" if math.isnan(found.error) else f" ± {rounded(found.error, 1)}")
         arrow = "↓" if meaning(found.metric).better == "lower" else "↑"
         lines.append(
-            f"| `{found.metric}` {arrow} | {rounded(found.better)} | {rounded(found.worse)} | {gain} | {found.pairs} |"
-            f" {found.verdict} |"
+            f"| {code_cell(found.metric)} {arrow} | {rounded(found.better)} | {rounded(found.worse)} | {gain} |"
+            f" {found.pairs} | {found.verdict} |"
         )
     return lines
 
@@ -92,7 +95,7 @@ def _table(runs: Sequence[Run]) -> list[str]:
     columns = [(run.name, run, run.method) for run in runs]
     columns += [(name, runs[0], name) for name in runs[0].report["subjects"] if name != runs[0].method]
     names = order(list(dict.fromkeys(name for run in runs for name in run.report["meanings"])))
-    heads = " | ".join(name for name, _, _ in columns)
+    heads = " | ".join(plain_cell(name) for name, _, _ in columns)
     lines = [f"| | {heads} | unit |", "|---|" + "---|" * (len(columns) + 1)]
     for name in names:
         cells = []
@@ -103,5 +106,5 @@ def _table(runs: Sequence[Run]) -> list[str]:
         if any(cell != "–" for cell in cells):
             about = meaning(name)
             arrow = "↓" if about.better == "lower" else "↑"
-            lines.append(f"| `{name}` {arrow} | {' | '.join(cells)} | {about.unit} |")
+            lines.append(f"| {code_cell(name)} {arrow} | {' | '.join(cells)} | {about.unit} |")
     return lines

@@ -74,3 +74,19 @@ def test_faces_are_linked_where_there_are_any():
     assert "## Faces" not in markdown_page(report())
     assert "[faces/face_0.glb](faces/face_0.glb)" in markdown_page(report(faces=["faces/face_0.glb"]))
     assert 'href="faces/face_0.glb"' in html_page(report(faces=["faces/face_0.glb"]), {})
+
+
+def test_names_are_no_html_no_links_and_no_columns_in_markdown():
+    named = report(title="<img src=x> & co")
+    named["subjects"]["p|q [x](javascript:y)"] = named["subjects"].pop("a<b>") | {"about": "a <script>"}
+    named["subjects"]["b"]["not_measured"]["scene_depth"] = "needs <i>"
+    named["meanings"]["loss<u>|`"] = meaning("l1").record()
+    named["subjects"]["b"]["metrics"]["loss<u>|`"] = number(0.3)
+    page = markdown_page(named)
+    outside_code = re.sub(r"`[^`\n]*`", "", page)
+    assert "<" not in outside_code and "](javascript" not in page
+    assert "# &#60;img src=x&#62; &amp; co" in page and "a &#60;script&#62;" in page
+    assert "| b | p&#124;q &#91;x&#93;(javascript:y) | unit | faces |" in page
+    rows = [line for line in page.splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {6}
+    assert r"`loss<u>\|'` ↓" in page
