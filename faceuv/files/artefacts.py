@@ -55,7 +55,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 def _unwritten(path: Path, why: object) -> AssetError:
     return AssetError(
-        f"cannot write {path} ({why}); the incomplete file was removed, the old one is unchanged: make room and run the"
+        f"cannot write {path} ({why}); the incomplete file was removed and nothing else changed: make room and run the"
         " same again"
     )
 
