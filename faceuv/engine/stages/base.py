@@ -21,7 +21,7 @@ class StageContext:
     fingerprint  of everything that the outputs depend on, but for what the stage extends; its files may carry it
     seed         of all its randomness
     runner       settings that every training of the recipe shares (hooks, logs, visualizer, …)
-    say          prints a line, on the first rank only
+    log          prints a line, on the first rank only
     """
 
     name: str
@@ -29,7 +29,7 @@ class StageContext:
     fingerprint: str
     seed: int
     runner: dict[str, Any] = field(default_factory=dict)
-    say: Callable[[str], None] = print
+    log: Callable[[str], None] = print
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,7 @@ class DirectionStage(Stage):
                 save_tensors(_file(context, number), {"values": values}, self._header(number, context))
                 done = share.index(number) + 1
                 left = (time.monotonic() - began) * (len(share) - done) / done
-                context.say(f"scored {done}/{len(share)} files of {BATCHES * codes.batch:,} codes  {left:.0f} s left")
+                context.log(f"scored {done}/{len(share)} files of {BATCHES * codes.batch:,} codes  {left:.0f} s left")
 
     def _header(self, number: int, context: StageContext) -> dict[str, Any]:
         codes = {**asdict(self.finder.codes), "samples": None}  # more of the same codes keep those that are there

@@ -103,7 +103,7 @@ class FitsStage(Stage):
             began = time.monotonic()
             for number in share:
                 done += self._write(number, generator, context)
-                context.say(_progress(done, sum(len(self.rows(n)) for n in share), time.monotonic() - began))
+                context.log(_progress(done, sum(len(self.rows(n)) for n in share), time.monotonic() - began))
         seconds = time.monotonic() - began
         speeds = all_gather_object(done / seconds if done else 0.0)
         barrier()
@@ -179,7 +179,7 @@ class FitsStage(Stage):
         folder, kept, run = context.folder, context.folder / KEPT, context.fingerprint
         for path in shard_files(folder):
             if not self._rows_of(path) and not self._samples(path, run):
-                context.say(f"{context.name}: {path.name} is not of this run; it is kept as {set_aside(path).name}")
+                context.log(f"{context.name}: {path.name} is not of this run; it is kept as {set_aside(path).name}")
         surplus = [path for path in shard_files(folder) if self._samples(path, run) > len(self._rows_of(path))]
         for path in surplus:
             if self._samples(kept / path.name, run) < self._samples(path, run):
@@ -195,9 +195,9 @@ class FitsStage(Stage):
         for path in back:
             _move(kept / path.name, folder)
         if surplus:
-            context.say(f"{context.name}: {len(surplus)} shards with samples beyond {self.count} are kept in {kept}")
+            context.log(f"{context.name}: {len(surplus)} shards with samples beyond {self.count} are kept in {kept}")
         if back:
-            context.say(f"{context.name}: {len(back)} shards come back from {kept}")
+            context.log(f"{context.name}: {len(back)} shards come back from {kept}")
 
     def _rows_of(self, path: Path) -> range:
         """The samples that a shard should hold now."""
@@ -224,7 +224,7 @@ class FitsStage(Stage):
             reasons = Counter(reason for name in outputs for reason in FitShard.load(folder / name).reasons if reason)
             summary |= {"failed": sum(reasons.values()), "reasons": dict(reasons.most_common(20))}
             for reason, times in reasons.most_common(20):
-                context.say(f"{times} of {self.count} fits failed: {reason}")
+                context.log(f"{times} of {self.count} fits failed: {reason}")
         if speed:
             summary |= {"images_per_second": speed, "hours_for_36000": PAPER_COUNT / speed / 3600}
         outputs += [path.name for path in sorted(folder.glob(f"{IMAGES}_*.safetensors"))]

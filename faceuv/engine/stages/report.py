@@ -58,7 +58,7 @@ class ReportStage(Stage):
         from faceuv.engine.report import make_report
 
         title = f"{context.folder.parent.name}: {context.name}"
-        outputs, report = make_report(self.settings, context.folder, title=title, log=context.say)
+        outputs, report = make_report(self.settings, context.folder, title=title, log=context.log)
         method = report["subjects"][report["method"]]["metrics"] if report else {}
         shown = {name: method[name]["value"] for name in _SHOWN if method.get(name, {}).get("value") is not None}
         return StageResult(outputs, {**shown, "measured in s": report.get("seconds", 0.0)})

@@ -30,7 +30,7 @@ LEAST_ROOM = 256 << 20
 
 SHOWN = 6  # numbers of a stage's summary on its last line
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 def run_stages(
@@ -40,7 +40,7 @@ def run_stages(
     start: str | None = None,
     plan_only: bool = False,
     verify: bool = False,
-    say: Say = print,
+    log: Log = print,
 ) -> list[PlannedStage]:
     """Show the plan of a completed config (work dir and seed set), then run what is missing or stale, in order.
 
@@ -49,7 +49,7 @@ def run_stages(
         plan_only: show it and run nothing.
         verify: compare the contents of all outputs with the recorded hashes; without it, only of those whose time of
             change differs from the recorded one.
-        say: prints a line; called on the first rank only.
+        log: prints a line; called on the first rank only.
 
     Returns: the plan as it is afterwards.
     """
@@ -61,10 +61,10 @@ def run_stages(
         locked = not plan_only and Path(config.work_dir).is_dir()
         if locked:  # before anything is looked at: another run may be writing it
             _first_rank_first(lock)
-        seed, speak = int(config.randomness["seed"]), say if is_main_process() else _silent
+        seed, log = int(config.randomness["seed"]), log if is_main_process() else _silent
         chosen: dict[str, Any] = {"seed": seed, "only": only, "start": start}
         plan = _same_on_every_rank(lambda: make_plan(config, config.work_dir, **chosen, verify=verify))
-        speak(f"{config.work_dir}:\n{show(plan)}")
+        log(f"{config.work_dir}:\n{show(plan)}")
         runner = plain({key: config[key] for key in SHARED if key in config})
 
         def check() -> None:
@@ -86,16 +86,16 @@ def run_stages(
             _first_rank_first(lock)
         for row in plan:
             if row.runs:
-                _run(row, StageContext(row.name, row.folder, row.identity, seed, runner, speak), speak, verify)
+                _run(row, StageContext(row.name, row.folder, row.identity, seed, runner, log), log, verify)
         return _same_on_every_rank(lambda: make_plan(config, config.work_dir, **chosen))
 
 
 def _silent(line: str) -> None:
-    """What other ranks say."""
+    """The log of other ranks: nothing."""
 
 
-def clean(config: Config, *, say: Say = print) -> list[Path]:
-    """Delete the earlier versions of a config's stages, ``NAME.previous.1`` …, and say which; what was deleted.
+def clean(config: Config, *, log: Log = print) -> list[Path]:
+    """Delete the earlier versions of a config's stages, ``NAME.previous.1`` …, and list them; what was deleted.
 
     Only folders with a record of a stage are deleted; the stages themselves, and what is the user's, stay.
     """
@@ -104,19 +104,19 @@ def clean(config: Config, *, say: Say = print) -> list[Path]:
         for folder in folders:
             size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
             shutil.rmtree(folder)
-            say(f"deleted {folder} ({size / 2**20:,.1f} MiB)")
+            log(f"deleted {folder} ({size / 2**20:,.1f} MiB)")
     if not folders:
-        say(f"{config.work_dir} holds no earlier versions of its stages")
+        log(f"{config.work_dir} holds no earlier versions of its stages")
     return folders
 
 
-def _run(row: PlannedStage, context: StageContext, speak: Say, verify: bool) -> None:
-    speak(f"stage {row.name}: {'goes on' if row.finding.keep else 'begins'} → {row.folder}")
+def _run(row: PlannedStage, context: StageContext, log: Log, verify: bool) -> None:
+    log(f"stage {row.name}: {'goes on' if row.finding.keep else 'begins'} → {row.folder}")
 
     def prepare() -> None:
         check_writable(row.folder.parent)
         for line in begin(row.folder, row.name, row.description, row.fingerprint, keep=row.finding.keep, verify=verify):
-            speak(f"stage {row.name}: {line}")
+            log(f"stage {row.name}: {line}")
 
     _first_rank_first(prepare)
     began = time.monotonic()
@@ -135,7 +135,7 @@ def _run(row: PlannedStage, context: StageContext, speak: Say, verify: bool) -> 
     _first_rank_first(lambda: finish(row.folder, result.outputs, seconds=seconds, summary=result.summary))
     shown = [f"{key} {_short(value)}" for key, value in result.summary.items() if _showable(value)]
     numbers = ", ".join(shown[:SHOWN]) + (f", … in {row.name}/stage.json" if len(shown) > SHOWN else "")
-    speak(f"stage {row.name}: done in {seconds:.1f} s" + (f" ({numbers})" if numbers else ""))
+    log(f"stage {row.name}: done in {seconds:.1f} s" + (f" ({numbers})" if numbers else ""))
 
 
 def _check_room(work_dir: Path) -> None:

@@ -29,7 +29,7 @@ TESTS = "test"
 
 
 def evaluate_checkpoint(
-    config: Config, checkpoint: str | Path, *, only: str | None = None, say: Callable[[str], None] = print
+    config: Config, checkpoint: str | Path, *, only: str | None = None, log: Callable[[str], None] = print
 ) -> tuple[Path, dict[str, Any]]:
     """Evaluate ``checkpoint`` as a stage of a completed config describes; where that wrote, and the numbers.
 
@@ -49,7 +49,7 @@ def evaluate_checkpoint(
     settings = {key: value for key, value in stages[name].items() if key not in ("type", "inputs")}
     folder = root / TESTS / name
     if stages[name]["type"] == "report":
-        return folder, _report(stages, name, settings, root, folder, path, say)
+        return folder, _report(stages, name, settings, root, folder, path, log)
     _check_made(inputs_of(name, settings, _before(stages, name), list(stages)), root)
     return folder, _trained(config, settings, root, folder, path)
 
@@ -141,7 +141,7 @@ def _report(
     root: Path,
     folder: Path,
     path: Path,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> dict[str, Any]:
     """The report's numbers of its method, with another file in the place of the method's."""
     method = ReportSettings(**settings).method_name
@@ -159,7 +159,7 @@ def _report(
     file = _exported(stages, reference, root, folder, path) if path.suffix == ".pth" else path
     found = ReportSettings(**resolve(plain(with_file(file)), {other: root / other for other in stages}))
     found.check()
-    _, report = make_report(found, folder, title=f"{path.parent.name}/{path.name}", log=say)
+    _, report = make_report(found, folder, title=f"{path.parent.name}/{path.name}", log=log)
     metrics = report["subjects"][method]["metrics"] if report else {}
     return {key: entry["value"] for key, entry in metrics.items()}
 

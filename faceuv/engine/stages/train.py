@@ -70,7 +70,7 @@ class TrainStage(Stage):
         if best is not None:
             load_weights(method, read_checkpoint(context.folder / best["file"])["state_dict"], best["file"])
             exported = {"exported": f"iteration {best['iter']}, the best", f"best {best['metric']}": best["score"]}
-            context.say(f"{context.name}: iteration {best['iter']} has the best {best['metric']}, {best['score']:.4g}")
+            context.log(f"{context.name}: iteration {best['iter']} has the best {best['metric']}, {best['score']:.4g}")
         outputs = self._export(method, context.folder, best)
         return StageResult(outputs, {"iterations": runner.iter, **exported, **_last_metrics(runner)})
 

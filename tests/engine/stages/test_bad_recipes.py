@@ -46,7 +46,7 @@ def plan_of(recipe):
     """``plan_of(stages, "uv.model.mask", None)`` makes and checks the plan, and runs nothing."""
 
     def check(stages, path=None, value=None):
-        return run_stages(recipe(**(changed(stages, path, value) if path else stages)), plan_only=True, say=silent)
+        return run_stages(recipe(**(changed(stages, path, value) if path else stages)), plan_only=True, log=silent)
 
     return check
 
@@ -86,7 +86,7 @@ class TestSettings:
         config = recipe(**stages)
         config.default_hooks = {"logger": {"type": "LogerHook"}}
         with pytest.raises(UnknownName, match="the recipe, default_hooks.logger: no hook is called 'LogerHook'"):
-            run_stages(config, plan_only=True, say=silent)
+            run_stages(config, plan_only=True, log=silent)
 
     def test_a_loss_that_does_not_exist(self, stages, plan_of):
         with pytest.raises(UnknownName, match="'uv', model.losses.photo: no loss is called 'L3'"):
@@ -135,9 +135,9 @@ class TestGenerators:
     def test_a_teacher_changed_under_trained_networks(self, tiny, stages, recipe, tmp_path):
         """What was made for the old one is stale, and not mixed in."""
         short = {name: stages[name] for name in ("teacher", "fits", "mapper")}
-        run_stages(recipe(**short), say=silent)
+        run_stages(recipe(**short), log=silent)
         other = changed(short, "teacher.path", str(tiny.write_teacher(tmp_path, size=32)))
-        rows = run_stages(recipe(**other), plan_only=True, say=silent)
+        rows = run_stages(recipe(**other), plan_only=True, log=silent)
         assert [row.finding.state for row in rows] == ["stale"] * 3
 
     def test_a_file_that_was_deleted(self, stages, plan_of, tmp_path):
@@ -155,7 +155,7 @@ class TestInputs:
         """The config of fits and mapper, and that of the mapper's plan, run."""
         short = {name: stages[name] for name in ("teacher", "fits", "mapper")}
         config = recipe(**short)
-        run_stages(config, say=silent)
+        run_stages(config, log=silent)
         return config
 
     def states(self, config):
@@ -167,18 +167,18 @@ class TestInputs:
         assert self.states(made) == {"teacher": "fresh", "fits": "interrupted", "mapper": "fresh"}
         shutil.rmtree(tmp_path / "work" / "mapper")
         with pytest.raises(InputError, match=r"needs 'fits', which is interrupted \(fits_000002.safetensors: missing"):
-            run_stages(made, only="mapper", say=silent)
-        run_stages(made, only="fits", say=silent)
+            run_stages(made, only="mapper", log=silent)
+        run_stages(made, only="fits", log=silent)
         after = {path.name: path.read_bytes() for path in (tmp_path / "work" / "fits").glob("*.safetensors")}
         assert after == before
         shutil.rmtree(tmp_path / "work" / "fits")
         with pytest.raises(InputError, match="needs 'fits', which is missing: run it too, with --from fits"):
-            run_stages(made, only="mapper", say=silent)
+            run_stages(made, only="mapper", log=silent)
 
     def test_those_of_another_config_are_stale_and_say_why(self, made, recipe, stages, tmp_path):
         other = {name: stages[name] for name in ("teacher", "fits")}
         other["fits"] = {**other["fits"], "seed": 7}
-        run_stages(recipe("other", **other), say=silent)
+        run_stages(recipe("other", **other), log=silent)
         shutil.rmtree(tmp_path / "work" / "fits")
         shutil.copytree(tmp_path / "other" / "fits", tmp_path / "work" / "fits")
         row = next(row for row in make_plan(made, made.work_dir) if row.name == "fits")
@@ -189,10 +189,10 @@ class TestInputs:
         before = (tmp_path / "work" / "fits" / name).read_bytes()
         other = {name: stages[name] for name in ("teacher", "fits")}
         other["fits"] = {**other["fits"], "seed": 7}
-        run_stages(recipe("other", **other), say=silent)
+        run_stages(recipe("other", **other), log=silent)
         shutil.copy(tmp_path / "other" / "fits" / name, tmp_path / "work" / "fits" / name)
         (tmp_path / "work" / "fits" / "fits_000000.safetensors").unlink()  # so that the stage runs
-        run_stages(made, only="fits", say=silent)
+        run_stages(made, only="fits", log=silent)
         assert (tmp_path / "work" / "fits" / name).read_bytes() == before
 
 
@@ -201,23 +201,23 @@ class TestFullDisk:
         usage = namedtuple("usage", "total used free")
         monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9, 5 << 20))
         with pytest.raises(AssetError, match="has 5 MiB left, and a recipe needs 256 at least: make room"):
-            run_stages(recipe(**stages), say=silent)
+            run_stages(recipe(**stages), log=silent)
 
     def test_a_write_that_fails_loses_nothing_and_is_done_again(self, stages, recipe, forked, tmp_path, capfd):
         """The system refuses to write more than 3 kB to a file, which is how it refuses on a full disk."""
         short = {name: stages[name] for name in ("teacher", "fits")}
         limit = 3000
-        run_stages(recipe("whole", **short), say=silent)
+        run_stages(recipe("whole", **short), log=silent)
         small = recipe("full", **{**short, "fits": {**short["fits"], "shard": 2}})
         config = recipe("full", **short)
         assert max(path.stat().st_size for path in (tmp_path / "whole" / "fits").glob("fits_*")) > limit
-        run_stages(small, only="teacher", say=silent)
+        run_stages(small, only="teacher", log=silent)
 
         def full():
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
             try:
-                run_stages(config, say=silent)
+                run_stages(config, log=silent)
             except FaceUVError as error:
                 (tmp_path / "error").write_text(str(error))
                 raise
@@ -231,7 +231,7 @@ class TestFullDisk:
         assert "make room" in message
         folder = tmp_path / "full" / "fits"
         assert sorted(path.name for path in folder.iterdir()) == ["stage.json"]  # nothing half-written
-        run_stages(config, say=silent)
+        run_stages(config, log=silent)
         for path in (tmp_path / "whole" / "fits").glob("fits_*"):
             assert (folder / path.name).read_bytes() == path.read_bytes()
 
@@ -243,13 +243,13 @@ class TestFullDisk:
 
         monkeypatch.setattr(FitsStage, "run", run)
         with pytest.raises(AssetError, match="disk is full .* while the stage 'fits' writes .*scalars.json; what is"):
-            run_stages(recipe(**stages), say=silent)
+            run_stages(recipe(**stages), log=silent)
 
 
 class TestInterruptions:
     def test_leftovers_of_a_killed_write_are_cleared(self, stages, recipe, tmp_path):
         config = recipe(**{name: stages[name] for name in ("teacher", "fits")})
-        run_stages(config, say=silent)
+        run_stages(config, log=silent)
         folder = tmp_path / "work" / "fits"
         whole = (folder / "fits_000001.safetensors").read_bytes()
         (folder / "fits_000001.safetensors").unlink()
@@ -257,7 +257,7 @@ class TestInterruptions:
         (folder / ".hidden_by_user").write_text("mine")
         record = json.loads((folder / "stage.json").read_text())
         (folder / "stage.json").write_text(json.dumps({**record, "complete": False}))
-        run_stages(config, say=silent)
+        run_stages(config, log=silent)
         assert (folder / "fits_000001.safetensors").read_bytes() == whole
         assert [path.name for path in folder.glob(".*")] == [".hidden_by_user"]
 
@@ -273,18 +273,18 @@ class TestInterruptions:
             return logs if count[0] < 8 else {**logs, "scores": torch.tensor(float("nan"))}
 
         short = {name: stages[name] for name in ("teacher", "fits", "mapper")}
-        run_stages(recipe("whole", **short), say=silent)
+        run_stages(recipe("whole", **short), log=silent)
         with monkeypatch.context() as patch:
             patch.setattr(CoefficientMapping, "train_step", poisoned)
             with pytest.raises(
                 TrainingDiverged,
                 match=r"stopped at iteration 8: the loss is not finite \(scores = nan\); last good .*mapper/iter_6.pth",
             ):
-                run_stages(recipe(**short), say=silent)
+                run_stages(recipe(**short), log=silent)
         folder = tmp_path / "work" / "mapper"
         assert not Record.read(folder).complete
         assert not (folder / "mapper.safetensors").exists()
-        run_stages(recipe(**short), say=silent)  # it goes on from there
+        run_stages(recipe(**short), log=silent)  # it goes on from there
         whole = tmp_path / "whole" / "mapper" / "mapper.safetensors"
         assert (folder / "mapper.safetensors").read_bytes() == whole.read_bytes()
 

@@ -39,8 +39,8 @@ def fitted(recipe, tmp_path):
     """``fitted("work", count=9)`` → the folder of the fits."""
 
     def run(work_dir="work", **changes):
-        say = changes.pop("say", silent)
-        run_stages(recipe(work_dir, fits={**FITS, **changes}), say=say)
+        log = changes.pop("log", silent)
+        run_stages(recipe(work_dir, fits={**FITS, **changes}), log=log)
         return tmp_path / work_dir / "fits"
 
     return run
@@ -117,14 +117,14 @@ def test_a_killed_stage_goes_on_to_the_same_shards(recipe, fitted, forked, toys,
             return estimate(self, code, images, names)
 
         toys.ToySource.estimate = deadly
-        run_stages(recipe("killed", fits=FITS), say=silent)
+        run_stages(recipe("killed", fits=FITS), log=silent)
 
     assert forked(body, processes=1) == [-signal.SIGKILL]
     folder = tmp_path / "killed" / "fits"
     assert list(contents(folder)) == ["fits_000000.safetensors"]
     written = (folder / "fits_000000.safetensors").stat().st_mtime_ns
     lines = []
-    run_stages(recipe("killed", fits=FITS), say=lines.append)
+    run_stages(recipe("killed", fits=FITS), log=lines.append)
     assert "fits  runs  interrupted (goes on where it was)" in lines[0]
     assert (folder / "fits_000000.safetensors").stat().st_mtime_ns == written  # not made again
     assert contents(folder) == reference
@@ -138,7 +138,7 @@ def _tensors(content):
 
 def test_failed_fits_are_rows_with_reasons(fitted, recipe, tmp_path):
     lines = []
-    run_stages(recipe(fits={**FITS, "source": {"type": "toy", "fail": 1.2, "nan": 1.2}}), say=lines.append)
+    run_stages(recipe(fits={**FITS, "source": {"type": "toy", "fail": 1.2, "nan": 1.2}}), log=lines.append)
     folder = tmp_path / "work" / "fits"
     shards = [FitShard.load(path) for path in sorted(folder.glob("*.safetensors"))]
     rows = [(bool(ok), reason) for shard in shards for ok, reason in zip(shard.ok, shard.reasons)]
@@ -174,7 +174,7 @@ def test_a_smaller_count_gives_its_own_outputs_and_keeps_the_other_shards(fitted
     assert {name: whole[name] for name in moved} == contents(folder / "kept")
     times = {path.name: path.stat().st_mtime_ns for path in (folder / "kept").iterdir()}
     lines = []
-    fitted("shrunk", keep_images=True, say=lines.append)
+    fitted("shrunk", keep_images=True, log=lines.append)
     assert contents(folder) == whole
     assert contents(folder / "kept") == {}
     assert {name: (folder / name).stat().st_mtime_ns for name in times} == times  # moved, not made again
@@ -224,7 +224,7 @@ def test_pictures_are_kept_when_asked_for(fitted, toys):
 
 def test_progress_says_how_fast_and_how_long_the_papers_count_would_take(recipe):
     lines = []
-    run_stages(recipe(fits=FITS), say=lines.append)
+    run_stages(recipe(fits=FITS), log=lines.append)
     line = next(line for line in lines if line.startswith("fits 8/21"))
     assert "images/s" in line
     assert "s left" in line
@@ -234,7 +234,7 @@ def test_progress_says_how_fast_and_how_long_the_papers_count_would_take(recipe)
 def test_another_seed_of_the_codes_is_stale_and_the_recipes_is_not(recipe, fitted, tmp_path):
     fitted()
     for config, wanted in ((recipe(seed=9, fits=FITS), "fresh"), (recipe(fits={**FITS, "seed": 1}), "stale")):
-        (row,) = run_stages(config, plan_only=True, say=silent)
+        (row,) = run_stages(config, plan_only=True, log=silent)
         assert row.finding.state == wanted
     assert row.finding.why == ["seed: absent → 1"]
 
@@ -249,13 +249,13 @@ class TestBadInput:
         monkeypatch.setattr(toys.ToySource, "estimate", lambda self, code, images, names: short(toys, code))
         stage = FitsStage({"type": "ToyCodes"}, "toy", count=4)
         with pytest.raises(InputError, match=r"one row and one reason per code \(4\), got 3 and 3"):
-            stage.run(StageContext("fits", tmp_path, "x", 0, say=silent))
+            stage.run(StageContext("fits", tmp_path, "x", 0, log=silent))
 
     def test_a_broken_generator(self, toys, tmp_path, monkeypatch):
         monkeypatch.setattr(toys.ToyCodes, "synthesis", lambda self, code: torch.full((len(code), 3, 4, 4), torch.nan))
         stage = FitsStage({"type": "ToyCodes"}, {"type": "toy", "reads_images": True}, count=4)
         with pytest.raises(InputError, match="the generator makes pictures with NaN"):
-            stage.run(StageContext("fits", tmp_path, "x", 0, say=silent))
+            stage.run(StageContext("fits", tmp_path, "x", 0, log=silent))
 
 
 def short(toys, code):

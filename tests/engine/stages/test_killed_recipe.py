@@ -43,7 +43,7 @@ def test_a_recipe_killed_in_every_stage_ends_with_the_same_bytes(tiny, recipe, f
     # in this process, so that those that are killed are forked with everything imported
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", counted)
-        run_stages(recipe("whole", **stages), say=follow)
+        run_stages(recipe("whole", **stages), log=follow)
     seconds = {name: Record.read(tmp_path / "whole" / name).seconds for name in stages}
     assert all(renames.values()), renames
     chance = random.Random(5)
@@ -55,7 +55,7 @@ def test_a_recipe_killed_in_every_stage_ends_with_the_same_bytes(tiny, recipe, f
             def die():
                 os.kill(os.getpid(), signal.SIGKILL)
 
-            def say(line):
+            def log(line):
                 if not line.startswith(f"stage {stage}: "):
                     return
                 if ": done" in line:
@@ -75,7 +75,7 @@ def test_a_recipe_killed_in_every_stage_ends_with_the_same_bytes(tiny, recipe, f
 
                 os.replace = deadly
 
-            run_stages(recipe("killed", **stages), say=say)
+            run_stages(recipe("killed", **stages), log=log)
 
         return body
 
@@ -88,7 +88,7 @@ def test_a_recipe_killed_in_every_stage_ends_with_the_same_bytes(tiny, recipe, f
     assert died > 0
 
     lines = []
-    rows = run_stages(recipe("killed", **stages), say=lines.append)
+    rows = run_stages(recipe("killed", **stages), log=lines.append)
     assert [row.finding.state for row in rows] == ["fresh"] * len(stages), lines
     assert outputs(tmp_path / "killed") == outputs(tmp_path / "whole")
     assert set(outputs(tmp_path / "whole")) >= {"uv/uv_generator.safetensors", "direction/directions.safetensors"}

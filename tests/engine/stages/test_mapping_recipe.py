@@ -92,7 +92,7 @@ def trained(tmp_path_factory):
     work = tmp_path_factory.mktemp("recipe")
     made = stages()
     config = {"stages": list(made), **made, "work_dir": str(work), "randomness": {"seed": 0}}
-    rows = run_stages(Config(config), say=silent)
+    rows = run_stages(Config(config), log=silent)
     assert [row.finding.state for row in rows] == ["fresh"] * 4
     return work
 
@@ -159,7 +159,7 @@ def test_the_regressor_judges_pictures_where_there_is_one(trained, toys, monkeyp
 class TestBadInput:
     def test_fits_of_another_generator_than_the_mappers(self, trained, recipe, tmp_path):
         four = {"type": "fits", "generator": {"type": "ToyCodes", "layers": 4}, "source": "toy", "count": 20}
-        run_stages(recipe("other", fits=four), say=silent)
+        run_stages(recipe("other", fits=four), log=silent)
         with pytest.raises(
             InputError, match=r"'yaw' is for codes with \(L, D\) = \(3, 8\), this YawStepper for \(4, 8\)"
         ):

@@ -35,7 +35,7 @@ def plan_of(tiny, tmp_path, recipe):
 
     def check(path=None, value=None):
         made = changed(stages, path, value) if path else stages
-        plan = run_stages(recipe(**made), plan_only=True, say=silent)
+        plan = run_stages(recipe(**made), plan_only=True, log=silent)
         assert not (tmp_path / "work").exists()
         return plan
 
@@ -120,7 +120,7 @@ class TestModels:
         }  # fmt: skip
 
     def plan(self, recipe, stage):
-        return run_stages(recipe(only=stage), plan_only=True, say=silent)
+        return run_stages(recipe(only=stage), plan_only=True, log=silent)
 
     def test_sheets_without_sample_images(self, bare, recipe):
         self.plan(recipe, bare)

@@ -29,7 +29,7 @@ def test_two_processes_give_the_codes_fits_and_directions_of_one_and_train_alike
     from faceuv.engine.training import train_stages
 
     teacher = tiny.write_teacher(tmp_path)
-    run_stages(recipe("one", **tiny.tiny_recipe(teacher, batch=4)), say=silent)
+    run_stages(recipe("one", **tiny.tiny_recipe(teacher, batch=4)), log=silent)
     capfd.readouterr()
 
     def both():
@@ -75,7 +75,7 @@ def test_scores_are_kept_by_settings_of_the_finder_that_change_none(tiny, recipe
     made = tiny.tiny_recipe(tiny.write_teacher(tmp_path))
     for name in ("stepper", "uv", "report"):
         del made[name]
-    run_stages(recipe(**made), say=silent)
+    run_stages(recipe(**made), log=silent)
     folder = tmp_path / "work" / "direction"
     written = {path.name: path.stat().st_mtime_ns for path in folder.glob("scores_*")}
     before = (folder / "directions.safetensors").read_bytes()
@@ -84,7 +84,7 @@ def test_scores_are_kept_by_settings_of_the_finder_that_change_none(tiny, recipe
         changed = copy.deepcopy(made)
         changed["direction"]["finder"].update(finder)
         lines = []
-        run_stages(recipe(**changed), say=lines.append)
+        run_stages(recipe(**changed), log=lines.append)
         now = {path.name: path.stat().st_mtime_ns for path in folder.glob("scores_*")}
         return lines, sorted(name for name in now if now[name] != written.get(name))
 
@@ -107,10 +107,10 @@ def test_a_damaged_file_of_scores_is_made_again(tiny, recipe, tmp_path):
     made = tiny.tiny_recipe(tiny.write_teacher(tmp_path))
     for name in ("stepper", "uv", "report"):
         del made[name]
-    run_stages(recipe(**made), say=silent)
+    run_stages(recipe(**made), log=silent)
     folder = tmp_path / "work" / "direction"
     whole = {path.name: path.read_bytes() for path in folder.glob("*.safetensors")}
     (folder / "directions.safetensors").unlink()
     (folder / "scores_000003.safetensors").write_bytes(whole["scores_000003.safetensors"][:90])
-    run_stages(recipe(**made), say=silent)
+    run_stages(recipe(**made), log=silent)
     assert {path.name: path.read_bytes() for path in folder.glob("*.safetensors")} == whole

@@ -68,7 +68,7 @@ def made(tmp_path_factory):
         }
     )
     said = []
-    plan = run_stages(config, say=said.append)
+    plan = run_stages(config, log=said.append)
     yield config, root / "work", plan, said
     monkeypatch.undo()
 
@@ -122,7 +122,7 @@ class TestTesting:
     def test_a_checkpoint_of_the_uv_stage_gives_the_reports_numbers(self, made):
         """The stage has no evaluator of its own, so that the report measures it: the same averaged weights."""
         config, work, _, _ = made
-        folder, metrics = evaluate_checkpoint(config, work / "uv" / "iter_8.pth", say=lambda line: None)
+        folder, metrics = evaluate_checkpoint(config, work / "uv" / "iter_8.pth", log=lambda line: None)
         assert folder == work / "test" / "report"
         wanted = json.loads((work / "report" / "metrics.json").read_text())["subjects"]["ours"]["metrics"]
         for name in ("l1", "ssim_symmetric", "texels", "fitted_albedo_seen"):

@@ -41,38 +41,38 @@ def runs(config):
 def test_what_is_missing_runs_in_order_and_then_is_fresh(recipe):
     config = two(recipe)
     lines = []
-    after = run_stages(config, say=lines.append)
+    after = run_stages(config, log=lines.append)
     assert runs(config) == ["first", "second"]
     assert "first   runs  missing\nsecond  runs  missing" in lines[0]
     assert "stage second: done in" in lines[-1]
     assert "length 4" in lines[-1]
     assert [row.finding.state for row in after] == ["fresh", "fresh"]
-    run_stages(config, say=silent)
+    run_stages(config, log=silent)
     assert runs(config) == ["first", "second"]  # nothing ran again
 
 
 def test_the_plan_alone_runs_nothing(recipe):
     config = two(recipe)
     lines = []
-    run_stages(config, plan_only=True, say=lines.append)
+    run_stages(config, plan_only=True, log=lines.append)
     assert runs(config) == []
     assert "runs  missing" in lines[0]
 
 
 def test_a_changed_setting_makes_it_and_what_follows_stale_and_says_which(recipe):
-    run_stages(two(recipe), say=silent)
+    run_stages(two(recipe), log=silent)
     changed = two(recipe, first={"text": "A"})
     assert states(changed) == {
         "first": ("stale", ["text: a → A"]),
         "second": ("stale", ["its input first changed"]),
     }
-    run_stages(changed, say=silent)
+    run_stages(changed, log=silent)
     assert runs(changed) == ["first", "second"] * 2
     assert states(changed)["second"][0] == "fresh"
 
 
 def test_only_what_depends_on_the_change_is_stale(recipe):
-    run_stages(two(recipe), say=silent)
+    run_stages(two(recipe), log=silent)
     assert states(two(recipe, second={"text": "B"})) == {
         "first": ("fresh", ["made in 0 s"]),
         "second": ("stale", ["text: b → B"]),
@@ -80,12 +80,12 @@ def test_only_what_depends_on_the_change_is_stale(recipe):
 
 
 def test_a_neutral_setting_changes_nothing(recipe):
-    run_stages(two(recipe), say=silent)
+    run_stages(two(recipe), log=silent)
     assert states(two(recipe, first={"speed": 9}))["first"][0] == "fresh"
 
 
 def test_another_seed_or_version_of_the_stage_is_stale(recipe, toys, monkeypatch):
-    run_stages(two(recipe), say=silent)
+    run_stages(two(recipe), log=silent)
     assert states(two(recipe, seed=3))["first"] == ("stale", ["recipe seed: 0 → 3"])
     monkeypatch.setattr(toys.NoteStage, "version", 2)
     assert states(two(recipe))["first"] == ("stale", ["stage version: 1 → 2"])
@@ -94,7 +94,7 @@ def test_another_seed_or_version_of_the_stage_is_stale(recipe, toys, monkeypatch
 def test_old_versions_are_kept_by_number_and_said(recipe, tmp_path):
     for text in "aAb":
         lines = []
-        run_stages(two(recipe, first={"text": text}), say=lines.append)
+        run_stages(two(recipe, first={"text": text}), log=lines.append)
     kept = tmp_path / "work" / "first.previous.2"
     assert f"stage first: the version of other settings is kept in {kept}" in lines
     endings = {"": "b0", ".previous.1": "a0", ".previous.2": "A0"}
@@ -108,12 +108,12 @@ def test_what_the_user_calls_previous_is_left_alone(recipe, tmp_path):
         (tmp_path / "work" / name).mkdir(parents=True)
         (tmp_path / "work" / name / "mine.txt").write_text("precious")
     for text in "aA":
-        run_stages(two(recipe, first={"text": text}), say=silent)
+        run_stages(two(recipe, first={"text": text}), log=silent)
     assert (tmp_path / "work" / "first.previous.8" / "note.txt").read_text() == "a0"
     mine = sorted(path.parent.name for path in (tmp_path / "work").glob("*/mine.txt"))
     assert mine == ["first.previous", "first.previous.7", "first.previous.x"]
     removed = []
-    clean(two(recipe), say=removed.append)
+    clean(two(recipe), log=removed.append)
     assert sorted(path.parent.name for path in (tmp_path / "work").glob("*/mine.txt")) == mine
     assert not (tmp_path / "work" / "first.previous.8").exists()
     assert any("first.previous.8" in line for line in removed)
@@ -124,7 +124,7 @@ def test_a_file_counts_by_its_contents(recipe, tmp_path):
     file = tmp_path / "given.txt"
     file.write_text("one")
     config = recipe(first={"type": "note", "file": str(file)})
-    run_stages(config, say=silent)
+    run_stages(config, log=silent)
     file.touch()
     assert states(config)["first"][0] == "fresh"
     file.write_text("two")
@@ -137,14 +137,14 @@ def test_a_file_without_a_suffix_counts_by_its_contents(recipe, tmp_path, monkey
     for name in ("teacher", str(tmp_path / "teacher"), "./teacher"):
         (tmp_path / "teacher").write_text("one")
         config = recipe("of_" + name.replace("/", "_"), first={"type": "note", "file": name})
-        run_stages(config, say=silent)
+        run_stages(config, log=silent)
         (tmp_path / "teacher").write_text("two")
         assert states(config)["first"] == ("stale", [f"the contents of {name} changed"])
 
 
 def test_a_word_that_happens_to_be_a_file_does_not_count(recipe, tmp_path, monkeypatch):
     config = recipe(first={"type": "note", "text": "yaw"})
-    run_stages(config, say=silent)
+    run_stages(config, log=silent)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "yaw").write_text("anything")
     assert states(config)["first"][0] == "fresh"
@@ -169,18 +169,18 @@ def test_a_folder_counts_by_what_is_in_it(recipe, tmp_path, monkeypatch, limit):
 
 
 def test_a_work_dir_may_be_moved(recipe, tmp_path):
-    run_stages(two(recipe), say=silent)
+    run_stages(two(recipe), log=silent)
     (tmp_path / "work").rename(tmp_path / "elsewhere")
     assert {state for state, _ in states(two(recipe, work_dir="elsewhere")).values()} == {"fresh"}
 
 
 def test_a_deleted_or_cut_output_is_made_again_and_what_follows_stays(recipe, tmp_path):
-    run_stages(two(recipe), say=silent)
+    run_stages(two(recipe), log=silent)
     note = tmp_path / "work" / "first" / "note.txt"
     note.write_text("")
     config = two(recipe)
     assert states(config)["first"] == ("interrupted", ["note.txt: missing or changed since"])
-    run_stages(config, say=silent)
+    run_stages(config, log=silent)
     assert note.read_text() == "a0"
     assert note.with_name("note.txt.previous.1").read_text() == ""
     assert runs(config) == ["first", "second", "first"]
@@ -188,34 +188,34 @@ def test_a_deleted_or_cut_output_is_made_again_and_what_follows_stays(recipe, tm
 
 class TestContents:
     def test_another_byte_is_noticed_by_the_time_of_change(self, recipe, tmp_path):
-        run_stages(two(recipe), say=silent)
+        run_stages(two(recipe), log=silent)
         note = tmp_path / "work" / "first" / "note.txt"
         note.write_text("a1")
         os.utime(note, ns=(1, 1))
         assert states(two(recipe))["first"] == ("interrupted", ["note.txt: missing or changed since"])
         lines = []
-        run_stages(two(recipe), say=lines.append)
+        run_stages(two(recipe), log=lines.append)
         assert "stage first: note.txt was changed since it was made; it is kept as note.txt.previous.1" in lines
         assert (note.read_text(), note.with_name("note.txt.previous.1").read_text()) == ("a0", "a1")
 
     def test_a_new_time_with_the_same_contents_is_fresh(self, recipe, tmp_path):
-        run_stages(two(recipe), say=silent)
+        run_stages(two(recipe), log=silent)
         os.utime(tmp_path / "work" / "first" / "note.txt", ns=(1, 1))
         assert states(two(recipe))["first"][0] == "fresh"
 
     def test_a_flipped_bit_with_the_old_time_is_found_by_verify(self, recipe, tmp_path):
-        run_stages(two(recipe), say=silent)
+        run_stages(two(recipe), log=silent)
         note = tmp_path / "work" / "first" / "note.txt"
         before = note.stat().st_mtime_ns
         note.write_text("a1")
         os.utime(note, ns=(before, before))
         assert states(two(recipe))["first"][0] == "fresh"
         assert states(two(recipe), verify=True)["first"][0] == "interrupted"
-        run_stages(two(recipe), verify=True, say=silent)
+        run_stages(two(recipe), verify=True, log=silent)
         assert note.read_text() == "a0"
 
     def test_records_of_version_0_1_have_sizes_only(self, recipe, tmp_path):
-        run_stages(two(recipe), say=silent)
+        run_stages(two(recipe), log=silent)
         path = tmp_path / "work" / "first" / "stage.json"
         record = json.loads(path.read_text())
         del record["hashes"], record["times"]
@@ -224,11 +224,11 @@ class TestContents:
 
 
 def test_an_extended_setting_keeps_the_folder(recipe, tmp_path):
-    run_stages(two(recipe), say=silent)
+    run_stages(two(recipe), log=silent)
     (tmp_path / "work" / "first" / "extra").write_text("kept")
     config = two(recipe, first={"more": 5})
     assert states(config)["first"] == ("interrupted", ["more: absent → 5"])
-    run_stages(config, say=silent)
+    run_stages(config, log=silent)
     assert (tmp_path / "work" / "first" / "extra").exists()
     assert not list((tmp_path / "work").glob("first.previous*"))
 
@@ -236,18 +236,18 @@ def test_an_extended_setting_keeps_the_folder(recipe, tmp_path):
 def test_a_stage_that_fails_is_interrupted_and_goes_on(recipe):
     config = two(recipe, second={"broken": True})
     with pytest.raises(ValueError, match="broken on purpose"):
-        run_stages(config, say=silent)
+        run_stages(config, log=silent)
     assert states(config) == {"first": ("fresh", ["made in 0 s"]), "second": ("interrupted", ["goes on where it was"])}
 
 
 def test_a_record_that_cannot_be_read_is_a_reason(recipe, tmp_path):
     config = two(recipe)
-    run_stages(config, say=silent)
+    run_stages(config, log=silent)
     (tmp_path / "work" / "first" / "stage.json").write_text("{")
     state, why = states(config)["first"]
     assert state == "stale"
     assert "stage.json: not readable JSON" in why[0]
-    run_stages(config, say=silent)
+    run_stages(config, log=silent)
     assert states(config)["first"][0] == "fresh"
 
 
@@ -260,39 +260,39 @@ def test_a_folder_of_the_users_is_refused_and_stays(recipe, tmp_path, plan_only)
     with pytest.raises(
         InputError, match=r"'first' would write to .*first, which holds files .*\(mine.txt\): move them"
     ):
-        run_stages(config, plan_only=plan_only, say=silent)
+        run_stages(config, plan_only=plan_only, log=silent)
     assert (tmp_path / "work" / "first" / "mine.txt").read_text() == "precious"
     assert sorted(path.name for path in (tmp_path / "work").iterdir()) == ["first"]
 
 
 def test_an_empty_folder_is_taken(recipe, tmp_path):
     (tmp_path / "work" / "first").mkdir(parents=True)
-    run_stages(two(recipe), say=silent)
+    run_stages(two(recipe), log=silent)
     assert (tmp_path / "work" / "first" / "note.txt").read_text() == "a0"
 
 
 class TestChoosing:
     def test_one_stage(self, recipe):
         config = two(recipe)
-        run_stages(config, only="first", say=silent)
+        run_stages(config, only="first", log=silent)
         assert runs(config) == ["first"]
-        run_stages(config, only="first", say=silent)
+        run_stages(config, only="first", log=silent)
         assert runs(config) == ["first"]  # fresh: nothing to do
-        run_stages(config, only="second", say=silent)
+        run_stages(config, only="second", log=silent)
         assert runs(config) == ["first", "second"]
 
     def test_from_one_on(self, recipe):
         config = two(recipe)
-        run_stages(config, only="first", say=silent)
-        run_stages(config, start="second", say=silent)
+        run_stages(config, only="first", log=silent)
+        run_stages(config, start="second", log=silent)
         assert runs(config) == ["first", "second"]
 
     def test_an_input_that_is_not_fresh_is_named_with_its_reason(self, recipe):
         with pytest.raises(InputError, match=r"'second' needs 'first', which is missing: run it too, with --from"):
-            run_stages(two(recipe), only="second", say=silent)
-        run_stages(two(recipe), say=silent)
+            run_stages(two(recipe), only="second", log=silent)
+        run_stages(two(recipe), log=silent)
         with pytest.raises(InputError, match=r"needs 'first', which is stale \(text: a → A\): run it too"):
-            run_stages(two(recipe, first={"text": "A"}), start="second", say=silent)
+            run_stages(two(recipe, first={"text": "A"}), start="second", log=silent)
 
     def test_an_unknown_name(self, recipe):
         with pytest.raises(InputError, match=r"--stage secnod: the stages are first, second. Did you mean 'second'"):
@@ -381,7 +381,7 @@ class TestBadConfigs:
 
     def test_a_missing_teacher(self, recipe):
         with pytest.raises(AssetError, match=r"the teacher nowhere.pt does not exist; expected StyleGAN2 weights"):
-            run_stages(recipe(teacher={"type": "teacher", "path": "nowhere.pt"}), plan_only=True, say=silent)
+            run_stages(recipe(teacher={"type": "teacher", "path": "nowhere.pt"}), plan_only=True, log=silent)
 
     def test_all_that_is_in_the_way_is_one_error_after_the_plan(self, recipe):
         lines = []
@@ -393,14 +393,14 @@ class TestBadConfigs:
         with pytest.raises(
             FaceUVError, match=r"3 stages cannot run yet: \(1\) teacher: .*nowhere.pt.*; \(2\) fits: source"
         ):
-            run_stages(config, say=lines.append)
+            run_stages(config, log=lines.append)
         assert lines[0].count("runs  missing") == 3
         config.stages = ["other"]
         with pytest.raises(InputError, match=r"no setting 'schedul'. Did you mean 'schedule'"):
-            run_stages(config, say=silent)
+            run_stages(config, log=silent)
         config.other.source = {"type": "fitter", "schedule": "fast"}
         with pytest.raises(InputError, match=r"needs a landmark detector, .* of .*SyntheticLandmarks"):
-            run_stages(config, say=silent)
+            run_stages(config, log=silent)
 
     def test_a_zoo_entry_that_is_not_there(self, recipe):
         with pytest.raises(UnknownName, match="the zoo has no entry 'teecher'"):
@@ -433,7 +433,7 @@ class TestFingerprints:
 
 
 def test_the_record_says_what_was_made_from_what(recipe, tmp_path):
-    run_stages(two(recipe), say=silent)
+    run_stages(two(recipe), log=silent)
     record = json.loads((tmp_path / "work" / "second" / "stage.json").read_text())
     first = Record.read(tmp_path / "work" / "first")
     assert record["complete"]

@@ -61,7 +61,7 @@ def test_the_best_is_exported(validated, recipe, tmp_path, scores, best):
     validated["uv"]["val_evaluator"] = {"type": "Scripted"}
     Scripted.scores = iter(scores)
     lines = []
-    run_stages(recipe(**validated), say=lines.append)
+    run_stages(recipe(**validated), log=lines.append)
     folder = tmp_path / "work" / "uv"
     assert [path.name for path in folder.glob("best_*")] == [f"best_first_iter_{best}.pth"]
     assert same(folder / "uv_generator.safetensors", averaged(folder / f"best_first_iter_{best}.pth"))
@@ -78,7 +78,7 @@ def test_the_frechet_distance_of_both_views(validated, recipe, tmp_path):
         {"type": "FrechetDistance", "features": features},
         {"type": "FrechetDistance", "features": features, "real": "real_symmetric", "fake": "fake_symmetric"},
     ]
-    run_stages(recipe(**validated), say=silent)
+    run_stages(recipe(**validated), log=silent)
     folder = tmp_path / "work" / "uv"
     name = "frechet_random_discriminator_seed0"
     record = json.loads((folder / "best.json").read_text())
@@ -93,9 +93,9 @@ def test_validation_changes_no_weight(validated, recipe, tmp_path):
     validated["uv"]["default_hooks"]["checkpoint"] |= {"save_best": None}
     validated["uv"]["val_evaluator"] = {"type": "Scripted"}
     Scripted.scores = iter((1.0, 2.0, 3.0))
-    run_stages(recipe(**validated), say=silent)
+    run_stages(recipe(**validated), log=silent)
     plain = {**validated, "uv": {key: value for key, value in validated["uv"].items() if not key.startswith("val_")}}
-    run_stages(recipe("other", **plain), say=silent)
+    run_stages(recipe("other", **plain), log=silent)
     first, second = (tmp_path / name / "uv" / "uv_generator.safetensors" for name in ("work", "other"))
     assert all(torch.equal(load_tensors(first)[0][key], value) for key, value in load_tensors(second)[0].items())
     assert json.loads((first.parent / "stage.json").read_text())["summary"]["exported"] == "iteration 6"
