@@ -20,7 +20,7 @@ try:
 except ImportError:  # not on Windows
     fcntl = None  # type: ignore[assignment]
 
-FILE = ".faceuv.lock"
+LOCK_FILE = ".faceuv.lock"
 
 
 class WorkDirInUse(FaceUVError):
@@ -37,7 +37,7 @@ def work_dir_lock(work_dir: str | Path) -> Iterator[None]:
     if not is_main_process():
         yield
         return
-    path = Path(work_dir) / FILE
+    path = Path(work_dir) / LOCK_FILE
     handle = _acquire(path)
     try:
         yield

@@ -13,7 +13,7 @@ import pytest
 
 from faceuv.cli.main import main
 from faceuv.engine import load_config, train
-from faceuv.engine.lock import FILE, WorkDirInUse, work_dir_lock
+from faceuv.engine.lock import LOCK_FILE, WorkDirInUse, work_dir_lock
 
 HOLD = """
 import sys
@@ -45,11 +45,11 @@ def test_the_second_run_names_the_first(holder, toy_path, tmp_path, capsys):
     error = capsys.readouterr().err
     assert f"work is in use by process {holder.pid} on {os.uname().nodename} since 2" in error
     assert error.count("\n") == 1
-    assert sorted(path.name for path in (tmp_path / "work").iterdir()) == [FILE]
+    assert sorted(path.name for path in (tmp_path / "work").iterdir()) == [LOCK_FILE]
     holder.stdin.close()
     holder.wait(30)
     assert main(["train", str(toy_path), *words]) == 0
-    assert not (tmp_path / "work" / FILE).exists()
+    assert not (tmp_path / "work" / LOCK_FILE).exists()
 
 
 def test_a_recipe_of_stages_too(holder, tmp_path, capsys):
@@ -63,7 +63,7 @@ def test_a_recipe_of_stages_too(holder, tmp_path, capsys):
 def test_a_killed_holder_leaves_nothing_in_the_way(holder, tmp_path):
     os.kill(holder.pid, signal.SIGKILL)
     holder.wait(30)
-    path = tmp_path / "work" / FILE
+    path = tmp_path / "work" / LOCK_FILE
     assert json.loads(path.read_text())["pid"] == holder.pid  # its note is still there
     with work_dir_lock(tmp_path / "work"):
         assert json.loads(path.read_text())["pid"] == os.getpid()
@@ -72,9 +72,9 @@ def test_a_killed_holder_leaves_nothing_in_the_way(holder, tmp_path):
 
 def test_a_folder_without_a_lock_or_with_a_strangers_note(tmp_path):
     for content in ("", "{", "[1]", '{"pid": 1}'):
-        (tmp_path / FILE).write_text(content)
+        (tmp_path / LOCK_FILE).write_text(content)
         with work_dir_lock(tmp_path):
-            assert json.loads((tmp_path / FILE).read_text())["pid"] == os.getpid()
+            assert json.loads((tmp_path / LOCK_FILE).read_text())["pid"] == os.getpid()
 
 
 def test_it_is_released_when_training_fails(toy_path, tmp_path):
@@ -82,13 +82,13 @@ def test_it_is_released_when_training_fails(toy_path, tmp_path):
     config.train_cfg.val_interval = 1
     with pytest.raises(Exception, match="names the metric 'none'"):
         train(config, work_dir=tmp_path / "work")
-    assert not (tmp_path / "work" / FILE).exists()
+    assert not (tmp_path / "work" / LOCK_FILE).exists()
 
 
 def test_only_the_first_rank_asks(tmp_path, monkeypatch):
     monkeypatch.setattr("faceuv.engine.lock.is_main_process", lambda: False)
     with work_dir_lock(tmp_path):
-        assert not (tmp_path / FILE).exists()
+        assert not (tmp_path / LOCK_FILE).exists()
 
 
 def test_without_locks_of_the_system_the_note_decides(holder, tmp_path, monkeypatch):

@@ -18,7 +18,7 @@ from faceuv.errors import AssetError, InputError
 from faceuv.files.artefacts import load_tensors, save_tensors
 from faceuv.registry import DIRECTION_FINDERS, GENERATORS, STAGES
 
-FILE = "directions.safetensors"
+DIRECTIONS_FILE = "directions.safetensors"
 KIND = "score_shard"
 BATCHES = 4  # per file of scores: what an interruption costs at most, and what ranks share out
 
@@ -76,11 +76,11 @@ class DirectionStage(Stage):
             with torch.no_grad():
                 given = {"scores": self._table(context)} if self.scored else {}
                 found = self.finder.find(generator, **given)
-            save_directions(context.folder / FILE, found)
+            save_directions(context.folder / DIRECTIONS_FILE, found)
             summary = {"found": len(found), "first": found[0].name, "scale": found[0].scale}
             if found[0].accuracy is not None:
                 summary["accuracy"] = found[0].accuracy
-        return StageResult([FILE], summary)
+        return StageResult([DIRECTIONS_FILE], summary)
 
     def _batches(self, number: int) -> range:
         """The batches whose scores are in one file."""

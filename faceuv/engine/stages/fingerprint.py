@@ -20,7 +20,7 @@ from faceuv.files.locate import locate
 Description = dict[str, Any]
 """Dotted key → number, string, bool or None."""
 
-FILE, INPUT = "file:", "input:"
+FILE_KEY, INPUT_KEY = "file:", "input:"
 
 
 def flatten(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
@@ -66,8 +66,8 @@ def describe(
         found[key] = value
         path = named_path(key, value)
         if path is not None:
-            found[FILE + key] = contents_hash(path)
-    found |= {INPUT + name: fingerprint for name, fingerprint in (inputs or {}).items()}
+            found[FILE_KEY + key] = contents_hash(path)
+    found |= {INPUT_KEY + name: fingerprint for name, fingerprint in (inputs or {}).items()}
     return found
 
 
@@ -144,12 +144,12 @@ def reasons(old: Description, new: Description) -> list[str]:
     """What differs between two descriptions, in words."""
     words = []
     for key in changed_keys(old, new):
-        if key.startswith(INPUT):
-            name = key.removeprefix(INPUT)
+        if key.startswith(INPUT_KEY):
+            name = key.removeprefix(INPUT_KEY)
             words.append(f"its input {name} changed" if key in new and key in old else f"{name} is now an input"
                          if key in new else f"{name} is no input any more")  # fmt: skip
-        elif key.startswith(FILE):
-            name = key.removeprefix(FILE)
+        elif key.startswith(FILE_KEY):
+            name = key.removeprefix(FILE_KEY)
             if name not in changed_keys(old, new):
                 words.append(f"the contents of {new.get(name, name)} changed")
         else:

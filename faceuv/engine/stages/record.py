@@ -17,7 +17,7 @@ from faceuv.files.artefacts import atomic_path, read_json, sha256_of
 from faceuv.files.names import below
 from faceuv.version import __version__
 
-FILE = "stage.json"
+RECORD = "stage.json"
 _TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}(\.\w+)?")  # what atomic_path writes to before it renames
 _ASIDE = re.compile(r"(?P<name>.+)\.previous\.(?P<number>\d+)")
 State = Literal["fresh", "missing", "stale", "interrupted", "foreign"]
@@ -43,13 +43,13 @@ class Record:
 
     def write(self, folder: Path) -> None:
         """Write it, atomically."""
-        with atomic_path(folder / FILE) as temporary:
+        with atomic_path(folder / RECORD) as temporary:
             temporary.write_text(json.dumps(asdict(self), indent=2, default=float), encoding="utf-8")
 
     @classmethod
     def read(cls, folder: Path) -> Record | None:
         """The record of a folder, or None where there is none; :class:`AssetError` if it cannot be read."""
-        path = folder / FILE
+        path = folder / RECORD
         if not path.is_file():
             return None
         content = read_json(path)
@@ -153,7 +153,7 @@ def begin(
     their names with ``.previous.1``, ``.previous.2`` … added.
     """
     record = Record.read(folder) if keep else None
-    if not (folder / FILE).exists() and foreign_files(folder):
+    if not (folder / RECORD).exists() and foreign_files(folder):
         raise InputError(_foreign(stage, folder))
     told = []
     for path in list(folder.rglob(".*")):
@@ -164,7 +164,7 @@ def begin(
     folder.mkdir(parents=True, exist_ok=True)
     if record is not None:
         for name in damaged_outputs(folder, record, verify=verify):
-            if (path := below(folder, name, f"an output in {folder / FILE}")).exists():
+            if (path := below(folder, name, f"an output in {folder / RECORD}")).exists():
                 told.append(f"{name} was changed since it was made; it is kept as {set_aside(path).name}")
     Record(stage, fingerprint, description).write(folder)
     return told
@@ -172,7 +172,7 @@ def begin(
 
 def refuse_foreign(stage: str, folder: Path) -> None:
     """Raise for a folder that holds files which no stage made: they are the user's."""
-    if not (folder / FILE).exists() and foreign_files(folder):
+    if not (folder / RECORD).exists() and foreign_files(folder):
         raise InputError(_foreign(stage, folder))
 
 
@@ -197,7 +197,7 @@ def kept_versions(root: Path, names: Sequence[str]) -> list[Path]:
     found = []
     for path in sorted(root.glob("*.previous.*")):
         match = _ASIDE.fullmatch(path.name)
-        if match and match["name"] in names and path.is_dir() and not path.is_symlink() and (path / FILE).is_file():
+        if match and match["name"] in names and path.is_dir() and not path.is_symlink() and (path / RECORD).is_file():
             found.append(path)
     return found
 
@@ -207,7 +207,7 @@ def finish(folder: Path, outputs: Sequence[str], *, seconds: float, summary: dic
     record = Record.read(folder)
     missing = [name for name in outputs if not (folder / name).is_file()]
     if record is None or missing:
-        gone = ", ".join(missing) or FILE
+        gone = ", ".join(missing) or RECORD
         raise AssetError(f"{folder} was changed while its stage ran: {gone} is gone; run it again")
     record.complete, record.seconds, record.summary = True, seconds, dict(summary)
     record.outputs = {name: (folder / name).stat().st_size for name in outputs}

@@ -13,7 +13,7 @@ from faceuv.files.locate import locate
 from faceuv.models.stylegan2.checkpoints import Part
 from faceuv.registry import STAGES
 
-FILE, DISCRIMINATOR = "generator.safetensors", "discriminator.safetensors"
+GENERATOR_FILE, DISCRIMINATOR = "generator.safetensors", "discriminator.safetensors"
 
 
 @STAGES.register_module(name="teacher")
@@ -65,11 +65,11 @@ class TeacherStage(Stage):
         from faceuv.files.networks import save_network
         from faceuv.models.stylegan2 import load_discriminator, load_generator, networks_in
 
-        outputs = [FILE]
+        outputs = [GENERATOR_FILE]
         if is_main_process():
             origin = {"source": self.path.name}
             network = load_generator(self.path, size=self.size)
-            save_network(context.folder / FILE, network, metadata=origin)
+            save_network(context.folder / GENERATOR_FILE, network, metadata=origin)
             if "discriminator" in networks_in(self.path):
                 critic = load_discriminator(self.path, size=network.size)
                 save_network(context.folder / DISCRIMINATOR, critic, metadata=origin)
