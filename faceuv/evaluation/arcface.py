@@ -1,4 +1,4 @@
-"""The identity that ArcFace sees, from weights that the user brings."""
+"""Identity features of ArcFace, from weights that the user provides."""
 
 from __future__ import annotations
 

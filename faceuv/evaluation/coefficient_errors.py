@@ -1,4 +1,4 @@
-"""How far coefficients are from the truth, in units that mean something: degrees, millimetres, pixels, colours."""
+"""Errors of coefficients in natural units: degrees, millimetres, pixels, colours."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def coefficient_errors(
 
 
 def mean_face(like: Coefficients) -> Coefficients:
-    """``like`` with the shape and albedo of the mean face: the answer of one who looks at pose and light only."""
+    """``like`` with the shape and albedo of the mean face: a baseline that knows pose and light only."""
     zero = {name: torch.zeros_like(like.view(name)) for name in ("identity", "expression", "albedo")}
     return like.replace(**zero)
 

@@ -1,4 +1,4 @@
-"""Comparing finished evaluations face by face: does one beat the other, and can that be told from chance?"""
+"""Compares finished reports face by face: differences of metrics, and whether they are significant."""
 
 from __future__ import annotations
 

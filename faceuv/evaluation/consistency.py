@@ -1,4 +1,4 @@
-"""Is it one surface? The colours that the same texel has in pictures from two sides."""
+"""View consistency: differences of the colours of the same texels in images from two sides."""
 
 from __future__ import annotations
 

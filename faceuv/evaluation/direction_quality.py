@@ -1,4 +1,4 @@
-"""How good a direction is: does the score follow the step, and what else moves with it?"""
+"""The quality of a direction: correlation of score and step, and side effects."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Unit:
 
 @dataclass(frozen=True, eq=False)
 class DirectionQuality:
-    """What moving faces along a direction does.
+    """The effects of moving faces along a direction.
 
     steps        ``(S,)`` in σ of the direction
     change       ``(F, S)`` of the score from the unmoved face, in ``unit``

@@ -1,5 +1,4 @@
-"""What the face of a code truly is: the scene that its latent describes, or coefficients that were fitted to its
-picture."""
+"""The true face of a code: the scene that its latent describes, or coefficients that were fitted to its image."""
 
 from __future__ import annotations
 
@@ -53,7 +52,7 @@ class FaceTruth:
 
 
 class GroundTruth(ABC):
-    """Gives the truth of codes. ``name`` begins the names of the errors against it."""
+    """Gives the true faces of codes. ``name`` is the prefix of the names of errors against it."""
 
     name: str
 
@@ -63,8 +62,8 @@ class GroundTruth(ABC):
 
 
 class SceneTruth(GroundTruth):
-    """The synthetic scene whose numbers the latent is: exact for a ``ProceduralGenerator``; a teacher that was trained
-    on pairs of latents and pictures comes as near to it as it has learned.
+    """The synthetic scene whose numbers the latent is: exact for a ``ProceduralGenerator``; approximate for
+    a teacher that was trained on pairs of latents and images.
 
     Args:
         teacher: whose latents they are.
@@ -96,7 +95,7 @@ class SceneTruth(GroundTruth):
 
     @torch.no_grad()
     def truth(self, latents: Tensor, codes: Tensor, images: Tensor) -> FaceTruth:
-        """Draws the scene, and once more as its symmetric view would see it."""
+        """Draws the scene, and its symmetric view."""
         scene = self.scene(latents)
         drawn = self.studio(scene)
         fields = truth_of(self.studio, drawn, ("visibility",))
@@ -121,8 +120,8 @@ class SceneTruth(GroundTruth):
 
 
 class FittedTruth(GroundTruth):
-    """The linear face that a fit finds in the teacher's picture: what there is where no scene is known. It has neither
-    wrinkles nor a beard, and the fit's mistakes count as truth.
+    """The linear face of a fit to the teacher's image, for teachers without known scenes. It has neither wrinkles nor a
+    beard, and errors of the fit count as truth.
 
     Args:
         fit: codes ``(B, L, D)`` and pictures ``(B, 3, S, S)`` → coefficients; NaN in the rows that could not be fitted.
@@ -138,7 +137,7 @@ class FittedTruth(GroundTruth):
 
     @torch.no_grad()
     def truth(self, latents: Tensor, codes: Tensor, images: Tensor) -> FaceTruth:
-        """Fits, and looks at the linear face that was found."""
+        """Fits, and renders the linear face."""
         size, model = images.shape[-1], self.renderer.face_model
         found = self.fit(codes, images)
         good = torch.isfinite(found.data).all(1)

@@ -1,4 +1,4 @@
-"""What metrics of distributions share: features of real and generated images, from batches and processes."""
+"""The base of metrics of distributions: features of real and generated images, from batches and processes."""
 
 from __future__ import annotations
 

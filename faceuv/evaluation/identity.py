@@ -1,4 +1,4 @@
-"""Is it the same person? Cosines of the features that a network sees in two pictures."""
+"""Identity similarity: cosines of a network's features of two images."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from faceuv.registry import METRICS, MODELS
 
 
 class IdentityFeatures(Protocol):
-    """What compares persons: ``features(images (B, 3, H, W) in [0, 1], landmarks (B, 68, 2) or None) → (B, C)``.
+    """Identity features: ``features(images (B, 3, H, W) in [0, 1], landmarks (B, 68, 2) or None) → (B, C)``.
 
     ``name`` names the network in results; ``needs_landmarks`` whether pictures are aligned by their landmarks
     (pixels of the picture, x right, y down, pixel centres at half integers).

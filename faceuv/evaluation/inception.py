@@ -1,4 +1,4 @@
-"""The feature space of the FID: Inception v3 as its authors froze it in 2015, from a file that the user brings."""
+"""The feature space of the FID: Inception v3 as its authors froze it in 2015, from a file of the user."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far detected landmarks are from the truth, in % of the distance of the outer eye corners."""
+"""Errors of detected landmarks, in % of the distance of the outer eye corners."""
 
 from __future__ import annotations
 

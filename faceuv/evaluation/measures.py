@@ -1,4 +1,4 @@
-"""What is measured on a batch of faces: rows of numbers, one for each face."""
+"""The measures of a report on a batch of faces: name → numbers ``(B,)``."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LEAST_TEXELS = 20  # fewer say nothing about a side
 
 @dataclass(frozen=True, eq=False)
 class Instruments:
-    """What measures pictures; none of it was trained with the method.
+    """The networks and losses that measure images; none was trained with the method.
 
     identity    features of a person
     regressor   reads the pose

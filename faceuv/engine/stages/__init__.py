@@ -1,4 +1,4 @@
-"""Stages: a recipe as a list of steps, each with a folder, a record, and reasons for being made anew."""
+"""Stages: a recipe is a list of steps, each with a folder and a record of what its outputs depend on."""
 
 from faceuv.engine.stages.base import Stage, StageContext, StageResult
 from faceuv.engine.stages.direction import DirectionStage

@@ -1,4 +1,4 @@
-"""What a stage is: one step of a recipe, with a folder of its own."""
+"""The base of stages: a stage is one step of a recipe, with its own folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from faceuv.engine.config_types import check_arguments
 
 @dataclass(frozen=True)
 class StageContext:
-    """Where and how a stage runs.
+    """The environment of a running stage.
 
     name         of the stage
     folder       the stage's own; nothing of an older version of it lies there, but perhaps the beginning of this one
@@ -34,7 +34,7 @@ class StageContext:
 
 @dataclass(frozen=True)
 class StageResult:
-    """What a stage leaves: its output files, as names below its folder, and numbers worth showing."""
+    """The result of a stage: its output files, as names below its folder, and numbers for its summary."""
 
     outputs: Sequence[str]
     summary: dict[str, Any] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class Stage(ABC):
     extends: ClassVar[tuple[str, ...]] = ()
 
     def check(self) -> None:  # noqa: B027 (nothing to check is fine)
-        """Raise for whatever can be known to be wrong before anything runs: missing files, parts, devices."""
+        """Raise for problems that are known before anything runs: missing files, parts, devices."""
 
     @classmethod
     def check_settings(cls, settings: Mapping[str, Any], where: str) -> None:
@@ -69,7 +69,7 @@ class Stage(ABC):
 
     @abstractmethod
     def run(self, context: StageContext) -> StageResult:
-        """Make the outputs, on every rank; go on from what an interrupted run of the same settings left.
+        """Make the outputs, on every rank; continue an interrupted run of the same settings.
 
         Files are written atomically. The result of rank 0 is recorded when all ranks have returned.
         """

@@ -1,4 +1,4 @@
-"""What a stage's outputs depend on, as a flat description, and the fingerprint of it.
+"""A flat description of everything that a stage's outputs depend on, and its fingerprint.
 
 Two descriptions can be compared key by key, so that a stale stage can say *which* setting changed.
 """

@@ -1,4 +1,4 @@
-"""The stage that samples codes, makes their pictures, and finds the coefficients of each."""
+"""The stage that samples codes, generates their images and estimates the coefficients of each."""
 
 from __future__ import annotations
 
@@ -245,7 +245,7 @@ def _images_of(shard: Path) -> Path:
 
 
 def _progress(done: int, share: int, seconds: float) -> str:
-    """How far, how fast, how long still, and how long the paper's count would take; all ranks taken to be alike."""
+    """A line on progress, speed, time left, and the time for the paper's count, if all ranks are equally fast."""
     ranks = get_world_size()
     speed = done / max(seconds, 1e-9) * ranks
     left, paper = (share - done) * ranks / speed, PAPER_COUNT / speed / 3600

@@ -1,4 +1,4 @@
-"""The parts that a config names are looked up before hours of work, not after them: names, settings, what they need.
+"""Checks the parts that a config names before a run: names, settings, and the files that they need.
 
 Which key holds which kind of part is told by the registries (``Registry(keys=…, groups=…)``), and by the parts
 themselves for their own settings (a class attribute ``part_keys = {"judge": METRICS}``), so that those of a plug-in are
@@ -73,7 +73,7 @@ def _ask(part: Any, named: Part) -> Exception | None:
 
 
 def missing_assets(config: Any, where: str) -> list[Missing]:
-    """What the parts of a config need of the user's and have not got."""
+    """The missing files and packages of the parts of a config."""
     found: dict[Missing, None] = {}
     for named in parts(config, where):
         part = named.look_up()

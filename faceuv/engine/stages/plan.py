@@ -36,7 +36,7 @@ class PlannedStage:
 
     @property
     def identity(self) -> str:
-        """The fingerprint without what the stage extends: the same before and after a larger count, say."""
+        """The fingerprint without settings that the stage extends, such as a larger count."""
         return fingerprint({k: v for k, v in self.description.items() if k not in self.stage.extends})
 
     @property
@@ -124,7 +124,7 @@ def _build(name: str, settings: dict[str, Any], folders: Mapping[str, Path]) -> 
 
 
 def check_plan(plan: Sequence[PlannedStage]) -> None:
-    """Ask every stage that is to run whether it can; all that is in the way, of all of them, is one error."""
+    """Check every stage that is to run; the problems of all stages are one error."""
     needed: dict[Missing, list[str]] = {}
     errors: list[tuple[str, FaceUVError]] = []
     for row in plan:

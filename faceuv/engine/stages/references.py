@@ -1,4 +1,4 @@
-"""How a stage's config points at other stages' files and at the zoo: ``"{fits}"``, ``"zoo:regressor/weights…"``."""
+"""References to files of other stages and of the zoo: ``"{fits}"``, ``"zoo:regressor/weights…"``."""
 
 from __future__ import annotations
 

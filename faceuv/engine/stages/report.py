@@ -50,7 +50,7 @@ class ReportStage(Stage):
             raise InputError(f"a stage of type 'report': {error}") from error
 
     def check(self) -> None:
-        """What can be known to be wrong before the stages before it have run."""
+        """Raise for problems that are known before the earlier stages have run."""
         self.settings.check()
 
     def run(self, context: StageContext) -> StageResult:

@@ -154,7 +154,7 @@ def _check_room(work_dir: Path) -> None:
 
 
 def _first_rank_first(action: Callable[[], Any]) -> None:
-    """Do something to the folder on the first rank; an error there is an error of every rank, at once."""
+    """Call a function on the first rank; an error there is raised on every rank."""
     error: list[Any] = [None]
     if is_main_process():
         try:

@@ -38,7 +38,7 @@ Facts = dict[str, Fact]
 def generator_facts(
     config: Mapping[str, Any], stage: str, made: Mapping[str, Facts], kept: Mapping[str, Path]
 ) -> Facts:
-    """What a stage's config says of the generator; a contradiction is an error that names both sides.
+    """The facts about the generator in a stage's config; a contradiction is an error that names both sides.
 
     Args:
         config: of the stage, with ``{stage}`` and ``zoo:…`` as written.

@@ -1,4 +1,4 @@
-"""The stage that brings in a teacher that was trained elsewhere."""
+"""The stage that imports a trained teacher."""
 
 from __future__ import annotations
 

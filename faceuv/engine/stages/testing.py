@@ -91,7 +91,7 @@ def _method_file(settings: Mapping[str, Any]) -> str | None:
 
 
 def _can(settings: Mapping[str, Any], path: Path) -> bool:
-    """Whether a stage has something to say about a file of this kind."""
+    """Whether a stage can evaluate a file of this kind."""
     if settings["type"] == "report":
         return True
     return settings["type"] == "train" and path.suffix == ".pth" and _loop(settings) is not None
