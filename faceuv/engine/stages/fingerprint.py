@@ -65,10 +65,20 @@ def describe(
             continue
         found[key] = value
         path = named_path(key, value)
-        if path is not None:
+        if path is not None and not _is_cache(config, key):
             found[FILE_KEY + key] = contents_hash(path)
     found |= {INPUT_KEY + name: fingerprint for name, fingerprint in (inputs or {}).items()}
     return found
+
+
+def _is_cache(config: Mapping[str, Any], key: str) -> bool:
+    """Whether a folder is where a data set keeps what it has drawn (:class:`~faceuv.data.cached.CachedImages`): running
+    fills it, and decides nothing."""
+    at: Any = config
+    *parents, last = key.split(".")
+    for name in parents:
+        at = at[int(name)] if isinstance(at, (list, tuple)) else at.get(name, {})
+    return last == "folder" and isinstance(at, Mapping) and at.get("type") == "CachedImages"
 
 
 PATH_KEYS = (

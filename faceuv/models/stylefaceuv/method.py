@@ -171,6 +171,7 @@ class StyleFaceUV(BaseMethod):
         as_options(ViewOptions, config.get("views"), "views")
         as_options(ViewWeights, config.get("mask"), "mask")
         as_options(AdversarialOptions, config.get("adversarial"), "adversarial")
+        _check_teacher(config.get("teacher"), config.get("uv_generator"))
         known = ["weights", "size", *inspect.signature(UVGenerator).parameters]
         known = [name for name in dict.fromkeys(known) if name not in OF_TEACHER]
         for name in config.get("uv_generator") or {}:
@@ -353,6 +354,18 @@ def check_term_names(terms: Collection[str]) -> None:
         raise InputError(
             "the losses 'adversarial' and 'discriminator' belong together, and 'r1' to both; there are"
             f" {', '.join(terms)}: set all of them, or each to None"
+        )
+
+
+def _check_teacher(teacher: Any, uv_generator: Any) -> None:
+    """Raise for a teacher that no new UV generator can start from."""
+    if not isinstance(teacher, Mapping) or (isinstance(uv_generator, Mapping) and uv_generator.get("weights")):
+        return
+    part = GENERATORS.get(teacher.get("type", ""))
+    if inspect.isclass(part) and not issubclass(part, StyleGAN2Generator):
+        raise InputError(
+            f"a new UV generator starts from the weights of a StyleGAN2Generator, and the teacher is a {part.__name__}:"
+            " give uv_generator=dict(weights=FILE), one that reads the codes of this teacher"
         )
 
 

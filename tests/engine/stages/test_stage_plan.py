@@ -168,6 +168,13 @@ def test_a_folder_counts_by_what_is_in_it(recipe, tmp_path, monkeypatch, limit):
     assert len({before, changed, renamed, describe_now()}) == 4
 
 
+def test_a_folder_of_cached_pictures_does_not_count(tmp_path):
+    (tmp_path / "drawn.png").write_text("one")
+    for kind, counts in (("ImageFolder", True), ("CachedImages", False)):
+        found = describe({"a": [{"type": kind, "folder": str(tmp_path)}]})
+        assert ("file:a.0.folder" in found) == counts
+
+
 def test_a_work_dir_may_be_moved(recipe, tmp_path):
     run_stages(two(recipe), log=silent)
     (tmp_path / "work").rename(tmp_path / "elsewhere")
