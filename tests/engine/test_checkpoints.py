@@ -117,7 +117,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))  # writes beyond fail, as on a full disk
     try:
         with pytest.raises(
-            AssetError, match=r"cannot write the checkpoint .*iter_1.pth .*earlier checkpoints are whole"
+            AssetError, match=r"cannot write the checkpoint .*iter_1.pth .*earlier checkpoints are complete"
         ):
             write_checkpoint(path, {"state_dict": {"w": torch.randn(1_000_000)}})
     finally:

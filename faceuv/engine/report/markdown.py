@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_MARKS = {mark: f"&#{ord(mark)};" for mark in "<>[]`"}
+_MARKS: dict[str, str | int | None] = {mark: f"&#{ord(mark)};" for mark in "<>[]`"}
 
 
 def plain(text: str) -> str:
