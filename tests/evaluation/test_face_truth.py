@@ -19,7 +19,7 @@ from faceuv.synthetic.generator import ProceduralGenerator
 
 
 class Knows(nn.Module):
-    """F3D that knows the scene."""
+    """A mapper that knows the scene."""
 
     def __init__(self, generator):
         super().__init__()

@@ -49,7 +49,7 @@ class Asked(torch.nn.Module):
 
 @pytest.fixture(scope="module")
 def measured(small):
-    """Everything once, with a truth that is F3D's own reading."""
+    """Everything once, with a truth that is the mapper's own reading."""
     truth = FittedTruth(lambda codes, images: small.setting.mapper(codes), small.setting.renderer, texels=16)
     instruments = small.instruments(truths=[truth], perceptual={"photo": PhotometricLoss()})
     subjects = [

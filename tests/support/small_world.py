@@ -45,7 +45,7 @@ def oval_arrays(n: int = 15, modes: tuple[int, int, int] | None = None) -> dict[
 
 @dataclass(frozen=True, eq=False)
 class SmallNetworks:
-    """A teacher with F3D, a yaw direction and F_yaw; ``codes (100, D)`` of it with the coefficients ``fitted``."""
+    """A teacher with mapper, yaw direction and stepper; ``codes (100, D)`` of it with the coefficients ``fitted``."""
 
     teacher: StyleGAN2Generator
     mapper: CoefficientMapper

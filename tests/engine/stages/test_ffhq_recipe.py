@@ -52,7 +52,7 @@ def test_all_that_is_missing_is_one_message_with_the_plan(assets, tmp_path, caps
 
 def test_the_recipe_runs_on_stand_ins(assets, toys, monkeypatch, tmp_path):
     """At 256², L = 14, D = 512, with 35,709 vertices and VGG-16, in the layouts that users hold. Made smaller, for a
-    CPU's sake: the counts, the channels of the teacher (16 for 512) and the widths of F3D and F_yaw."""
+    CPU's sake: the counts, the channels of the teacher (16 for 512) and the widths of the mapper and the stepper."""
     monkeypatch.syspath_prepend(str(Path(__file__).parent / "toy"))
     import ffhq_assets
 

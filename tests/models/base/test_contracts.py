@@ -19,7 +19,7 @@ def direction():
 
 
 @pytest.mark.parametrize(
-    "editor", [direction(), YawStepper(L, D, direction(), widths=(4,))], ids=["direction", "F_yaw"]
+    "editor", [direction(), YawStepper(L, D, direction(), widths=(4,))], ids=["direction", "stepper"]
 )
 def test_editors_move_codes_and_leave_them_as_they_are(editor):
     assert isinstance(editor, CodeEditor)

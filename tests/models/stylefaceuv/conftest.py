@@ -1,4 +1,4 @@
-"""A world small enough for tests: an oval for a face, a 16² teacher, F3D and F_yaw of a few numbers."""
+"""A world small enough for tests: an oval for a face, a 16² teacher, the mapper and the stepper of a few numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""F3D and F_yaw: shapes, units, files, and what they refuse."""
+"""The mapper and the stepper: shapes, units, files, and what they refuse."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ class TestYawStepper:
         assert torch.autograd.gradcheck(stepper.move, (code, yaw))
 
     def test_the_release_s_size(self, tmp_path, generator):
-        """F3D's widths with tanh, kept in the file; an older file without the setting is ELU."""
+        """The mapper's widths with tanh, kept in the file; an older file without the setting is ELU."""
         stepper = YawStepper(L, D, direction(), widths=(9, 6, 3, 2), activation="tanh")
         assert [type(layer).__name__ for layer in stepper.network[1::2]] == ["Tanh"] * 4
         torch.nn.init.normal_(stepper.network[-1].weight)

@@ -1,4 +1,4 @@
-"""The trainings of F3D and F_yaw: which rows they learn from, which angles they ask for."""
+"""The trainings of the mapper and the stepper: which rows they learn from, which angles they ask for."""
 
 from __future__ import annotations
 

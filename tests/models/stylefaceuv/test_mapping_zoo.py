@@ -1,4 +1,4 @@
-"""The zoo's F3D and F_yaw are as good as their cards say, on codes that nobody has seen."""
+"""The zoo's mapper and stepper are as good as their cards say, on codes that nobody has seen."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from faceuv.models.stylegan2 import load_generator
 
 CODES, SEED = 48, 77
 # Bounds in degrees, with margin above what the cards say.
-MEDIAN_YAW = 1.2  # F3D against the regressor on pictures
-TURNED = 3.0  # mean |yaw read by F3D − wanted|
+MEDIAN_YAW = 1.2  # the mapper against the regressor on pictures
+TURNED = 3.0  # mean |yaw read by the mapper − wanted|
 SEEN = 4.5  # mean |yaw seen by the regressor − wanted|
-SYMMETRIC = 1.6  # mean |yaw of the symmetric view + own yaw|, both by F3D
+SYMMETRIC = 1.6  # mean |yaw of the symmetric view + own yaw|, both by the mapper
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The release's F_yaw, as its recipe has it, trains on a stand-in: size, activation, angles, schedule."""
+"""The release's stepper, as its recipe has it, trains on a stand-in: size, activation, angles, schedule."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_f_yaw_of_the_release(tmp_path):
     code = small.codes[:16]
     assert torch.equal(method.wanted(code), -small.mapper.yaw(code))
     losses = [float(method.train_step({"code": code}, optimizers)["yaw"]) for _ in range(400)]
-    assert losses[-1] < losses[0] - 0.2  # degrees; F3D is a random network here, which can be steered this far only
+    assert losses[-1] < losses[0] - 0.2  # degrees; the mapper is a random network here, steered this far only
 
     (schedule,) = stage.param_scheduler.stepper
     arguments = {key: value for key, value in schedule.items() if key not in ("by_epoch",)}

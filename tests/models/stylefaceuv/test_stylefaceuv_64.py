@@ -75,7 +75,7 @@ CHANGES = {
 
 
 class WideOval(FaceModel):
-    """An oval with as many modes as the zoo's F3D reads."""
+    """An oval with as many modes as the zoo's mapper reads."""
 
     def __init__(self) -> None:
         super().__init__(oval_arrays(modes=(80, 64, 80)))
