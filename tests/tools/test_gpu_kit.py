@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from faceuv.files.networks import save_network
 from faceuv.models.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator, load_discriminator, load_generator
 from tools.gpu import bench, smoke
 from tools.gpu.__main__ import main, parse
@@ -136,7 +137,9 @@ class TestTeacher:
         scores = load_discriminator(tmp_path / "teacher_discriminator.safetensors")(image)
         assert bool(torch.isfinite(scores).all())
         assert len(list(tmp_path.iterdir())) <= MOST_FILES
-        before = load_generator(tmp_path / "teacher_generator.safetensors").state_dict()
+        moved = load_generator(tmp_path / "teacher_generator.safetensors")
+        moved.synthesis.constant.add_(1.0)  # to be told from a generator that begins anew
+        save_network(tmp_path / "teacher_generator.safetensors", moved, dtype=torch.float16)
 
         status, said = finished("teacher", "--out", str(tmp_path), *TOY, "--seconds", "1")
         assert status == 0, said
@@ -146,9 +149,8 @@ class TestTeacher:
         assert after["images"]["game"] > kept["images"]["game"]
         assert after["images"]["pairs"] == kept["images"]["pairs"]
         assert after["seconds"] > kept["seconds"]
-        moved = load_generator(tmp_path / "teacher_generator.safetensors").state_dict()
-        name = "synthesis.constant"
-        assert float((moved[name] - before[name]).abs().max()) < 0.1  # from there on, and not anew
+        again = load_generator(tmp_path / "teacher_generator.safetensors")
+        assert float((again.synthesis.constant - moved.synthesis.constant).abs().max()) < 0.1  # from there on
         spaces = set(after["frechet"]) - {"samples"}
         assert len(spaces) == 2
         assert all(after["frechet"][space]["real"] < after["frechet"][space]["generated"] for space in spaces)
@@ -173,8 +175,11 @@ class TestTeacher:
     def test_what_diverges_stops_and_is_not_kept(self, tmp_path, machine, monkeypatch, capsys):
         from tools.gpu import teacher
 
-        monkeypatch.setattr(teacher, "_TELL_EVERY", 0.0)
-        monkeypatch.setattr(teacher.PairedGenerator, "train_step", lambda *_: {"image": torch.tensor(torch.nan)})
+        def diverges(method, *_):
+            torch.nn.init.constant_(method.generator.synthesis.constant, torch.nan)
+            return {"image": torch.tensor(torch.nan)}
+
+        monkeypatch.setattr(teacher.PairedGenerator, "train_step", diverges)
         recipe = teacher.Recipe(16, "calm", code_dim=32, mapping_depth=2, channel_base=256, channel_max=16)
         training = teacher.Training(machine, Folder(tmp_path), recipe, batch=4, pairs=1.0, end=time.monotonic() + 60)
         training.learn_from(pictures(machine, 4, size=16, world="calm", seconds=10))

@@ -260,6 +260,8 @@ class Training:
         if isinstance(self.method, StyleGAN2):
             networks[DISCRIMINATOR] = self.method.discriminator
         for name, network in networks.items():
+            if not all(bool(torch.isfinite(value).all()) for value in network.parameters()):
+                raise KitError(f"training has diverged: {name} would hold NaN; the weights of the last save are whole")
             write = partial(save_network, network=network, dtype=torch.float16, metadata=told)
             if not self.folder.write(name, write):
                 return False
