@@ -87,7 +87,7 @@ SEEN = {"type": "GeneratorEMA", "modules": ["uv_generatr"]}
         ("report.facs", 5, "the report has no setting 'facs'.*Did you mean 'faces'"),
         ("teacher.size", "256", "the stage.size must be a whole number or None, got '256'"),
         ("mapper.randomness", {"sed": 1}, "randomness has no setting 'sed'.*'seed'"),
-        ("mapper.randomness", {"seed": 2**32}, "seed must be at most 4,294,967,295"),
+        ("mapper.randomness", {"seed": 2**32}, "seed must be a whole number from 0 to 4,294,967,295"),
     ],
 )  # fmt: skip
 def test_wrong_settings(plan_of, path, value, message):
