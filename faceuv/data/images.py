@@ -202,7 +202,7 @@ def _frames(path: Path) -> Iterator[np.ndarray]:
             f'reading {path.name} needs PyAV ({error}): pip install "faceuv[video]", or extract its frames as pictures'
         ) from error
     try:
-        with av.open(str(path), metadata_errors="replace") as video:  # a tag's text is of no use here
+        with av.open(str(path), metadata_errors="replace") as video:  # tags are not read
             frame: Any
             for frame in video.decode(video=0):
                 yield frame.to_ndarray(format="rgb24")

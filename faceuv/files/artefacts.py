@@ -174,7 +174,7 @@ def load_tensors(path: str | Path, *, kind: str | None = None) -> tuple[dict[str
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError, ValueError) as error:
         raise AssetError(
-            f"{path} is not a readable safetensors file ({error}); it may be truncated: make it anew"
+            f"{path} is not a readable safetensors file ({error}); it may be truncated: make it again"
         ) from error
     metadata = parse_json(header.get(_METADATA_KEY, "{}"), f"the metadata of {path}", nan=True)
     if not isinstance(metadata, dict):

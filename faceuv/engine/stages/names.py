@@ -1,6 +1,6 @@
 """Checks the parts that a config names before a run: names, settings, and the files that they need.
 
-Which key holds which kind of part is told by the registries (``Registry(keys=…, groups=…)``), and by the parts
+The registries declare which key holds which kind of part (``Registry(keys=…, groups=…)``), and by the parts
 themselves for their own settings (a class attribute ``part_keys = {"judge": METRICS}``), so that those of a plug-in are
 checked alike. A part may also offer
 

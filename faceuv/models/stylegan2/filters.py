@@ -25,7 +25,7 @@ def _taps(device: torch.device, dtype: torch.dtype, gain: float) -> Tensor:
 
 
 def _kernel(x: Tensor, gain: float) -> Tensor:
-    # A compiled graph makes the kernel anew, as a constant of the graph: tracing does not see through a cache.
+    # A compiled graph makes the kernel again, as a constant of the graph: tracing does not see through a cache.
     taps = _taps.__wrapped__ if torch.compiler.is_compiling() else _taps
     return taps(x.device, x.dtype, gain).expand(x.shape[1], 1, len(TAPS), len(TAPS))
 
