@@ -1,8 +1,7 @@
 """Checks the parts that a config names before a run: names, settings, and the files that they need.
 
-The registries declare which key holds which kind of part (``Registry(keys=…, groups=…)``), and by the parts
-themselves for their own settings (a class attribute ``part_keys = {"judge": METRICS}``), so that those of a plug-in are
-checked alike. A part may also offer
+The registries declare which key holds which kind of part (``Registry(keys=…, groups=…)``); parts declare the keys of
+their own settings (a class attribute ``part_keys = {"judge": METRICS}``), plug-ins too. A part may also offer
 
 - ``check_config(settings)``, a class method that raises for settings that do not go together;
 - ``missing_assets(**settings)``, what it needs of the user's and has not got;
