@@ -44,6 +44,7 @@ import faceuv_plugin_sample.configs
 sys.exit(main(["train", faceuv_plugin_sample.configs.__path__[0] + "/fit_colour.py", "--work-dir", sys.argv[1]]))
 """
 WHOLE_METHOD = """
+import json
 import sys
 from pathlib import Path
 import torch
@@ -68,6 +69,13 @@ work, out, recipe = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 steps = ["report.protocol.pictures=4", "report.protocol.curve=2", "report.strips=1"]
 steps += [f"relief.{key}=30" for key in ("train_cfg.max_iters", "train_cfg.val_interval", "custom_hooks.0.interval")]
 command("train", recipe, "--work-dir", work, "--cfg-options", *steps)
+
+# one checkpoint by its report: the training's, and the weights that it exported
+for checkpoint in (work / "relief" / "iter_30.pth", work / "relief" / "relief.safetensors"):
+    command("test", recipe, checkpoint, "--work-dir", work, "--cfg-options", *steps)
+    found, again = (json.loads((work / folder / "metrics.json").read_text())["subjects"]["ours"]["metrics"]
+                    for folder in ("report", "test/report"))
+    assert found == again, checkpoint
 
 # loaded by its type, from the work dir and from the zoo of its package
 trained, shipped = faceuv.load(work), faceuv.load("sample_eggs")
@@ -160,7 +168,12 @@ def test_an_installed_package_brings_a_whole_method(site, tmp_path):
     report = json.loads((work / "report" / "metrics.json").read_text())
     ours = report["subjects"]["ours"]
     assert ours["metrics"]["l1"]["value"] < 0.2 and "needs a surface" not in str(ours)
-    assert "coefficients" in str(ours["not_measured"]["texels"])
+    assert ours["not_measured"]["texels"] == "needs coefficients"
+    assert ours["not_measured"]["l1_symmetric"] == "needs a mapper that reads codes and an editor that turns codes"
+    assert len(ours["curves"]["identity"]) == 3  # its sheets turn by themselves
+    assert report["figures"] == ["curves", "yaw_0", "views"] and set(report["instruments"]).isdisjoint(
+        ("mapper", "stepper")
+    )
     assert (work / "report" / "report.html").is_file()
     figures = {path.name for path in (out / "figures").iterdir()}
     assert figures == {

@@ -23,6 +23,11 @@ INCEPTION = "inception"
 Kept = TypeVar("Kept")
 
 
+def distance_names(space: str) -> tuple[str, str]:
+    """What the Fréchet and the kernel distance are called in a feature space."""
+    return ("fid", "kid") if space == INCEPTION else (f"frechet_{space}", f"kernel_{space}")
+
+
 def check_features(name: str, features: Tensor, shape: tuple[str | int, str | int]) -> dict[str, int]:
     """Check that ``features`` are finite floating-point rows of this shape; the sizes of the named axes."""
     sizes = check_shape(name, features, shape)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from faceuv.models.base.subject import CAPABILITIES, Capability
+from faceuv.models.base.subject import CAPABILITIES, Capability, Network
 
 Needs = tuple[frozenset[Capability], ...]
 """Alternatives: one of these sets must be carried; () needs the picture alone."""
@@ -69,10 +69,15 @@ TRUTH = {
         _COLOUR, "lower", "colours after the best gain per channel, side that it does not show", _COLOURS
     ),
 }
+IN_PICTURE = ("picture", "depth", "depth_mm", "normal_deg")
+"""Those against the truth that are measured in the picture, where the face is."""
 DISTANCES = ("frechet", "kernel", "fid", "kid")
 TRUTH_WORDS = {"scene": "the scene of the latent", "fitted": "the linear face fitted to the teacher's picture"}
 _VIEWS = {"_symmetric": "symmetric view", "_far": "far turned"}
 _WORDS = {"coefficients": "coefficients", "maps": "maps", "surface": "a surface"}
+_NETWORKS: dict[Network, str] = {"mapper": "a mapper that reads codes", "stepper": "an editor that turns codes"}
+NO_MASK = f"needs a mask, or {_NETWORKS['mapper']}"
+"""Why what is measured where the face is, is left out."""
 
 
 def meaning(name: str) -> Meaning:
@@ -101,6 +106,11 @@ def unmet(needs: Needs, carried: Iterable[str]) -> str | None:
         return None
     words = [" and ".join(_WORDS[name] for name in CAPABILITIES if name in alternative) for alternative in needs]
     return f"needs {', or '.join(words)}"
+
+
+def without(*networks: Network) -> str:
+    """Why a measure is left out where the setting lacks these: ``"needs an editor that turns codes"``."""
+    return f"needs {' and '.join(_NETWORKS[name] for name in networks)}"
 
 
 HEADINGS = (

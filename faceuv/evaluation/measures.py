@@ -79,9 +79,12 @@ def left_out(names: Iterable[str], view: SubjectView, instruments: Instruments) 
 
 
 @torch.no_grad()
-def face_mask(view: SubjectView, targets: Targets, setting: Setting) -> Tensor:
-    """``(·, 1, S, S)`` where the face is: the subject's own mask, or the linear face that the mapper reads."""
-    return view.mask if view.mask is not None else setting.draw(targets.read).mask
+def face_mask(view: SubjectView, targets: Targets, setting: Setting) -> Tensor | None:
+    """``(·, 1, S, S)`` where the face is: the subject's own mask, or the linear face that the mapper reads; None where
+    there is no mapper either."""
+    if view.mask is not None:
+        return view.mask
+    return None if targets.read is None else setting.draw(targets.read).mask
 
 
 @torch.no_grad()
@@ -104,18 +107,18 @@ def identity_features(
 @torch.no_grad()
 def landmarks_of(setting: Setting, coefficients: Coefficients) -> Tensor:
     """``(B, 68, 2)`` pixels of the faces' landmarks."""
-    truth = LandmarkTruth(setting.renderer.face_model, setting.renderer.renderer.camera)
+    truth = LandmarkTruth(setting.faces.face_model, setting.faces.renderer.camera)
     points: Tensor = truth(coefficients, setting.size)[0]
     return points
 
 
 @torch.no_grad()
 def curve_rows(
-    view: SubjectView, yaw: Tensor, person: Tensor, setting: Setting, instruments: Instruments, *, texels: int
+    view: SubjectView, yaw: Tensor, person: Tensor | None, setting: Setting, instruments: Instruments, *, texels: int
 ) -> dict[str, Tensor]:
     """How a face keeps itself when it turns, ``(V, B)`` for the V views ``yaw (V, B)``, radians, of each face.
 
-    ``identity``      cosine to ``person (B, C)``, the features of the teacher's own picture
+    ``identity``      cosine to ``person (B, C)``, the features of the teacher's own picture, if they are known
     ``identity_kept`` cosine to the subject's own most frontal view: what turning alone does
     ``pose_deg``      |yaw that the regressor reads − the one that was asked for|
     ``texels``        colour difference of the texels that this view and the most frontal one both see
@@ -129,13 +132,14 @@ def curve_rows(
         own = features.unflatten(0, (views, count))[front]
         kept = similarity(own.repeat(views, 1), features).unflatten(0, (views, count))
         kept[front] = torch.nan
-        found["identity"] = similarity(person.repeat(views, 1), features).unflatten(0, (views, count))
+        if person is not None:
+            found["identity"] = similarity(person.repeat(views, 1), features).unflatten(0, (views, count))
         found["identity_kept"] = kept
     seen = instruments.regressor(view.image).rotation[:, 1].unflatten(0, (views, count))
     found["pose_deg"] = (seen - yaw).abs() * (180 / math.pi)
     if view.coefficients is not None:
         maps = None if view.maps is None else for_views(view.maps, views * count)
-        where = texel_view(setting.renderer, view.coefficients, maps, size=setting.size, map_size=texels)
+        where = texel_view(setting.faces, view.coefficients, maps, size=setting.size, map_size=texels)
         for name, delight in (("texels", False), ("texels_unlit", True)):
             found[name] = _differences(unproject(view.image, where, delight=delight), where, front, views)
     return found
@@ -160,7 +164,7 @@ def curve_means(curves: Mapping[str, Tensor], yaw_deg: Sequence[float], far_deg:
 
 
 @torch.no_grad()
-def truth_rows(view: SubjectView, mask: Tensor, truth: FaceTruth, setting: Setting, name: str) -> Rows:
+def truth_rows(view: SubjectView, mask: Tensor | None, truth: FaceTruth, setting: Setting, name: str) -> Rows:
     """The original view, with the face where ``mask`` is, against the true face; names begin with that of the truth.
 
     ``depth``, ``depth_mm``, ``normal_deg``      in the picture, where both show the face and nothing covers it
@@ -168,17 +172,20 @@ def truth_rows(view: SubjectView, mask: Tensor, truth: FaceTruth, setting: Setti
     ``albedo_seen``, ``albedo_unseen``           colours per texel; ``…_free``: after the best gain per channel
     ``picture``                                  the subject's picture against the true one
 
-    What the view does not carry is left out: :data:`faceuv.evaluation.meanings.TRUTH` says what each needs.
+    What the view does not carry is left out: :data:`faceuv.evaluation.meanings.TRUTH` says what each needs. Without a
+    mask nothing is measured in the picture.
     """
-    clear = ((mask > 0.5) & (truth.render.mask > 0.5) & (truth.clear > 0.5)).to(mask.dtype)
-    model, texels = setting.renderer.face_model, truth.albedo.shape[-1]
+    clear = None
+    if mask is not None:
+        clear = ((mask > 0.5) & (truth.render.mask > 0.5) & (truth.clear > 0.5)).to(mask.dtype)
+    texels = truth.albedo.shape[-1]
     found: Rows = {}
-    if truth.image is not None:
+    if truth.image is not None and clear is not None:
         found["picture"] = masked_l1(view.image, truth.image, clear)
     normals = None
     if view.coefficients is not None and view.render is not None:
-        normals = texel_normals(model, view.coefficients, view.maps, texels)
-    if view.render is not None:
+        normals = texel_normals(setting.faces.face_model, view.coefficients, view.maps, texels)
+    if view.render is not None and clear is not None:
         found |= {
             "depth": depth_error(view.render.depth, truth.render.depth, clear),
             "depth_mm": depth_error_mm(view.render.depth, truth.render.depth, clear),
@@ -211,7 +218,7 @@ def _albedo(view: SubjectView, setting: Setting, texels: int) -> Tensor | None:
         return to_texels(view.maps.diffuse, texels)
     if view.coefficients is None or view.render is None:
         return None
-    return setting.renderer.face_model.albedo_map(view.coefficients.albedo, texels, texels)
+    return setting.faces.face_model.albedo_map(view.coefficients.albedo, texels, texels)
 
 
 def cpu(rows: Mapping[str, Any]) -> dict[str, Tensor]:

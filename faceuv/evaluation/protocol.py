@@ -18,7 +18,8 @@ from torch import Tensor
 from faceuv.data.codes import latents_at
 from faceuv.errors import InputError
 from faceuv.evaluation.face_truth import FaceTruth
-from faceuv.evaluation.meanings import PICTURES, TRUTH, TURNED
+from faceuv.evaluation.feature_metric import distance_names
+from faceuv.evaluation.meanings import IN_PICTURE, NO_MASK, PICTURES, TRUTH, TURNED, without
 from faceuv.evaluation.measures import (
     Instruments,
     cpu,
@@ -31,7 +32,7 @@ from faceuv.evaluation.measures import (
     truth_rows,
 )
 from faceuv.models.base.codes import truncate
-from faceuv.models.base.subject import Setting, Subject, SubjectView, Targets
+from faceuv.models.base.subject import Network, Setting, Subject, SubjectView, Targets
 
 YAWS = (-60.0, -45.0, -30.0, -15.0, 0.0, 15.0, 30.0, 45.0, 60.0)
 OWN_PICTURES = "its pictures are the teacher's own"
@@ -126,6 +127,12 @@ def evaluate(
     names = [subject.name for subject in subjects]
     if len(set(names)) < len(names) or any(subject.setting is not setting for subject in subjects):
         raise InputError(f"subjects need different names and one setting, got {', '.join(names)}")
+    for subject in subjects:
+        if setting.renderer is None and "coefficients" in subject.capabilities:
+            raise InputError(
+                f"the views of the subject {subject.name!r} carry coefficients, in the layout of the setting's face"
+                " model; give the setting a renderer (a report: face_model=…)"
+            )
     if protocol.truncation != 1 and any(truth.name == "scene" for truth in instruments.truths):
         raise InputError("a truncated code is not the code of its latent's scene: truth 'scene' needs truncation=1")
     instruments.to(setting.device)
@@ -157,19 +164,20 @@ class _Faces:
     """What the teacher shows of one batch, and what is known of it.
 
     codes     ``(B, L, D)``
-    original  as the codes are; ``mirrored``: at minus their yaw; ``turned``: at the yaws of other codes
+    original  as the codes are; ``mirrored``: at minus their yaw, None if the setting cannot show it; ``turned``: at
+              the yaws of other codes, None if no mapper reads them
     strip     at all angles of the protocol, ``yaw (V, B)``, if these faces take part in the curves
-    person    features of the teacher's own pictures
+    person    features of the teacher's own pictures; None if nobody knows where their landmarks are
     truths    name → true faces
     """
 
     codes: Tensor
     original: Targets
-    mirrored: Targets
-    turned: Targets
+    mirrored: Targets | None
+    turned: Targets | None
     strip: Targets | None
     yaw: Tensor | None
-    person: Tensor
+    person: Tensor | None
     truths: Sequence[tuple[str, FaceTruth]]
 
 
@@ -181,9 +189,13 @@ def _batch(
     _, donors = sample(setting, protocol, indices, stream=_DONORS)
     original = setting.targets(codes)
     limit = math.radians(max(abs(angle) for angle in protocol.yaws_deg))
-    turned = setting.targets(codes, setting.mapper.yaw(donors).clamp(-limit, limit))
-    mirrored = setting.targets(codes, -original.read.rotation[:, 1], read="all")
-    person = identity_features(instruments, setting, original.images, original.read)
+    turned = mirrored = person = None
+    if setting.mapper is not None:
+        turned = setting.sides(codes, setting.mapper.yaw(donors).clamp(-limit, limit))
+    if original.read is not None and setting.stepper is not None:
+        mirrored = setting.targets(codes, -original.read.rotation[:, 1], read="all")
+    if original.read is not None or not instruments.aligns:
+        person = identity_features(instruments, setting, original.images, original.read)
     truths = [
         (source.name, source.truth(latents, codes, original.images))
         for source in instruments.truths
@@ -203,29 +215,56 @@ def _scores(subject: Subject, faces: _Faces, instruments: Instruments, protocol:
     """One subject's numbers of a few faces."""
     setting, scores = subject.setting, Scores()
     view = subject.checked(faces.codes, faces.original)
+    names = [*PICTURES, *instruments.perceptual]
     if subject.shows_teacher:
-        names = [*PICTURES, *instruments.perceptual]
         scores.skipped.update(dict.fromkeys([*names, *(f"{name}_symmetric" for name in names)], OWN_PICTURES))
     else:
         for ending, targets in (("", faces.original), ("_symmetric", faces.mirrored)):
+            here = [f"{name}{ending}" for name in names]
+            if targets is None:
+                scores.skipped.update(dict.fromkeys(here, without(*_lacking(setting))))
+                continue
             shown = view if targets is faces.original else subject.checked(faces.codes, targets)
             mask = face_mask(shown, targets, setting)
+            if mask is None:
+                scores.skipped.update(dict.fromkeys(here, NO_MASK))
+                continue
             scores.rows.update(cpu(reconstruction_rows(shown.image, targets.images, mask, instruments, ending)))
         scores.features["original"] = instruments.features(view.image)
-    scores.features["turned"] = instruments.features(subject.checked(faces.codes, faces.turned).image)
+    if faces.turned is not None and subject.turns:
+        scores.features["turned"] = instruments.features(subject.checked(faces.codes, faces.turned).image)
+    else:
+        lacking = _lacking(setting) if not subject.turns else ("mapper",)
+        distances = [f"{name}_turned" for name in distance_names(instruments.space)]
+        scores.skipped.update(dict.fromkeys(distances, without(*lacking)))
     for name, truth in faces.truths:
-        rows = truth_rows(view, face_mask(view, faces.original, setting), truth, setting, name)
+        mask = face_mask(view, faces.original, setting)
+        rows = truth_rows(view, mask, truth, setting, name)
         scores.rows.update(cpu(rows))
+        if mask is None:
+            pictured = [key for key in IN_PICTURE if key != "picture" or truth.image is not None]
+            scores.skipped.update({f"{name}_{key}": NO_MASK for key in pictured})
         scores.skipped.update(_missing([f"{name}_{key}" for key in TRUTH], rows, view, instruments))
-    if faces.yaw is not None and faces.strip is not None:
+    if faces.yaw is not None and not subject.turns:
+        both = [f"{key}{ending}" for key in TURNED for ending in ("", "_far")]
+        scores.skipped.update(dict.fromkeys(both, without("stepper")))
+    elif faces.yaw is not None and faces.strip is not None:
         seen = subject.checked(faces.codes, faces.strip)
         curves = curve_rows(seen, faces.yaw, faces.person, setting, instruments, texels=protocol.texels)
         scores.curves.update(cpu(curves))
         scores.rows.update(curve_means(scores.curves, protocol.yaws_deg, protocol.far_deg))
         both = [f"{key}{ending}" for key in TURNED for ending in ("", "_far")]
+        if faces.person is None:
+            scores.skipped.update(dict.fromkeys(("identity", "identity_far"), without("mapper")))
         scores.skipped.update(_missing(both, scores.rows, view, instruments))
     scores.features.update(cpu(scores.features))
     return scores
+
+
+def _lacking(setting: Setting) -> tuple[Network, ...]:
+    """The networks that the setting does not have."""
+    networks: tuple[Network, ...] = ("mapper", "stepper")
+    return tuple(name for name in networks if getattr(setting, name) is None)
 
 
 def _missing(
@@ -253,7 +292,7 @@ def _strip(setting: Setting, codes: Tensor, protocol: Protocol) -> tuple[Tensor,
     """Yaws ``(V, B)`` in radians, and the views at them."""
     angles = torch.tensor(protocol.yaws_deg, device=codes.device).deg2rad()
     yaw = angles[:, None].expand(-1, len(codes))
-    return yaw, setting.targets(codes, yaw)
+    return yaw, setting.sides(codes, yaw)
 
 
 def _joined(parts: Sequence[_Part], protocol: Protocol, names: Sequence[str]) -> Evaluation:

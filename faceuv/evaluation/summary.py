@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from faceuv.evaluation.feature_metric import INCEPTION
+from faceuv.evaluation.feature_metric import distance_names
 from faceuv.evaluation.frechet import frechet_distance
 from faceuv.evaluation.kernel import kernel_distance
 from faceuv.evaluation.meanings import meaning
@@ -58,11 +58,6 @@ def report_of(
         "meanings": {key: meaning(key).record() for key in names},
         **facts,
     }
-
-
-def distance_names(space: str) -> tuple[str, str]:
-    """What the Fréchet and the kernel distance are called in a feature space."""
-    return ("fid", "kid") if space == INCEPTION else (f"frechet_{space}", f"kernel_{space}")
 
 
 def distances(features: Mapping[str, Tensor], reference: Tensor, space: str) -> dict[str, dict[str, float]]:

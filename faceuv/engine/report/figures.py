@@ -34,14 +34,18 @@ CURVES = {
 
 @torch.no_grad()
 def yaw_strips(subjects: Sequence[Subject], protocol: Protocol, faces: int) -> dict[str, Tensor]:
-    """One picture per face: subjects in rows, yaws in columns, the teacher's own picture in the first."""
+    """One picture per face: subjects in rows, yaws in columns, the teacher's own picture in the first. Only
+    subjects that turn are shown; no pictures if none does."""
     setting = subjects[0].setting
+    subjects = [subject for subject in subjects if subject.turns]
+    if not subjects:
+        return {}
     columns = ["teacher", *map(angle_heading, STRIP_DEG)]
     found = {}
     for face in range(faces):
         _, code = sample(setting, protocol, [face])
         yaw = torch.tensor(STRIP_DEG, device=code.device).deg2rad()[:, None]
-        targets = setting.targets(code, yaw)
+        targets = setting.sides(code, yaw)
         own = setting.pictures(code)
         rows = [[own[0], *subject.checked(code, targets).image] for subject in subjects]
         cells = [[enlarged(picture) for picture in row] for row in rows]
@@ -51,19 +55,17 @@ def yaw_strips(subjects: Sequence[Subject], protocol: Protocol, faces: int) -> d
 
 @torch.no_grad()
 def view_sheet(subject: Subject, instruments: Instruments, protocol: Protocol, faces: int) -> Tensor:
-    """Faces in rows: both of the teacher's views and what the subject shows from there, its bare shape if it has a
-    surface, and the true picture where the scene is known."""
+    """Faces in rows: both of the teacher's views, or the one if the setting cannot show the other, and what the subject
+    shows from there, its bare shape if it has a surface, and the true picture where the scene is known."""
     setting = subject.setting
     latents, codes = sample(setting, protocol, range(faces))
     original = setting.targets(codes)
-    mirrored = setting.targets(codes, -original.read.rotation[:, 1], read="all")
-    view, other = subject.checked(codes, original), subject.checked(codes, mirrored)
-    columns = [
-        ("teacher", original.images),
-        (subject.name, view.image),
-        ("teacher, other side", mirrored.images),
-        (subject.name, other.image),
-    ]
+    view = subject.checked(codes, original)
+    columns = [("teacher", original.images), (subject.name, view.image)]
+    if original.read is not None and setting.stepper is not None:
+        mirrored = setting.targets(codes, -original.read.rotation[:, 1], read="all")
+        other = subject.checked(codes, mirrored)
+        columns += [("teacher, other side", mirrored.images), (subject.name, other.image)]
     if view.render is not None:
         columns.append(("shape", grey_surface(view.render)))
     for source in instruments.truths:

@@ -101,12 +101,12 @@ def write_report(
     report = report_of(evaluation, space=instruments.space, about=about, identity=identity, facts=facts)
     log("drawing figures")
     few = min(_SHOWN, protocol.pictures)
-    figures = {"curves": curve_chart(report)} if protocol.curve else {}
+    figures = {"curves": curve_chart(report)} if any(scores.curves for scores in evaluation.subjects.values()) else {}
     figures |= yaw_strips(subjects, protocol, strips)
     figures["views"] = view_sheet(shown, instruments, protocol, few)
     if "maps" in shown.capabilities:
         figures["maps"] = map_sheet(shown, instruments, protocol, few)
-    if faces:
+    if faces and shown.turns:
         figures["faces"] = face_sheet(shown, protocol, faces)
     names = _write_figures(folder, figures)
     if shown.capabilities >= _MESH:
@@ -153,7 +153,7 @@ def _write_figures(folder: Path, figures: Mapping[str, Tensor]) -> list[str]:
 def _write_faces(folder: Path, subject: Subject, protocol: Protocol, count: int) -> list[str]:
     """The first faces of the protocol as meshes."""
     names = []
-    renderer = subject.setting.renderer
+    renderer = subject.setting.faces
     for k in range(count):
         _, code = sample(subject.setting, protocol, [k])
         view = subject.views(code)

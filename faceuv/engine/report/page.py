@@ -18,7 +18,7 @@ Report = Mapping[str, Any]
 
 _CAPTIONS = {
     "curves": "What a face keeps when it turns: means over faces, bands of two standard errors.",
-    "views": "The teacher's two views of each face, what the method shows from there, and its bare shape.",
+    "views": "The teacher's views of each face, what the method shows from there, and its bare shape.",
     "maps": "The method's maps of each face.",
     "faces": "The first faces from the left, the front and the right.",
 }

@@ -32,11 +32,11 @@ class ReportSettings:
     """What a report is made of; parts are configs or files (``zoo:…`` is one of the zoo's).
 
     generator   config of the teacher
-    mapper      file or config of a network that reads coefficients off codes
-    stepper     file or config of a network that moves codes to a yaw
     subjects    name → config, ``dict(ours=dict(type="uv", path=…), linear=dict(type="linear"))``; None leaves one out
-    face_model  config
     features    config of the space of the distances, ``dict(type="DiscriminatorFeatures", …)`` or Inception
+    mapper      file or config of a network that reads coefficients off codes; without one, what needs it is left out
+    stepper     file or config of a network that moves codes to a yaw; likewise
+    face_model  config; of the mapper, and of subjects whose views carry coefficients
     losses      name → config of a loss, for the reconstruction: ``dict(perceptual=dict(type=…))``
     method      name of the subject that figures, meshes and claims are about; the first one if absent
     regressor   file of the regressor that reads poses
@@ -44,18 +44,18 @@ class ReportSettings:
     truth       what faces are compared with: ``"scene"``, ``"fitted"``
     source      config of what fits coefficients to pictures, for ``"fitted"``
     protocol    arguments of :class:`~faceuv.evaluation.protocol.Protocol`
-    renderer    config or name
+    renderer    config or name, of the face model
     normals     as for :class:`~faceuv.models.faces.FaceRenderer`
     faces       how many mesh files are written
     strips      how many faces are shown from all sides
     """
 
     generator: Mapping[str, Any]
-    mapper: Mapping[str, Any] | str
-    stepper: Mapping[str, Any] | str
     subjects: Mapping[str, Mapping[str, Any] | None]
-    face_model: Mapping[str, Any]
     features: Mapping[str, Any]
+    mapper: Mapping[str, Any] | str | None = None
+    stepper: Mapping[str, Any] | str | None = None
+    face_model: Mapping[str, Any] | None = None
     losses: Mapping[str, Any] = field(default_factory=dict)
     method: str | None = None
     regressor: str = "zoo:regressor/weights.safetensors"
@@ -74,6 +74,7 @@ class ReportSettings:
             raise InputError(f"truth must be a list of {', '.join(map(repr, TRUTHS))}, got {self.truth!r}")
         if "fitted" in self.truth and self.source is None:
             raise InputError("truth 'fitted' needs source=dict(type=…), what fits coefficients to the pictures")
+        self._check_face_model()
         self._check_subjects()
         if min(self.faces, self.strips) < 0 or max(self.faces, self.strips) > self.counts.pictures:
             raise InputError(
@@ -82,6 +83,18 @@ class ReportSettings:
             )
         if self.identity is not None:
             MODELS.get(str(self.identity.get("type")))
+
+    def _check_face_model(self) -> None:
+        if self.face_model is not None:
+            return
+        if self.mapper is not None or "fitted" in self.truth:
+            owner = "mapper reads" if self.mapper is not None else "truth 'fitted' has"
+            raise InputError(f"the report's {owner} coefficients of a face model: give face_model=dict(type=…) as well")
+        if (self.renderer, self.normals) != ("torch", "map"):
+            raise InputError(
+                f"renderer and normals draw the report's face model, got {self.renderer!r} and {self.normals!r} without"
+                " one: give face_model, or leave them out"
+            )
 
     def _check_subjects(self) -> None:
         if not isinstance(self.subjects, Mapping) or not self.compared:
@@ -98,11 +111,20 @@ class ReportSettings:
                     f" {config!r}"
                 )
             if isinstance(config["type"], str):
-                SUBJECTS.get(config["type"])
+                self._check_needs(name, config["type"])
         if self.method is not None and self.method not in self.compared:
             raise InputError(
                 f"method={self.method!r} is none of the report's subjects {', '.join(self.compared)}"
                 f"{did_you_mean(self.method, self.compared)}"
+            )
+
+    def _check_needs(self, name: str, kind: str) -> None:
+        needs = getattr(SUBJECTS.get(kind), "needs", ())
+        lacking = [part for part in needs if getattr(self, part) is None]
+        if lacking:
+            raise InputError(
+                f"the subject {name!r} (type {kind!r}) needs the report's {' and '.join(lacking)}: give"
+                f" {', '.join(f'{part}=…' for part in lacking)}, the file or config of a network on codes"
             )
 
     @property
@@ -117,9 +139,10 @@ class ReportSettings:
 
     def check(self) -> None:
         """What can be known to be wrong before any network is loaded."""
-        if "scene" in self.truth and self.face_model.get("type") not in (None, "ProceduralFace"):
+        kind = None if self.face_model is None else self.face_model.get("type")
+        if "scene" in self.truth and kind not in (None, "ProceduralFace"):
             raise InputError(
-                f"truth 'scene' is known for the procedural face, not for {self.face_model.get('type')!r}: leave it"
+                f"truth 'scene' is known for the procedural face, not for {kind!r}: leave it"
                 " out, or use truth=['fitted']"
             )
         if not locate(self.regressor).is_file():
@@ -139,10 +162,15 @@ class ReportSettings:
 def build_setting(settings: ReportSettings, device: torch.device | str) -> Setting:
     """The networks that all subjects share."""
     teacher: Any = check_generator(GENERATORS.build(settings.generator).to(device).eval(), "a report")
-    mapper = check_same_codes(_network(settings.mapper, "mapper", ("layout", "yaw")).to(device), teacher)
-    stepper = check_same_codes(_network(settings.stepper, "stepper", ("move",)).to(device), teacher)
+    mapper = stepper = None
+    if settings.mapper is not None:
+        mapper = check_same_codes(_network(settings.mapper, "mapper", ("layout", "yaw")).to(device), teacher)
+    if settings.stepper is not None:
+        stepper = check_same_codes(_network(settings.stepper, "stepper", ("move",)).to(device), teacher)
+    if settings.face_model is None:
+        return Setting(teacher, stepper=stepper)
     model = FACE_MODELS.build(settings.face_model)
-    if mapper.layout != model.layout:
+    if mapper is not None and mapper.layout != model.layout:
         raise InputError(
             f"the report's mapper gives coefficients of the layout {mapper.layout.groups}, the face model has"
             f" {model.layout.groups}: it was trained for another face model"
@@ -201,4 +229,4 @@ def _fitted(settings: ReportSettings, setting: Setting) -> FittedTruth:
         data = found.coefficients.data
         return Coefficients(data.masked_fill(failed[:, None], torch.nan), found.coefficients.layout)
 
-    return FittedTruth(fit, setting.renderer)
+    return FittedTruth(fit, setting.faces)

@@ -20,8 +20,8 @@ class ReportStage(Stage):
     """Measures any number of subjects by one protocol: ``dict(type="report", subjects=dict(ours=dict(type="uv", …)))``;
     leaves ``metrics.json``, ``report.html``, ``report.md``, figures and faces as meshes.
 
-    Settings are those of :class:`~faceuv.engine.report.ReportSettings`: ``generator``, ``mapper``, ``stepper``,
-    ``subjects``, ``face_model``, ``features``, and the rest if wanted.
+    Settings are those of :class:`~faceuv.engine.report.ReportSettings`: ``generator``, ``subjects``,
+    ``features``, and ``mapper``, ``stepper``, ``face_model`` and the rest if wanted.
     """
 
     neutral: ClassVar[tuple[str, ...]] = ("protocol.batch",)

@@ -26,6 +26,7 @@ from faceuv.structures import Coefficients, Render, UVMaps
 
 Read = Literal["pose", "all"]
 Capability = Literal["coefficients", "maps", "surface"]
+Network = Literal["mapper", "stepper"]
 CAPABILITIES: tuple[Capability, ...] = ("coefficients", "maps", "surface")
 FULL, METHOD = "full", "method"
 """How claims name the first of several reports, and the method of a report, whatever recipes call them."""
@@ -38,7 +39,7 @@ class SubjectView:
 
     image         ``(·, 3, S, S)`` in [0, 1]
     mask          ``(·, 1, S, S)`` where the face is; None if the subject does not know: then measures take the face
-                  that the setting's mapper reads off the teacher's code
+                  that the setting's mapper reads off the teacher's code, if there is a mapper
     coefficients  3DMM coefficients of the face in the image, in the layout of the setting's face model
     maps          UV maps of the B faces in the chart of the setting's face model
     render        the surface that was drawn: depth, normals, UV coordinates
@@ -61,32 +62,39 @@ class SubjectView:
 class Targets:
     """What the teacher shows of B faces from V sides, ``V·B`` rows.
 
-    codes         ``(·, L, D)`` moved to the yaw
-    images        ``(·, 3, S, S)`` of the teacher, in [0, 1]
-    coefficients  to draw the faces with
-    read          what the mapper reads off the moved codes
+    codes         ``(·, L, D)`` moved to the yaw; where no editor turns codes, the codes themselves
+    images        ``(·, 3, S, S)`` of the teacher, in [0, 1]: its pictures of these codes
+    coefficients  to draw the faces with; None if no mapper reads codes
+    read          what the mapper reads off the moved codes, likewise
+    yaw           ``(·,)`` radians, what was asked for; None is the original pose
     """
 
     codes: Tensor
     images: Tensor
-    coefficients: Coefficients
-    read: Coefficients
+    coefficients: Coefficients | None = None
+    read: Coefficients | None = None
+    yaw: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """What all subjects of a report share.
+    """What all subjects of a report share. Only the teacher is required; measures that need another part are left out
+    without it.
 
     teacher   codes → images
-    mapper    codes → coefficients
+    mapper    codes → coefficients of the renderer's face model
     renderer  draws the face model
-    stepper   moves codes to a yaw; only views from another side need it
+    stepper   moves codes to a yaw; the teacher's pictures from another side need it
     """
 
     teacher: Generator
-    mapper: CodeMapper
-    renderer: FaceRenderer
+    mapper: CodeMapper | None = None
+    renderer: FaceRenderer | None = None
     stepper: CodeEditor | None = None
+
+    def __post_init__(self) -> None:
+        if self.mapper is not None and self.renderer is None:
+            raise InputError("a mapper reads coefficients of a face model; give the setting its renderer as well")
 
     @property
     def size(self) -> int:
@@ -96,11 +104,18 @@ class Setting:
     @property
     def device(self) -> torch.device:
         """Where codes are expected."""
-        return self.renderer.face_model.mean.device
+        return self.teacher.mean_code.device
+
+    @property
+    def faces(self) -> FaceRenderer:
+        """The renderer, for what cannot do without a face model."""
+        if self.renderer is None:
+            raise InputError("coefficients are drawn by a face model; give the setting a renderer")
+        return self.renderer
 
     def broadcast(self, codes: Tensor) -> Tensor:
         """``(B, D)`` or ``(B, L, D)`` → ``(B, L, D)``."""
-        return broadcast_code(codes, self.mapper.num_layers, self.mapper.code_dim)
+        return broadcast_code(codes, self.teacher.num_layers, self.teacher.code_dim)
 
     @torch.no_grad()
     def targets(self, codes: Tensor, yaw: Tensor | None = None, *, read: Read = "pose") -> Targets:
@@ -112,23 +127,38 @@ class Setting:
         """
         codes = self.broadcast(codes)
         check_finite("codes", codes.flatten(1))
-        own = self.mapper(codes)
         if yaw is None:
+            own = None if self.mapper is None else self.mapper(codes)
             return Targets(codes, self.pictures(codes), own, own)
         if self.stepper is None:
             raise InputError("views from another side need an editor of the yaw; give the setting a stepper")
-        if yaw.ndim not in (1, 2) or yaw.shape[-1] != len(codes):
-            raise InputError(f"yaw must have shape ({len(codes)},) or (V, {len(codes)}), got {tuple(yaw.shape)}")
-        wanted = yaw.reshape(-1, len(codes)).to(codes)
-        views = len(wanted)
-        moved = self.stepper.move(codes.repeat(views, 1, 1), wanted.flatten())
+        every, wanted = _each(codes, yaw)
+        moved = self.stepper.move(every, wanted)
+        if self.mapper is None:
+            return Targets(moved, self.pictures(moved), yaw=wanted)
+        own = self.mapper(codes)
         seen = self.mapper(moved)
         drawn = seen
         if read == "pose":
-            there = turned(seen, wanted.flatten())
-            every = Coefficients(own.data.repeat(views, 1), own.layout)
-            drawn = every.replace(rotation=there.rotation, translation=there.translation)
-        return Targets(moved, self.pictures(moved), drawn, seen)
+            there = turned(seen, wanted)
+            persons = Coefficients(own.data.repeat(len(every) // len(codes), 1), own.layout)
+            drawn = persons.replace(rotation=there.rotation, translation=there.translation)
+        return Targets(moved, self.pictures(moved), drawn, seen, wanted)
+
+    @torch.no_grad()
+    def unmoved(self, codes: Tensor, yaw: Tensor) -> Targets:
+        """For subjects that turn faces by themselves where no editor turns codes: ``yaw`` as for :meth:`targets`, with
+        the codes, and the teacher's pictures, as they are."""
+        codes = self.broadcast(codes)
+        check_finite("codes", codes.flatten(1))
+        every, wanted = _each(codes, yaw)
+        images = self.pictures(codes).repeat(len(every) // len(codes), 1, 1, 1)
+        seen = None if self.mapper is None else self.mapper(every)
+        return Targets(every, images, None if seen is None else turned(seen, wanted), seen, wanted)
+
+    def sides(self, codes: Tensor, yaw: Tensor) -> Targets:
+        """:meth:`targets`, or :meth:`unmoved` where no editor turns codes: what subjects that can turn are shown."""
+        return self.unmoved(codes, yaw) if self.stepper is None else self.targets(codes, yaw)
 
     def pictures(self, codes: Tensor) -> Tensor:
         """The teacher's ``(B, 3, S, S)`` in [0, 1]."""
@@ -139,16 +169,26 @@ class Setting:
         """Faces over black, with maps of B faces for V·B views; without maps the linear face and albedo."""
         wide = None if maps is None else for_views(maps, len(coefficients))
         with torch.autocast(coefficients.data.device.type, enabled=False):
-            drawn: Render = self.renderer(coefficients, wide, size=self.size)
+            drawn: Render = self.faces(coefficients, wide, size=self.size)
         return drawn
 
     @torch.no_grad()
     def draw_over(self, targets: Targets, maps: UVMaps | None = None) -> SubjectView:
         """Draw the faces of ``targets`` and lay them over the teacher's images by their coverage. No seam is
         smoothed: every pixel of the face is the subject's own."""
+        if targets.coefficients is None:
+            raise InputError("the faces of codes are drawn by their coefficients; give the setting a mapper")
         render = self.draw(targets.coefficients, maps)
         image = composite(render.image, render.mask, targets.images).clamp(0, 1)
         return SubjectView(image, render.mask, targets.coefficients, maps, render)
+
+
+def _each(codes: Tensor, yaw: Tensor) -> tuple[Tensor, Tensor]:
+    """A code ``(V·B, L, D)`` and a yaw ``(V·B,)`` for each view of B codes, ``yaw (B,)`` or ``(V, B)``."""
+    if yaw.ndim not in (1, 2) or yaw.shape[-1] != len(codes):
+        raise InputError(f"yaw must have shape ({len(codes)},) or (V, {len(codes)}), got {tuple(yaw.shape)}")
+    wanted = yaw.reshape(-1, len(codes)).to(codes)
+    return codes.repeat(len(wanted), 1, 1), wanted.flatten()
 
 
 @dataclass(frozen=True)
@@ -174,6 +214,9 @@ class Subject(ABC):
         about: one line for the report.
         capabilities: which of ``"coefficients"``, ``"maps"`` and ``"surface"`` its views carry; measures that need
             another one are left out, and the report says so.
+        needs: which of the setting's networks it cannot do without; a report without one refuses the subject.
+        turns_itself: it turns faces without the teacher's picture from that side. Where the setting has no stepper it
+            gets targets with the codes as they are and the ``yaw``; other subjects are not turned there.
         shows_teacher: its images are the teacher's own, so that comparing them with the teacher's says nothing.
         claims: what should hold of reports whose method this is.
         path: the file that it was read from, if there is one: ``faceuv test`` puts another one in its place.
@@ -181,16 +224,28 @@ class Subject(ABC):
 
     about: str = ""
     capabilities: frozenset[Capability] = frozenset()
+    needs: ClassVar[tuple[Network, ...]] = ()
+    turns_itself: ClassVar[bool] = False
     shows_teacher: ClassVar[bool] = False
     claims: ClassVar[Sequence[Claim]] = ()
     path: Path | None = None
 
     def __init__(self, setting: Setting, name: str) -> None:
         self.setting, self.name = setting, name
+        lacking = [part for part in self.needs if getattr(setting, part) is None]
+        if lacking:
+            raise InputError(f"the subject {name!r} needs a {' and a '.join(lacking)}, which the setting does not have")
+
+    @property
+    def turns(self) -> bool:
+        """Whether it can show faces at another yaw."""
+        return self.turns_itself or self.setting.stepper is not None
 
     @torch.no_grad()
     def views(self, codes: Tensor, yaw: Tensor | None = None, *, read: Read = "pose") -> SubjectView:
         """The faces of ``codes (B, L, D)`` at ``yaw`` (see :meth:`Setting.targets`)."""
+        if yaw is not None and self.turns_itself and self.setting.stepper is None:
+            return self.checked(codes, self.setting.unmoved(codes, yaw))
         return self.checked(codes, self.setting.targets(codes, yaw, read=read))
 
     @abstractmethod

@@ -31,6 +31,7 @@ class UVSubject(Subject):
     about = "maps of the UV generator on the mapper's face, over the teacher's picture"
     capabilities = frozenset(("coefficients", "maps", "surface"))
     claims = CLAIMS
+    needs = ("mapper",)
 
     def __init__(
         self,
@@ -47,11 +48,11 @@ class UVSubject(Subject):
             self.path = locate(path)
             generator = load_uv_generator(self.path)
         assert generator is not None  # one of the two was given
-        mapper = setting.mapper
-        if (generator.num_layers, generator.code_dim) != (mapper.num_layers, mapper.code_dim):
+        teacher = setting.teacher
+        if (generator.num_layers, generator.code_dim) != (teacher.num_layers, teacher.code_dim):
             raise InputError(
                 f"the UV generator of {name!r} reads codes with L = {generator.num_layers}, D = {generator.code_dim};"
-                f" the mapper with L = {mapper.num_layers}, D = {mapper.code_dim}: they belong to two teachers"
+                f" the teacher's have L = {teacher.num_layers}, D = {teacher.code_dim}: it belongs to another teacher"
             )
         self.generator = generator.to(setting.device)
 
@@ -76,6 +77,7 @@ class LinearSubject(Subject):
 
     about = "the mapper's mesh and linear albedo, no maps"
     capabilities = frozenset(("coefficients", "surface"))
+    needs = ("mapper",)
 
     @torch.no_grad()
     def show(self, codes: Tensor, targets: Targets) -> SubjectView:
@@ -92,6 +94,7 @@ class TurnedSubject(Subject):
 
     about = "the teacher's picture of the code moved along the yaw direction"
     capabilities = frozenset(("coefficients",))
+    needs = ("mapper",)
     shows_teacher = True
 
     def show(self, codes: Tensor, targets: Targets) -> SubjectView:

@@ -14,6 +14,7 @@ from faceuv.errors import InputError
 from faceuv.evaluation.comparison import check_claims, read_run
 from faceuv.evaluation.meanings import TRUTH
 from faceuv.evaluation.protocol import OWN_PICTURES, sample
+from faceuv.models.base.subject import Setting, SubjectView
 from faceuv.models.stylefaceuv.subjects import LinearSubject, TurnedSubject
 
 
@@ -28,6 +29,30 @@ def strict(path):
 
 def quiet(line):
     """No log."""
+
+
+class Masked(Pictures):
+    """Knows where its face is: everywhere; and turns it without any code being turned."""
+
+    turns_itself = True
+
+    def show(self, codes, targets):
+        return SubjectView(targets.images * self.brightness, torch.ones_like(targets.images[:, :1]))
+
+
+@pytest.mark.parametrize(("kind", "figures"), [(Pictures, ["views"]), (Masked, ["curves", "yaw_0", "views", "faces"])])
+def test_a_teacher_is_enough_for_a_whole_report(small, protocol, tmp_path, kind, figures):
+    subject = kind(Setting(small.teacher), "half")
+    write_report([subject], small.instruments(), protocol, tmp_path, title="bare", faces=2, log=quiet)
+    report = strict(tmp_path / "metrics.json")
+    assert report["figures"] == figures and report["faces"] == []
+    assert ("l1" in report["subjects"]["half"]["metrics"]) == (kind is Masked)
+    for page in ("report.md", "report.html"):
+        text = (tmp_path / page).read_text()
+        assert "not measured: needs a mapper that reads codes and an editor that turns codes" in text
+        assert ("needs an editor that turns codes" in text) == (kind is Pictures)
+    run = read_run("full", tmp_path)
+    assert all(result.verdict == "not measured" for result in check_claims([run]))
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from toy_subjects import Pictures
 from faceuv import registry
 from faceuv.engine.report import ReportSettings
 from faceuv.engine.report.setup import _network as network
-from faceuv.engine.report.setup import build_subjects
+from faceuv.engine.report.setup import build_setting, build_subjects
 from faceuv.errors import AssetError, InputError, UnknownName
 from faceuv.files.artefacts import save_tensors
 from faceuv.files.networks import save_network
@@ -73,6 +73,12 @@ class TestSubjects:
             ({"a": {"type": "linnear"}}, {}, UnknownName, "no subject is called 'linnear'.*Did you mean 'linear'"),
             ({"a/b": {"type": "linear"}}, {}, InputError, "a word without '/'.*got 'a/b'"),
             ({"method": {"type": "linear"}}, {}, InputError, "other than 'method'"),
+            (
+                {"a": {"type": "linear"}},
+                {"mapper": None},
+                InputError,
+                "'a' .type 'linear'. needs the report's mapper: give",
+            ),
             ({"ours": {"type": "linear"}}, {"method": "our"}, InputError, "method='our' is none of .*mean 'ours'"),
         ],
     )
@@ -88,6 +94,47 @@ class TestSubjects:
         SUBJECTS.register_module(name="not_one", module=NotOne)
         with pytest.raises(InputError, match="subject 'x' is a NotOne; a subject derives from"):
             build_subjects(settings({"x": {"type": "not_one"}}), small.setting)
+
+
+class TestWithoutCoefficients:
+    bare = dict.fromkeys(("mapper", "stepper", "face_model"))
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"mapper": "m.safetensors"}, "the report's mapper reads coefficients of a face model: give face_model="),
+            ({"truth": ["fitted"], "source": {"type": "x"}}, "the report's truth 'fitted' has coefficients of a face"),
+            (
+                {"renderer": "nvdiffrast"},
+                "renderer and normals draw the report's face model, got 'nvdiffrast' and 'map'",
+            ),
+            ({"normals": "vertex"}, "got 'torch' and 'vertex' without one"),
+        ],
+    )
+    def test_what_needs_a_face_model(self, own_subjects, changes, message):
+        SUBJECTS.register_module(name="toy_pictures", module=Pictures)
+        with pytest.raises(InputError, match=message):
+            settings({"a": {"type": "toy_pictures"}}, **{**self.bare, **changes})
+
+    def test_the_setting_has_the_parts_that_the_config_names(self, small, own_subjects, tmp_path):
+        SUBJECTS.register_module(name="toy_pictures", module=Pictures)
+        teacher = {"type": "ProceduralGenerator", "size": 16}
+        made = settings({"a": {"type": "toy_pictures"}}, **self.bare, generator=teacher)
+        made.check()
+        found = build_setting(made, "cpu")
+        assert found.mapper is None and found.stepper is None and found.renderer is None
+        faces = build_setting(
+            settings(
+                {"a": {"type": "toy_pictures"}},
+                **{
+                    **self.bare,
+                    "generator": teacher,
+                    "face_model": {"type": "ProceduralFace", "rows": 97, "columns": 81},
+                },
+            ),
+            "cpu",
+        )
+        assert faces.mapper is None and len(faces.faces.face_model.faces) > 0
 
 
 class TestNetworks:

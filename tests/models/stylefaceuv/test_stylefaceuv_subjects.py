@@ -67,7 +67,7 @@ def test_the_2d_rotation_is_the_teachers_picture(small, codes):
 
 def test_a_uv_generator_of_another_teacher_is_refused(small):
     other = UVGenerator.from_teacher(StyleGAN2Generator(8, 6, channel_base=64, channel_max=6))
-    with pytest.raises(InputError, match=r"'x' reads codes with L = 4, D = 6; the mapper with L = 6, D = 8"):
+    with pytest.raises(InputError, match=r"'x' reads codes with L = 4, D = 6; the teacher's have L = 6, D = 8"):
         UVSubject(small.setting, "x", generator=other)
 
 

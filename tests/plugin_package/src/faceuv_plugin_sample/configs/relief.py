@@ -32,10 +32,7 @@ relief = dict(
 report = dict(
     type="report",
     generator=eggs,
-    mapper=dict(type="EggReader"),
-    stepper=dict(type="EggTurner"),
     subjects={"ours": dict(type="sample_relief", path="{relief}/relief.safetensors")},
-    face_model=dict(type="ProceduralFace", rows=97, columns=81),  # of the mapper; the method has none
     features=dict(
         type="DiscriminatorFeatures",
         network=dict(type="StyleGAN2Discriminator", size=32, channel_base=64, channel_max=8),

@@ -6,14 +6,12 @@ There is no face model and there are no coefficients: the faces of this method a
 from faceuv_plugin_sample.relief.faces import ReliefGenerator
 from faceuv_plugin_sample.relief.method import EggCodes, ReliefTraining
 from faceuv_plugin_sample.relief.network import ReliefNetwork
-from faceuv_plugin_sample.relief.subject import EggReader, EggTurner, ReliefSubject
+from faceuv_plugin_sample.relief.subject import ReliefSubject
 from faceuv_plugin_sample.relief.teacher import EggGenerator
 
 __all__ = [
     "EggCodes",
     "EggGenerator",
-    "EggReader",
-    "EggTurner",
     "ReliefGenerator",
     "ReliefNetwork",
     "ReliefSubject",
