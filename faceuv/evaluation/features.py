@@ -13,7 +13,7 @@ from faceuv.checks import check_shape
 from faceuv.files.artefacts import sha256_of
 from faceuv.files.locate import locate
 from faceuv.models.readers.regressor import load_regressor, resample
-from faceuv.models.stylegan2.named import named_discriminator, named_facts
+from faceuv.models.stylegan2.pretrained import named_discriminator, named_facts
 from faceuv.registry import MODELS
 
 

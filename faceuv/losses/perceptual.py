@@ -19,7 +19,7 @@ from faceuv.files.paths import user_path
 from faceuv.losses.base import entry
 from faceuv.models.base.fixed import Fixed
 from faceuv.models.stylegan2.discriminator import StyleGAN2Discriminator
-from faceuv.models.stylegan2.named import named_discriminator, named_facts
+from faceuv.models.stylegan2.pretrained import named_discriminator, named_facts
 from faceuv.registry import LOSSES
 
 PerceptualMask = Literal["weights", "coverage"]

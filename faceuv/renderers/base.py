@@ -19,10 +19,9 @@ from faceuv.geometry.normals import vertex_normals
 from faceuv.geometry.projection import project
 from faceuv.geometry.scan import Cull
 from faceuv.renderers.antialias import Topology, blend_edges, find_crossings
-from faceuv.renderers.compositing import Background, composite
+from faceuv.renderers.compositing import Background, composite, shade
 from faceuv.renderers.edge_gradient import edge_gradient
 from faceuv.renderers.interpolation import Fragments, fragments, interpolate, spread, unit
-from faceuv.renderers.shading import shade
 from faceuv.renderers.texture import sample_texture
 from faceuv.structures import Camera, Mesh, Render
 

@@ -1,4 +1,4 @@
-"""Putting a rendered surface over a background."""
+"""What happens to rendered pixels: light on albedo, and the surface over a background."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from faceuv.checks import check_finite, check_same_device
 from faceuv.errors import InputError
+from faceuv.geometry.lighting import sh_irradiance
 
 Background = Tensor | Sequence[float] | float | None
 
@@ -47,3 +48,11 @@ def _as_background(background: Tensor | Sequence[float] | float, like: Tensor, r
         raise InputError(f"background must be {wanted}, got shape {tuple(colour.shape)}")
     check_finite("background", colour.detach())
     return colour.reshape(1, -1, 1, 1)
+
+
+def shade(albedo: Tensor, normals: Tensor, lighting: Tensor) -> Tensor:
+    """``albedo (B, 3, H, W)`` under ``lighting (B, 3, 9)`` with unit ``normals (B, H, W, 3)`` → ``(B, 3, H, W)``.
+
+    Albedo times light, on display-referred values, as in the papers."""
+    light = sh_irradiance(normals.flatten(1, 2), lighting)
+    return albedo * light.transpose(1, 2).unflatten(2, tuple(albedo.shape[2:]))
