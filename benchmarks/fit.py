@@ -160,7 +160,8 @@ def main() -> None:
 def _first(fit: Fit, count: int) -> Fit:
     return Fit(
         fit.coefficients[:count], fit.ok[:count], fit.reasons[:count], fit.landmark_error[:count],
-        fit.photometric[:count], fit.iterations[:count],
+        fit.photometric[:count], fit.iterations[:count], fit.evidence[:count], fit.confidence[:count],
+        fit.doubts[:count],
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_device(parser)
     parser.add_argument("--face-model", default="ProceduralFace", help="a face model by name")
     parser.add_argument("--renderer", default="torch", help="a renderer by name (default torch)")
+    parser.add_argument(
+        "--min-confidence",
+        type=float,
+        default=0.0,
+        metavar="C",
+        help="count fits below this confidence as failed; 0.5 does so with all doubtful ones (default 0)",
+    )
     parser.add_argument("--no-meshes", action="store_true", help="write no .glb files")
     parser.add_argument("--overwrite", action="store_true", help="fit pictures again that are fitted already")
     parser.add_argument(
@@ -73,6 +81,8 @@ def run(args: argparse.Namespace) -> int:
 
     for option, value in (("--batch-size", args.batch_size), ("--every", args.every)):
         require_positive(option, value)
+    if not 0 <= args.min_confidence <= 1:
+        raise InputError(f"--min-confidence must be in [0, 1], got {args.min_confidence:g}")
     files = find_pictures(args.images, every=args.every)
     for source in args.images:
         if Path(source).is_dir() and args.out.exists() and Path(source).samefile(args.out):
@@ -106,7 +116,7 @@ def _settings(args: argparse.Namespace) -> dict[str, Any]:
     from faceuv.files.artefacts import sha256_of
     from faceuv.files.locate import locate
 
-    names = ("detector", "regressor", "schedule", "framing", "size", "face_model", "renderer")
+    names = ("detector", "regressor", "schedule", "framing", "size", "face_model", "renderer", "min_confidence")
     found = {name: getattr(args, name) for name in names}
     for name in ("detector", "regressor"):
         if found[name] != "none" and (path := locate(found[name])).is_file():
@@ -121,14 +131,15 @@ def _work(args: argparse.Namespace, folder: FitFolder, files: list[PictureFile],
     from faceuv.cli.console import console
     from faceuv.fitting.pictures import fit_pictures
 
-    failures = TextColumn("{task.fields[failed]} failed")
+    failures = TextColumn("{task.fields[doubtful]} doubtful, {task.fields[failed]} failed")
     columns = (TextColumn("fitting"), BarColumn(), MofNCompleteColumn(), failures, TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=get_rank() != 0) as progress:
-        task, failed = progress.add_task("fitting", total=len(files), failed=0), 0
+        task = progress.add_task("fitting", total=len(files), doubtful=0, failed=0)
+        seen: Counter[str] = Counter()
         for result in fit_pictures(fitter, files, size=args.size, framing=args.framing, batch_size=args.batch_size):
             folder.write(result, fitter)
-            failed += bool(result.reason)
-            progress.update(task, advance=1, failed=failed)
+            seen[result.outcome] += 1
+            progress.update(task, advance=1, doubtful=seen["doubtful"], failed=seen["failed"])
 
 
 def build_fitter(args: argparse.Namespace) -> Fitter:
@@ -151,4 +162,5 @@ def build_fitter(args: argparse.Namespace) -> Fitter:
         regressor,
         schedule=args.schedule,
         fit_model=COARSE if args.face_model == "ProceduralFace" else None,
+        min_confidence=args.min_confidence,
     ).to(device)

@@ -24,12 +24,15 @@ if TYPE_CHECKING:
 
 SHEET = 48  # overlays on the contact sheet
 SETTINGS, MADE_BY = "settings.json", "faceuv fit"
+_NEW_SETTINGS = {"min_confidence": 0.0}  # what folders of older versions, which do not name it, were made with
+_DOUBT, _FRAME = (1.0, 0.55, 0.0), 0.025  # the frame of a doubtful overlay: orange, as a share of its height
 _SUFFIXES = {"coefficients": ".safetensors", "overlays": ".png", "meshes": ".glb", "failures": ".json"}
 
 
 class FitFolder:
     """``coefficients/NAME.safetensors`` (a face, for ``faceuv render``), ``overlays/NAME.png``, ``meshes/NAME.glb`` of
-    each fitted picture, ``failures/NAME.json`` of each that was not, ``sheet.png``, ``report.json``.
+    each fitted picture, ``failures/NAME.json`` of each that was not, ``sheet.png``, ``report.json``. Doubtful fits are
+    among the fitted; a frame about the overlay marks them, and their record says why.
 
     The coefficients are written last: a picture that has them is finished. All files are written atomically.
 
@@ -50,6 +53,7 @@ class FitFolder:
             return
         if overwrite:
             return
+        settings = {**_NEW_SETTINGS, **settings}
         changed = [name for name, value in self.settings.items() if settings.get(name) != value]
         if changed:
             differences = ", ".join(f"{name} {settings.get(name)!r} → {self.settings[name]!r}" for name in changed)
@@ -119,7 +123,13 @@ class FitFolder:
         name = result.file.name
         if result.reason:
             self.file("coefficients", name).unlink(missing_ok=True)
-            entry = {"source": str(result.file), "reason": result.reason, "note": result.note}
+            entry = {
+                "source": str(result.file),
+                "reason": result.reason,
+                "note": result.note,
+                "outcome": result.outcome,
+                **_trust(result),
+            }
             _write_json(self.file("failures", name), entry)
             return
         from faceuv.export import save_png
@@ -136,6 +146,9 @@ class FitFolder:
             "photometric": round(result.photometric, 5),
             "iterations": result.iterations,
             "note": result.note,
+            "outcome": result.outcome,
+            "doubt": result.doubt,
+            **_trust(result),
         }
         face = Face(result.coefficients.to(device), fitter.face_model, fitter.renderer, metadata={"fit": metadata})
         save_png(self.file("overlays", name), overlay(result, face))
@@ -164,18 +177,30 @@ class FitFolder:
             for name in ("landmark_error", "photometric", "iterations")
             if fitted
         }
+        doubtful = {name: fit["doubt"] for name, fit in fitted.items() if fit.get("outcome") == "doubtful"}
+        outcomes = {"fitted": len(fitted) - len(doubtful), "doubtful": len(doubtful), "failed": len(failures)}
         _write_json(
             self.folder / "report.json",
-            {"settings": self.settings, "medians": summary, "fitted": fitted, "failures": failures},
+            {
+                "settings": self.settings,
+                "outcomes": outcomes,
+                "medians": summary,
+                "fitted": fitted,
+                "failures": failures,
+            },
         )
-        self._sheet(list(fitted))
-        console.print(f"fitted {len(fitted)} of {len(files)} pictures → {self.folder}")
+        self._sheet({name: fit["confidence"] if name in doubtful else None for name, fit in fitted.items()})
+        among = f", {len(doubtful)} of them doubtful" if doubtful else ""
+        console.print(f"fitted {len(fitted)} of {len(files)} pictures{among} → {self.folder}")
         if fitted:
             console.print(
                 f"median landmark error {summary['landmark_error']:.2f} px of {self.settings['size']},"
                 f" colour difference {summary['photometric']:.3f}, {summary['iterations']:.0f} iterations"
             )
         tables = {
+            "why it is doubtful": {
+                name: f"{fitted[name]['confidence']:.2f}: {doubt}" for name, doubt in doubtful.items()
+            },
             "why it was not fitted": {name: entry["reason"] for name, entry in failures.items()},
             "what the detector noted": {name: fit["note"] for name, fit in fitted.items() if fit.get("note")},
         }
@@ -187,14 +212,16 @@ class FitFolder:
                 console.print(table)
         return 0 if fitted else 1
 
-    def _sheet(self, names: Sequence[str]) -> None:
+    def _sheet(self, fitted: Mapping[str, float | None]) -> None:
+        """Of names, with the confidence of those that are doubtful."""
         from faceuv.data.images import read_picture
         from faceuv.export import contact_sheet, save_png
 
-        there = [name for name in names if self.file("overlays", name).is_file()][:SHEET]
+        there = [name for name in fitted if self.file("overlays", name).is_file()][:SHEET]
         if there:
             pictures = [read_picture(self.file("overlays", name)) for name in there]
-            save_png(self.folder / "sheet.png", contact_sheet(pictures, labels=there))
+            labels = [name if fitted[name] is None else f"doubtful {fitted[name]:.2f}: {name}" for name in there]
+            save_png(self.folder / "sheet.png", contact_sheet(pictures, labels=labels))
 
 
 def contents(file: PictureFile) -> str | None:
@@ -215,7 +242,8 @@ def _hash(path: Path, size: int, time: int) -> str:
 
 @torch.no_grad()
 def overlay(result: PictureFit, face: Any) -> Tensor:
-    """``(3, S, 3·S)``: the picture with its landmarks, the fitted face over the picture, its shape."""
+    """``(3, S, 3·S)``: the picture with its landmarks, the fitted face over the picture, its shape; in an orange frame
+    if the fit is doubtful."""
     from faceuv.export.landmarks import draw_points
     from faceuv.models.faces import FaceRenderer
     from faceuv.structures import UVMaps
@@ -228,7 +256,23 @@ def overlay(result: PictureFit, face: Any) -> Tensor:
     fitted = drawing(face.coefficients, size=size, background=image.to(device)).image
     shape = drawing(face.coefficients, grey, size=size, background=image.to(device)).image
     panels = [draw_points(image, result.landmarks[None]), fitted.cpu(), shape.cpu()]
-    return torch.cat(panels, 3)[0].clamp(0, 1)
+    drawn = torch.cat(panels, 3)[0].clamp(0, 1)
+    return framed(drawn) if result.outcome == "doubtful" else drawn
+
+
+def framed(image: Tensor) -> Tensor:
+    """``image (3, H, W)`` with the frame that marks a doubtful fit."""
+    width = max(2, round(_FRAME * image.shape[1]))
+    result = image.new_tensor(_DOUBT)[:, None, None].expand_as(image).clone()
+    inner = (slice(None), slice(width, -width), slice(width, -width))
+    result[inner] = image[inner]
+    return result
+
+
+def _trust(result: PictureFit) -> dict[str, Any]:
+    """The confidence of a result and its parts, for a record."""
+    parts = {name: round(value, 4) for name, value in result.parts.items()}
+    return {"confidence": round(result.confidence, 4), "parts": parts}
 
 
 def _write_json(path: Path, content: Any) -> None:

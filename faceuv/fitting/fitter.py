@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from faceuv.checks import check_floating, check_shape
 from faceuv.errors import InputError, did_you_mean
+from faceuv.fitting.confidence import DOUBTFUL, PARTS, confidence_of, doubt_of, measure, parts_of
 from faceuv.fitting.gradient import Prediction, PredictionContext
 from faceuv.fitting.landmarks.base import LandmarkDetector, Landmarks
 from faceuv.fitting.priors import likely
@@ -23,6 +24,7 @@ from faceuv.renderers.base import Renderer
 from faceuv.structures import Coefficients
 
 Config = Mapping[str, Any] | str
+_TEXTS = ("reasons", "doubts")
 _CHUNK_ON_CPU, _CHUNK = 8, 128  # pictures fitted at once: what fits a CPU's cache, and what fills an accelerator
 
 
@@ -36,6 +38,11 @@ class Fit:
     landmark_error (B,)  mean distance of the 68 projected landmarks from the picture's, pixels; NaN without a fit
     photometric (B,)   mean length of the colour difference over the skin that is seen, in [0, √3]; NaN without a fit
     iterations (B,)    of all steps together
+    evidence (B, 7)    what :mod:`~faceuv.fitting.confidence` measured, columns as its ``PARTS``; NaN: not known
+    confidence (B,)    in [0, 1]; 0 without a fit
+    doubts             B texts: why a fit is doubtful, '' where it is not
+
+    Each fit has one of three outcomes: fitted, doubtful (``ok``, but below a confidence of 0.5) or failed (not ``ok``).
     """
 
     coefficients: Coefficients
@@ -44,13 +51,32 @@ class Fit:
     landmark_error: Tensor
     photometric: Tensor
     iterations: Tensor
+    evidence: Tensor
+    confidence: Tensor
+    doubts: tuple[str, ...]
+
+    @property
+    def doubtful(self) -> Tensor:
+        """``(B,)`` bool: can be used, but is likely to be wrong."""
+        return self.ok & (self.confidence < DOUBTFUL)
+
+    @property
+    def outcomes(self) -> tuple[str, ...]:
+        """B words: ``fitted``, ``doubtful`` or ``failed``."""
+        pairs = zip(self.ok.tolist(), self.doubtful.tolist())
+        return tuple("failed" if not ok else "doubtful" if doubtful else "fitted" for ok, doubtful in pairs)
+
+    @property
+    def parts(self) -> dict[str, Tensor]:
+        """Name → ``(B,)`` in [0, 1]: what each piece of evidence alone says; NaN where it is not known."""
+        return dict(zip(PARTS, parts_of(self.evidence).unbind(1)))
 
     def __len__(self) -> int:
         return len(self.reasons)
 
     def to(self, device: torch.device | str) -> Fit:
         """Move every tensor."""
-        moved = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "reasons"}
+        moved = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name not in _TEXTS}
         return replace(self, **moved)
 
     @classmethod
@@ -59,12 +85,13 @@ class Fit:
         rest = {
             f.name: torch.cat([getattr(part, f.name) for part in parts])
             for f in fields(cls)
-            if f.name not in ("coefficients", "reasons")
+            if f.name != "coefficients" and f.name not in _TEXTS
         }
         data = torch.cat([part.coefficients.data for part in parts])
         return cls(
             coefficients=Coefficients(data, parts[0].coefficients.layout),
             reasons=tuple(reason for part in parts for reason in part.reasons),
+            doubts=tuple(doubt for part in parts for doubt in part.doubts),
             **rest,
         )
 
@@ -83,6 +110,7 @@ class Fitter(nn.Module):
             mesh.
         centre: centre of the priors: ``"start"``, the first guess, or ``"mean"``, the mean face.
         worst_landmarks: largest landmark error of a fit that is ok, as a share of the image's side.
+        min_confidence: smallest confidence of a fit that is ok; 0.5 makes doubtful fits failures.
         chunk: number of pictures that are fitted at once; None chooses. The result does not depend on it.
     """
 
@@ -98,12 +126,15 @@ class Fitter(nn.Module):
         centre: str = "start",
         worst_landmarks: float = 0.05,
         chunk: int | None = None,
+        min_confidence: float = 0.0,
     ) -> None:
         super().__init__()
         if centre not in ("start", "mean"):
             raise InputError(f"centre must be 'start' or 'mean', got {centre!r}")
         if not worst_landmarks > 0 or (chunk is not None and chunk < 1):
             raise InputError(f"expected worst_landmarks > 0 and chunk ≥ 1, got {worst_landmarks} and {chunk}")
+        if not 0 <= min_confidence <= 1:
+            raise InputError(f"expected min_confidence in [0, 1], got {min_confidence}")
         self.face_model: FaceModel = FACE_MODELS.build(face_model)
         self.fit_model: FaceModel = self.face_model if fit_model is None else FACE_MODELS.build(fit_model)
         if self.fit_model.layout != self.face_model.layout:
@@ -116,6 +147,8 @@ class Fitter(nn.Module):
         self.regressor = regressor
         self.steps: list[FitStep] = [FIT_STEPS.build(step) for step in steps_of(schedule)]
         self.centre, self.worst_landmarks, self.chunk = centre, worst_landmarks, chunk
+        self.min_confidence = min_confidence
+        self.fits_colours = any({"albedo", "lighting"} & set(getattr(step, "groups", ())) for step in self.steps)
         self.photometric = PhotometricLoss()
 
     @torch.no_grad()
@@ -145,6 +178,8 @@ class Fitter(nn.Module):
             if self.detector is None:
                 raise InputError("give landmarks, or the fitter a detector: Fitter(detector='SyntheticLandmarks')")
             landmarks = self.detector.detect(images, names)
+            if len(landmarks) == sizes["B"]:
+                landmarks = self.detector.look_again(images, landmarks, names)
         if len(landmarks) != sizes["B"]:
             raise InputError(f"expected landmarks of {sizes['B']} images, got {len(landmarks)}")
         if sizes["B"] == 0:
@@ -183,6 +218,7 @@ class Fitter(nn.Module):
         x = images.new_full((len(images), model.layout.size), torch.nan)
         iterations = torch.zeros(len(images), dtype=torch.int64, device=images.device)
         errors = torch.full_like(x[:, :2], torch.nan)
+        evidence = torch.full_like(x[:, : len(PARTS)], torch.nan)
         if len(rows):
             guess = self.start(images[rows])
             guessed = self.regressor is not None and self.centre == "start"
@@ -202,7 +238,9 @@ class Fitter(nn.Module):
             x[rows] = found
             good = torch.isfinite(found).all(1)
             if bool(good.any()):
-                errors[rows[good]] = self._errors(problem, found, good.nonzero()[:, 0])
+                errors[rows[good]], evidence[rows[good]] = self._judge(
+                    problem, found, good.nonzero()[:, 0], landmarks[rows]
+                )
         limit = self.worst_landmarks * min(images.shape[2:])
         for row, reason in enumerate(reasons):
             if not reason and not bool(torch.isfinite(x[row]).all()):
@@ -210,11 +248,29 @@ class Fitter(nn.Module):
             elif not reason and not float(errors[row, 0]) <= limit:
                 share = 100 * float(errors[row, 0]) / min(images.shape[2:])
                 reasons[row] = f"its landmarks stay {share:.1f} % of the image away: not a face, or not in this frame"
+        confidence, doubts = confidence_of(evidence), [""] * len(images)
+        for row, (reason, value) in enumerate(zip(reasons, confidence.tolist())):
+            doubt = "" if reason or value >= max(DOUBTFUL, self.min_confidence) else doubt_of(evidence[row].tolist())
+            if not reason and value < self.min_confidence:
+                reasons[row] = f"its confidence {value:.2f} is below {self.min_confidence:g}: {doubt}"
+            elif value < DOUBTFUL:
+                doubts[row] = doubt
         ok = torch.tensor([not reason for reason in reasons], device=images.device)
-        return Fit(Coefficients(x, model.layout), ok, tuple(reasons), errors[:, 0], errors[:, 1], iterations)
+        return Fit(
+            Coefficients(x, model.layout),
+            ok,
+            tuple(reasons),
+            errors[:, 0],
+            errors[:, 1],
+            iterations,
+            evidence,
+            confidence,
+            tuple(doubts),
+        )
 
-    def _errors(self, problem: Problem, x: Tensor, rows: Tensor) -> Tensor:
-        """``(b, 2)``: landmarks in pixels, photometric."""
+    def _judge(self, problem: Problem, x: Tensor, rows: Tensor, landmarks: Landmarks) -> tuple[Tensor, Tensor]:
+        """``(b, 2)``: landmarks in pixels, photometric; and the evidence ``(b, 7)``. ``rows`` are those of the problem,
+        of which ``landmarks`` are all."""
         height, width = problem.size
         pred = Prediction(PredictionContext.of(problem.face_model, self.renderer), x[rows], height, width)
         apart = pred["landmarks"] * min(height, width) - problem.landmarks[rows]
@@ -222,7 +278,20 @@ class Fitter(nn.Module):
         if problem.mask is not None:
             target["mask"] = problem.mask[rows]
         distance = torch.linalg.vector_norm(apart, dim=2).mean(1)
-        return torch.stack([distance, self.photometric.per_image(pred, target)], 1)
+        photometric = self.photometric.per_image(pred, target)
+        evidence = measure(
+            problem.face_model,
+            pred,
+            x[rows],
+            self.renderer.camera,
+            images=target["image"],
+            mask=target.get("mask"),
+            score=landmarks.score[rows],
+            disagreement=landmarks.looks_apart[rows],
+            landmark_error=distance,
+            photometric=photometric if self.fits_colours else torch.full_like(photometric, torch.nan),
+        )
+        return torch.stack([distance, photometric], 1), evidence
 
 
 def steps_of(schedule: str | Sequence[FitStep | Config]) -> Sequence[FitStep | Config]:

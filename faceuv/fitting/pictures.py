@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -29,6 +30,9 @@ class PictureFit:
     landmarks     (68, 2) pixels of the square, None if no face was found
     coefficients  (1, N), None without a fit;  landmark_error, photometric, iterations: as in :class:`Fit`
     note          a remark of the detector, for instance that there were two faces; '' mostly
+    outcome       ``fitted``, ``doubtful`` or ``failed``
+    confidence    in [0, 1], 0 without a fit;  parts: what each piece of evidence alone says, those that are known
+    doubt         why the fit is doubtful, '' if it is not
     """
 
     file: PictureFile
@@ -41,6 +45,10 @@ class PictureFit:
     photometric: float = float("nan")
     iterations: int = 0
     note: str = ""
+    outcome: str = "failed"
+    confidence: float = 0.0
+    parts: dict[str, float] = field(default_factory=dict)
+    doubt: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,9 +124,11 @@ def _fit_group(
             for _ in range(_ROUNDS):
                 framed, landmarks = _align(fitter, framed, landmarks, size)
         images = torch.stack([item.image for item in framed])
+        landmarks = _look_again(fitter, framed, landmarks, images)
         mask = torch.stack([item.mask for item in framed])
         fit = fitter.fit(images, landmarks, mask=mask).to("cpu")
         landmarks = landmarks.to("cpu")
+        parts = {name: values.tolist() for name, values in fit.parts.items()}
         for row, item in enumerate(framed):
             results[item.file] = PictureFit(
                 item.file,
@@ -131,6 +141,10 @@ def _fit_group(
                 float(fit.photometric[row]),
                 int(fit.iterations[row]),
                 landmarks.notes[row],
+                fit.outcomes[row],
+                float(fit.confidence[row]),
+                {name: values[row] for name, values in parts.items() if not math.isnan(values[row])},
+                fit.doubts[row],
             )
     return [results[file] for file in files]
 
@@ -147,6 +161,14 @@ def _detect(fitter: Fitter, framed: Sequence[_Framed], size: int) -> Landmarks:
         return Landmarks(points, found, score, reasons, notes)
     images = torch.stack([item.image for item in framed]).to(fitter.face_model.mean.device)
     return detector.detect(images, [item.file.path.name for item in framed])
+
+
+def _look_again(fitter: Fitter, framed: Sequence[_Framed], landmarks: Landmarks, images: Tensor) -> Landmarks:
+    """The landmarks with the disagreement of the detector's other looks at the squares."""
+    assert fitter.detector is not None
+    device = fitter.face_model.mean.device
+    names = [item.file.path.name for item in framed]
+    return fitter.detector.look_again(images.to(device), landmarks.to(device), names)
 
 
 def _align(fitter: Fitter, framed: list[_Framed], landmarks: Landmarks, size: int) -> tuple[list[_Framed], Landmarks]:

@@ -179,6 +179,65 @@ def test_what_the_detector_noted_is_told(tmp_path, pictures, monkeypatch, capsys
     assert Face.load(tmp_path / "coefficients" / "b.safetensors").metadata["fit"]["note"].startswith("2 faces")
 
 
+class TestDoubt:
+    """A folder with one fit to trust, one that is doubtful, and failures."""
+
+    @pytest.fixture
+    def mixed(self, pictures, tmp_path):
+        folder = tmp_path / "mixed"
+        folder.mkdir()
+        for name in ("a.png", "b.png", "broken.png"):
+            (folder / name).write_bytes((pictures[0] / name).read_bytes())
+        known = json.loads(pictures[1].read_text())
+        points = torch.tensor([known[name]["points"] for name in ("a.png", "b.png")])
+        found = Landmarks(points, torch.ones(2, dtype=torch.bool), torch.tensor([1.0, 0.0]))
+        file = save_landmarks(tmp_path / "known.safetensors", ["a.png", "b.png"], found, [(SIZE, SIZE)] * 2)
+        return folder, file, None
+
+    def test_the_report_of_a_mixed_folder(self, tmp_path, mixed, capsys):
+        out = tmp_path / "out"
+        assert fit(mixed, out, "--no-meshes") == 0
+        report = json.loads((out / "report.json").read_text())
+        assert report["outcomes"] == {"fitted": 1, "doubtful": 1, "failed": 1}
+        assert {name: entry["outcome"] for name, entry in report["fitted"].items()} == {"a": "fitted", "b": "doubtful"}
+        assert report["fitted"]["a"]["confidence"] > 0.7 and report["fitted"]["a"]["doubt"] == ""
+        assert report["fitted"]["b"]["confidence"] < 0.5 and report["fitted"]["b"]["parts"]["detector"] < 0.5
+        assert report["fitted"]["b"]["doubt"].startswith("the detector's score is 0.00")
+        assert "agreement" not in report["fitted"]["b"]["parts"]  # landmarks of a file are not looked for again
+        assert report["failures"]["broken"]["outcome"] == "failed" and report["failures"]["broken"]["confidence"] == 0
+        printed = capsys.readouterr().out
+        assert "fitted 2 of 3 pictures, 1 of them doubtful" in printed
+        assert "why it is doubtful" in printed and "the detector's score is 0.00" in printed
+
+    def test_the_overlay_and_the_sheet_are_marked(self, tmp_path, mixed):
+        out = tmp_path / "out"
+        fit(mixed, out, "--no-meshes")
+        corners = {name: Image.open(out / "overlays" / f"{name}.png").getpixel((0, 0)) for name in "ab"}
+        assert corners["b"] == (255, 140, 0) and corners["a"] != corners["b"]
+        sheet = Image.open(out / "sheet.png").convert("RGB")
+        orange = sum(count for count, colour in sheet.getcolors(1 << 20) if colour == (255, 140, 0))
+        assert orange == 2 * 2 * (3 * SIZE + SIZE - 4)  # one frame, two pixels wide
+
+    def test_doubtful_fits_as_failures(self, tmp_path, mixed, capsys):
+        out = tmp_path / "out"
+        assert fit(mixed, out, "--no-meshes", "--min-confidence", "0.5") == 0
+        report = json.loads((out / "report.json").read_text())
+        assert report["outcomes"] == {"fitted": 1, "doubtful": 0, "failed": 2}
+        reason = report["failures"]["b"]["reason"]
+        assert reason.startswith("its confidence") and "is below 0.5: the detector's score is 0.00" in reason
+        assert not (out / "coefficients" / "b.safetensors").exists()
+        assert fit(mixed, out, "--no-meshes") == 1  # other settings
+        assert "min_confidence 0.5 → 0.0" in capsys.readouterr().err
+
+    def test_a_folder_of_an_older_version_goes_on(self, tmp_path, mixed):
+        out = tmp_path / "out"
+        fit(mixed, out, "--no-meshes")
+        settings = json.loads((out / "settings.json").read_text())
+        del settings["min_confidence"]
+        (out / "settings.json").write_text(json.dumps(settings))
+        assert fit(mixed, out, "--no-meshes") == 0
+
+
 def test_a_film_frame_by_frame(tmp_path, capsys):
     """Twenty frames of a turning head, drawn, written by our own export, fitted from landmarks that are looked for."""
     pytest.importorskip("av")
@@ -220,6 +279,7 @@ def test_no_picture_could_be_fitted(tmp_path, pictures, capsys):
     [
         (["nowhere"], "nowhere does not exist; expected a picture, a folder of pictures, a glob or a video"),
         (["{folder}", "--batch-size", "0"], "--batch-size must be at least 1, got 0"),
+        (["{folder}", "--min-confidence", "1.5"], "--min-confidence must be in [0, 1], got 1.5"),
         (["{folder}", "--device", "abacus"], "--device abacus cannot be used here"),
         (["{folder}", "--detector", "Oracle"], "no landmark detector is called 'Oracle'"),
         (["{folder}", "--schedule", "slow", "--detector", "{landmarks}"], "no schedule is called 'slow'"),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from faceuv.checks import check_floating, check_shape
+from faceuv.data.cutouts import mirror_points
 from faceuv.errors import InputError
 
 COUNT = 68
@@ -26,6 +27,8 @@ class Landmarks:
     score    (B,)        confidence of the detector, in [0, 1]
     reasons  B texts     why there is no face, '' where one was found
     notes    B texts     remarks, for instance that there were two faces; '' mostly
+    disagreement (B,)    mean distance between ``points`` and other looks of the detector at the same picture, pixels;
+                         NaN where it was not measured
     """
 
     points: Tensor
@@ -33,6 +36,7 @@ class Landmarks:
     score: Tensor
     reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    disagreement: Tensor | None = None
 
     def __post_init__(self) -> None:
         sizes = check_shape("landmark points", self.points, ("B", COUNT, 2))
@@ -46,6 +50,9 @@ class Landmarks:
             object.__setattr__(self, "reasons", reasons)
         if not self.notes:
             object.__setattr__(self, "notes", ("",) * sizes["B"])
+        if self.disagreement is None:
+            object.__setattr__(self, "disagreement", torch.full_like(self.score, torch.nan))
+        check_shape("disagreement", self.looks_apart, (sizes["B"],))
         for name, texts in (("reason", self.reasons), ("note", self.notes)):
             if len(texts) != sizes["B"]:
                 raise InputError(f"expected a {name} for each of {sizes['B']} pictures, got {len(texts)}")
@@ -53,20 +60,29 @@ class Landmarks:
     def __len__(self) -> int:
         return len(self.points)
 
+    @property
+    def looks_apart(self) -> Tensor:
+        """``disagreement``, which is never None once the object exists."""
+        assert self.disagreement is not None
+        return self.disagreement
+
     def __getitem__(self, rows: slice | Tensor) -> Landmarks:
         """Some rows, by a slice, by indices or by a mask."""
         chosen = torch.arange(len(self), device=self.points.device)[rows]
         reasons, notes = (tuple(texts[row] for row in chosen.tolist()) for texts in (self.reasons, self.notes))
-        return Landmarks(self.points[chosen], self.found[chosen], self.score[chosen], reasons, notes)
+        return Landmarks(
+            self.points[chosen], self.found[chosen], self.score[chosen], reasons, notes, self.looks_apart[chosen]
+        )
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Landmarks:
-        """Move to ``device``; ``dtype`` applies to points and score."""
+        """Move to ``device``; ``dtype`` applies to all but ``found``."""
         return Landmarks(
             self.points.to(device=device, dtype=dtype),
             self.found.to(device=device),
             self.score.to(device=device, dtype=dtype),
             self.reasons,
             self.notes,
+            self.looks_apart.to(device=device, dtype=dtype),
         )
 
     @classmethod
@@ -94,6 +110,14 @@ class LandmarkDetector(nn.Module):
         Every row depends on its own picture alone.
         """
 
+    def look_again(self, images: Tensor, found: Landmarks, names: Sequence[str] | None = None) -> Landmarks:
+        """``found`` with its ``disagreement`` measured on the same pictures; the points stay as they are.
+
+        Here nothing is measured. A detector that can look at a picture in another way overrides this:
+        the confidence of a fit then counts how far the looks are apart.
+        """
+        return found
+
     def forward(self, images: Tensor, names: Sequence[str] | None = None) -> Landmarks:
         """The same as :meth:`detect`."""
         return self.detect(images, names)
@@ -112,3 +136,14 @@ def check_images(images: Tensor, names: Sequence[str] | None = None) -> None:
 def unreadable(images: Tensor) -> Tensor:
     """``(B,)``: pictures with NaN or infinity in them, in which nothing can be found."""
     return ~torch.isfinite(images).flatten(1).all(1)
+
+
+def look_at_mirrored(
+    detector: LandmarkDetector, images: Tensor, found: Landmarks, names: Sequence[str] | None = None
+) -> Landmarks:
+    """``found`` with its ``disagreement`` from the mirrored pictures; infinite where the mirrored face is missed."""
+    other = detector.detect(images.flip(3), names)
+    points = mirror_points(other.points - images.shape[3] / 2 * other.points.new_tensor([1.0, 0.0]))
+    points = points + images.shape[3] / 2 * points.new_tensor([1.0, 0.0])
+    apart = torch.linalg.vector_norm(points - found.points, dim=2).mean(1)
+    return replace(found, disagreement=apart.masked_fill(~other.found, torch.inf).masked_fill(~found.found, torch.nan))

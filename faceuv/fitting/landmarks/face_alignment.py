@@ -27,7 +27,14 @@ from torch.nn import functional as F
 
 from faceuv.errors import InputError, MissingDependency
 from faceuv.files.assets import Missing
-from faceuv.fitting.landmarks.base import COUNT, LandmarkDetector, Landmarks, check_images, unreadable
+from faceuv.fitting.landmarks.base import (
+    COUNT,
+    LandmarkDetector,
+    Landmarks,
+    check_images,
+    look_at_mirrored,
+    unreadable,
+)
 from faceuv.registry import LANDMARK_DETECTORS
 
 Contour = Literal["head", "visible"]
@@ -109,6 +116,11 @@ class FaceAlignmentLandmarks(LandmarkDetector):
             rows.append(row)
             notes.append(note)
         return Landmarks.stack(rows, images, tuple(notes))
+
+    @torch.no_grad()
+    def look_again(self, images: Tensor, found: Landmarks, names: Sequence[str] | None = None) -> Landmarks:
+        """See :meth:`LandmarkDetector.look_again`; a second run, on the mirrored pictures."""
+        return look_at_mirrored(self, images, found, names)
 
     def _row(self, image: Tensor) -> tuple[tuple[Tensor | None, float, str], str]:
         height, width = image.shape[1:]

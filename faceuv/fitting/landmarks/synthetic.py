@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -19,6 +20,9 @@ from faceuv.registry import LANDMARK_DETECTORS
 LEAST_SIDE = 16
 """Pixels: in pictures with a shorter side nothing is looked for."""
 _CHUNK = 64
+_OTHER_LOOKS = ((0.06, 0.04, 1.12, 0.10, False), (-0.05, 0.05, 0.93, -0.08, True))
+"""Where looks of :meth:`SyntheticLandmarks.look_again` begin: shift in x and y and side (shares of the whole frame's
+side), turn in radians, mirrored or not."""
 _ZOOM = (0.35, 1.6)  # how far a second look may go from the whole picture: its frame's side, in those of the picture
 
 
@@ -73,6 +77,36 @@ class SyntheticLandmarks(LandmarkDetector):
             for b, f, s in zip(bad.tolist(), found.tolist(), score.tolist())
         ]
         return Landmarks(points.to(images.dtype), found & ~bad, score.to(images.dtype), tuple(reasons))
+
+    @torch.no_grad()
+    def look_again(self, images: Tensor, found: Landmarks, names: Sequence[str] | None = None) -> Landmarks:
+        """See :meth:`LandmarkDetector.look_again`: two more searches, which begin at shifted, scaled and turned frames,
+        one of them in the mirrored picture."""
+        check_images(images, names)
+        if min(images.shape[2:]) < LEAST_SIDE or not len(images):
+            return found
+        clean = images.masked_fill(unreadable(images)[:, None, None, None], 0.0)
+        parts = []
+        for part, points in zip(clean.split(_CHUNK), found.points.split(_CHUNK)):
+            looks = torch.stack([self._search(part, *look) for look in _OTHER_LOOKS])
+            parts.append(torch.linalg.vector_norm(looks - points.to(looks), dim=3).mean((0, 2)))
+        apart = torch.cat(parts).to(found.points)
+        return replace(found, disagreement=apart.masked_fill(~found.found, torch.nan))
+
+    def _search(self, images: Tensor, right: float, down: float, side: float, turn: float, mirrored: bool) -> Tensor:
+        """Points in pixels ``(B, 68, 2)`` of a search that begins at another frame, without averaging."""
+        images = images.to(device=self.network.mean_points.device, dtype=torch.float32)
+        whole = whole_frames(images)
+        half = pixel_size(whole)
+        centre = whole[:, :, 2] + 2 * half[:, None] * whole.new_tensor([right, down])
+        frames = similar_frames(centre, side * half, torch.full_like(half, turn))
+        for look in range(max(2, self.looks)):
+            shown = cut(images, frames, self.network.size)
+            points, _ = self.network(shown.flip(3) if mirrored else shown)
+            points = points_from(frames, mirror_points(points) if mirrored else points)
+            if look + 1 < max(2, self.looks):
+                frames = self._frames_about(points, whole)
+        return points
 
     def logits(self, images: Tensor) -> Tensor:
         """``(B,)``: what the score is made of, before calibration."""
