@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from faceuv.cli.arguments import COUNT, SIDE
+from faceuv.cli.arguments import COUNT, SIDE, real
 from faceuv.cli.console import add_device, checked_device
 from faceuv.errors import InputError
 
@@ -53,7 +53,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--renderer", default="torch", help="a renderer by name (default torch)")
     parser.add_argument(
         "--min-confidence",
-        type=float,
+        type=real(0, 1),
         default=0.0,
         metavar="C",
         help="count fits below this confidence as failed; 0.5 does so with all doubtful ones (default 0)",
@@ -81,8 +81,6 @@ def run(args: argparse.Namespace) -> int:
 
     for option, value in (("--batch-size", args.batch_size), ("--every", args.every)):
         require_positive(option, value)
-    if not 0 <= args.min_confidence <= 1:
-        raise InputError(f"--min-confidence must be in [0, 1], got {args.min_confidence:g}")
     files = find_pictures(args.images, every=args.every)
     for source in args.images:
         if Path(source).is_dir() and args.out.exists() and Path(source).samefile(args.out):

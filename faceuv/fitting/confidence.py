@@ -27,12 +27,12 @@ DOUBTFUL = 0.5
 """A fit with less confidence is doubtful."""
 LIMITS: dict[str, float] = {
     "detector": 0.5,
-    "agreement": 0.12,
-    "landmarks": 0.1,
-    "colours": 0.5,
+    "agreement": 0.065,
+    "landmarks": 0.065,
+    "colours": 0.55,
     "identity": 1.5,
     "expression": 1.5,
-    "inside": 0.3,
+    "inside": 0.2,
 }
 """Evidence → how much of it alone makes a fit doubtful.
 
