@@ -30,7 +30,7 @@ def test_a_device_that_is_not_there_is_one_line(command, picture, tmp_path, caps
     monkeypatch.chdir(tmp_path)
     out = tmp_path / "out"
     words = [word.format(out=out, picture=picture) for word in COMMANDS[command]]
-    assert main([*words, "--device", "meta:nowhere"]) == 1
+    assert main([*words, "--device", "meta:nowhere"]) == 2
     error = capsys.readouterr().err
     assert "--device meta:nowhere cannot be used here" in error
     assert error.count("\n") == 1
