@@ -428,8 +428,6 @@ def stored_face_model(path: str | Path, config: Any) -> FaceModel:
         return build_face_model(config)
     except FaceUVError as error:
         raise AssetError(f"{path}: its face model cannot be built: {error}") from error
-    except (TypeError, ValueError) as error:
-        raise AssetError(f"{path}: its face model {shown(config)} cannot be built: {one_line(error)}") from error
 
 
 def build_renderer(config: Config | Renderer | None) -> Renderer:

@@ -128,7 +128,11 @@ def save_network(
     """
     kind = kind_of(type(network))
     settings = cast(Any, network).settings()
-    tensors = {name: _stored_tensor(kind, network, name, value, dtype) for name, value in network.state_dict().items()}
+    buffers = {name for name, _ in network.named_buffers()}
+    tensors = {
+        name: _stored_tensor(kind, value, dtype, is_buffer=name in buffers)
+        for name, value in network.state_dict().items()
+    }
     check_storable(path, tensors, dtype)
     kept = {
         "kind": kind.name,
@@ -139,10 +143,10 @@ def save_network(
     return save_tensors(path, tensors, {**(metadata or {}), **kept})
 
 
-def _stored_tensor(kind: StoredKind, network: nn.Module, name: str, value: Tensor, dtype: torch.dtype) -> Tensor:
+def _stored_tensor(kind: StoredKind, value: Tensor, dtype: torch.dtype, *, is_buffer: bool) -> Tensor:
     keeps = not value.is_floating_point()
     keeps |= kind.halves == "matrices" and value.ndim < 2
-    keeps |= kind.halves == "parameters" and name in dict(network.named_buffers())
+    keeps |= kind.halves == "parameters" and is_buffer
     return value.detach().to("cpu", value.dtype if keeps else dtype).contiguous()
 
 

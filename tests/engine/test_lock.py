@@ -1,4 +1,4 @@
-"""Two runs in one work dir: the second is told who has it; what a killed one leaves is taken over."""
+"""Two runs in one work dir: the error names the holder; the lock of a killed run is taken over."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Surfaces in files come back bit for bit; what is no surface is told why."""
+"""Surfaces in files come back bit for bit; a file that holds none gives an error with the reason."""
 
 from __future__ import annotations
 

@@ -17,14 +17,13 @@ from faceuv.checks import check_finite, finite_number, whole_number
 from faceuv.errors import AssetError, InputError, UnknownName, did_you_mean
 from faceuv.export.images import encode
 from faceuv.face import Config, Face, build_renderer
-from faceuv.files import zoo
 from faceuv.files.artefacts import atomic_path
 from faceuv.files.locate import locate
 from faceuv.models.base.codes import broadcast_code, mix
 from faceuv.models.base.contracts import CodeEditor
 from faceuv.models.base.generator import Generator, check_generator
-from faceuv.models.base.manifest import MANIFEST, Manifest, find_manifest
-from faceuv.models.base.parts import DIRECTIONS, check_reference, part_writers
+from faceuv.models.base.manifest import MANIFEST, Manifest, entries, find_manifest
+from faceuv.models.base.parts import DIRECTIONS, check_reference, part_names, part_writers
 from faceuv.models.directions import Direction
 from faceuv.models.faces import FaceModel
 from faceuv.models.faces.control import Degrees, Expression, Light, degrees
@@ -360,7 +359,7 @@ class FaceGenerator(ABC):
 
     def parts(self) -> tuple[str, ...]:
         """The parts that :meth:`save` writes."""
-        return (*self.networks(), *((DIRECTIONS,) if self.directions else ()))
+        return part_names(self.networks(), self.directions)
 
 
 def load(
@@ -379,8 +378,7 @@ def list_models(pattern: str = "*") -> list[str]:
     Args:
         pattern: as for files, ``"quick*"``.
     """
-    found = [entry for entry, folder in zoo.folders().items() if (folder / MANIFEST).is_file()]
-    return sorted(fnmatch.filter(found, pattern))
+    return sorted(fnmatch.filter(entries(), pattern))
 
 
 def built_teacher(manifest: Manifest) -> Generator:

@@ -18,6 +18,11 @@ DIRECTIONS = "directions"
 """The part that holds directions; every other part is a network."""
 
 
+def part_names(networks: Mapping[str, nn.Module], directions: Mapping[str, Direction]) -> tuple[str, ...]:
+    """The parts that a generator with these networks and directions has."""
+    return (*networks, *((DIRECTIONS,) if directions else ()))
+
+
 def part_writers(
     networks: Mapping[str, nn.Module], directions: Mapping[str, Direction], dtype: torch.dtype
 ) -> dict[str, Callable[[Path], Path]]:
@@ -36,7 +41,7 @@ def check_reference(
     part: str, reference: str, networks: Mapping[str, nn.Module], directions: Mapping[str, Direction]
 ) -> None:
     """Raise unless ``reference`` is a file of the zoo that holds just this part."""
-    parts = (*networks, *((DIRECTIONS,) if directions else ()))
+    parts = part_names(networks, directions)
     if part not in parts:
         raise InputError(f"this generator has no part {part!r} to refer to; it has {', '.join(parts)}")
     if not reference.startswith(zoo.PREFIX):

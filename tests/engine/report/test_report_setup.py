@@ -1,4 +1,4 @@
-"""From a config to subjects and networks, and what is told of configs that cannot be."""
+"""From a config to subjects and networks, and the errors of configs that are wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contract of generators: kept by ours, and what lacks a part of it is told which."""
+"""The contract of generators: ours satisfy it; the error names what an object lacks."""
 
 from __future__ import annotations
 
