@@ -39,9 +39,6 @@ FILE_VERTICES = 70_000  # of the mesh that a file may ask for: twice the default
 _HALF = 0.45  # of a picture's side, that half a centred head may take
 TEXTURE_SIZE = 1024  # of the linear albedo, when there is no diffuse map of its own
 
-# Standard deviations of a random person's coefficients: a likely shape, any skin, a face mostly at rest.
-_IDENTITY_SIGMA, _EXPRESSION_SIGMA, _ALBEDO_SIGMA = 0.85, 0.35, 1.0
-
 _GREY = 0.72  # of pictures that show the shape alone
 FILE_KIND = "face"
 
@@ -144,23 +141,19 @@ class Face:
         *,
         face_model: Config | FaceModel | None = None,
         renderer: Config | Renderer | None = None,
+        **traits: Any,
     ) -> Face:
-        """A random face of the linear model; the same seed gives the same face."""
+        """A random face of the linear model; the same seed gives the same face.
+
+        ``traits`` narrow the choice where the face model knows them:
+        ``Face.random(3, face_model="MakeHuman", age=60)``.
+        """
         face = cls.mean(face_model=face_model, renderer=renderer)
         coefficients, model = face._model_of("a random face")
         generator = torch.Generator().manual_seed(seed := whole_number("a seed", seed))
-        layout = model.layout
-
-        def draw(count: int, sigma: float) -> Tensor:
-            return sigma * torch.randn(1, count, generator=generator)
-
-        groups = {
-            "identity": draw(layout.identity, _IDENTITY_SIGMA),
-            "expression": draw(layout.expression, _EXPRESSION_SIGMA),
-            "albedo": draw(layout.albedo, _ALBEDO_SIGMA),
-        }
-        metadata = {"seed": seed, "face_model": FACE_MODELS.name_of(type(model))}
-        return replace(face, coefficients=coefficients.replace(**groups), metadata=metadata)
+        drawn = model.random_coefficients(generator, **traits)
+        metadata = {"seed": seed, "face_model": FACE_MODELS.name_of(type(model)), **traits}
+        return replace(face, coefficients=drawn.replace(lighting=coefficients.lighting), metadata=metadata)
 
     # ---------------------------------------------------------------- changing it
 

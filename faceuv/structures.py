@@ -200,11 +200,13 @@ class UVMaps(_Tensors):
 @dataclass(frozen=True, eq=False)
 class Mesh(_Tensors):
     """A batch of surfaces with one topology: ``vertices (B, V, 3)`` in decimetres, ``faces (F, 3)`` int64, 0-based and
-    counter-clockwise seen from outside, and ``uv (V, 2)``."""
+    counter-clockwise seen from outside, and ``uv (V, 2)``. Where UV seams split vertices, ``weld (V,)`` names the first
+    copy of each surface point: see :mod:`faceuv.geometry.weld`."""
 
     vertices: Tensor
     faces: Tensor
     uv: Tensor | None = None
+    weld: Tensor | None = None
 
     def __post_init__(self) -> None:
         sizes = check_shape("vertices", self.vertices, ("B", "V", 3))
@@ -214,6 +216,12 @@ class Mesh(_Tensors):
             raise InputError(f"faces must be int64, got {self.faces.dtype}; convert them with .long()")
         if self.uv is not None:
             check_shape("uv", self.uv, (sizes["V"], 2))
+        if self.weld is not None:
+            check_shape("weld", self.weld, (sizes["V"],))
+
+    def at(self, vertices: Tensor) -> Mesh:
+        """The same topology with other ``vertices (B, V, 3)``."""
+        return replace(self, vertices=vertices)
 
     def check_faces(self) -> Mesh:
         """Raise if an index in ``faces`` is out of range."""

@@ -13,7 +13,7 @@ from faceuv.evaluation.masked import check_pair, masked_mean
 from faceuv.geometry import bake, pose, project, sh_irradiance, vertex_normals
 from faceuv.models.faces.face_renderer import FaceRenderer
 from faceuv.renderers.interpolation import interpolate, spread
-from faceuv.structures import Coefficients, Mesh, UVMaps
+from faceuv.structures import Coefficients, UVMaps
 
 _TOLERANCE = 0.008  # of UV: the chart's side is some 30 cm, so 2 mm
 _DARKEST = 0.05  # light below this says nothing about the surface
@@ -57,7 +57,7 @@ def texel_view(
     """
     surface = renderer.mesh(coefficients, maps)
     model = renderer.face_model
-    world = Mesh(pose(surface.vertices, coefficients.rotation, coefficients.translation), surface.faces, surface.uv)
+    world = surface.at(pose(surface.vertices, coefficients.rotation, coefficients.translation))
     chart = model.chart(map_size, map_size)
     points = bake(world.vertices, chart).flatten(2).transpose(1, 2)
     pixels = project(points, renderer.renderer.camera, size, size)
@@ -70,7 +70,7 @@ def texel_view(
     away = torch.linalg.vector_norm(_read(drawn, grid) - torch.stack([u, v]), dim=1, keepdim=True)
     inside = (grid.abs() <= 1 - 1 / size).all(3)[:, None]  # beyond the outermost pixel centres colours are repeated
     seen = (away <= tolerance) & inside & (chart.face_id >= 0)
-    normals = F.normalize(bake(vertex_normals(world.vertices, world.faces), chart), dim=1)
+    normals = F.normalize(bake(vertex_normals(world.vertices, world.faces, world.weld), chart), dim=1)
     light = sh_irradiance(normals.flatten(2).transpose(1, 2), coefficients.lighting)
     return TexelView(grid, seen.to(grid.dtype), light.transpose(1, 2).unflatten(2, (map_size, map_size)))
 

@@ -170,7 +170,7 @@ def texel_normals(model: FaceModel, coefficients: Coefficients, maps: UVMaps | N
     """Unit normals ``(B, 3, T, T)`` of the displaced surface at every texel, object frame: pose plays no part."""
     surface = model.shape(coefficients.identity, coefficients.expression)
     chart = model.chart(texels, texels)
-    normals = F.normalize(bake(vertex_normals(surface, model.faces), chart), dim=1)
+    normals = F.normalize(bake(vertex_normals(surface, model.faces, model.weld), chart), dim=1)
     if maps is None or maps.displacement is None:
         return normals
     along_u, along_v = (bake(along, chart) for along in model.tangents(surface))

@@ -29,13 +29,15 @@ def face_mesh(
     to the program that shows it."""
     model = renderer.face_model
     vertices = renderer.mesh(coefficients, maps).vertices[:1]
-    frame = tangent_frame(vertices, model.faces, model.uv)
+    frame = tangent_frame(vertices, model.faces, model.uv, weld=model.weld)
     normal_map = None
     if maps is not None and maps.displacement is not None:
         # In the frame of the displaced vertices: what they already show is not applied twice.
         rest, displacement = model.mesh(coefficients).vertices, maps.displacement
         chart = model.chart(*displacement.shape[-2:])
-        normal_map = tangent_normal_map(rest, model.faces, model.uv, displacement, chart=chart, frame=frame)[0]
+        normal_map = tangent_normal_map(
+            rest, model.faces, model.uv, displacement, chart=chart, frame=frame, weld=model.weld
+        )[0]
     return MeshFile.build(
         vertices[0],
         model.faces,
@@ -55,7 +57,7 @@ def surface_mesh(surface: Surface, *, name: str = "face", metadata: Mapping[str,
     frame; pose and light are left to the program that shows it."""
     mesh = surface.mesh
     vertices = mesh.vertices[:1]
-    frame = None if mesh.uv is None else tangent_frame(vertices, mesh.faces, mesh.uv)
+    frame = None if mesh.uv is None else tangent_frame(vertices, mesh.faces, mesh.uv, weld=mesh.weld)
     normal_map = None
     if surface.normal_map is not None and frame is not None and mesh.uv is not None:
         chart = UVCorrespondence.build(mesh.uv, mesh.faces, *surface.normal_map.shape[-2:])

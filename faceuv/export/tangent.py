@@ -29,13 +29,15 @@ class TangentFrame:
     tangent: Tensor
 
 
-def unit_normals(vertices: Tensor, faces: Tensor) -> Tensor:
+def unit_normals(vertices: Tensor, faces: Tensor, weld: Tensor | None = None) -> Tensor:
     """Area-weighted normals ``(B, V, 3)``, all of unit length as files demand: +z at a vertex without area."""
-    normals = vertex_normals(vertices, faces)
+    normals = vertex_normals(vertices, faces, weld)
     return _unit_or(normals, _outward(normals))
 
 
-def tangent_frame(vertices: Tensor, faces: Tensor, uv: Tensor, *, normals: Tensor | None = None) -> TangentFrame:
+def tangent_frame(
+    vertices: Tensor, faces: Tensor, uv: Tensor, *, normals: Tensor | None = None, weld: Tensor | None = None
+) -> TangentFrame:
     """The frame at each vertex of ``vertices (B, V, 3)`` with ``faces (F, 3)`` and ``uv (V, 2)``.
 
     ``normals (B, V, 3)`` are normalised; absent, they are area-weighted ones. ∂p/∂u and ∂p/∂v are means over the
@@ -45,7 +47,7 @@ def tangent_frame(vertices: Tensor, faces: Tensor, uv: Tensor, *, normals: Tenso
     if normals is not None:
         check_shape("normals", normals, (sizes["B"], sizes["V"], 3))
     along_u, along_v = vertex_tangents(vertices, faces, uv)
-    normal = unit_normals(vertices, faces) if normals is None else _unit_or(normals, _outward(normals))
+    normal = unit_normals(vertices, faces, weld) if normals is None else _unit_or(normals, _outward(normals))
     tangent = _unit_or(_on_plane(along_u, normal), _any_perpendicular(normal))
     mirrored = (torch.linalg.cross(normal, tangent) * along_v).sum(2, keepdim=True) > 0
     return TangentFrame(normal, torch.cat([tangent, torch.where(mirrored, -1.0, 1.0).to(tangent.dtype)], 2))
@@ -59,12 +61,13 @@ def tangent_normal_map(
     *,
     chart: UVCorrespondence | None = None,
     frame: TangentFrame | None = None,
+    weld: Tensor | None = None,
 ) -> Tensor:
     """The normals of the displaced surface as a tangent-space map ``(B, 3, H, W)`` in [0, 1].
 
     Args:
         vertices: ``(B, V, 3)`` decimetres, the surface *before* displacement.
-        faces, uv: ``(F, 3)`` and ``(V, 2)``.
+        faces, uv, weld: ``(F, 3)``, ``(V, 2)`` and ``(V,)``: those of the mesh.
         displacement: ``(B, 3, H, W)`` decimetres, object space xyz; its resolution is the map's.
         chart: the texels' surface points, built if absent.
         frame: the frame of the mesh that will carry the map, that of ``vertices`` if absent. Pass the frame of the
@@ -82,12 +85,12 @@ def tangent_normal_map(
             f"the chart is {chart.height} × {chart.width} but the displacement map {maps['H']} × {maps['W']}:"
             " build the chart at the map's size"
         )
-    normals = _unit_map(bake(vertex_normals(vertices, faces), chart))
+    normals = _unit_map(bake(vertex_normals(vertices, faces, weld), chart))
     along_u, along_v = (bake(tangent, chart) for tangent in vertex_tangents(vertices, faces, uv))
     detail = displaced_normals(normals, along_u, along_v, displacement)
 
     if frame is None:
-        frame = tangent_frame(vertices, faces, uv)
+        frame = tangent_frame(vertices, faces, uv, weld=weld)
     return in_tangent_frame(detail, frame, chart)
 
 

@@ -17,7 +17,13 @@ _OPTIONAL = ("lighting", "diffuse", "vertex_colours", "normal_map")
 def surface_tensors(surface: Surface) -> tuple[dict[str, Tensor], dict[str, float] | None]:
     """The tensors of a surface by name, and its camera as JSON."""
     mesh = surface.mesh
-    found = {"vertices": mesh.vertices, "faces": mesh.faces, "uv": mesh.uv, "rotation": surface.rotation}
+    found = {
+        "vertices": mesh.vertices,
+        "faces": mesh.faces,
+        "uv": mesh.uv,
+        "weld": mesh.weld,
+        "rotation": surface.rotation,
+    }
     found |= {"translation": surface.translation, **{name: getattr(surface, name) for name in _OPTIONAL}}
     kept = {name: value.detach().cpu().contiguous() for name, value in found.items() if value is not None}
     return kept, None if surface.camera is None else asdict(surface.camera)
@@ -29,7 +35,7 @@ def surface_from(tensors: Mapping[str, Tensor], camera: Mapping[str, Any] | None
     if missing:
         raise AssetError(f"{where}: this surface has no {', '.join(missing)}; write the file again")
     try:
-        mesh = Mesh(tensors["vertices"], tensors["faces"], tensors.get("uv")).check_faces()
+        mesh = Mesh(tensors["vertices"], tensors["faces"], tensors.get("uv"), tensors.get("weld")).check_faces()
         return Surface(
             mesh,
             tensors["rotation"],

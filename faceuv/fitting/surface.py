@@ -15,6 +15,7 @@ from torch import Tensor
 
 from faceuv.geometry import light_form, pose, project, sh_basis
 from faceuv.geometry.normals import face_normals, scatter_to_vertices
+from faceuv.geometry.weld import welded_faces
 from faceuv.losses import saturating
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.kinematics import LinearPoints, Posed, apply_basis, rotate_back, turning, without_specks
@@ -71,7 +72,8 @@ def _tangents(model: FaceModel, index: Tensor) -> tuple[LinearPoints, LinearPoin
     Around each vertex the neighbours' places are fitted, by least squares, by a linear function of their coordinates
     in that plane: a fixed linear combination of vertices, so it applies to the mean and to every mode alike.
     """
-    mean, faces = model.mean, model.faces
+    mean, faces = model.mean, welded_faces(model.faces, model.weld)
+    index = index if model.weld is None else model.weld[index]
     normal = F.normalize(scatter_to_vertices(face_normals(mean[None], faces), faces, len(mean))[0], dim=1)[index]
     helper = F.one_hot(normal.abs().argmin(1), 3).to(normal)
     along = F.normalize(torch.linalg.cross(helper, normal), dim=1)

@@ -9,6 +9,7 @@ from faceuv.geometry.projection import pose, project, view_depth
 from faceuv.geometry.rotations import euler_to_matrix, matrix_to_euler, rotate
 from faceuv.geometry.scan import scan_triangles
 from faceuv.geometry.uv import UVCorrespondence, bake, displaced_normals, map_gradients, sample_map, surface_normals
+from faceuv.geometry.weld import welded_faces, welded_mean
 
 __all__ = [
     "UVCorrespondence",
@@ -35,4 +36,6 @@ __all__ = [
     "vertex_normals",
     "vertex_tangents",
     "view_depth",
+    "welded_faces",
+    "welded_mean",
 ]

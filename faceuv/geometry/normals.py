@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from faceuv.checks import check_shape
+from faceuv.geometry.weld import welded_faces
 
 # Keeps a vertex without area at zero instead of NaN; in decimetres², far below any real face.
 _NO_AREA = 1e-20
@@ -40,14 +41,18 @@ def face_normals(vertices: Tensor, faces: Tensor) -> Tensor:
     return torch.linalg.cross(b - a, c - a)
 
 
-def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
+def vertex_normals(vertices: Tensor, faces: Tensor, weld: Tensor | None = None) -> Tensor:
     """Unit normals ``(B, V, 3)``, area-weighted means over the faces.
 
+    With ``weld (V,)`` the copies of a point that a UV seam splits share the normal of all its faces.
     Where a vertex has no face with area, or where its faces cancel each other (a sheet with two sides), the normal is
     zero and passes no gradient.
     """
     check_shape("vertices", vertices, ("B", "V", 3))
     check_shape("faces", faces, ("F", 3))
+    if weld is not None:
+        check_shape("weld", weld, (vertices.shape[1],))
+        return vertex_normals(vertices, welded_faces(faces, weld)).index_select(1, weld)
     if vertices.device.type == "cpu":
         normals: Tensor = _VertexNormals.apply(vertices, faces)
         return normals

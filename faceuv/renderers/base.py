@@ -18,6 +18,7 @@ from faceuv.errors import InputError, MissingDependency
 from faceuv.geometry.normals import vertex_normals
 from faceuv.geometry.projection import project
 from faceuv.geometry.scan import Cull
+from faceuv.geometry.weld import welded_faces
 from faceuv.renderers.antialias import Topology, blend_edges, find_crossings
 from faceuv.renderers.compositing import Background, composite, shade
 from faceuv.renderers.edge_gradient import edge_gradient
@@ -137,7 +138,7 @@ class Renderer(nn.Module):
         self._check(mesh, height, width, texture, vertex_colours, lighting, normals, normal_map)
         topology = self._topology_of(mesh)
         if normals is None and normal_map is None:
-            normals = vertex_normals(mesh.vertices, mesh.faces)
+            normals = vertex_normals(mesh.vertices, mesh.faces, mesh.weld)
         s = self.samples
         view = self._look(mesh, height * s, width * s, camera)
         uv = None if mesh.uv is None else interpolate(mesh.uv.to(view.pixels.dtype), view.at)
@@ -218,12 +219,14 @@ class Renderer(nn.Module):
         return unit(interpolate(normals, view.at))
 
     def _topology_of(self, mesh: Mesh) -> Topology:
-        """Edges of the mesh, kept for the last ``faces`` tensor; checks the indices of a new one."""
+        """Edges of the mesh, kept for the last ``faces`` tensor; checks the indices of a new one.
+        A UV seam is no edge."""
         faces, version = mesh.faces, mesh.faces._version
         known = self._topology
         if known is None or known[0] is not faces or known[1] != (version, mesh.vertices.shape[1]):
             mesh.check_faces()
-            known = (faces, (version, mesh.vertices.shape[1]), Topology.build(faces, mesh.vertices.shape[1]))
+            count, welded = mesh.vertices.shape[1], welded_faces(faces, mesh.weld)
+            known = (faces, (version, count), Topology.build(welded, count))
             self._topology = known
         return known[2]
 

@@ -19,6 +19,7 @@ from faceuv.geometry.lighting import sh_irradiance
 from faceuv.geometry.normals import vertex_normals
 from faceuv.geometry.projection import pose, project
 from faceuv.geometry.uv import UVCorrespondence, bake, sample_map
+from faceuv.geometry.weld import welded_faces, welded_mean
 from faceuv.renderers.base import Renderer
 from faceuv.renderers.interpolation import interpolate
 from faceuv.renderers.occlusion import visible_points
@@ -48,10 +49,10 @@ def gradient_mask(
     batch = mesh.vertices.shape[0]
     with torch.enable_grad():
         displacement = mesh.vertices.new_zeros(batch, 3, chart.height, chart.width).requires_grad_()
-        offset = sample_map(displacement, uv)
+        offset = welded_mean(sample_map(displacement, uv), mesh.weld)
         vertices = pose(mesh.vertices.detach() + offset, rotation.detach(), translation.detach())
-        colours = sh_irradiance(vertex_normals(vertices, mesh.faces), lighting.detach())
-        view = renderer.look(Mesh(vertices, mesh.faces, uv), height=height, width=width)
+        colours = sh_irradiance(vertex_normals(vertices, mesh.faces, mesh.weld), lighting.detach())
+        view = renderer.look(mesh.at(vertices), height=height, width=width)
         total = interpolate(colours, view.at).sum()
         of_texels, of_vertices = torch.autograd.grad(total, (displacement, offset))
     moved = (of_vertices != 0).any(2).T.contiguous()
@@ -59,23 +60,33 @@ def gradient_mask(
     return read[:, None].to(mesh.vertices.dtype)
 
 
-def splat_mask(face_id: Tensor, faces: Tensor, uv: Tensor, chart: UVCorrespondence, *, rings: int = 1) -> Tensor:
+def splat_mask(
+    face_id: Tensor,
+    faces: Tensor,
+    uv: Tensor,
+    chart: UVCorrespondence,
+    *,
+    rings: int = 1,
+    weld: Tensor | None = None,
+) -> Tensor:
     """The texels of :func:`gradient_mask`, from the ``face_id (B, H, W)`` of a render.
 
     A vertex moves the image if it belongs to a visible face, or by its neighbours' normals if it lies one ring
-    further; it takes its displacement from the four texels around its ``uv (V, 2)``. The faces between such vertices
-    are filled.
+    further; it takes its displacement from the four texels around its ``uv (V, 2)``, as do the other copies of its
+    point that a UV seam splits. The faces between such vertices are filled.
     """
     check_shape("face_id", face_id, ("B", "H", "W"))
     batch = face_id.shape[0]
     seen = torch.zeros(batch, faces.shape[0] + 1, dtype=torch.bool, device=uv.device)  # column 0: nothing is seen
     seen.scatter_(1, face_id.flatten(1) + 1, True)
-    moved = _vertices_of(seen[:, 1:].T, faces, uv.shape[0])
+    welded = welded_faces(faces, weld)
+    moved = _vertices_of(seen[:, 1:].T, welded, uv.shape[0])
     for _ in range(rings):
-        touched = moved.index_select(0, faces[:, 0])
-        for corner in (faces[:, 1], faces[:, 2]):
+        touched = moved.index_select(0, welded[:, 0])
+        for corner in (welded[:, 1], welded[:, 2]):
             touched |= moved.index_select(0, corner)
-        moved = _vertices_of(touched, faces, uv.shape[0])
+        moved = _vertices_of(touched, welded, uv.shape[0])
+    moved = moved if weld is None else moved.index_select(0, weld)
     weight = moved.T[:, :, None].to(uv.dtype)
     with torch.enable_grad():  # the sampler's own transpose: exactly the texels that sampling reads
         texels = uv.new_zeros(batch, 1, chart.height, chart.width).requires_grad_()

@@ -39,7 +39,7 @@ def draw_surface(
 def world_mesh(surface: Surface) -> Mesh:
     """The surface's mesh after its rigid transform."""
     mesh = surface.mesh
-    return Mesh(pose(mesh.vertices, surface.rotation, surface.translation), mesh.faces, mesh.uv)
+    return mesh.at(pose(mesh.vertices, surface.rotation, surface.translation))
 
 
 def _world_normals(surface: Surface) -> Tensor | None:

@@ -73,7 +73,7 @@ def face_surface(studio: Studio, drawn: SceneRender) -> Render:
     """The face alone, as a renderer draws it with the maps and light of the drawn scene."""
     model = studio.face_model
     return studio.renderer(
-        Mesh(drawn.world, model.faces, model.uv),
+        Mesh(drawn.world, model.faces, model.uv, model.weld),
         height=studio.size,
         width=studio.size,
         texture=drawn.maps.diffuse,

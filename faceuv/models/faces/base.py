@@ -16,28 +16,14 @@ from faceuv.checks import check_shape, shown
 from faceuv.errors import AssetError, InputError, did_you_mean
 from faceuv.geometry.normals import apply_tangents, tangent_operator, vertex_normals
 from faceuv.geometry.uv import UVCorrespondence, bake
+from faceuv.models.faces.arrays import ARRAYS, OPTIONAL_ARRAYS, PARTS, check_arrays
+from faceuv.models.faces.sampling import ALBEDO_SIGMA, EXPRESSION_SIGMA, IDENTITY_SIGMA, gaussian, limited_expression
 from faceuv.registry import FACE_MODELS
 from faceuv.structures import CoefficientLayout, Coefficients, Mesh
 
-LANDMARKS = 68
-
-# Array name → axes. V vertices, F triangles, N a number of modes.
-ARRAYS: dict[str, tuple[str | int, ...]] = {
-    "mean": ("V", 3),
-    "identity_basis": ("V", 3, "I"),
-    "expression_basis": ("V", 3, "E"),
-    "mean_albedo": ("V", 3),
-    "albedo_basis": ("V", 3, "A"),
-    "faces": ("F", 3),
-    "uv": ("V", 2),
-    "landmarks": (LANDMARKS,),
-    "skin_mask": ("V",),
-    "mirror": ("V",),
-}
 _SPECK = 1e-20  # of a basis: its products are denormal numbers, which CPUs multiply a hundred times slower
 _LISTED = 12  # names of movements in a message
 _FULL_MOVEMENT = 3.0  # standard deviations, for modes that do not say
-INTEGER_ARRAYS = ("faces", "landmarks", "mirror")
 _NAMELESS = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL)
 _SCALARS = (bool, int, float, str, Path)
 
@@ -60,6 +46,23 @@ class FaceModel(nn.Module):
             ``skin_mask (V,)``           bool     skin, without eyes, lips' inside, brows and nostrils
             ``mirror (V,)``              int64    the vertex on the other side of the face (its own on the midline)
             ============================ ======== ==========================================================
+
+            Whole heads have more; what a model has not is None:
+
+            ============================= ======= ==========================================================
+            ``weld (V,)``                 int64   the first copy of each point that UV seams split
+            ``part (F,)``                 int64   index into ``metadata["parts"]``, names out of ``PARTS``
+            ``layer_faces (G, 3)``        int64   transparent layers (lashes, cornea, …), exported but not drawn
+            ``layer_part (G,)``           int64   their parts
+            ``polygons (P, 4)``           int64   the faces as published; −1 as the fourth corner of a triangle
+            ``polygon_part (P,)``         int64   their parts
+            ``joint_weights (J, V)``      float32 joints = weights @ vertices, so that they follow the identity;
+                                                  ``metadata["joints"]`` names, ``metadata["joint_parents"]``
+            ``skin_weights (V, J)``       float32 linear blend skinning
+            ``contour (17, K)``           int64   candidates of each jaw landmark when the head turns; the first is
+                                                  the landmark itself
+            ``expression_limits (E, 2)``  float32 lowest and highest sensible coefficient; (0, 1) of blend shapes
+            ============================= ======= ==========================================================
         names: mode names per group, e.g. ``{"expression": ["jaw_open", …]}``; numbered where absent.
         metadata: anything worth keeping beside the arrays (source, version, licence).
     """
@@ -75,6 +78,16 @@ class FaceModel(nn.Module):
     landmarks: Tensor
     skin_mask: Tensor
     mirror: Tensor
+    weld: Tensor | None
+    part: Tensor | None
+    layer_faces: Tensor | None
+    layer_part: Tensor | None
+    polygons: Tensor | None
+    polygon_part: Tensor | None
+    joint_weights: Tensor | None
+    skin_weights: Tensor | None
+    contour: Tensor | None
+    expression_limits: Tensor | None
 
     def __init__(
         self,
@@ -84,19 +97,21 @@ class FaceModel(nn.Module):
         metadata: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        sizes = check_arrays(arrays, where=f"the arrays of a {self.kind}")
+        self.metadata: dict[str, Any] = dict(metadata or {})
+        sizes = check_arrays(arrays, where=f"the arrays of a {self.kind}", metadata=self.metadata)
         for name in ARRAYS:
             array = arrays[name]
             if name.endswith("_basis"):
                 array = array.masked_fill(array.abs() < _SPECK, 0)
             self.register_buffer(name, array)
+        for name in OPTIONAL_ARRAYS:
+            self.register_buffer(name, arrays.get(name))
         self.layout = CoefficientLayout(identity=sizes["I"], expression=sizes["E"], albedo=sizes["A"])
         names = names or {}
         self.mode_names: dict[str, list[str]] = {
             group: list(names.get(group) or [f"{group}_{k:02d}" for k in range(count)])
             for group, count in (("identity", sizes["I"]), ("expression", sizes["E"]), ("albedo", sizes["A"]))
         }
-        self.metadata: dict[str, Any] = dict(metadata or {})
         self._charts: dict[tuple[int, int], UVCorrespondence] = {}
         self._tangents: Tensor | None = None
         self._sides: dict[tuple[int, int], Tensor] = {}
@@ -116,16 +131,66 @@ class FaceModel(nn.Module):
         flat = self.mean_albedo.reshape(1, -1) + albedo @ self.albedo_basis.flatten(0, 1).T
         return flat.unflatten(1, (-1, 3))
 
+    def random_coefficients(self, generator: torch.Generator, **traits: Any) -> Coefficients:
+        """A likely person ``(1, N)``: identity, a face mostly at rest, albedo; from the front, unlit.
+
+        ``traits`` (age, gender, …) are for models that know them.
+        """
+        if traits:
+            known = ", ".join(self.known_traits()) or "none"
+            raise InputError(f"this {self.kind} does not know the trait {next(iter(traits))!r}; it knows: {known}")
+        layout, names = self.layout, self.mode_names["expression"]
+        identity = gaussian(layout.identity, IDENTITY_SIGMA, generator)
+        if self.expression_limits is None:
+            expression = gaussian(layout.expression, EXPRESSION_SIGMA, generator)
+        else:
+            expression = limited_expression(names, self.expression_limits.cpu(), generator)
+        albedo = gaussian(layout.albedo, ALBEDO_SIGMA, generator)
+        person = Coefficients.zeros(1, layout, device=self.mean.device, dtype=self.mean.dtype)
+        return person.replace(identity=identity, expression=expression, albedo=albedo)
+
+    def known_traits(self) -> list[str]:
+        """The names that :meth:`random_coefficients` takes."""
+        return []
+
     def mesh(self, coefficients: Coefficients) -> Mesh:
         """The surface in the object frame: no displacement, no rotation, no translation."""
         self.check_layout(coefficients)
-        return Mesh(self.shape(coefficients.identity, coefficients.expression), self.faces, self.uv)
+        return Mesh(self.shape(coefficients.identity, coefficients.expression), self.faces, self.uv, self.weld)
 
     def check_layout(self, coefficients: Coefficients) -> None:
         if coefficients.layout != self.layout:
             raise InputError(
                 f"these coefficients have layout {coefficients.layout.groups}, the face model {self.layout.groups}"
             )
+
+    @property
+    def part_names(self) -> list[str]:
+        """The parts of the surface and its layers; a model that does not say is all skin."""
+        return list(self.metadata.get("parts", [])) if self.part is not None else ["skin"]
+
+    def faces_of(self, *parts: str) -> Tensor:
+        """``(F,)`` bool: the opaque faces of some parts. A part that this model lacks has none."""
+        unknown = [name for name in parts if name not in PARTS]
+        if unknown:
+            raise InputError(f"no part of a head is called {unknown[0]!r}; parts: {', '.join(PARTS)}")
+        if self.part is None:
+            return torch.full((len(self.faces),), "skin" in parts, device=self.faces.device)
+        wanted = [k for k, name in enumerate(self.part_names) if name in parts]
+        return torch.isin(self.part, torch.tensor(wanted, dtype=torch.int64, device=self.part.device))
+
+    def vertices_of(self, *parts: str) -> Tensor:
+        """``(V,)`` bool: the corners of :meth:`faces_of`."""
+        found = torch.zeros(len(self.mean), dtype=torch.bool, device=self.mean.device)
+        found[self.faces[self.faces_of(*parts)].flatten()] = True
+        return found
+
+    def joints(self, vertices: Tensor) -> Tensor:
+        """The joints ``(B, J, 3)`` of surfaces ``vertices (B, V, 3)`` at rest, ordered as their names."""
+        check_shape("vertices", vertices, ("B", len(self.mean), 3))
+        if self.joint_weights is None:
+            raise InputError(f"this {self.kind} has no joints; a whole head has: ICTFaceKit, MakeHuman, FLAME")
+        return self.joint_weights @ vertices
 
     def mode_index(self, group: str, name: str) -> int:
         """The column of a named mode within its group; the error lists the names."""
@@ -195,7 +260,7 @@ class FaceModel(nn.Module):
         if side is None or side.device != self.mean.device or side.dtype != self.mean.dtype:
             chart, mean = self.chart(height, width), self.mean[None]
             along_u, along_v = (bake(along, chart) for along in self.tangents(mean))
-            outward = bake(vertex_normals(mean, self.faces), chart)
+            outward = bake(vertex_normals(mean, self.faces, self.weld), chart)
             turned = torch.linalg.cross(along_v, along_u, dim=1)
             side = torch.where((turned * outward).sum(1, keepdim=True) < 0, -1.0, 1.0).to(self.mean)
             self._sides[height, width] = side
@@ -236,14 +301,15 @@ class FaceModel(nn.Module):
 
     def arrays(self) -> dict[str, Tensor]:
         """The buffers by name, as the constructor takes them."""
-        return {name: getattr(self, name) for name in ARRAYS}
+        found = {name: getattr(self, name) for name in (*ARRAYS, *OPTIONAL_ARRAYS)}
+        return {name: array for name, array in found.items() if array is not None}
 
     def save(self, path: str | Path) -> Path:
         """Write one safetensors file, atomically, with names and metadata."""
         from faceuv.files.artefacts import save_tensors
 
         metadata = {"kind": "face_model", "type": type(self).__name__, "names": self.mode_names, **self.metadata}
-        return save_tensors(path, {k: v.detach().cpu().contiguous() for k, v in self.arrays().items()}, metadata)
+        return save_tensors(path, {k: v.detach().cpu().clone() for k, v in self.arrays().items()}, metadata)
 
     @staticmethod
     def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, list[str]], dict[str, Any]]:
@@ -251,8 +317,8 @@ class FaceModel(nn.Module):
         from faceuv.files.artefacts import load_tensors
 
         arrays, metadata = load_tensors(path, kind="face_model")
-        check_arrays(arrays, where=str(path), error=AssetError)
         names = metadata.pop("names", {})
+        check_arrays(arrays, where=str(path), metadata=metadata, error=AssetError)
         return arrays, names, metadata
 
 
@@ -280,29 +346,3 @@ def _remembering(init: Callable[..., None]) -> Callable[..., None]:
         init(self, *args, **kwargs)
 
     return constructor
-
-
-def check_arrays(arrays: dict[str, Tensor], *, where: str, error: type[Exception] = InputError) -> dict[str, int]:
-    """Check names, axes, dtypes and index ranges of a face model's arrays; return the sizes of its axes."""
-    missing = [name for name in ARRAYS if name not in arrays]
-    if missing:
-        raise error(f"{where}: missing {', '.join(missing)}; a face model needs {', '.join(ARRAYS)}")
-    sizes: dict[str, int] = {}
-    for name, axes in ARRAYS.items():
-        shape = tuple(arrays[name].shape)
-        want = tuple(sizes.get(axis, axis) if isinstance(axis, str) else axis for axis in axes)
-        if len(shape) != len(want) or any(isinstance(w, int) and w != s for w, s in zip(want, shape)):
-            raise error(f"{where}: {name} must have shape ({', '.join(map(str, want))}), got {shape}")
-        sizes.update({axis: size for axis, size in zip(axes, shape) if isinstance(axis, str)})
-        dtype = arrays[name].dtype
-        expected = torch.int64 if name in INTEGER_ARRAYS else torch.bool if name == "skin_mask" else None
-        if (expected is not None and dtype != expected) or (expected is None and not dtype.is_floating_point):
-            raise error(f"{where}: {name} must be {expected or 'floating point'}, got {dtype}")
-    for name in INTEGER_ARRAYS:
-        array = arrays[name]
-        if array.numel() and not (0 <= int(array.min()) and int(array.max()) < sizes["V"]):
-            raise error(
-                f"{where}: {name} must lie in 0 … {sizes['V'] - 1} (0-based),"
-                f" got {int(array.min())} … {int(array.max())}"
-            )
-    return sizes

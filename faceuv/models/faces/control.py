@@ -16,7 +16,7 @@ from faceuv.checks import check_finite, check_floating, check_shape, finite_numb
 from faceuv.errors import InputError
 from faceuv.geometry import named_light
 from faceuv.models.faces.base import FaceModel
-from faceuv.structures import Coefficients, Mesh, Surface, UVMaps
+from faceuv.structures import Coefficients, Surface, UVMaps
 
 Degrees = float | Sequence[float] | Tensor
 Light = str | Tensor
@@ -128,7 +128,7 @@ def between_surfaces(first: Surface, second: Surface, t: float) -> Surface:
         if shapes[0] != shapes[1]:
             raise InputError(f"surfaces between two need {name} of one shape in both, or in neither; got {shapes}")
         mixed[name] = None if pair[0] is None else torch.lerp(pair[0], pair[1].to(pair[0]), t)
-    return first.replace(mesh=Mesh(torch.lerp(a.vertices, b.vertices.to(a.vertices), t), a.faces, a.uv), **mixed)
+    return first.replace(mesh=a.at(torch.lerp(a.vertices, b.vertices.to(a.vertices), t)), **mixed)
 
 
 def degrees(name: str, angle: Degrees, count: int) -> Tensor:

@@ -12,6 +12,7 @@ from faceuv.checks import check_finite, check_same_device, check_shape
 from faceuv.errors import InputError
 from faceuv.geometry.projection import pose
 from faceuv.geometry.uv import bake, map_gradients, sample_map, surface_normals
+from faceuv.geometry.weld import welded_mean
 from faceuv.models.faces.base import FaceModel
 from faceuv.registry import RENDERERS
 from faceuv.renderers.base import Renderer
@@ -94,7 +95,8 @@ class FaceRenderer(nn.Module):
     def _displaced(self, smooth: Mesh, maps: UVMaps) -> Mesh:
         if maps.displacement is None:
             return smooth
-        return Mesh(smooth.vertices + sample_map(maps.displacement, self.face_model.uv), smooth.faces, smooth.uv)
+        moved = welded_mean(sample_map(maps.displacement, self.face_model.uv), smooth.weld)
+        return smooth.at(smooth.vertices + moved)
 
     @torch.no_grad()
     def view_mask(
@@ -117,10 +119,10 @@ class FaceRenderer(nn.Module):
             return gradient_mask(
                 self.renderer, surface, rotation, translation, lighting, chart, height=height, width=width
             )
-        world = Mesh(pose(surface.vertices, rotation, translation), surface.faces, surface.uv)
+        world = surface.at(pose(surface.vertices, rotation, translation))
         if rule == "splat":
             view = self.renderer.look(world, height=height, width=width)
-            return splat_mask(view.face_id, surface.faces, self.face_model.uv, chart)
+            return splat_mask(view.face_id, surface.faces, self.face_model.uv, chart, weld=surface.weld)
         if rule == "visibility":
             return visibility_mask(self.renderer, world, chart, height=height, width=width)
         raise InputError(f"rule must be 'gradient', 'splat' or 'visibility', got {rule!r}")

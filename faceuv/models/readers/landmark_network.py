@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from faceuv.checks import check_shape
 from faceuv.errors import InputError
 from faceuv.files.networks import no_code_facts, stored
-from faceuv.models.faces.base import LANDMARKS
+from faceuv.models.faces.arrays import LANDMARKS
 from faceuv.registry import MODELS
 
 _GROUPS = 8

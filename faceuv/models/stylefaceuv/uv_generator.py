@@ -186,7 +186,7 @@ class UVGenerator(nn.Module):
         """Set the directions of the displacements: the normals of the mean face at every texel."""
         if self.displacement_space != "normal" or self.displacement is None:
             raise InputError("only a UVGenerator with displacement_space='normal' has normals")
-        mean = vertex_normals(face_model.mean[None], face_model.faces)
+        mean = vertex_normals(face_model.mean[None], face_model.faces, face_model.weld)
         normals = bake(mean, face_model.chart(self.size, self.size))
         self.normals.copy_(torch.nn.functional.normalize(normals, dim=1, eps=1e-20))
 

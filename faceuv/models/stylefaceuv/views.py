@@ -71,7 +71,7 @@ class ViewWeights:
         height, width = given.shape[2:]
         if self.rule == "splat":  # the render knows already which faces it saw
             model = renderer.face_model
-            return splat_mask(drawn.face_id, model.faces, model.uv, model.chart(height, width))
+            return splat_mask(drawn.face_id, model.faces, model.uv, model.chart(height, width), weld=model.weld)
         size = (drawn.image.shape[2], drawn.image.shape[3])
         return renderer.view_mask(coefficients, maps.detach(), size=size, map_size=(height, width), rule=self.rule)
 

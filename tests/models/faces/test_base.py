@@ -5,7 +5,7 @@ import torch
 
 from faceuv.errors import AssetError, InputError
 from faceuv.models.faces import FaceModel
-from faceuv.models.faces.base import ARRAYS, check_arrays
+from faceuv.models.faces.arrays import ARRAYS, check_arrays
 from faceuv.structures import CoefficientLayout, Coefficients
 
 

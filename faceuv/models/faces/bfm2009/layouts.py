@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from faceuv.errors import AssetError
-from faceuv.models.faces.base import LANDMARKS
+from faceuv.models.faces.arrays import LANDMARKS
 from faceuv.models.faces.bfm2009.matfile import Array, Field, read_mat
 from faceuv.models.faces.bfm2009.sources import BASEL, FACE_INFO, FRONT, GUO, GUO_SIGMA, INDICES, BFMSizes, Source
 
