@@ -27,6 +27,8 @@ from faceuv.files.artefacts import load_tensors, save_tensors
 from faceuv.files.surfaces import surface_from, surface_tensors
 from faceuv.geometry.rotations import euler_to_matrix, rotate
 from faceuv.models.faces import FaceModel, FaceRenderer
+from faceuv.models.faces.arkit import ARKitWeights
+from faceuv.models.faces.arkit.control import with_arkit, with_gaze
 from faceuv.models.faces.control import between_maps, between_surfaces, expressed, finite, lighting_of, turned
 from faceuv.registry import FACE_MODELS, RENDERERS, Registry
 from faceuv.renderers import Renderer, draw_surface
@@ -212,6 +214,38 @@ class Face:
         """
         own, model = self._model_of("an expression")
         return replace(self, coefficients=expressed(own, model, coefficients, amounts))
+
+    def with_arkit(
+        self, weights: Tensor | Mapping[str, float] | None = None, /, *, most: float = 1.0, **amounts: float
+    ) -> Face:
+        """An expression by the 52 ARKit blend shapes: ``face.with_arkit(jawOpen=0.4, eyeBlinkLeft=1)``.
+
+        Left and right are the subject's. The modes that the named shapes drive are set; all others stay as they are,
+        so that a shape named with amount 0 is put to rest. Another face model moves as alike as its modes allow:
+        ``face.face_model.arkit_table()`` says what it can express; what it cannot is an error.
+
+        Args:
+            weights: ``(52,)`` or ``(1, 52)`` in the order of :data:`faceuv.models.faces.arkit.NAMES`, which set all
+                shapes, or amounts by name.
+            most: the highest amount allowed, 1 by default; up to 2 is an overshoot.
+            **amounts: by name, 0 … 1.
+        """
+        own, model = self._model_of("ARKit blend shapes")
+        given = weights if isinstance(weights, Tensor) else {**(weights or {}), **amounts}
+        if isinstance(weights, Tensor) and amounts:
+            raise InputError("with_arkit takes all 52 weights as a tensor, or amounts by name, not both")
+        return replace(self, coefficients=with_arkit(own, model, given, most=most))
+
+    def arkit_weights(self) -> ARKitWeights:
+        """The 52 ARKit amounts ``(1, 52)`` that come closest to this expression, and what they miss in mm."""
+        own, model = self._model_of("ARKit blend shapes")
+        return model.arkit_weights(own.expression)
+
+    def with_gaze(self, yaw_deg: float = 0.0, pitch_deg: float = 0.0) -> Face:
+        """The face looking in a direction relative to its head, through ARKit's ``eyeLook…`` shapes: ``yaw_deg`` > 0
+        to the viewer's right, ``pitch_deg`` > 0 down. A face model whose eyes cannot turn is an error."""
+        own, model = self._model_of("a gaze")
+        return replace(self, coefficients=with_gaze(own, model, yaw_deg, pitch_deg))
 
     def with_lighting(self, light: str | Tensor) -> Face:
         """Relight: a name (``"studio"``, ``"left"``, ``"warm"``, …) or SH coefficients ``(3, 9)`` / ``(1, 3, 9)``."""

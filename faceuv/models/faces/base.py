@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,9 @@ from faceuv.models.faces.arrays import ARRAYS, OPTIONAL_ARRAYS, PARTS, check_arr
 from faceuv.models.faces.sampling import ALBEDO_SIGMA, EXPRESSION_SIGMA, IDENTITY_SIGMA, gaussian, limited_expression
 from faceuv.registry import FACE_MODELS
 from faceuv.structures import CoefficientLayout, Coefficients, Mesh
+
+if TYPE_CHECKING:
+    from faceuv.models.faces.arkit import ARKitTable, ARKitWeights
 
 _SPECK = 1e-20  # of a basis: its products are denormal numbers, which CPUs multiply a hundred times slower
 _LISTED = 12  # names of movements in a message
@@ -68,6 +71,8 @@ class FaceModel(nn.Module):
     """
 
     kind: ClassVar[str] = "face model"
+    linear: ClassVar[bool] = True
+    """Whether vertices move linearly with the coefficients of identity and expression, so that the bases say all."""
     mean: Tensor
     identity_basis: Tensor
     expression_basis: Tensor
@@ -114,6 +119,7 @@ class FaceModel(nn.Module):
         }
         self._charts: dict[tuple[int, int], UVCorrespondence] = {}
         self._tangents: Tensor | None = None
+        self._arkit: ARKitTable | None = None
         self._sides: dict[tuple[int, int], Tensor] = {}
 
     def shape(self, identity: Tensor, expression: Tensor) -> Tensor:
@@ -236,6 +242,45 @@ class FaceModel(nn.Module):
             for column, full in self.movement(name).items():
                 value[0, column] += amount * full
         return value
+
+    def expression_slope(self, expression: Tensor) -> Tensor:
+        """How vertices of the mean face move with each expression coefficient at ``expression (B, E)``:
+        ``(1 or B, V, 3, E)``."""
+        return self.expression_basis[None]
+
+    def arkit_table(self) -> ARKitTable:
+        """What each of the 52 ARKit blend shapes drives in this model, see
+        :func:`~faceuv.models.faces.arkit.arkit_table`. A table that has to be solved for is kept."""
+        from faceuv.models.faces.arkit import arkit_table
+
+        if self._arkit is None or self._arkit.source != "solved":
+            self._arkit = arkit_table(self)
+        return self._arkit.on(self.mean)
+
+    def arkit_coefficients(
+        self, weights: Tensor | Mapping[str, float], *, most: float = 1.0, strict: bool = True
+    ) -> Tensor:
+        """Expression coefficients ``(B, E)`` of ARKit amounts: ``weights (B, 52)`` or ``(52,)`` in the order of
+        :data:`faceuv.models.faces.arkit.NAMES`, or amounts by name.
+
+        Args:
+            most: the highest amount allowed; above 1 is an overshoot.
+            strict: raise for amounts of shapes that the model cannot express; otherwise they have no effect.
+        """
+        from faceuv.models.faces.arkit import amounts_row, check_amounts
+
+        rows = check_amounts(weights, most=most) if isinstance(weights, Tensor) else amounts_row(weights, most=most)
+        table = self.arkit_table()
+        if strict:
+            table.check_expressible(rows, self.kind)
+        return table.coefficients(rows)
+
+    def arkit_weights(self, expression: Tensor, *, most: float = 1.0) -> ARKitWeights:
+        """The 52 ARKit amounts that come closest to ``expression (B, E)`` or ``(E,)``, and what they miss in mm; by
+        non-negative least squares over the motion of the vertices."""
+        from faceuv.models.faces.arkit import weights_of
+
+        return weights_of(self, self.arkit_table(), expression, most=most)
 
     def chart(self, height: int, width: int) -> UVCorrespondence:
         """Which surface point each texel of a ``height × width`` map shows; computed once per resolution."""
