@@ -26,6 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("faceuv.models.directions", "faceuv.losses"),
     ("faceuv.export", "faceuv.models.base.parts"),
     ("faceuv.face",),
+    ("faceuv.animation",),
     ("faceuv.models.base.face_generator", "faceuv.models.base.subject"),
     ("faceuv.synthetic",),
     ("faceuv.data",),

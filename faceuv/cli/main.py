@@ -25,6 +25,7 @@ COMMANDS = (
     "sample",
     "render",
     "generate",
+    "animate",
     "fit",
     "convert",
     "train",
