@@ -1,0 +1,114 @@
+"""What the painting of a head needs to know of it: positions, landmarks, parts and eyeballs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from faceuv.models.faces.appearance.frame import MM_PER_DM, canonical
+from faceuv.models.faces.arrays import PARTS
+
+SIDES = ("left", "right")
+_IRIS_OF_OPENING = 0.196  # radius of the iris over the distance of the eye's corners
+_EYE_CORNERS = {"right": (36, 39), "left": (42, 45)}
+
+
+@dataclass(frozen=True)
+class Eyeball:
+    """Decimetres, object frame: the centre, its radius, that of the iris, and the direction of gaze."""
+
+    centre: Tensor
+    radius: float
+    iris: float
+    gaze: Tensor
+
+
+@dataclass(frozen=True)
+class Head:
+    """A head at rest.
+
+    mean       (V, 3) decimetres, object frame
+    faces      (F, 3) int64
+    landmarks  (68,) int64
+    part       (F,) int64 index into ``parts``
+    canonical  (V, 3) mm: see :mod:`~faceuv.models.faces.appearance.frame`
+    """
+
+    mean: Tensor
+    faces: Tensor
+    landmarks: Tensor
+    part: Tensor
+    parts: tuple[str, ...]
+    canonical: Tensor
+
+    @classmethod
+    def of(cls, model: Any) -> Head:
+        """From a face model, or from the arrays of one to be: a mapping with ``mean``, ``faces``, ``landmarks`` and,
+        where the head has them, ``part`` and ``parts`` (the names)."""
+        if isinstance(model, Mapping):
+            mean, faces, landmarks = model["mean"], model["faces"], model["landmarks"]
+            part, parts = model.get("part"), tuple(model.get("parts", ()))
+        else:
+            mean, faces, landmarks = model.mean, model.faces, model.landmarks
+            part, parts = model.part, tuple(model.part_names)
+        mean, faces, landmarks = mean.detach().cpu().float(), faces.cpu(), landmarks.cpu()
+        if part is None:
+            part, parts = torch.zeros(len(faces), dtype=torch.int64), ("skin",)
+        return cls(mean, faces, landmarks, part.cpu(), parts, canonical(mean, landmarks))
+
+    def part_of_vertices(self) -> Tensor:
+        """``(V,)`` index into :data:`~faceuv.models.faces.arrays.PARTS`; skin wins where parts share a vertex."""
+        table = torch.tensor([PARTS.index(name) for name in self.parts])
+        wanted = table[self.part]
+        found = torch.full((len(self.mean),), len(PARTS), dtype=torch.int64)
+        found = found.scatter_reduce(0, self.faces.flatten(), wanted.repeat_interleave(3), "amin")
+        return torch.where(found == len(PARTS), torch.zeros_like(found), found)
+
+    def part_of_faces(self) -> Tensor:
+        """``(F,)`` index into :data:`~faceuv.models.faces.arrays.PARTS`."""
+        return torch.tensor([PARTS.index(name) for name in self.parts])[self.part]
+
+    def eyeballs(self) -> dict[str, Eyeball]:
+        """The eyes that are parts of their own, by the subject's side."""
+        found = {}
+        kinds = self.part_of_faces()
+        for side in SIDES:
+            chosen = (kinds == PARTS.index(f"sclera_{side}")) | (kinds == PARTS.index(f"iris_{side}"))
+            if not bool(chosen.any()):
+                continue
+            points = self.mean[self.faces[chosen].flatten().unique()].double()
+            centre, radius = _sphere(points)
+            outer, inner = (self.mean[self.landmarks[k]] for k in _EYE_CORNERS[side])
+            opening = float((outer - inner).norm())
+            gaze = torch.tensor([0.0, 0.0, 1.0])
+            found[side] = Eyeball(centre.float(), radius, min(_IRIS_OF_OPENING * opening, 0.62 * radius), gaze)
+        return found
+
+
+def _sphere(points: Tensor) -> tuple[Tensor, float]:
+    """Centre and radius of the sphere nearest to ``points (N, 3)``, by least squares."""
+    middle = points.mean(0)
+    near = points - middle
+    system = torch.cat([2 * near, torch.ones_like(near[:, :1])], 1)
+    solution = torch.linalg.lstsq(system, near.square().sum(1, keepdim=True)).solution[:, 0]
+    radius = float((solution[3] + solution[:3].square().sum()).clamp_min(1e-12).sqrt())
+    return middle + solution[:3], radius
+
+
+def iris_coordinates(points: Tensor, eye: Eyeball) -> tuple[Tensor, Tensor]:
+    """Distance from the middle of the iris in radii of the iris, and the angle around it (0 to the viewer's right, up
+    positive), each ``(N,)``, of points ``(N, 3)`` in decimetres on an eyeball."""
+    away = torch.nn.functional.normalize(points - eye.centre.to(points), dim=1)
+    x, y, z = away.unbind(1)
+    across = torch.hypot(x, y)
+    # along the ball's surface, so that the white behind the equator goes on growing
+    sine = torch.where(z > 0, across, 2 - across)
+    return sine * (eye.radius / eye.iris), torch.atan2(y, x)
+
+
+def millimetres(points: Tensor) -> Tensor:
+    return points * MM_PER_DM

@@ -1,0 +1,288 @@
+"""The colours of a person on points of a head: skin, lips, brows, the shade of hair, eyes, mouth.
+
+What is painted is smooth; :mod:`~faceuv.models.faces.appearance.detail` adds what is finer than a vertex grid. Skin is
+composed as melanin and blood (:mod:`~faceuv.models.faces.appearance.spectrum`), so that a blush on dark skin is dark.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from faceuv.models.faces.appearance.curves import signed_distance, smoothstep
+from faceuv.models.faces.appearance.geometry import SIDES, Eyeball, Head, iris_coordinates
+from faceuv.models.faces.appearance.modes import PATCHES, Person
+from faceuv.models.faces.appearance.regions import SEEN_FROM_FRONT, Regions, find_regions
+from faceuv.models.faces.appearance.spectrum import encode, skin_colour
+from faceuv.models.faces.arrays import PARTS
+from faceuv.models.faces.procedural.paint import HAIR, brow_coverage
+
+_MELANIN = (math.log(0.036), 0.66)  # middle and deviation of the logarithm, over people
+_BLOOD = (math.log(0.0125), 0.30)
+_SEED = 5
+_IRIS_COLOURS = (  # along lightness: the usual way from dark brown to pale
+    (0.155, 0.098, 0.068), (0.28, 0.175, 0.105), (0.42, 0.28, 0.155), (0.47, 0.40, 0.25), (0.50, 0.54, 0.46),
+    (0.60, 0.66, 0.68),
+)  # fmt: skip
+_IRIS_BLUE = (0.40, 0.53, 0.68)
+_IRIS_MM = 5.9
+_PUPIL = 0.36  # of the iris
+
+
+@dataclass(frozen=True)
+class Points:
+    """N points of a head, with all of their properties that do not depend on the person.
+
+    part     (N,) index into PARTS
+    regions  masks of the skin
+    patches  (N, P) slow unevenness, unit variance
+    eyes     side → rows, distance in iris radii, angle
+    """
+
+    part: Tensor
+    regions: Regions
+    patches: Tensor
+    eyes: Mapping[str, tuple[Tensor, Tensor, Tensor]]
+
+    @classmethod
+    def of(cls, positions: Tensor, canonical: Tensor, part: Tensor, eyeballs: Mapping[str, Eyeball]) -> Points:
+        """From ``positions (N, 3)`` dm, ``canonical (N, 3)`` mm and ``part (N,)``."""
+        regions = find_regions(canonical, (part == PARTS.index("skin")).to(canonical))
+        eyes = {}
+        for side, ball in eyeballs.items():
+            kinds = [PARTS.index(f"{what}_{side}") for what in ("sclera", "iris")]
+            rows = torch.isin(part, torch.tensor(kinds)).nonzero()[:, 0]
+            eyes[side] = (rows, *iris_coordinates(positions[rows], ball))
+        if not eyeballs:
+            eyes = _eyes_of_one_surface(canonical)
+        return cls(part, regions, unevenness(canonical), eyes)
+
+    @classmethod
+    def of_vertices(cls, head: Head) -> Points:
+        return cls.of(head.mean, head.canonical, head.part_of_vertices(), head.eyeballs())
+
+
+def _eyes_of_one_surface(canonical: Tensor) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
+    """The eyes of a head whose eyeballs are no parts: what lies between the lids."""
+    found = {}
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        near = (canonical[:, 0] * sign > 12) & (canonical[:, 0] * sign < 50) & (canonical[:, 1].abs() < 10)
+        rows = (near & (canonical[:, 2] > SEEN_FROM_FRONT)).nonzero()[:, 0]
+        rows = rows[signed_distance(canonical[rows, :2], f"eye_{side}") < 0]
+        x, y = canonical[rows, 0] - 30.7 * sign, canonical[rows, 1] - 0.8
+        found[side] = (rows, torch.hypot(x, y) / _IRIS_MM, torch.atan2(y, x))
+    return found
+
+
+def unevenness(points: Tensor) -> Tensor:
+    """``(N, P)``: one smooth pattern of unit variance per name in PATCHES, even or odd across the midline."""
+    rng = np.random.default_rng(_SEED)
+    columns = []
+    for name in PATCHES:
+        odd, number = "uneven" in name, int(name.rsplit("_", 1)[1])
+        wave = 2 * math.pi / np.linspace(95, 32, 6)[number]  # mm
+        total = torch.zeros(len(points))
+        for _ in range(3):
+            direction = rng.standard_normal(3)
+            k = wave * rng.uniform(0.8, 1.25) * direction / np.linalg.norm(direction)
+            phase = float(rng.uniform(0, 2 * math.pi))
+            across = points[:, 0] * float(abs(k[0]) + 0.3 * wave)
+            along = points[:, 1] * float(k[1]) + points[:, 2] * float(k[2]) + phase
+            total += (torch.sin(across) if odd else torch.cos(across)) * torch.cos(along)
+        columns.append(total * (2 / math.sqrt(3)))
+    return torch.stack(columns, 1)
+
+
+@dataclass(frozen=True)
+class Coat:
+    """Masks of hair ``(N,)`` in [0, 1], finer than the smooth ones where given; None keeps the smooth one."""
+
+    brows: Tensor | None = None
+    beard: Tensor | None = None
+    scalp: Tensor | None = None
+
+
+def tone(points: Points, person: Person) -> tuple[Tensor, Tensor]:
+    """Logarithms of melanin and blood ``(N,)``."""
+    m, p = points.regions, person
+    pigment = points.patches @ _patch_weights(p, "melanin", 0.085)
+    melanin = _MELANIN[0] + _MELANIN[1] * p["melanin"] + pigment
+    for name, zone, middle, spread in (
+        ("under_eye_melanin", "under_eye", 0.10, 0.16),
+        ("lid_melanin", "upper_lid", 0.12, 0.16),
+        ("forehead_melanin", "forehead", 0.04, 0.10),
+        ("temple_melanin", "temples", 0.03, 0.08),
+        ("jaw_melanin", "jaw", 0.04, 0.09),
+        ("perioral_melanin", "perioral", 0.06, 0.12),
+        ("neck_melanin", "neck", 0.02, 0.12),
+        ("tan", "sunny", 0.08, 0.14),
+        ("lip_melanin", "lips", 0.10, 0.28),
+        ("nasolabial_redness", "nasolabial", 0.05, 0.05),
+    ):
+        melanin = melanin + (middle + spread * p[name]) * m[zone]
+    melanin = melanin + 0.25 * m["nostrils"] + 0.12 * m["lid_crease"] - 0.25 * m["lower_lip"]
+    blood = _BLOOD[0] + _BLOOD[1] * p["blood"] - 0.25 * p["pallor"] + points.patches @ _patch_weights(p, "blood", 0.10)
+    for name, zone, middle, spread in (
+        ("cheek_redness", "cheeks", 0.55, 0.35),
+        ("nose_redness", "nose", 0.55, 0.32),
+        ("ear_redness", "ears", 0.65, 0.30),
+        ("chin_redness", "chin", 0.25, 0.22),
+        ("forehead_redness", "forehead", -0.12, 0.18),
+        ("neck_redness", "below_neck", 0.0, 0.25),
+        ("nasolabial_redness", "nasolabial", 0.28, 0.20),
+        ("lid_redness", "upper_lid", 0.30, 0.25),
+        ("under_eye_blood", "under_eye", 0.35, 0.25),
+        ("lip_blood", "lips", 1.65, 0.26),
+        ("lower_lip", "lower_lip", 0.10, 0.16),
+        ("lip_rim", "lip_rim", 0.10, 0.12),
+    ):
+        blood = blood + (middle + spread * p[name]) * m[zone]
+    blood = blood + 0.45 * m["inner_corner"] + 0.6 * m["nostrils"] + 0.4 * m["lip_line"]
+    return melanin, blood
+
+
+def _patch_weights(person: Person, what: str, amount: float) -> Tensor:
+    ours = torch.tensor([name.startswith(what) for name in PATCHES])
+    return amount * person.patches() * ours / math.sqrt(float(ours.sum()) / 2)
+
+
+def skin(points: Points, person: Person) -> Tensor:
+    """``(N, 3)``: bare skin and lips, in [0, 1]."""
+    melanin, blood = tone(points, person)
+    oxygen = float((0.86 - 0.03 * person["sallowness"]).clamp(0.7, 0.97))
+    carotene = float((1.0 + 0.45 * person["carotene"]).clamp(0, 3))
+    colour = skin_colour(melanin, blood, oxygen, carotene)
+    m = points.regions
+    dark = 0.55 * m["nostrils"] * (1 + 0.15 * person["nostril_shadow"])
+    dark = dark + (0.10 + 0.04 * person["lid_crease"]) * m["lid_crease"]
+    dark = dark + (0.42 + 0.08 * person["lip_line"]) * m["lip_line"] + 0.35 * m["socket"]
+    return colour * (1 - dark.clamp(0, 0.85))[:, None]
+
+
+def paint(points: Points, person: Person, coat: Coat | None = None) -> Tensor:
+    """``(N, 3)`` RGB in [0, 1], display-referred."""
+    coat = coat or Coat()
+    colour = over_skin(points, skin(points, person), person, coat)
+    _paint_mouth(colour, points, person)
+    _paint_eyes(colour, points, person)
+    return colour.clamp(0, 1)
+
+
+def over_skin(points: Points, colour: Tensor, person: Person, coat: Coat) -> Tensor:
+    """Hair's shade over bare skin: brows, lashes, beard, scalp."""
+    m, hair = points.regions, hair_colour(person)
+    brows = brow_mask(points, person) if coat.brows is None else coat.brows
+    beard = beard_mask(points, person) if coat.beard is None else coat.beard
+    scalp = scalp_mask(points, person) if coat.scalp is None else coat.scalp
+    # hair below the skin's surface is seen through it, bluish grey
+    through = 0.45 * colour + 0.55 * hair * colour.new_tensor([0.94, 1.0, 1.08])
+    colour = blend(colour, through, scalp)
+    colour = blend(colour, through, beard)
+    colour = blend(colour, hair * 0.92, brows)
+    lashes = ((0.62 + 0.14 * person["lashes"]).clamp(0.1, 0.95)) * m["lash_line"] + 0.30 * m["lower_lash_line"]
+    return blend(colour, 0.5 * hair + 0.02, lashes.clamp(0, 0.9))
+
+
+def hair_colour(person: Person) -> Tensor:
+    """``(3,)`` of the person's hair; dark skin comes with dark hair."""
+    knots = torch.from_numpy(encode(np.array([HAIR[name] for name in ("black", "brown", "chestnut", "fair")])))
+    red, grey = (torch.from_numpy(encode(np.array(HAIR[name]))).float() for name in ("red", "grey"))
+    fair = torch.sigmoid(-2.2 * (person["melanin"] + 0.15))
+    place = (0.55 + 0.9 * fair * (person["hair_lightness"] + 0.9)).clamp(0, 2.999)
+    low = int(place)
+    share = place - low
+    colour = ((1 - share) * knots[low] + share * knots[low + 1]).float()
+    colour = blend(colour, red, (0.22 * fair * (person["hair_red"] - 0.6)).clamp(0, 0.8))
+    return blend(colour, grey, smoothstep(0.8, 3.0, person["hair_grey"]))
+
+
+def brow_mask(points: Points, person: Person) -> Tensor:
+    """``(N,)``: how much of the brows' place hair covers."""
+    where = points.regions.points
+    rows = ((where[:, 1] > 4) & (where[:, 1] < 36) & (where[:, 2] > 45) & (where[:, 0].abs() < 60)).nonzero()[:, 0]
+    thickness = float((1.0 + 0.16 * person["brow_thickness"]).clamp(0.5, 1.6))
+    lifted = where[rows].double().numpy() - np.array([0.0, 0.7 * float(person["brow_height"]), 0.0])
+    cover = brow_coverage(lifted, thickness=thickness, arch=0.6 * float(person["brow_arch"]))
+    density = (0.66 + 0.15 * person["brow_density"]).clamp(0.15, 1.0)
+    mask = where.new_zeros(len(where))
+    mask[rows] = torch.from_numpy(cover).to(where) * density
+    return mask * (points.part == PARTS.index("skin"))
+
+
+def beard_mask(points: Points, person: Person) -> Tensor:
+    """``(N,)``: the shade of shaved or growing hair on the lower face."""
+    m = points.regions
+    shade = 0.34 * torch.nn.functional.softplus(1.6 * (person["beard"] - 0.6)) / 1.6
+
+    def kind(name: str) -> Tensor:
+        return (1.0 + 0.28 * person[name]).clamp(0.1, 1.8) * m[name]
+
+    cover = torch.maximum(torch.maximum(kind("moustache"), kind("goatee")), 0.85 * kind("whiskers"))
+    return (shade * cover).clamp(0, 0.85)
+
+
+def scalp_mask(points: Points, person: Person) -> Tensor:
+    """``(N,)``: the shade of the roots of cropped hair."""
+    return (0.62 + 0.12 * person["scalp_hair"]).clamp(0, 0.9) * points.regions["scalp"]
+
+
+def _paint_mouth(colour: Tensor, points: Points, person: Person) -> None:
+    """Teeth, gums, tongue and the mouth's lining, in place; darker inwards, where little light arrives."""
+    depth = points.regions.points[:, 2]
+    gum = skin_colour(
+        torch.full((1,), _MELANIN[0] - 0.8) + 0.45 * (person["gum_melanin"] + 0.5 * person["melanin"]),
+        torch.full((1,), math.log(0.075)) + 0.25 * person["gum_red"],
+    )[0]
+    tongue = skin_colour(
+        torch.full((1,), math.log(0.02)), torch.full((1,), math.log(0.06)) + 0.3 * person["tongue_red"]
+    )[0]
+    tooth = torch.tensor([0.90, 0.868, 0.79]) * (1 - 0.035 * person["teeth_dark"])
+    tooth = tooth * (1 - torch.tensor([0.005, 0.018, 0.055]) * person["teeth_yellow"])
+    inside = smoothstep(40, 96, depth)
+    for name, rgb, least in (("gums", gum, 0.45), ("tongue", tongue, 0.45), ("inner_mouth", 0.8 * gum, 0.25),
+                             ("teeth", tooth, 0.45)):  # fmt: skip
+        rows = points.part == PARTS.index(name)
+        colour[rows] = rgb * (least + (1 - least) * inside[rows, None])
+
+
+def iris_colour(person: Person) -> Tensor:
+    """``(3,)``: the middle tone of the iris; dark skin comes with dark eyes."""
+    pale = torch.sigmoid(-2.2 * (person["melanin"] + 0.1))
+    place = (0.75 + 1.55 * pale * (person["iris_lightness"] + 0.7)).clamp(0, len(_IRIS_COLOURS) - 1.001)
+    low, knots = int(place), torch.tensor(_IRIS_COLOURS)
+    colour = knots[low] + (place - low) * (knots[low + 1] - knots[low])
+    blue = torch.sigmoid(2.0 * (place - 3.4)) * torch.sigmoid(1.6 * (person["iris_blue"] + 0.5))
+    return blend(colour, torch.tensor(_IRIS_BLUE), 0.85 * blue)
+
+
+def _paint_eyes(colour: Tensor, points: Points, person: Person) -> None:
+    """Smooth eyes, in place: white, ring, iris, pupil, by the distance from the middle."""
+    iris = iris_colour(person)
+    white = torch.tensor([0.875, 0.855, 0.835]) * (1 - torch.tensor([0.012, 0.022, 0.055]) * person["sclera_yellow"])
+    white = white * (1 - torch.tensor([0.0, 0.035, 0.03]) * person["sclera_red"])
+    for side in SIDES:
+        if side not in points.eyes:
+            continue
+        rows, distance, _ = points.eyes[side]
+        colour[rows] = eye_colour(distance, white, iris, float(person["iris_ring"]))
+
+
+def eye_colour(distance: Tensor, white: Tensor, iris: Tensor, ring: float = 0.0) -> Tensor:
+    """``(N, 3)`` of the smooth eye at ``distance (N,)`` in radii of the iris."""
+    back = smoothstep(1.4, 2.6, distance)
+    ground = blend(white.expand(len(distance), 3), white * torch.tensor([0.95, 0.72, 0.68]), 0.6 * back)
+    shade = 1.12 - 0.18 * smoothstep(0.5, 0.9, distance) - (0.42 + 0.08 * ring) * smoothstep(0.84, 1.0, distance)
+    inner = iris * shade[:, None]
+    colour = blend(ground, inner, smoothstep(1.06, 0.96, distance))
+    return blend(colour, colour.new_tensor([0.02, 0.018, 0.018]), smoothstep(_PUPIL + 0.04, _PUPIL - 0.04, distance))
+
+
+def blend(below: Tensor, above: Tensor, cover: Tensor) -> Tensor:
+    """``above`` over ``below (N, 3)`` or ``(3,)`` with a coverage ``(N,)`` or a number."""
+    cover = cover[:, None] if cover.ndim and below.ndim > 1 else cover
+    return below + (above - below) * cover
