@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,10 +20,13 @@ from torch import Tensor
 
 from faceuv.checks import check_finite, check_floating, file_path, one_line, picture_size, shown, whole_number
 from faceuv.errors import AssetError, FaceUVError, InputError
-from faceuv.export import MeshFile, save_mesh, save_video
+from faceuv.export import MOVING, Animation, MeshFile, save_mesh, save_video
 from faceuv.export.face_mesh import face_mesh, surface_mesh
 from faceuv.export.images import encode
+from faceuv.export.movements import EyesBy
+from faceuv.export.textures import check_texture_size
 from faceuv.files.artefacts import load_tensors, save_tensors
+from faceuv.files.licences import head_licence
 from faceuv.files.surfaces import surface_from, surface_tensors
 from faceuv.geometry.rotations import euler_to_matrix, rotate
 from faceuv.models.faces import FaceModel, FaceRenderer
@@ -346,30 +349,89 @@ class Face:
         coefficients, model = self._model_of("a diffuse map of a surface with vertex colours")
         return model.albedo_map(coefficients.albedo, *picture_size(size))[0]
 
-    def mesh_file(self, *, blend_shapes: bool = False, name: str = "face") -> MeshFile:
-        """What :meth:`save` writes: the surface at rest pose, its textures and, if asked, expression blend shapes."""
+    def licences(self) -> list[dict[str, str]]:
+        """What the face is made from, with licences: head model, weights, textures. GLB files carry this list; see
+        :mod:`faceuv.files.licences`."""
+        head = []
+        if self.face_model is not None:
+            head = [head_licence(FACE_MODELS.name_of(type(self.face_model)), self.face_model.metadata)]
+        return [*head, *(self.metadata or {}).get("licences", [])]
+
+    def mesh_file(
+        self,
+        *,
+        blend_shapes: bool | None = None,
+        eyes_by: EyesBy = "joints",
+        texture_size: int | None = None,
+        name: str = "face",
+    ) -> MeshFile:
+        """What :meth:`save` writes: the surface without pose, its parts, textures, joints and movements.
+
+        Args:
+            blend_shapes: the named movements as morph targets. The surface is then at rest, and the file's weights
+                give it the expression. None: where the face model has movements.
+            eyes_by: what turns eyes that have joints: ``"joints"`` (the morph targets eyeLook… move the lids alone)
+                or ``"morphs"``.
+            texture_size: side of all textures in texels; None keeps that of the maps.
+        """
+        size = None if texture_size is None else check_texture_size(texture_size)
         if self.coefficients is None:
             if blend_shapes:
                 self._model_of("blend shapes")
-            return surface_mesh(self.surface, name=name, metadata=self.metadata)
+            return surface_mesh(
+                self.surface, texture_size=size, licences=self.licences(), name=name, metadata=self.metadata
+            )
         coefficients, model = self._model_of("a mesh file")
         return face_mesh(
             FaceRenderer(model, self.renderer),
             coefficients,
             self.maps,
-            self.diffuse(),
-            blend_shapes=blend_shapes,
+            self.diffuse(size or TEXTURE_SIZE),
+            blend_shapes=blend_shapes is not False,
+            eyes_by=eyes_by,
+            texture_size=size,
+            licences=self.licences(),
             name=name,
             metadata=self.metadata,
         )
 
-    def save(self, path: str | Path, *, blend_shapes: bool = False) -> Path:
-        """Write ``.glb``, ``.obj`` or ``.ply`` (a textured mesh) or ``.safetensors`` (this face, for :meth:`load`)."""
+    def save(
+        self,
+        path: str | Path,
+        *,
+        blend_shapes: bool | None = None,
+        eyes_by: EyesBy = "joints",
+        texture_size: int | None = None,
+        quantised: bool = False,
+        lod: int | None = None,
+        look_at: Sequence[float] | None = None,
+        animation: Animation | None = None,
+    ) -> Path:
+        """Write ``.glb``, ``.obj``, ``.ply`` (a textured mesh) or ``.safetensors`` (this face, for :meth:`load`).
+
+        Args:
+            blend_shapes, eyes_by, texture_size: see :meth:`mesh_file`; OBJ and PLY hold the expression itself.
+            quantised: GLB with 16-bit vertices (KHR_mesh_quantization), about a third of the size.
+            lod: besides, this many coarser files ``NAME_lod1.glb`` …, each with half the triangles of the one before.
+            look_at: both eyes turn to this point (x, y, z), decimetres in the object frame; needs eye joints.
+            animation: movements over time (GLB).
+        """
         path = file_path(path)
         with torch.no_grad():
             if path.suffix == ".safetensors":
                 return self._save_state(path)
-            return save_mesh(path, self.mesh_file(blend_shapes=blend_shapes, name=path.stem))
+            moving = path.suffix.lower() in MOVING
+            mesh = self.mesh_file(
+                blend_shapes=blend_shapes if moving else False,
+                eyes_by=eyes_by,
+                texture_size=texture_size,
+                name=path.stem,
+            )
+            if look_at is not None:
+                mesh = mesh.looking_at(look_at)
+            if animation is not None:
+                mesh = mesh.replace(animation=animation)
+            return save_mesh(path, mesh, quantised=quantised, lod=lod)
 
     def _save_state(self, path: Path) -> Path:
         metadata = {"kind": FILE_KIND, **(self.metadata or {})}

@@ -148,11 +148,20 @@ class TestFiles:
         assert mesh.visual.material.normalTexture is not None
 
     def test_blend_shapes(self, face, model):
-        shapes = face.mesh_file(blend_shapes=True).morph_targets
-        assert {"jaw_open", "smile_left", "blink_right"} <= set(shapes)
+        shapes = face.mesh_file().morph_targets  # on by default
+        assert {"jawOpen", "mouthSmileLeft", "eyeBlinkRight", "nostril_flare_left"} <= set(shapes)
+        assert not face.mesh_file(blend_shapes=False).morph_targets
         opened = face.with_expression(torch.zeros(64)).with_expression(jaw_open=1.0).vertices()
         rest = face.with_expression(torch.zeros(64)).vertices()
-        assert torch.allclose(torch.as_tensor(shapes["jaw_open"]), opened - rest, atol=1e-6)
+        assert torch.allclose(torch.as_tensor(shapes["jawOpen"]), opened - rest, atol=1e-6)
+
+    def test_the_weights_of_the_file_give_the_expression(self, face):
+        smiling = face.with_arkit(mouthSmileLeft=0.8, jawOpen=0.3)
+        mesh = smiling.mesh_file()
+        assert mesh.morph_weights["mouthSmileLeft"] == pytest.approx(0.8, abs=0.05)
+        shown = mesh.vertices + sum(w * mesh.morph_targets[name] for name, w in mesh.morph_weights.items())
+        assert torch.allclose(torch.as_tensor(shown), smiling.vertices(), atol=1e-6)
+        assert not torch.allclose(torch.as_tensor(mesh.vertices), smiling.vertices(), atol=0.01)
 
     def test_a_saved_face_is_the_same_face(self, face, model, tmp_path):
         maps = UVMaps(torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)), bumps(model, 32))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from faceuv.cli.arguments import COUNT, SIDE, real
 from faceuv.cli.console import add_device, checked_device
+from faceuv.cli.mesh_options import add_mesh_options, mesh_options
 from faceuv.errors import InputError
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="C",
         help="count fits below this confidence as failed; 0.5 does so with all doubtful ones (default 0)",
     )
+    add_mesh_options(parser)
     parser.add_argument("--no-meshes", action="store_true", help="write no .glb files")
     parser.add_argument("--overwrite", action="store_true", help="fit pictures again that are fitted already")
     parser.add_argument(
@@ -90,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
             )
     start_processes(args.launcher)
     try:
-        folder = FitFolder(args.out, _settings(args), meshes=not args.no_meshes)
+        folder = FitFolder(args.out, _settings(args), meshes=not args.no_meshes, mesh_options=mesh_options(args))
         folder.check(files, overwrite=args.overwrite)
         share = files[get_rank() :: get_world_size()]
         waiting = [file for file in share if args.overwrite or not folder.is_finished(file)]

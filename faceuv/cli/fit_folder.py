@@ -39,10 +39,19 @@ class FitFolder:
     Args:
         settings: everything that the fits depend on; a folder holds fits of the same settings only.
         meshes: write ``.glb`` files, too.
+        mesh_options: keywords of :meth:`faceuv.Face.save` for these.
     """
 
-    def __init__(self, folder: Path, settings: Mapping[str, Any], *, meshes: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: Mapping[str, Any],
+        *,
+        meshes: bool = True,
+        mesh_options: Mapping[str, Any] | None = None,
+    ) -> None:
         self.folder, self.settings, self.meshes = folder, dict(settings), meshes
+        self.mesh_options = dict(mesh_options or {})
 
     def check(self, files: Sequence[PictureFile], *, overwrite: bool = False) -> None:
         """Refuse, before anything is written, a folder that holds the user's own files, fits of other settings, or the
@@ -153,7 +162,7 @@ class FitFolder:
         face = Face(result.coefficients.to(device), fitter.face_model, fitter.renderer, metadata={"fit": metadata})
         save_png(self.file("overlays", name), overlay(result, face))
         if self.meshes:
-            face.save(self.file("meshes", name))
+            face.save(self.file("meshes", name), **self.mesh_options)
         face.save(self.file("coefficients", name))
         self.file("failures", name).unlink(missing_ok=True)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from faceuv.cli.arguments import COUNT, SEED, SIDE, real
 from faceuv.cli.console import add_device
+from faceuv.cli.mesh_options import add_mesh_options, mesh_options
 from faceuv.cli.render import parse_amounts
 from faceuv.errors import InputError, did_you_mean
 from faceuv.files.names import file_names
@@ -152,7 +153,8 @@ def faces(request: Request) -> list[Job]:
     renderer, args = FigureRenderer(request.generator, request.style), request.args
 
     def write(path: Path, progress: ProgressCallback, *, seed: int) -> None:
-        renderer.sample(seed).save(path, blend_shapes=args.blend_shapes)
+        options = {} if path.suffix == ".safetensors" else mesh_options(args)
+        renderer.sample(seed).save(path, **options)
         progress(1, 1)
 
     kinds = (args.mesh, "safetensors")
@@ -278,7 +280,7 @@ def _turntable(parser: argparse.ArgumentParser) -> None:
 
 def _faces(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mesh", choices=("glb", "obj", "ply"), default="glb", help="format of the meshes (glb)")
-    parser.add_argument("--blend-shapes", action="store_true", help="the expressions as morph targets (glb)")
+    add_mesh_options(parser)
 
 
 Jobs = Callable[[Request], list[Job]]

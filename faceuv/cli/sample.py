@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from faceuv.cli.arguments import COUNT, SEED, SIDE
 from faceuv.cli.console import add_device
+from faceuv.cli.mesh_options import add_mesh_options, mesh_options
 
 if TYPE_CHECKING:
     from faceuv.face import Face
@@ -32,7 +33,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--face-model", help="a face model by name (default ProceduralFace, or the generator's)")
     parser.add_argument("--renderer", default="torch", help="a renderer by name (default torch)")
     add_device(parser)
-    parser.add_argument("--blend-shapes", action="store_true", help="write the expressions as morph targets (glb)")
+    add_mesh_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     ):
         face = make(args.seed + k).to(device)
         name = f"face_{k:03d}"
-        face.save(out / f"{name}.{args.format}", blend_shapes=args.blend_shapes)
+        face.save(out / f"{name}.{args.format}", **mesh_options(args))
         face.save(out / f"{name}.safetensors")
         pictures += [face.render(args.size, yaw_deg=yaw, centred=True) for yaw in SHEET_YAWS]
         labels += [f"seed {args.seed + k}", "", ""]

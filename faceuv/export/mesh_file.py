@@ -1,23 +1,32 @@
-"""The content of a mesh file of any format: one checked surface with its textures."""
+"""The content of a mesh file of any format: one checked surface with its parts, textures, movements and joints."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from faceuv.errors import InputError
+from faceuv.errors import InputError, did_you_mean
+from faceuv.export.mesh_checks import (
+    Array,
+    as_numpy,
+    floats,
+    in_unit_range,
+    json_values,
+    one_line,
+    picture,
+    triangles,
+    unit_tangents,
+)
+from faceuv.export.morphs import SurfaceNormals
+from faceuv.export.parts import Part, shell_material
+from faceuv.export.rig import Animation, Quaternion, Skeleton, no_eyes
 from faceuv.export.tangent import tangent_frame, unit_normals
 
 METRES_PER_DECIMETRE = 0.1  # files are in metres, everything in memory in decimetres
-_RANGE_TOLERANCE = 1e-3  # of an 8-bit picture's step, roughly a quarter: rounding, not another range
-
-Array = np.ndarray | Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,14 +34,22 @@ class MeshFile:
     """One surface, ready to be written; make it with :meth:`build`, which takes tensors or arrays and checks them.
 
     vertices (V, 3)       float32, decimetres, object frame (+x viewer's right, +y up, +z out of the face)
-    faces (F, 3)          int64, 0-based, counter-clockwise from outside
+    faces (F, 3)          int64, 0-based, counter-clockwise from outside: all opaque parts
     uv (V, 2)             float32, (0, 0) upper left, v down
     normals (V, 3)        float32, unit length
     tangents (V, 4)       float32, unit xyz and handedness ±1, see :func:`~faceuv.export.tangent.tangent_frame`
     diffuse (3, H, W)     float32 in [0, 1], display-referred (sRGB values), row 0 on top
     normal_map (3, H, W)  float32 in [0, 1], tangent space, green up, in the frame of ``normals`` and ``tangents``
+    roughness_map (H, W)  float32 in [0, 1], of parts whose material shows detail
     colours (V, 3)        float32 in [0, 1], display-referred; instead of a diffuse map
     morph_targets         name → (V, 3) offsets in decimetres, for a weight of 1
+    morph_weights         name → weight that the file shows until something moves; absent ones are 0
+    parts                 pieces with their own materials; one of all faces, seen from both sides, if none are given
+    weld (V,)             int64, the lowest index of the same surface point: one normal on both sides of a uv seam
+    skeleton              joints and skin weights; ``pose``: joint → quaternion that the file shows
+    animation             movements over time
+    eye_look              movement → (joint, quaternion at a weight of 1), where joints turn the eyes for it
+    licences              what the face was made from, with licences: see :mod:`faceuv.files.licences`
     name, metadata        the object's name and JSON values that are kept with it (seed, model, …)
     """
 
@@ -43,8 +60,17 @@ class MeshFile:
     tangents: np.ndarray | None = None
     diffuse: np.ndarray | None = None
     normal_map: np.ndarray | None = None
+    roughness_map: np.ndarray | None = None
     colours: np.ndarray | None = None
     morph_targets: Mapping[str, np.ndarray] = field(default_factory=dict)
+    morph_weights: Mapping[str, float] = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
+    weld: np.ndarray | None = None
+    skeleton: Skeleton | None = None
+    pose: Mapping[str, Quaternion] = field(default_factory=dict)
+    animation: Animation | None = None
+    eye_look: Mapping[str, tuple[str, Quaternion]] = field(default_factory=dict)
+    licences: Sequence[Mapping[str, str]] = ()
     name: str = "face"
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
@@ -59,54 +85,131 @@ class MeshFile:
         tangents: Array | None = None,
         diffuse: Array | None = None,
         normal_map: Array | None = None,
+        roughness_map: Array | None = None,
         colours: Array | None = None,
         morph_targets: Mapping[str, Array] | None = None,
+        morph_weights: Mapping[str, float] | None = None,
+        parts: Sequence[Part] = (),
+        weld: Array | None = None,
+        skeleton: Skeleton | None = None,
+        pose: Mapping[str, Quaternion] | None = None,
+        animation: Animation | None = None,
+        eye_look: Mapping[str, tuple[str, Quaternion]] | None = None,
+        licences: Sequence[Mapping[str, str]] = (),
         name: str = "face",
         metadata: Mapping[str, Any] | None = None,
     ) -> MeshFile:
         """Check and convert. Absent ``normals`` become area-weighted ones; absent ``tangents`` are made if a normal
         map needs them. A normal map needs ``uv``, so does a diffuse map, and a diffuse map excludes ``colours``."""
-        points = _floats("vertices", vertices, ("V", 3), {})
+        points = floats("vertices", vertices, ("V", 3), {})
         count = len(points)
         if count == 0:
             raise InputError("vertices is empty: there is no surface to write")
         sizes = {"V": count}
-        triangles = _faces(faces, count)
-        coordinates = None if uv is None else _floats("uv", uv, ("V", 2), sizes)
-        for map_name, value in (("diffuse", diffuse), ("normal_map", normal_map)):
+        opaque = triangles(faces, count)
+        coordinates = None if uv is None else floats("uv", uv, ("V", 2), sizes)
+        for map_name, value in (("diffuse", diffuse), ("normal_map", normal_map), ("roughness_map", roughness_map)):
             if value is not None and coordinates is None:
                 raise InputError(
                     f"{map_name} was given without uv (V, 2), which says where its texels lie: pass uv too"
                 )
         if diffuse is not None and colours is not None:
             raise InputError("give a diffuse map or vertex colours, not both: viewers would multiply one by the other")
-        directions = None if normals is None else _floats("normals", normals, ("V", 3), sizes)
-        paint = None if colours is None else _in_unit_range("colours", _floats("colours", colours, ("V", 3), sizes))
-        sides = None if tangents is None else _unit_tangents(_floats("tangents", tangents, ("V", 4), sizes))
-        directions, made = _frame(points, triangles, coordinates, directions)
+        name = one_line(name)
+        pieces = tuple(_checked_part(part, count) for part in parts) or (Part("skin", opaque, shell_material(name)),)
+        joined = None if weld is None else _checked_weld(weld, count)
+        directions = None if normals is None else floats("normals", normals, ("V", 3), sizes)
+        paint = None if colours is None else in_unit_range("colours", floats("colours", colours, ("V", 3), sizes))
+        sides = None if tangents is None else unit_tangents(floats("tangents", tangents, ("V", 4), sizes))
+        directions, made = _frame(points, shading_faces(opaque, pieces), coordinates, directions, joined)
         if sides is None and normal_map is not None:
             sides = made
-        return cls(
+        targets = {
+            str(key): floats(f"the morph target {key!r}", offsets, ("V", 3), sizes)
+            for key, offsets in (morph_targets or {}).items()
+        }
+        mesh = cls(
             vertices=points,
-            faces=triangles,
+            faces=opaque,
             normals=directions,
             uv=coordinates,
             tangents=sides,
-            diffuse=None if diffuse is None else _picture("diffuse", diffuse),
-            normal_map=None if normal_map is None else _picture("normal_map", normal_map),
+            diffuse=None if diffuse is None else picture("diffuse", diffuse),
+            normal_map=None if normal_map is None else picture("normal_map", normal_map),
+            roughness_map=None
+            if roughness_map is None
+            else in_unit_range("roughness_map", floats("roughness_map", roughness_map, ("H", "W"), {})),
             colours=paint,
-            morph_targets={
-                str(key): _floats(f"the morph target {key!r}", offsets, ("V", 3), sizes)
-                for key, offsets in (morph_targets or {}).items()
-            },
-            name=_one_line(name),
-            metadata=_json_values(metadata or {}),
+            morph_targets=targets,
+            morph_weights={str(key): float(value) for key, value in (morph_weights or {}).items()},
+            parts=pieces,
+            weld=joined,
+            skeleton=skeleton,
+            pose=dict(pose or {}),
+            animation=animation,
+            eye_look=dict(eye_look or {}),
+            licences=tuple(dict(licence) for licence in licences),
+            name=name,
+            metadata=json_values(metadata or {}),
         )
+        return mesh._check_movements()
+
+    def replace(self, **fields: Any) -> MeshFile:
+        """The mesh file with some fields replaced, checked again."""
+        return replace(self, **fields)._check_movements()
+
+    def looking_at(self, point: Sequence[float]) -> MeshFile:
+        """The file with both eyes turned to ``point (3,)``, decimetres in the object frame; the face lies near the
+        origin and looks along +z. A face without eye joints is an error."""
+        if self.skeleton is None:
+            raise no_eyes(())
+        return self.replace(pose={**self.pose, **self.skeleton.looking_at(point)})
 
     @property
     def metres(self) -> np.ndarray:
         """The vertices in metres ``(V, 3)`` float32: the unit of every file."""
         return in_metres(self.vertices)
+
+    @property
+    def shading_faces(self) -> np.ndarray:
+        """The triangles that normals come from ``(F', 3)``."""
+        return shading_faces(self.faces, self.parts)
+
+    def _check_movements(self) -> MeshFile:
+        """What names morph targets, joints and vertices names those that there are."""
+        known = list(self.morph_targets)
+        named = {"morph_weights": list(self.morph_weights)}
+        if self.animation is not None:
+            named["the animation"] = list(self.animation.targets)
+        for what, names in named.items():
+            unknown = [name for name in names if name not in self.morph_targets]
+            if unknown:
+                raise InputError(
+                    f"{what} moves {', '.join(map(repr, unknown[:5]))}, but this mesh file has"
+                    f" {f'the morph targets {known[:8]} …' if known else 'no morph targets'}"
+                    f"{did_you_mean(unknown[0], known)}"
+                )
+        joints = {*self.pose, *(self.animation.rotations if self.animation is not None else ())}
+        if joints and self.skeleton is None:
+            raise InputError(f"{', '.join(sorted(joints))} cannot turn: this mesh file has no skeleton")
+        if self.skeleton is not None:
+            if len(self.skeleton.weights) != len(self.vertices):
+                raise InputError(
+                    f"the skeleton has weights of {len(self.skeleton.weights)} vertices, the mesh {len(self.vertices)}"
+                )
+            for joint in joints:
+                self.skeleton.index(joint)
+        return self
+
+
+def shading_faces(faces: np.ndarray, parts: Sequence[Part]) -> np.ndarray:
+    """The opaque faces, and of the layers those that share no vertex with them."""
+    layers = [part.faces for part in parts if part.layer]
+    if not layers:
+        return faces
+    taken = np.zeros(1 + max(int(array.max()) for array in (faces, *layers)), bool)
+    taken[faces] = True
+    return np.concatenate([faces, *(layer[~taken[layer].any(1)] for layer in layers)])
 
 
 def in_metres(decimetres: np.ndarray) -> np.ndarray:
@@ -120,96 +223,41 @@ def area_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
 
 
 def _frame(
-    points: np.ndarray, faces: np.ndarray, uv: np.ndarray | None, normals: np.ndarray | None
+    points: np.ndarray,
+    faces: np.ndarray,
+    uv: np.ndarray | None,
+    normals: np.ndarray | None,
+    weld: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Unit normals, and tangents if there is a chart; in float64, where the squares of any float32 are finite."""
-    vertices, triangles = torch.from_numpy(points)[None].double(), torch.from_numpy(faces)
-    given = None if normals is None else torch.from_numpy(normals)[None].double()
+    vertices, corners = torch.from_numpy(points)[None].double(), torch.from_numpy(faces)
+    given: torch.Tensor | None
+    if normals is None and weld is not None:
+        given = torch.from_numpy(SurfaceNormals.of(points, faces, weld).unit)[None]
+    else:
+        given = None if normals is None else torch.from_numpy(normals)[None].double()
     chart = torch.zeros(len(points), 2) if uv is None else torch.from_numpy(uv)
-    frame = tangent_frame(vertices, triangles, chart.double(), normals=given)
+    frame = tangent_frame(vertices, corners, chart.double(), normals=given)
     tangents = None if uv is None else frame.tangent[0].float().numpy()
     return frame.normal[0].float().numpy(), tangents
 
 
-def _numpy(name: str, value: Array) -> np.ndarray:
-    if isinstance(value, Tensor):
-        value = value.detach().cpu()
-        return (value.float() if value.dtype == torch.bfloat16 else value).numpy()  # numpy knows no bfloat16
-    if isinstance(value, np.ndarray):
-        return value
-    raise InputError(f"{name} must be a torch.Tensor or a numpy array, got {type(value).__name__}")
+def _checked_weld(weld: Array, count: int) -> np.ndarray:
+    array = as_numpy("weld", weld)
+    if array.shape != (count,) or not np.issubdtype(array.dtype, np.integer):
+        raise InputError(f"weld must be integers of shape (V,), V = {count}, got {array.dtype} {array.shape}")
+    if int(array.min()) < 0 or (array > np.arange(count)).any():
+        raise InputError("weld must give each vertex the lowest index of the same surface point")
+    return array.astype(np.int64)
 
 
-def _floats(name: str, value: Array, shape: tuple[str | int, ...], sizes: dict[str, int]) -> np.ndarray:
-    array = _numpy(name, value)
-    fits = array.ndim == len(shape) and all(
-        size == (sizes.get(axis, size) if isinstance(axis, str) else axis) for size, axis in zip(array.shape, shape)
-    )
-    if not fits:
-        known = "".join(f", {axis} = {size}" for axis, size in sizes.items() if axis in shape)
-        batch = "; files hold one surface: index the batch first" if array.ndim == len(shape) + 1 else ""
-        raise InputError(f"{name} must have shape ({', '.join(map(str, shape))}){known}, got {array.shape}{batch}")
-    if not np.issubdtype(array.dtype, np.floating):
-        raise InputError(f"{name} must be floating point, got {array.dtype}")
-    with np.errstate(over="ignore"):  # too large for float32 becomes infinite, an error below
-        array = np.ascontiguousarray(array, dtype=np.float32)
-    finite = np.isfinite(array)
-    if not finite.all():
-        rows = np.unique(np.nonzero(~finite)[0])
-        where = ", ".join(map(str, rows[:5])) + (" …" if len(rows) > 5 else "")
-        raise InputError(
-            f"{name} holds NaN, infinity or values beyond float32 in {len(rows)} row(s) ({where}):"
-            " nothing can be written from it"
-        )
-    return array
-
-
-def _faces(value: Array, count: int) -> np.ndarray:
-    array = _numpy("faces", value)
-    if array.ndim != 2 or array.shape[1] != 3 or not np.issubdtype(array.dtype, np.integer):
-        raise InputError(f"faces must be integers of shape (F, 3), got {array.dtype} {array.shape}")
-    if len(array) == 0:
-        raise InputError("faces is empty: there is no surface to write")
-    low, high = int(array.min()), int(array.max())
-    if low < 0 or high >= count:
-        raise InputError(f"faces must name vertices 0 … {count - 1} (0-based), got {low} … {high}")
-    return np.ascontiguousarray(array, dtype=np.int64)
-
-
-def _picture(name: str, value: Array) -> np.ndarray:
-    array = _floats(name, value, (3, "H", "W"), {})
-    if array.shape[1] == 0 or array.shape[2] == 0:
-        raise InputError(f"{name} is empty: expected (3, H, W) with at least one texel, got {array.shape}")
-    return _in_unit_range(name, array)
-
-
-def _in_unit_range(name: str, array: np.ndarray) -> np.ndarray:
-    low, high = float(array.min()), float(array.max())
-    if low < -_RANGE_TOLERANCE or high > 1 + _RANGE_TOLERANCE:
-        raise InputError(
-            f"{name} must lie in [0, 1], got {low:.4g} … {high:.4g}; clamp it, or map [−1, 1] or 0 … 255 there"
-        )
-    return array.clip(0, 1)
-
-
-def _unit_tangents(tangents: np.ndarray) -> np.ndarray:
-    length = np.linalg.norm(tangents[:, :3], axis=1, keepdims=True)
-    if float(length.min()) < 1e-12:
-        raise InputError("tangents must have xyz of non-zero length; leave them out to have them made from uv")
-    return np.concatenate([tangents[:, :3] / length, np.where(tangents[:, 3:] < 0, -1, 1)], 1).astype(np.float32)
-
-
-def _one_line(name: str) -> str:
-    if not name or not name.isprintable():
-        raise InputError(f"the name must be a non-empty printable line, got {name!r}")
-    return name
-
-
-def _json_values(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """The metadata as a reader gets it back; values that JSON cannot hold are an error."""
-    try:
-        text = json.dumps(dict(metadata), allow_nan=False, ensure_ascii=False, sort_keys=True)
-        values = json.loads(text.encode())  # half a surrogate pair passes dumps and fails here
-    except (TypeError, ValueError) as error:
-        raise InputError(f"metadata must be JSON values (text, finite numbers, lists, dicts): {error}") from error
-    return dict(values)
+def _checked_part(part: Part, count: int) -> Part:
+    where = f"the faces of the part {part.name!r}"
+    fields: dict[str, object] = {"faces": triangles(part.faces, count, where)}
+    for name, width in (("uv", 2), ("colours", 4)):
+        value = getattr(part, name)
+        if value is not None:
+            fields[name] = floats(f"{name} of the part {part.name!r}", value, ("V", width), {"V": count})
+    if part.polygons is not None and (part.polygons.ndim != 2 or part.polygons.shape[1] != 4):
+        raise InputError(f"the polygons of the part {part.name!r} must be (P, 4), got {part.polygons.shape}")
+    return part.replace(**fields)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from faceuv.export.glb import ROUGHNESS
 from faceuv.export.images import encode
 from faceuv.export.mesh_file import MeshFile
+from faceuv.export.parts import ROUGHNESS
 from faceuv.files.artefacts import atomic_path
 from faceuv.version import __version__
 

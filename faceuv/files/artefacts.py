@@ -156,6 +156,19 @@ def load_state_dict(path: str | Path, *, expected: str, where: str | None = None
     return dict(state)
 
 
+def load_metadata(path: str | Path) -> dict[str, Any]:
+    """The metadata alone of a safetensors file; empty if faceuv did not write it."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            header = file.metadata() or {}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise AssetError(f"{path} is not a readable safetensors file ({error}): make it again") from error
+    metadata = parse_json(header.get(_METADATA_KEY, "{}"), f"the metadata of {path}", nan=True)
+    return dict(metadata) if isinstance(metadata, dict) else {}
+
+
 def load_tensors(path: str | Path, *, kind: str | None = None) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read a file of :func:`save_tensors`; ``kind`` must match the metadata's, if given."""
     from safetensors import SafetensorError, safe_open

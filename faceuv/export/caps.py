@@ -1,0 +1,81 @@
+"""A cap under the neck of a whole head: from below one sees a flat cut and not the inside of the face."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from faceuv.export.mesh_file import MeshFile
+from faceuv.export.morphs import SurfaceNormals
+from faceuv.export.parts import Material, Part
+from faceuv.export.rig import Skeleton
+
+CAP = "neck_cap"
+_LOW = 0.25  # of the height of the skin: a border below is the neck's
+_FLESH = (0.30, 0.16, 0.13, 1.0)
+
+
+def capped(mesh: MeshFile) -> MeshFile:
+    """The mesh file with the lower border of its skin closed, as a part of its own that a program can drop."""
+    skin = next((part.faces for part in mesh.parts if part.name == "skin"), None)
+    if skin is None:
+        return mesh
+    loop = neck_border(mesh.vertices, skin, mesh.weld)
+    if loop is None:
+        return mesh
+    count = len(mesh.vertices)
+    source = np.concatenate([loop, loop[:1]])  # copies of the border, and one more that becomes the middle
+    rim, middle = count + np.arange(len(loop)), count + len(loop)
+    faces = np.stack([np.roll(rim, -1), rim, np.full(len(loop), middle)], 1)  # the border runs with the skin's faces
+    place = mesh.vertices[source].copy()
+    place[-1] = mesh.vertices[loop].mean(0)
+    extra: dict[str, object] = {"vertices": np.concatenate([mesh.vertices, place])}
+    whole = extra["vertices"]
+    assert isinstance(whole, np.ndarray)
+    normals = SurfaceNormals.of(whole, faces).unit[count:].astype(np.float32)
+    extra["normals"] = np.concatenate([mesh.normals, normals])
+    for name in ("uv", "tangents", "colours"):
+        value = getattr(mesh, name)
+        if value is not None:
+            extra[name] = np.concatenate([value, value[source]])
+    if mesh.weld is not None:
+        extra["weld"] = np.concatenate([mesh.weld, np.arange(count, len(whole))])
+    if mesh.skeleton is not None:
+        skeleton = mesh.skeleton
+        weights = np.concatenate([skeleton.weights, skeleton.weights[source]])
+        extra["skeleton"] = Skeleton(skeleton.joints, skeleton.parents, skeleton.positions, weights)
+    extra["morph_targets"] = {
+        name: np.concatenate([offsets, offsets[source]]) for name, offsets in mesh.morph_targets.items()
+    }
+    parts = [
+        part.replace(
+            uv=None if part.uv is None else np.concatenate([part.uv, part.uv[source]]),
+            colours=None if part.colours is None else np.concatenate([part.colours, part.colours[source]]),
+        )
+        for part in mesh.parts
+    ]
+    material = Material(f"{mesh.name}_{CAP}", roughness=0.8, colour=_FLESH, textured=False)
+    solid = sum(not part.layer for part in parts)  # layers stay last
+    parts.insert(solid, Part(CAP, faces, material))
+    return mesh.replace(**extra, faces=np.concatenate([mesh.faces, faces]), parts=tuple(parts))
+
+
+def neck_border(vertices: np.ndarray, faces: np.ndarray, weld: np.ndarray | None) -> np.ndarray | None:
+    """The longest open border of ``faces`` in the lowest quarter of their height: vertices in the order in which their
+    triangles run along it, or None."""
+    points = faces if weld is None else weld[faces]
+    edges = np.concatenate([points[:, [0, 1]], points[:, [1, 2]], points[:, [2, 0]]])
+    back = {(b, a) for a, b in edges.tolist()}
+    following = {a: b for a, b in edges.tolist() if (a, b) not in back}
+    height = vertices[np.unique(points), 1]
+    limit = height.min() + _LOW * (height.max() - height.min())
+    best: list[int] = []
+    while following:
+        start, after = following.popitem()
+        loop = [start]
+        while after != start and after in following:
+            loop.append(after)
+            after = following.pop(after)
+        low = vertices[loop, 1].mean() < limit
+        if after == start and low and len(loop) > max(len(best), 2):
+            best = loop
+    return np.array(best) if best else None

@@ -1,0 +1,76 @@
+"""What lies over the opaque surface of a head: lashes as cards with strands, shadow under the lids, clear shells.
+
+Lashes and the shadow are laid out by distance from the skin, so that they need no picture of the face model: roots lie
+on the lid, tips away from it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+from faceuv.export.parts import Part, part_material
+from faceuv.models.faces.base import FaceModel
+
+STRANDS = ("lashes", "brows")
+_TILE = 0.05  # decimetres of a card that one picture of strands covers
+_SHADOW = 0.015  # decimetres from the lid at which the shadow has faded to a third
+_DARKEST = 0.55
+
+
+def layer_look(model: FaceModel, part: str, faces: np.ndarray, name: str) -> Part:
+    """The layer ``part`` with the triangles ``faces (G, 3)`` and its material."""
+    if part in STRANDS:
+        picture = strands()
+        return Part(part, faces, part_material(part, name=name, picture=picture), uv=_along(model, faces), layer=True)
+    colours = None
+    if part == "eye_occlusion":
+        away = _distance(model, np.unique(faces))
+        colours = np.ones((len(model.mean), 4), np.float32)
+        colours[np.unique(faces), 3] = _DARKEST * np.exp(-away / _SHADOW)
+    return Part(part, faces, part_material(part, name=name), colours=colours, layer=True)
+
+
+def _distance(model: FaceModel, vertices: np.ndarray) -> np.ndarray:
+    """Decimetres from each of ``vertices`` to the nearest vertex of the skin, on the mean head."""
+    assert model.part is not None  # of a whole head
+    mean, names = model.mean.cpu().numpy(), model.metadata["parts"]
+    skin = np.unique(model.faces.cpu().numpy()[model.part.cpu().numpy() == names.index("skin")])
+    return cKDTree(mean[skin]).query(mean[vertices])[0]
+
+
+def _along(model: FaceModel, faces: np.ndarray) -> np.ndarray:
+    """Texture coordinates ``(V, 2)`` of cards: u along the lid, v from the tip (0) to the root (1)."""
+    mean = model.mean.cpu().numpy()
+    used, corners = np.unique(faces, return_inverse=True)
+    corners = corners.reshape(-1, 3)
+    pairs = (np.concatenate([corners[:, 0], corners[:, 1]]), np.concatenate([corners[:, 1], corners[:, 2]]))
+    _, card = connected_components(coo_matrix((np.ones(len(pairs[0])), pairs), (len(used), len(used))), directed=False)
+    away = _distance(model, used)
+    lowest, highest = np.full(card.max() + 1, np.inf), np.zeros(card.max() + 1)
+    np.minimum.at(lowest, card, away)
+    np.maximum.at(highest, card, away)
+    uv = np.zeros((len(mean), 2), np.float32)
+    uv[used, 0] = mean[used, 0] / _TILE
+    uv[used, 1] = 1 - (away - lowest[card]) / np.maximum(highest[card] - lowest[card], 1e-6)
+    return uv
+
+
+def strands(size: int = 256, count: int = 14) -> np.ndarray:
+    """Lashes ``(4, size, size)`` RGBA, roots at the bottom, that continue at the sides: dark hairs which lean and grow
+    thin towards the tip."""
+    centres = (np.arange(size) + 0.5) / size
+    height = 1 - centres[:, None]  # 0 at the root
+    across = centres[None]
+    opacity = np.zeros((size, size))
+    for k in range(count):
+        wander = np.sin(12.9898 * (k + 1)) * 43758.5453 % 1.0  # the same hairs every time
+        length = 0.7 + 0.3 * wander
+        middle = (k + 0.5 + 0.5 * (wander - 0.5)) / count + 0.35 / count * (wander - 0.3) * height**2 * 4
+        away = np.abs((across - middle + 0.5) % 1.0 - 0.5)
+        width = 0.28 / count * np.sqrt(np.clip(1 - height / length, 0, 1))
+        opacity = np.maximum(opacity, np.clip((width - away) * size + 0.5, 0, 1) * (height < length))
+    colour = np.full((3, size, size), 1.0) * np.array([0.055, 0.04, 0.035])[:, None, None]
+    return np.concatenate([colour, opacity[None]]).astype(np.float32)

@@ -1,0 +1,74 @@
+"""Textures of a mesh file: their size, the rim around the charts, and roughness from fine relief."""
+
+from __future__ import annotations
+
+from weakref import WeakKeyDictionary
+
+import torch
+import torch.nn.functional as F
+from scipy.ndimage import distance_transform_edt
+from torch import Tensor
+
+from faceuv.errors import InputError
+from faceuv.export.parts import ROUGHNESS
+from faceuv.models.faces.base import FaceModel
+
+LARGEST_TEXTURE = 8192
+_RIM = 16  # texels around a chart that take its colour: what mip-maps of a viewer mix in
+_NEIGHBOURHOOD = 9  # texels over which relief makes a surface rough
+
+
+def check_texture_size(size: object) -> int:
+    """``size`` if a texture can have it: 1 … 8,192."""
+    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= LARGEST_TEXTURE:
+        raise InputError(f"a texture size is a whole number 1 … {LARGEST_TEXTURE:,}, got {size!r}; 2048 is common")
+    return size
+
+
+def resized(picture: Tensor, size: int) -> Tensor:
+    """``picture (3, H, W)`` in [0, 1] at ``size``²."""
+    size = check_texture_size(size)
+    if picture.shape[-2:] == (size, size):
+        return picture
+    smaller = size < min(picture.shape[-2:])
+    made = F.interpolate(picture[None], (size, size), mode="bilinear", antialias=smaller)
+    return made[0].clamp(0, 1)
+
+
+def resized_normals(normal_map: Tensor, size: int) -> Tensor:
+    """A normal map ``(3, H, W)`` in [0, 1] at ``size``²; its normals keep unit length."""
+    size = check_texture_size(size)
+    if normal_map.shape[-2:] == (size, size):
+        return normal_map
+    return 0.5 + 0.5 * F.normalize(2 * resized(normal_map, size) - 1, dim=0)
+
+
+def roughness_of(normal_map: Tensor) -> Tensor:
+    """Roughness ``(H, W)`` from a normal map ``(3, H, W)``: where normals scatter, light does too."""
+    normals = 2 * normal_map[None] - 1
+    half = _NEIGHBOURHOOD // 2
+    side = min(_NEIGHBOURHOOD, *(2 * (extent // 2) + 1 for extent in normal_map.shape[-2:]))
+    half = side // 2
+    mean = F.avg_pool2d(F.pad(normals, (half, half, half, half), mode="replicate"), side, 1)
+    length = mean[0].norm(dim=0).clamp(0.3, 1)
+    spread = (1 - length) / length
+    return (ROUGHNESS**4 + spread).pow(0.25).clamp(0, 1)
+
+
+def padded(picture: Tensor, model: FaceModel) -> Tensor:
+    """``picture (3, H, W)`` over the model's chart, with a rim of the nearest colours around the charts."""
+    height, width = picture.shape[-2:]
+    known = _RIMS.setdefault(model, {})
+    if (height, width) not in known:
+        off = model.chart(height, width).face_id.view(height, width) < 0
+        away, (rows, columns) = distance_transform_edt(off.cpu().numpy(), return_indices=True)
+        rim = torch.from_numpy((away > 0) & (away <= _RIM))
+        nearest = torch.from_numpy(rows * width + columns)
+        known[height, width] = (torch.nonzero(rim.flatten())[:, 0], nearest[rim])
+    target, source = (index.to(picture.device) for index in known[height, width])
+    flat = picture.reshape(3, -1).clone()
+    flat[:, target] = flat[:, source]
+    return flat.view_as(picture)
+
+
+_RIMS: WeakKeyDictionary[FaceModel, dict[tuple[int, int], tuple[Tensor, Tensor]]] = WeakKeyDictionary()
