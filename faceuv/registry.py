@@ -230,17 +230,21 @@ def _construct(kind: str, name: str, part: Any, args: tuple[Any, ...], arguments
 RENDERERS = Registry("renderer", locations=["faceuv.renderers"], keys=["renderer"], bare=True)
 FACE_MODELS = Registry("face model", locations=["faceuv.models.faces"], keys=["face_model", "fit_model"], bare=True)
 DIRECTION_FINDERS = Registry("direction finder", locations=["faceuv.models.directions"], keys=["finder"])
-LOSSES = Registry("loss", locations=["faceuv.losses"], groups=["losses"], beside=["weight"])
+LOSSES = Registry("loss", locations=["faceuv.losses", "faceuv.models.liftedgan"], groups=["losses"], beside=["weight"])
 GENERATORS = Registry(
     "generator",
     locations=["faceuv.models.stylegan2", "faceuv.models.stylefaceuv", "faceuv.synthetic"],
     keys=["generator", "teacher"],
 )
-FACE_GENERATORS = Registry("face generator", locations=["faceuv.models.stylefaceuv"])
+FACE_GENERATORS = Registry("face generator", locations=["faceuv.models.stylefaceuv", "faceuv.models.liftedgan"])
 LANDMARK_DETECTORS = Registry("landmark detector", locations=["faceuv.fitting.landmarks"], keys=["detector"], bare=True)
 FIT_STEPS = Registry("fitting step", locations=["faceuv.fitting"], keys=["schedule"])
 STAGES = Registry("stage", locations=["faceuv.engine.stages"])
-SUBJECTS = Registry("subject", locations=["faceuv.models.stylefaceuv.subjects"], groups=["subjects"])
+SUBJECTS = Registry(
+    "subject",
+    locations=["faceuv.models.stylefaceuv.subjects", "faceuv.models.liftedgan.subjects"],
+    groups=["subjects"],
+)
 COEFFICIENT_SOURCES = Registry(
     "coefficient source", locations=["faceuv.fitting.sources", "faceuv.models.stylefaceuv"], keys=["source"]
 )
@@ -255,6 +259,7 @@ MODELS = Registry(
         "faceuv.models.stylegan2.training",
         "faceuv.models.readers",
         "faceuv.models.stylefaceuv",
+        "faceuv.models.liftedgan",
         "faceuv.evaluation",
     ],
     keys=["model", "network", "features", "discriminator"],
@@ -270,7 +275,7 @@ METRICS = Registry(
 )
 DATASETS = Registry(
     "dataset",
-    locations=["faceuv.synthetic", "faceuv.data.cached", "faceuv.data.codes"],
+    locations=["faceuv.synthetic", "faceuv.data.cached", "faceuv.data.codes", "faceuv.models.liftedgan"],
     keys=["dataset"],
     parent=mmengine_registry.DATASETS,
     parent_module="mmengine.dataset",

@@ -32,7 +32,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("faceuv.data",),
     ("faceuv.models.readers", "faceuv.models.stylegan2.training"),
     ("faceuv.fitting",),
-    ("faceuv.models.stylefaceuv",),
+    ("faceuv.models.stylefaceuv", "faceuv.models.liftedgan"),
     ("faceuv.figures",),
     ("faceuv.evaluation",),
     ("faceuv.engine",),

@@ -1,0 +1,43 @@
+"""LiftedGAN (Shi, Aggarwal, Jain, CVPR 2021): a frozen StyleGAN2 is lifted to depth, albedo, light and view.
+
+Reading order: ``objective`` (the terms, and what a step computes for them), ``scene`` (a code taken apart and drawn),
+``geometry`` (depth → mesh, equation 1), ``networks`` (tables 3 and 4), ``method`` (the training), ``generator`` (faces
+from codes). README.md beside this file has the diagram.
+"""
+
+from faceuv.models.liftedgan.distance import DiscriminatorMaps, ImageDistance, VGGMaps
+from faceuv.models.liftedgan.generator import ComposedView, LiftedGANGenerator
+from faceuv.models.liftedgan.geometry import DepthSpace
+from faceuv.models.liftedgan.method import LiftedGAN
+from faceuv.models.liftedgan.networks import LiftingNetworks
+from faceuv.models.liftedgan.objective import Perturbation
+from faceuv.models.liftedgan.parameters import ViewRange, raw_light
+from faceuv.models.liftedgan.release import load_networks, read_release
+from faceuv.models.liftedgan.samples import SampleNumbers
+from faceuv.models.liftedgan.scene import Lifted, draw, lift
+from faceuv.models.liftedgan.terms import AlbedoRank, CodePrior, IdentityDistance, LiftedImages, SquaredDifference
+
+__all__ = [
+    "AlbedoRank",
+    "CodePrior",
+    "ComposedView",
+    "DepthSpace",
+    "DiscriminatorMaps",
+    "IdentityDistance",
+    "ImageDistance",
+    "Lifted",
+    "LiftedGAN",
+    "LiftedGANGenerator",
+    "LiftedImages",
+    "LiftingNetworks",
+    "Perturbation",
+    "SampleNumbers",
+    "SquaredDifference",
+    "VGGMaps",
+    "ViewRange",
+    "draw",
+    "lift",
+    "load_networks",
+    "raw_light",
+    "read_release",
+]
