@@ -1,10 +1,11 @@
 """LiftedGAN at the paper's scale with the paper's weights: 256², a StyleGAN2 of tightly cropped FFHQ faces, VGG-16.
 
-You bring the teacher (``work_dirs/assets/teacher.pt``, any layout that ``faceuv convert`` reads; the authors trained theirs
-on faces cropped by MTCNN) and VGG's weights (``faceuv doctor`` says where they are looked for). The authors' face embedder is
-not to be had in a readable form: give the file of an ArcFace as ``lift.model.losses.identity.features.weights``.
+You bring the teacher (``work_dirs/assets/teacher.pt``, any layout that ``faceuv convert`` reads; the authors trained
+theirs on faces cropped by MTCNN) and VGG's weights (``faceuv doctor`` says where they are looked for). The authors'
+face embedder is not published in a readable form: bring an ArcFace, ``work_dirs/assets/backbone.pth``.
 
-Every place where paper and release differ has a row in docs/liftedgan.md; ``liftedgan_ffhq_release`` is the release's side.
+Every place where paper and release differ has a row in docs/liftedgan.md; ``liftedgan_ffhq_release`` is the release's
+side of it.
 
 Ablations of table 2, one line each: ``--cfg-options``
 ``lift.model.losses.flip=None`` ·
@@ -38,9 +39,7 @@ lift = dict(
             cycle_view=dict(type="SquaredDifference", of="view", weight=perturb * 2.0),
             identity=dict(
                 type="IdentityDistance",
-                features=dict(
-                    type="ArcFaceIdentity", weights=arcface_file, detector=dict(type="SyntheticLandmarks")
-                ),
+                features=dict(type="ArcFaceIdentity", weights=arcface_file, detector=dict(type="SyntheticLandmarks")),
                 max_yaw_deg=25.0,
                 weight=1.0,
             ),

@@ -1,10 +1,10 @@
-"""LiftedGAN at the paper's scale with the weights of the authors' release (``config/ffhq_256.py``), wherever they differ
-from the paper's.
+"""LiftedGAN at the paper's scale with the weights of the authors' release (``config/ffhq_256.py``), wherever they
+differ from the paper's.
 
-Differences from ``liftedgan_ffhq``: the flip term counts 5 · 0.8, the cycle reads rotations alone, the prior stands outside
-the perturbation's weight, the albedo is filtered by a blur and pooled by four; pitch to ±15°, a shift with the yaw, a tenth
-of the translation along z, an MLP of 16 in D_T, truncated codes, weight decay, 50,000 steps. docs/liftedgan.md has a row for
-each.
+Differences from ``liftedgan_ffhq``: the flip term counts 5 · 0.8, the cycle reads rotations alone, the prior stands
+outside the perturbation's weight, the albedo is filtered by a blur and pooled by four; pitch to ±15°, a shift with the
+yaw, a tenth of the translation along z, an MLP of 16 in D_T, truncated codes, weight decay, 50,000 steps.
+docs/liftedgan.md has a row for each.
 """
 
 from mmengine.config import read_base

@@ -77,7 +77,8 @@ class IdentityDistance(nn.Module):
     images whose ``pred["yaw"] (B,)``, radians, is small enough; 0 if there is none.
 
     Args:
-        features: config of an embedder ``images (B, 3, S, S) → (B, C)``, which is frozen.
+        features: config of an embedder ``images (B, 3, S, S) → (B, C)``, which is frozen; images in which it finds no
+            face, whose rows are NaN, do not count.
         max_yaw_deg: the limit of |yaw|: embedders are not invariant to pose.
     """
 
@@ -92,9 +93,11 @@ class IdentityDistance(nn.Module):
         near = yaw.abs() < self.max_yaw
         if not bool(near.any()):
             return image.sum() * 0
-        found = self.features(torch.cat([image[near], neutral[near]]))
-        first, second = F.normalize(found, dim=1).chunk(2)
-        return (first - second).square().sum(1).mean()
+        first, second = self.features(torch.cat([image[near], neutral[near]])).chunk(2)
+        known = torch.isfinite(first).all(1) & torch.isfinite(second).all(1)
+        if not bool(known.any()):
+            return image.sum() * 0
+        return (F.normalize(first[known], dim=1) - F.normalize(second[known], dim=1)).square().sum(1).mean()
 
 
 @LOSSES.register_module()

@@ -48,7 +48,7 @@ class TestTerms:
         loss = LOSSES.build(dict(type="IdentityDistance", features="mean_colour_of_lifted_tests", max_yaw_deg=25.0))
         yaw = torch.tensor([0.5, 0.4])  # 29°, 23°
         found = loss({"image": image, "yaw": yaw}, {"image": red})
-        assert float(found) == pytest.approx(2.0)  # of orthogonal unit vectors; the same colour would give 0
+        assert float(found.detach()) == pytest.approx(2.0)  # of orthogonal unit vectors; the same colour would give 0
         found.backward()
         assert image.grad[0].abs().sum() == 0 and image.grad[1].abs().sum() > 0
         assert isinstance(loss, IdentityDistance)

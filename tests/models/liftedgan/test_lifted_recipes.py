@@ -1,0 +1,45 @@
+"""The recipes: their terms and weights, and what is checked of them before anything is loaded."""
+
+import pytest
+
+from faceuv.engine import load_config
+from faceuv.errors import InputError
+from faceuv.models.liftedgan import LiftedGAN
+from faceuv.models.liftedgan.objective import TERMS
+from faceuv.registry import LOSSES
+
+RECIPES = ("liftedgan_64", "liftedgan_ffhq", "liftedgan_ffhq_release", "liftedgan_cats")
+
+
+def weights(name, options=None):
+    losses = load_config(name, options or {}).lift.model.losses
+    return {term: config["weight"] for term, config in losses.items() if config is not None}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_has_terms_that_exist(name):
+    model = load_config(name).lift.model
+    LiftedGAN.check_config(model)
+    losses = {term: config for term, config in model["losses"].items() if config is not None}
+    assert set(losses) == set(TERMS) - ({"identity"} if name == "liftedgan_cats" else set())
+    for term, config in losses.items():
+        assert config["type"] in LOSSES.names()
+        if config["type"] == "LiftedImages":
+            assert config["pair"] == term
+
+
+def test_the_weights_of_paper_and_release():
+    paper, release, cats = (weights(name) for name in RECIPES[1:])
+    assert paper == dict(
+        rec=5.0, flip=0.8, perturb_shape=2.0, perturb_code=2.0, cycle_light=4.0, cycle_view=4.0, identity=1.0,
+        prior=1.0, albedo=0.01,
+    )  # fmt: skip
+    assert release == {**paper, "flip": 4.0, "prior": 0.5}
+    assert cats == {**{k: v for k, v in release.items() if k != "identity"}, "prior": 0.1, "albedo": 0.005}
+
+
+def test_an_ablation_is_one_option():
+    assert "flip" not in weights("liftedgan_64", {"lift.model.losses.flip": None})
+    model = load_config("liftedgan_64", {"lift.model.losses.rec": None}).lift.model
+    with pytest.raises(InputError, match="'rec'"):
+        LiftedGAN.check_config(model)
