@@ -11,6 +11,8 @@ from faceuv.files.assets import assets_dir, known_asset
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
+    from faceuv.models.faces.base import FaceModel
+
 
 def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``convert`` and what it converts to the command line."""
@@ -19,6 +21,9 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     bfm = kinds.add_parser("bfm", help="Basel Face Model 2009 → bfm2009.safetensors")
     add_bfm_arguments(bfm)
     bfm.set_defaults(run=run)
+    ict = kinds.add_parser("ict", help="ICT-FaceKit Light → ict_facekit.safetensors")
+    add_ict_arguments(ict)
+    ict.set_defaults(run=run_ict)
 
 
 def add_bfm_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +46,32 @@ def add_bfm_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="FILE", help="what to write (default: where BFM2009 looks for it)")
 
 
+def add_ict_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``convert ict``."""
+    parser.add_argument(
+        "folder",
+        type=Path,
+        metavar="FOLDER",
+        help="a clone of https://github.com/ICT-VGL/ICT-FaceKit, or its folder FaceXModel",
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="what to write (default: where ICTFaceKit looks)")
+
+
+def run_ict(args: argparse.Namespace) -> int:
+    """Read the OBJ files, write one file, and print what was written."""
+    from rich.console import Console
+
+    from faceuv.models.faces.ict import ICTFaceKit
+
+    out = args.out or assets_dir() / known_asset("ict_facekit").filename
+    with Console(stderr=True).status("reading ICT-FaceKit") as status:
+        model = ICTFaceKit.from_folder(args.folder, progress=lambda name: status.update(f"reading {name}"))
+    model.save(out)
+    _print_written(out, model)
+    print("ICT-FaceKit Light is under the MIT licence: keep its copyright notice with what you pass on")
+    return 0
+
+
 def run(args: argparse.Namespace) -> int:
     """Convert, write, and print what was written."""
     from faceuv.models.faces.bfm2009 import BFM2009
@@ -48,10 +79,14 @@ def run(args: argparse.Namespace) -> int:
     out = args.out or assets_dir() / known_asset("bfm2009").filename
     model = BFM2009.from_files(front=args.front, raw=args.raw, uv=args.uv, indices=args.indices)
     model.save(out)
-    vertices, faces = model.mean.shape[0], model.faces.shape[0]
-    modes = f"{model.layout.identity} + {model.layout.expression} + {model.layout.albedo} modes"
-    print(f"wrote {out}: {vertices:,} vertices, {faces:,} faces, {modes}")
-    folded = model.metadata["uv_folded_faces"]
+    _print_written(out, model)
+    folded, faces = model.metadata["uv_folded_faces"], model.faces.shape[0]
     if folded > 0.005 * faces:
         print(f"note: {folded:,} faces turn over in the UV chart and share texels with others")
     return 0
+
+
+def _print_written(out: Path, model: FaceModel) -> None:
+    vertices, faces = model.mean.shape[0], model.faces.shape[0]
+    modes = f"{model.layout.identity} + {model.layout.expression} + {model.layout.albedo} modes"
+    print(f"wrote {out}: {vertices:,} vertices, {faces:,} faces, {modes}")

@@ -44,6 +44,13 @@ ASSETS: dict[str, Asset] = {
             command="faceuv convert bfm --raw BFM_FOLDER --uv BFM_UV.mat",
         ),
         Asset(
+            name="ict_facekit",
+            filename="ict_facekit.safetensors",
+            description="ICT-FaceKit Light, a whole head of 100 identity modes and 57 expressions",
+            where="git clone https://github.com/ICT-VGL/ICT-FaceKit (MIT licence, 400 MB)",
+            command="faceuv convert ict ICT-FaceKit",
+        ),
+        Asset(
             name="inception",
             filename="weights-inception-2015-12-05-6726825d.pth",
             description="the Inception v3 network that FIDs are computed with, as published for torch-fidelity",
