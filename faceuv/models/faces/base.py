@@ -354,7 +354,11 @@ class FaceModel(nn.Module):
         from faceuv.files.artefacts import save_tensors
 
         metadata = {"kind": "face_model", "type": type(self).__name__, "names": self.mode_names, **self.metadata}
-        return save_tensors(path, {k: v.detach().cpu().clone() for k, v in self.arrays().items()}, metadata)
+        return save_tensors(
+            path,
+            {k: v.detach().cpu().clone(memory_format=torch.contiguous_format) for k, v in self.arrays().items()},
+            metadata,
+        )
 
     @staticmethod
     def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, list[str]], dict[str, Any]]:
