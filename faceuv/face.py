@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from faceuv.checks import check_finite, check_floating, file_path, one_line, picture_size, shown, whole_number
-from faceuv.errors import AssetError, FaceUVError, InputError
+from faceuv.errors import AssetError, FaceUVError, InputError, did_you_mean
 from faceuv.export import MOVING, Animation, MeshFile, save_mesh, save_video
 from faceuv.export.face_mesh import face_mesh, surface_mesh
 from faceuv.export.images import encode
@@ -169,8 +169,25 @@ class Face:
         rotation = turned(self.pose[0], yaw_deg=yaw_deg, pitch_deg=pitch_deg, roll_deg=roll_deg)
         return self._posed_as(rotation=rotation)
 
-    def to(self, device: torch.device | str) -> Face:
-        """The face on ``device``; its face model and renderer, which other faces may share, are moved in place."""
+    def to(self, target: torch.device | Config | FaceModel) -> Face:
+        """The face on a device, or with the topology of another face model, see :meth:`to_model`.
+
+        A ``torch.device`` and a name that torch reads as one (``"cpu"``, ``"cuda:0"``) are devices; any other name, a
+        config and a :class:`~faceuv.models.faces.FaceModel` are face models: ``face.to("MakeHuman")``. On a device,
+        the face model and the renderer, which other faces may share, are moved in place.
+        """
+        if not isinstance(target, (str, torch.device)):
+            return self.to_model(target)
+        try:
+            device = torch.device(target)
+        except RuntimeError:
+            names = FACE_MODELS.names()
+            if target in names:
+                return self.to_model(target)
+            raise InputError(
+                f"a face moves to a device (cpu, cuda:0, …) or to a face model ({', '.join(names)}), got"
+                f" {shown(target)}{did_you_mean(str(target), names)}"
+            ) from None
         for part in (self.face_model, self.renderer):
             if part is not None:
                 part.to(device)
@@ -180,6 +197,17 @@ class Face:
             maps=None if self.maps is None else self.maps.to(device),
             given=None if self.given is None else self.given.to(device),
         )
+
+    def to_model(self, face_model: Config | FaceModel, *, texture_size: int = TEXTURE_SIZE) -> Face:
+        """The same person in the same pose and light with the topology of another face model: coefficients by least
+        squares, maps through the dense correspondence of the two models, see
+        :class:`~faceuv.models.faces.transfer.Transfer`. The first transfer between two models takes some seconds.
+
+        Args:
+            face_model: a name, a config or a model.
+            texture_size: side of the new maps; a face without a diffuse map gets one of its linear albedo.
+        """
+        return to_face_model([self], face_model, texture_size=texture_size)[0]
 
     def placed(self, translation: Tensor) -> Face:
         """The same face at ``translation (1, 3)``, decimetres."""
@@ -517,6 +545,51 @@ def stored_face_model(path: str | Path, config: Any) -> FaceModel:
         return build_face_model(config)
     except FaceUVError as error:
         raise AssetError(f"{path}: its face model cannot be built: {error}") from error
+
+
+def to_face_model(
+    faces: Sequence[Face], face_model: Config | FaceModel, *, texture_size: int = TEXTURE_SIZE
+) -> list[Face]:
+    """Faces with the topology of another face model, as :meth:`Face.to_model` makes them; faces of one model whose maps
+    have one size are transferred in one batch."""
+    from faceuv.models.faces.transfer import between  # scipy's solvers, for those who transfer
+
+    target = build_face_model(face_model)
+    made = list(faces)
+    batches: dict[Any, list[int]] = {}
+    for k, face in enumerate(faces):
+        _, model = face._model_of("a transfer to another face model")
+        if model is not target:
+            shapes = [getattr(getattr(face.maps, name, None), "shape", None) for name in ("diffuse", "displacement")]
+            batches.setdefault((id(model), face.renderer.camera, *shapes), []).append(k)
+    for rows in batches.values():
+        first = faces[rows[0]]
+        coefficients, model = first._model_of("a transfer to another face model")
+        target.to(coefficients.data.device)
+        layout = coefficients.layout
+        people = Coefficients(torch.cat([faces[k].coefficients.data for k in rows]), layout)  # type: ignore[union-attr]
+        maps = {
+            name: torch.cat([getattr(faces[k].maps, name) for k in rows])
+            for name in ("diffuse", "displacement")
+            if getattr(first.maps, name, None) is not None
+        }
+        new, drawn = between(model, target).people(
+            people, UVMaps(**maps), size=texture_size, camera=first.renderer.camera
+        )
+        names = {"face_model": _name_of(target), "transferred_from": _name_of(model)}
+        for row, k in enumerate(rows):
+            own = {
+                name: getattr(drawn, name)[row : row + 1]
+                for name in ("diffuse", "displacement")
+                if getattr(drawn, name) is not None
+            }
+            kept = {**(faces[k].metadata or {}), **names}
+            made[k] = replace(faces[k], coefficients=new[row], face_model=target, maps=UVMaps(**own), metadata=kept)
+    return made
+
+
+def _name_of(model: FaceModel) -> str:
+    return FACE_MODELS.name_of(type(model))
 
 
 def build_renderer(config: Config | Renderer | None) -> Renderer:

@@ -28,6 +28,7 @@ COMMANDS = (
     "animate",
     "fit",
     "convert",
+    "transfer",
     "train",
     "test",
     "direction",

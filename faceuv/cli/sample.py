@@ -30,7 +30,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="make generated faces instead of random ones of the linear model: quickstart, a folder or a work dir",
     )
     parser.add_argument("--light", help="a light by name (default studio; of generated faces their own)")
-    parser.add_argument("--face-model", help="a face model by name (default ProceduralFace, or the generator's)")
+    parser.add_argument(
+        "--face-model",
+        help="a face model by name (default ProceduralFace, or the generator's); a generator's faces are transferred",
+    )
     parser.add_argument("--renderer", default="torch", help="a renderer by name (default torch)")
     add_device(parser)
     add_mesh_options(parser)
@@ -69,12 +72,19 @@ def maker(args: argparse.Namespace) -> Callable[[int], Face]:
     """Seed → face."""
     from faceuv.face import Face, build_face_model, build_renderer
     from faceuv.models.base.face_generator import load
+    from faceuv.registry import FACE_MODELS
 
     if args.generator is not None:
-        generator = load(args.generator, face_model=args.face_model, renderer=args.renderer)
+        generator = load(args.generator, renderer=args.renderer)
+        own = None if generator.face_model is None else FACE_MODELS.name_of(type(generator.face_model))
+        wanted = None  # another topology for its faces
+        if args.face_model is not None and args.face_model == own:
+            generator = load(args.generator, face_model=args.face_model, renderer=args.renderer)
+        elif args.face_model is not None:
+            wanted = build_face_model(args.face_model)
 
         def generated(seed: int) -> Face:
-            face = generator.sample(seed)
+            face = generator.sample(seed, face_model=wanted)
             return face if args.light is None else face.with_lighting(args.light)
 
         return generated

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from faceuv.checks import check_finite, finite_number, whole_number
 from faceuv.errors import AssetError, InputError, UnknownName, did_you_mean
 from faceuv.export.images import encode
-from faceuv.face import Config, Face, build_renderer
+from faceuv.face import Config, Face, build_renderer, to_face_model
 from faceuv.files.artefacts import atomic_path
 from faceuv.files.locate import locate
 from faceuv.models.base.codes import broadcast_code, mix
@@ -264,14 +264,16 @@ class FaceGenerator(ABC):
             )
         self.face_model.movement(name)
 
-    def sample(self, seed: int, *, truncation: float = 1.0) -> Face:
-        """The face of a seed; the same seed gives the same face."""
-        face = self.face(self.codes(seed, truncation=truncation))
+    def sample(self, seed: int, *, truncation: float = 1.0, face_model: Config | FaceModel | None = None) -> Face:
+        """The face of a seed; the same seed gives the same face. ``face_model``: see :meth:`faces`."""
+        (face,) = self.faces(self.codes(seed, truncation=truncation), face_model=face_model)
         return face.with_metadata(seed=seed, truncation=truncation)
 
-    def faces(self, codes: Tensor) -> list[Face]:
-        """The faces of codes ``(B, L, D)``."""
-        return [self.face(code) for code in self.check(codes).split(1)]
+    def faces(self, codes: Tensor, *, face_model: Config | FaceModel | None = None) -> list[Face]:
+        """The faces of codes ``(B, L, D)``; with the topology of another ``face_model``, such as ``"MakeHuman"``, if
+        one is given: they are transferred in one batch, see :func:`~faceuv.face.to_face_model`."""
+        made = [self.face(code) for code in self.check(codes).split(1)]
+        return made if face_model is None else to_face_model(made, face_model)
 
     def single(self, code: Tensor) -> Tensor:
         """``code`` checked to be a single one, ``(1, L, D)``; for :meth:`face`."""
