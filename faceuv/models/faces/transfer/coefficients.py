@@ -28,7 +28,8 @@ class CoefficientTransfer:
 
     Identity: the target's surface lies on the source's, where the correspondence is sure. Albedo: so do the vertex
     colours. Expression: ARKit amounts, for the names that both models have; what these leave over follows the motion
-    of the surface. Both steps keep amounts in 0 … 1 and coefficients within the target's ``expression_limits``.
+    of the surface. Both steps keep amounts in 0 … 1 and coefficients within the target's ``expression_limits``. Two
+    models with the same named modes share their coefficients.
     """
 
     def __init__(self, source: FaceModel, target: FaceModel, found: Correspondence) -> None:
@@ -44,6 +45,7 @@ class CoefficientTransfer:
         self.gram = moves.gram
         self.cross = moves.against(theirs)
         self.source_gram = _Least(theirs, weight["expression"], EXPRESSION_NOISE).gram
+        self.same_modes = same_modes(source, target)
         here, there = shared_tables(source, target)
         self.source_table = here.double()
         self.target_table = there.double()
@@ -73,12 +75,24 @@ class CoefficientTransfer:
 
     def expression(self, expression: Tensor) -> Tensor:
         """``(B, E)`` → ``(B, E')``, within the target's limits where it has them."""
+        if self.same_modes:
+            return expression
         amounts = self.arkit(expression)
         named = amounts @ self.target_table
         rest = expression.to(amounts) - amounts @ self.source_table
         low, high = self.limits.unbind(1)
         added = bounded_least_squares(self.gram, rest @ self.cross.T, low - named, high - named)
         return (named + added).clamp(low, high).to(expression)
+
+
+def same_modes(source: FaceModel, target: FaceModel) -> bool:
+    """Whether two models have the same expression modes: names that somebody gave, full movements and limits alike."""
+    names = source.mode_names["expression"]
+    given = names != [f"expression_{k:02d}" for k in range(len(names))]
+    alike = source.metadata.get("full_expression") == target.metadata.get("full_expression")
+    one, two = source.expression_limits, target.expression_limits
+    limits = one is two if one is None or two is None else torch.equal(one.cpu(), two.cpu())
+    return given and names == target.mode_names["expression"] and alike and limits
 
 
 def shared_tables(source: FaceModel, target: FaceModel) -> tuple[Tensor, Tensor]:

@@ -39,13 +39,15 @@ def reordered(head) -> FaceModel:
     for name in ("identity_basis", "expression_basis"):
         arrays[name] = torch.einsum("ij,vjn->vin", turn, arrays[name])
     arrays["identity_basis"] = -arrays["identity_basis"].flip(2)
+    arrays["expression_basis"] = arrays["expression_basis"].flip(2)
     u, v = arrays["uv"].unbind(1)
     arrays["uv"] = torch.stack([0.1 + 0.8 * v, 0.9 - 0.8 * u], 1)
     faces = place[arrays["faces"]].roll(1, 1)
     arrays["faces"] = faces[torch.randperm(len(faces), generator=generator)]
     arrays["landmarks"] = place[arrays["landmarks"]]
     arrays["mirror"] = place[arrays["mirror"]][order]
-    return FaceModel(arrays, names=head.mode_names, metadata=head.metadata)
+    names = {**head.mode_names, "expression": head.mode_names["expression"][::-1]}
+    return FaceModel(arrays, names=names, metadata=head.metadata)
 
 
 @pytest.fixture(scope="session")
