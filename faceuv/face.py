@@ -30,6 +30,7 @@ from faceuv.files.licences import head_licence
 from faceuv.files.surfaces import surface_from, surface_tensors
 from faceuv.geometry.rotations import euler_to_matrix, rotate
 from faceuv.models.faces import FaceModel, FaceRenderer
+from faceuv.models.faces.appearance import appearance_maps, has_appearance, likely_age
 from faceuv.models.faces.arkit import ARKitWeights
 from faceuv.models.faces.arkit.control import with_arkit, with_gaze
 from faceuv.models.faces.control import between_maps, between_surfaces, expressed, finite, lighting_of, turned
@@ -146,19 +147,26 @@ class Face:
         *,
         face_model: Config | FaceModel | None = None,
         renderer: Config | Renderer | None = None,
+        texture_size: int | None = TEXTURE_SIZE,
         **traits: Any,
     ) -> Face:
-        """A random face of the linear model; the same seed gives the same face.
+        """A random face; the same seed gives the same face.
 
-        ``traits`` narrow the choice where the face model knows them:
-        ``Face.random(3, face_model="MakeHuman", age=60)``.
+        Args:
+            texture_size: of the skin's detail, on heads whose albedo is the library's own (see :meth:`with_detail`);
+                None leaves the linear albedo.
+            **traits: narrow the choice where the face model knows them:
+                ``Face.random(3, face_model="MakeHuman", age=60)``.
         """
         face = cls.mean(face_model=face_model, renderer=renderer)
         coefficients, model = face._model_of("a random face")
         generator = torch.Generator().manual_seed(seed := whole_number("a seed", seed))
         drawn = model.random_coefficients(generator, **traits)
         metadata = {"seed": seed, "face_model": FACE_MODELS.name_of(type(model)), **traits}
-        return replace(face, coefficients=drawn.replace(lighting=coefficients.lighting), metadata=metadata)
+        person = replace(face, coefficients=drawn.replace(lighting=coefficients.lighting), metadata=metadata)
+        if texture_size is None or not has_appearance(model):
+            return person
+        return person.with_detail(seed, texture_size, age=traits.get("age"))
 
     # ---------------------------------------------------------------- changing it
 
@@ -287,6 +295,35 @@ class Face:
         self._model_of("exchanging UV maps")
         if maps is not None and not isinstance(maps, UVMaps):
             raise InputError(f"maps must be UVMaps or None, got {shown(maps)}")
+        return replace(self, maps=maps)
+
+    def with_detail(
+        self,
+        seed: int = 0,
+        size: int = 2048,
+        *,
+        age: float | None = None,
+        freckles: float | None = None,
+        eye_colour: str | None = None,
+        relief: bool = True,
+    ) -> Face:
+        """The face with skin, brows and eyes drawn in detail, for heads whose albedo is the library's own (ICTFaceKit,
+        MakeHuman, …): a diffuse map of its albedo coefficients with pores, lines, freckles, hairs, fibres and veins.
+
+        Args:
+            seed: of the detail; the same seed draws the same.
+            size: of the maps, in texels.
+            age: years; None leaves it to the seed.
+            freckles: 0 … 1; None leaves it to the seed and the skin.
+            eye_colour: a name of ``faceuv.models.faces.appearance.EYE_COLOURS``; None is that of the coefficients.
+            relief: with a displacement map of pores, lines and folds.
+        """
+        own, model = self._model_of("detailed skin")
+        seed = whole_number("a seed", seed)
+        years = likely_age(seed) if age is None else finite("an age", age)
+        maps = appearance_maps(
+            model, own.albedo, seed, size, age=years, freckles=freckles, eye_colour=eye_colour, relief=relief
+        )
         return replace(self, maps=maps)
 
     def with_metadata(self, **values: Any) -> Face:

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from faceuv.models.faces.appearance.frame import MM_PER_DM, canonical
+from faceuv.geometry.normals import vertex_normals
+from faceuv.models.faces.appearance.frame import canonical
 from faceuv.models.faces.arrays import PARTS
 
 SIDES = ("left", "right")
@@ -35,6 +36,7 @@ class Head:
     faces      (F, 3) int64
     landmarks  (68,) int64
     part       (F,) int64 index into ``parts``
+    weld       (V,) int64 or None: the first copy of each vertex that seams split
     canonical  (V, 3) mm: see :mod:`~faceuv.models.faces.appearance.frame`
     """
 
@@ -44,21 +46,23 @@ class Head:
     part: Tensor
     parts: tuple[str, ...]
     canonical: Tensor
+    weld: Tensor | None = None
 
     @classmethod
     def of(cls, model: Any) -> Head:
         """From a face model, or from the arrays of one to be: a mapping with ``mean``, ``faces``, ``landmarks`` and,
-        where the head has them, ``part`` and ``parts`` (the names)."""
+        where the head has them, ``part`` with ``parts`` (the names) and ``weld``."""
         if isinstance(model, Mapping):
             mean, faces, landmarks = model["mean"], model["faces"], model["landmarks"]
-            part, parts = model.get("part"), tuple(model.get("parts", ()))
+            part, parts, weld = model.get("part"), tuple(model.get("parts", ())), model.get("weld")
         else:
             mean, faces, landmarks = model.mean, model.faces, model.landmarks
-            part, parts = model.part, tuple(model.part_names)
+            part, parts, weld = model.part, tuple(model.part_names), model.weld
         mean, faces, landmarks = mean.detach().cpu().float(), faces.cpu(), landmarks.cpu()
         if part is None:
             part, parts = torch.zeros(len(faces), dtype=torch.int64), ("skin",)
-        return cls(mean, faces, landmarks, part.cpu(), parts, canonical(mean, landmarks))
+        weld = None if weld is None else weld.cpu()
+        return cls(mean, faces, landmarks, part.cpu(), parts, canonical(mean, landmarks), weld)
 
     def part_of_vertices(self) -> Tensor:
         """``(V,)`` index into :data:`~faceuv.models.faces.arrays.PARTS`; skin wins where parts share a vertex."""
@@ -71,6 +75,10 @@ class Head:
     def part_of_faces(self) -> Tensor:
         """``(F,)`` index into :data:`~faceuv.models.faces.arrays.PARTS`."""
         return torch.tensor([PARTS.index(name) for name in self.parts])[self.part]
+
+    def normals(self) -> Tensor:
+        """``(V, 3)`` unit normals."""
+        return vertex_normals(self.mean[None], self.faces, self.weld)[0]
 
     def eyeballs(self) -> dict[str, Eyeball]:
         """The eyes that are parts of their own, by the subject's side."""
@@ -108,7 +116,3 @@ def iris_coordinates(points: Tensor, eye: Eyeball) -> tuple[Tensor, Tensor]:
     # along the ball's surface, so that the white behind the equator goes on growing
     sine = torch.where(z > 0, across, 2 - across)
     return sine * (eye.radius / eye.iris), torch.atan2(y, x)
-
-
-def millimetres(points: Tensor) -> Tensor:
-    return points * MM_PER_DM

@@ -23,15 +23,18 @@ from faceuv.models.faces.arrays import PARTS
 from faceuv.models.faces.procedural.paint import HAIR, brow_coverage
 
 _MELANIN = (math.log(0.036), 0.66)  # middle and deviation of the logarithm, over people
-_BLOOD = (math.log(0.0125), 0.30)
+_BLOOD = (math.log(0.0150), 0.30)
 _SEED = 5
 _IRIS_COLOURS = (  # along lightness: the usual way from dark brown to pale
     (0.155, 0.098, 0.068), (0.28, 0.175, 0.105), (0.42, 0.28, 0.155), (0.47, 0.40, 0.25), (0.50, 0.54, 0.46),
     (0.60, 0.66, 0.68),
 )  # fmt: skip
 _IRIS_BLUE = (0.40, 0.53, 0.68)
+_MOUTH = ("gums", "tongue", "inner_mouth", "teeth")
+_THROUGH = (0.94, 1.0, 1.08)
 _IRIS_MM = 5.9
-_PUPIL = 0.36  # of the iris
+PUPIL = 0.36
+"""Radius of the pupil, in radii of the iris."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,8 @@ class Points:
 
     part     (N,) index into PARTS
     regions  masks of the skin
-    patches  (N, P) slow unevenness, unit variance
+    patches  (M, P) slow unevenness of unit variance, at the points or, with ``within``, at the vertices
+    within   the vertices around each point ``(N, 3)`` and their weights ``(N, 3)``, or None
     eyes     side → rows, distance in iris radii, angle
     """
 
@@ -48,11 +52,21 @@ class Points:
     regions: Regions
     patches: Tensor
     eyes: Mapping[str, tuple[Tensor, Tensor, Tensor]]
+    within: tuple[Tensor, Tensor] | None = None
 
     @classmethod
-    def of(cls, positions: Tensor, canonical: Tensor, part: Tensor, eyeballs: Mapping[str, Eyeball]) -> Points:
-        """From ``positions (N, 3)`` dm, ``canonical (N, 3)`` mm and ``part (N,)``."""
-        regions = find_regions(canonical, (part == PARTS.index("skin")).to(canonical))
+    def of(
+        cls,
+        positions: Tensor,
+        canonical: Tensor,
+        part: Tensor,
+        eyeballs: Mapping[str, Eyeball],
+        normals: Tensor,
+        patches: Tensor | None = None,
+        within: tuple[Tensor, Tensor] | None = None,
+    ) -> Points:
+        """From ``positions (N, 3)`` dm, ``canonical (N, 3)`` mm, ``part (N,)`` and ``normals (N, 3)``."""
+        regions = find_regions(canonical, (part == PARTS.index("skin")).to(canonical), normals)
         eyes = {}
         for side, ball in eyeballs.items():
             kinds = [PARTS.index(f"{what}_{side}") for what in ("sclera", "iris")]
@@ -60,11 +74,19 @@ class Points:
             eyes[side] = (rows, *iris_coordinates(positions[rows], ball))
         if not eyeballs:
             eyes = _eyes_of_one_surface(canonical)
-        return cls(part, regions, unevenness(canonical), eyes)
+        return cls(part, regions, unevenness(canonical) if patches is None else patches, eyes, within)
 
     @classmethod
     def of_vertices(cls, head: Head) -> Points:
-        return cls.of(head.mean, head.canonical, head.part_of_vertices(), head.eyeballs())
+        return cls.of(head.mean, head.canonical, head.part_of_vertices(), head.eyeballs(), head.normals())
+
+    def uneven(self, weights: Tensor) -> Tensor:
+        """``(N,)``: the patches with ``weights (P,)``."""
+        found = self.patches @ weights
+        if self.within is None:
+            return found
+        corners, share = self.within
+        return (found[corners] * share).sum(1)
 
 
 def _eyes_of_one_surface(canonical: Tensor) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
@@ -98,35 +120,26 @@ def unevenness(points: Tensor) -> Tensor:
     return torch.stack(columns, 1)
 
 
-@dataclass(frozen=True)
-class Coat:
-    """Masks of hair ``(N,)`` in [0, 1], finer than the smooth ones where given; None keeps the smooth one."""
-
-    brows: Tensor | None = None
-    beard: Tensor | None = None
-    scalp: Tensor | None = None
-
-
 def tone(points: Points, person: Person) -> tuple[Tensor, Tensor]:
     """Logarithms of melanin and blood ``(N,)``."""
     m, p = points.regions, person
-    pigment = points.patches @ _patch_weights(p, "melanin", 0.085)
+    pigment = points.uneven(_patch_weights(p, "melanin", 0.055))
     melanin = _MELANIN[0] + _MELANIN[1] * p["melanin"] + pigment
     for name, zone, middle, spread in (
         ("under_eye_melanin", "under_eye", 0.10, 0.16),
         ("lid_melanin", "upper_lid", 0.12, 0.16),
-        ("forehead_melanin", "forehead", 0.04, 0.10),
+        ("forehead_melanin", "forehead", 0.03, 0.07),
         ("temple_melanin", "temples", 0.03, 0.08),
-        ("jaw_melanin", "jaw", 0.04, 0.09),
+        ("jaw_melanin", "jaw", 0.02, 0.06),
         ("perioral_melanin", "perioral", 0.06, 0.12),
-        ("neck_melanin", "neck", 0.02, 0.12),
+        ("neck_melanin", "neck", 0.0, 0.08),
         ("tan", "sunny", 0.08, 0.14),
         ("lip_melanin", "lips", 0.10, 0.28),
         ("nasolabial_redness", "nasolabial", 0.05, 0.05),
     ):
         melanin = melanin + (middle + spread * p[name]) * m[zone]
     melanin = melanin + 0.25 * m["nostrils"] + 0.12 * m["lid_crease"] - 0.25 * m["lower_lip"]
-    blood = _BLOOD[0] + _BLOOD[1] * p["blood"] - 0.25 * p["pallor"] + points.patches @ _patch_weights(p, "blood", 0.10)
+    blood = _BLOOD[0] + _BLOOD[1] * p["blood"] - 0.25 * p["pallor"] + points.uneven(_patch_weights(p, "blood", 0.08))
     for name, zone, middle, spread in (
         ("cheek_redness", "cheeks", 0.55, 0.35),
         ("nose_redness", "nose", 0.55, 0.32),
@@ -158,34 +171,58 @@ def skin(points: Points, person: Person) -> Tensor:
     carotene = float((1.0 + 0.45 * person["carotene"]).clamp(0, 3))
     colour = skin_colour(melanin, blood, oxygen, carotene)
     m = points.regions
-    dark = 0.55 * m["nostrils"] * (1 + 0.15 * person["nostril_shadow"])
+    dark = 0.72 * m["nostrils"] * (1 + 0.15 * person["nostril_shadow"])
     dark = dark + (0.10 + 0.04 * person["lid_crease"]) * m["lid_crease"]
     dark = dark + (0.42 + 0.08 * person["lip_line"]) * m["lip_line"] + 0.35 * m["socket"]
     return colour * (1 - dark.clamp(0, 0.85))[:, None]
 
 
-def paint(points: Points, person: Person, coat: Coat | None = None) -> Tensor:
+def paint(points: Points, person: Person) -> Tensor:
     """``(N, 3)`` RGB in [0, 1], display-referred."""
-    coat = coat or Coat()
-    colour = over_skin(points, skin(points, person), person, coat)
-    _paint_mouth(colour, points, person)
+    masks = [mask(points, person) for mask in (brow_mask, beard_mask, scalp_mask, lash_mask)]
+    colour = torch.stack(over_skin(list(skin(points, person).unbind(1)), hair_colour(person), *masks), 1)
+    rows = torch.isin(points.part, torch.tensor([PARTS.index(name) for name in _MOUTH]))
+    colour[rows] = mouth_colour(points.part[rows], points.regions.points[rows, 2], person)
     _paint_eyes(colour, points, person)
     return colour.clamp(0, 1)
 
 
-def over_skin(points: Points, colour: Tensor, person: Person, coat: Coat) -> Tensor:
-    """Hair's shade over bare skin: brows, lashes, beard, scalp."""
-    m, hair = points.regions, hair_colour(person)
-    brows = brow_mask(points, person) if coat.brows is None else coat.brows
-    beard = beard_mask(points, person) if coat.beard is None else coat.beard
-    scalp = scalp_mask(points, person) if coat.scalp is None else coat.scalp
-    # hair below the skin's surface is seen through it, bluish grey
-    through = 0.45 * colour + 0.55 * hair * colour.new_tensor([0.94, 1.0, 1.08])
-    colour = blend(colour, through, scalp)
-    colour = blend(colour, through, beard)
-    colour = blend(colour, hair * 0.92, brows)
-    lashes = ((0.62 + 0.14 * person["lashes"]).clamp(0.1, 0.95)) * m["lash_line"] + 0.30 * m["lower_lash_line"]
-    return blend(colour, 0.5 * hair + 0.02, lashes.clamp(0, 0.9))
+def over_skin(
+    channels: list[Tensor],
+    hair: Tensor,
+    brows: Tensor,
+    beard: Tensor,
+    scalp: Tensor,
+    lashes: Tensor,
+    shade: Tensor | float = 0.0,
+) -> list[Tensor]:
+    """Hair over bare skin, channel by channel, by its coverage of any shape; ``shade`` is the lightness of brow hairs
+    relative to the others."""
+    result = []
+    for channel, own, bluish in zip(channels, hair.tolist(), _THROUGH):
+        # hair below the skin's surface is seen through it, bluish grey
+        channel = channel * (1 - 0.55 * scalp) + 0.55 * own * bluish * scalp
+        channel = channel * (1 - 0.55 * beard) + 0.55 * own * bluish * beard
+        channel = channel + ((0.92 + shade) * own - channel) * brows
+        result.append(channel + (0.5 * own + 0.02 - channel) * lashes)
+    return result
+
+
+def lash_mask(points: Points, person: Person) -> Tensor:
+    """``(N,)``: the roots of the lashes."""
+    m = points.regions
+    upper = (0.52 + 0.14 * person["lashes"]).clamp(0.1, 0.95) * m["lash_line"]
+    return (upper + 0.22 * m["lower_lash_line"]).clamp(0, 0.9)
+
+
+def tone_slopes(person: Person) -> tuple[Tensor, Tensor]:
+    """How fast the logarithms of the person's skin colour ``(3,)`` fall with those of melanin and of blood."""
+    melanin, blood = _MELANIN[0] + _MELANIN[1] * person["melanin"], _BLOOD[0] + _BLOOD[1] * person["blood"] + 0.15
+    step = 0.25
+    near = skin_colour(
+        torch.stack([melanin, melanin + step, melanin]), torch.stack([blood, blood, blood + step])
+    ).log()  # fmt: skip
+    return (near[0] - near[1]) / step, (near[0] - near[2]) / step
 
 
 def hair_colour(person: Person) -> Tensor:
@@ -231,23 +268,23 @@ def scalp_mask(points: Points, person: Person) -> Tensor:
     return (0.62 + 0.12 * person["scalp_hair"]).clamp(0, 0.9) * points.regions["scalp"]
 
 
-def _paint_mouth(colour: Tensor, points: Points, person: Person) -> None:
-    """Teeth, gums, tongue and the mouth's lining, in place; darker inwards, where little light arrives."""
-    depth = points.regions.points[:, 2]
+def mouth_colour(part: Tensor, depth: Tensor, person: Person) -> Tensor:
+    """``(n, 3)`` of teeth, gums, tongue and the mouth's lining, darker inwards, where little light arrives: ``part
+    (n,)`` and the canonical z ``(n,)`` mm."""
     gum = skin_colour(
         torch.full((1,), _MELANIN[0] - 0.8) + 0.45 * (person["gum_melanin"] + 0.5 * person["melanin"]),
         torch.full((1,), math.log(0.075)) + 0.25 * person["gum_red"],
     )[0]
-    tongue = skin_colour(
-        torch.full((1,), math.log(0.02)), torch.full((1,), math.log(0.06)) + 0.3 * person["tongue_red"]
-    )[0]
+    fleshy = torch.full((1,), math.log(0.06)) + 0.3 * person["tongue_red"]
+    tongue = skin_colour(torch.full((1,), math.log(0.02)), fleshy)[0]
     tooth = torch.tensor([0.90, 0.868, 0.79]) * (1 - 0.035 * person["teeth_dark"])
     tooth = tooth * (1 - torch.tensor([0.005, 0.018, 0.055]) * person["teeth_yellow"])
-    inside = smoothstep(40, 96, depth)
-    for name, rgb, least in (("gums", gum, 0.45), ("tongue", tongue, 0.45), ("inner_mouth", 0.8 * gum, 0.25),
-                             ("teeth", tooth, 0.45)):  # fmt: skip
-        rows = points.part == PARTS.index(name)
-        colour[rows] = rgb * (least + (1 - least) * inside[rows, None])
+    inside = smoothstep(40, 96, depth)[:, None]
+    colour = torch.zeros(len(part), 3)
+    for name, (rgb, least) in zip(_MOUTH, ((gum, 0.45), (tongue, 0.45), (0.8 * gum, 0.25), (tooth, 0.45))):
+        rows = part == PARTS.index(name)
+        colour[rows] = rgb * (least + (1 - least) * inside[rows])
+    return colour
 
 
 def iris_colour(person: Person) -> Tensor:
@@ -260,16 +297,33 @@ def iris_colour(person: Person) -> Tensor:
     return blend(colour, torch.tensor(_IRIS_BLUE), 0.85 * blue)
 
 
+def sclera_colour(person: Person) -> Tensor:
+    """``(3,)`` of the white of the eyes."""
+    white = torch.tensor([0.875, 0.855, 0.835]) * (1 - torch.tensor([0.012, 0.022, 0.055]) * person["sclera_yellow"])
+    return white * (1 - torch.tensor([0.0, 0.035, 0.03]) * person["sclera_red"])
+
+
 def _paint_eyes(colour: Tensor, points: Points, person: Person) -> None:
     """Smooth eyes, in place: white, ring, iris, pupil, by the distance from the middle."""
     iris = iris_colour(person)
-    white = torch.tensor([0.875, 0.855, 0.835]) * (1 - torch.tensor([0.012, 0.022, 0.055]) * person["sclera_yellow"])
-    white = white * (1 - torch.tensor([0.0, 0.035, 0.03]) * person["sclera_red"])
+    white = sclera_colour(person)
     for side in SIDES:
         if side not in points.eyes:
             continue
         rows, distance, _ = points.eyes[side]
-        colour[rows] = eye_colour(distance, white, iris, float(person["iris_ring"]))
+        smooth = eye_colour(distance, white, iris, float(person["iris_ring"]))
+        colour[rows] = smooth * lid_shadow(points.regions.points[rows], side)[:, None]
+
+
+def lid_shadow(points: Tensor, side: str) -> Tensor:
+    """``(N,)`` factor: the shadow of lids and lashes on an eyeball, at canonical ``(N, 3)`` mm, in a face at rest."""
+    outside = signed_distance(points[:, :2], f"eye_{side}")
+    x, y = points[:, 0].abs(), points[:, 1]
+    above = smoothstep(-2.0, 3.0, y)
+    inside = (-outside).clamp_min(0)
+    shade = (0.20 + 0.36 * above) * torch.exp(-inside / (0.9 + 1.1 * above))
+    corner = 0.16 * smoothstep(20, 15, x) + 0.14 * smoothstep(40, 46, x)
+    return 1 - (shade + corner).clamp(0, 0.7)
 
 
 def eye_colour(distance: Tensor, white: Tensor, iris: Tensor, ring: float = 0.0) -> Tensor:
@@ -279,7 +333,7 @@ def eye_colour(distance: Tensor, white: Tensor, iris: Tensor, ring: float = 0.0)
     shade = 1.12 - 0.18 * smoothstep(0.5, 0.9, distance) - (0.42 + 0.08 * ring) * smoothstep(0.84, 1.0, distance)
     inner = iris * shade[:, None]
     colour = blend(ground, inner, smoothstep(1.06, 0.96, distance))
-    return blend(colour, colour.new_tensor([0.02, 0.018, 0.018]), smoothstep(_PUPIL + 0.04, _PUPIL - 0.04, distance))
+    return blend(colour, colour.new_tensor([0.02, 0.018, 0.018]), smoothstep(PUPIL + 0.04, PUPIL - 0.04, distance))
 
 
 def blend(below: Tensor, above: Tensor, cover: Tensor) -> Tensor:

@@ -30,8 +30,9 @@ class Regions:
         return self.masks[name]
 
 
-def find_regions(points: Tensor, skin: Tensor) -> Regions:
-    """Masks of points at canonical ``(N, 3)`` mm, of which ``skin (N,)`` says which lie on skin."""
+def find_regions(points: Tensor, skin: Tensor, normals: Tensor) -> Regions:
+    """Masks of points at canonical ``(N, 3)`` mm, of which ``skin (N,)`` says which lie on skin; ``normals (N, 3)``
+    tell the inside of the nose from its outside."""
     x, y, z = points[:, 0].abs(), points[:, 1], points[:, 2]
 
     def spot(cx: float, cy: float, wide: float, high: float) -> Tensor:
@@ -43,8 +44,7 @@ def find_regions(points: Tensor, skin: Tensor) -> Regions:
     masks["philtrum"] = spot(0, -50, 4, 7) * front * outside
     masks["cheeks"] = spot(38, -27, 18, 14) * front
     masks["nose"] = (spot(0, -33, 15, 11) * smoothstep(92, 102, z) + 0.5 * spot(12, -38, 7, 7)).clamp(0, 1) * front
-    opening = (((x - 6.8) / 4.0) ** 2 + ((y + 43.5) / 2.6) ** 2) ** 1.5
-    masks["nostrils"] = torch.exp(-opening) * smoothstep(70, 88, z) * smoothstep(108, 103, z)
+    masks["nostrils"] = _nostrils(points, normals)
     ears = smoothstep(73, 80, x) * smoothstep(14, 4, z) * smoothstep(-60, -44, z)
     masks["ears"] = ears * smoothstep(-54, -42, y) * smoothstep(28, 16, y)
     masks["chin"] = spot(0, -93, 18, 10) * front
@@ -63,6 +63,19 @@ def find_regions(points: Tensor, skin: Tensor) -> Regions:
     return Regions(points, {name: masks[name] * skin for name in ZONES})
 
 
+def _nostrils(points: Tensor, normals: Tensor) -> Tensor:
+    """The insides of the nose: skin near a nostril's axis that faces it."""
+    mask = points.new_zeros(len(points))
+    for side in (-1.0, 1.0):
+        away = points - points.new_tensor([6.8 * side, -33.0, 100.0])
+        away[:, 1] = 0.8 * away[:, 1]
+        reach = away.norm(dim=1)
+        rows = (reach < 14).nonzero()[:, 0]
+        facing = (away[rows] * normals[rows]).sum(1) / reach[rows].clamp_min(1.0)
+        mask[rows] = smoothstep(0.15, -0.35, facing) * smoothstep(12, 9, reach[rows])
+    return mask
+
+
 def _near(points: Tensor, x: tuple[float, float], y: tuple[float, float]) -> Tensor:
     inside = (points[:, 0] > x[0]) & (points[:, 0] < x[1]) & (points[:, 1] > y[0]) & (points[:, 1] < y[1])
     return (inside & (points[:, 2] > SEEN_FROM_FRONT)).nonzero()[:, 0]
@@ -76,7 +89,7 @@ def _mouth(points: Tensor) -> dict[str, Tensor]:
     outer = signed_distance(points[rows, :2], "lips")
     # the seam of closed lips: a shallow bow through the corners
     seam = -64.0 + 1.0 * (x / 22) ** 2
-    lips = smoothstep(0.5, -0.7, outer)
+    lips = smoothstep(0.9, -1.1, outer)
     found["lips"][rows] = lips
     found["lower_lip"][rows] = lips * smoothstep(-0.8, 0.8, seam - y)
     deep = smoothstep(97, 90, z + 6.0 * (x / 22) ** 2)
@@ -98,13 +111,14 @@ def _eyes(points: Tensor) -> dict[str, Tensor]:
         level = -0.5 + (x - 15.5) * (1.6 / 30.5)
         above, below = smoothstep(-0.6, 0.6, y - level), smoothstep(-0.6, 0.6, level - y)
         within = smoothstep(12.5, 15.5, x) * smoothstep(49, 45, x)
+        lashes = smoothstep(15, 22, x) * smoothstep(48, 44, x)
         wide = smoothstep(8, 16, x) * smoothstep(60, 48, x)
         near = smoothstep(0.3, -0.4, outside)
         found["socket"][rows] = near * smoothstep(88, 82, z + 0.10 * (x - 28).abs())
         found["upper_lid"][rows] = above * wide * smoothstep(9.0, 4.0, outside) * smoothstep(-1, 0.3, outside)
         found["lid_crease"][rows] = torch.exp(-(((outside - 4.6) / 0.8) ** 2)) * above * within
-        found["lash_line"][rows] = torch.exp(-(((outside - 0.1) / 0.8) ** 2)) * above * within
-        found["lower_lash_line"][rows] = torch.exp(-(((outside - 0.3) / 0.7) ** 2)) * below * within
+        found["lash_line"][rows] = torch.exp(-(((outside - 0.1) / 0.6) ** 2)) * above * lashes
+        found["lower_lash_line"][rows] = torch.exp(-(((outside - 0.3) / 0.6) ** 2)) * below * lashes
         hollow = torch.exp(-((((x - 27) / 15) ** 2) + ((y + 12 - 0.10 * (x - 27)) / 6.5) ** 2))
         found["under_eye"][rows] = hollow * smoothstep(0.0, 2.5, outside) * below
         found["inner_corner"][rows] = torch.exp(-(((x - 13.5) / 3.5) ** 2) - ((y + 1) / 4.0) ** 2)

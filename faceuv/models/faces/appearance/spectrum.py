@@ -69,7 +69,7 @@ def reflectance(melanin: Array | float, blood: Array | float, oxygen: float = 0.
     nm = WAVELENGTHS
     bare = 0.244 + 85.3 * np.exp(-(nm - 154.0) / 66.2)
     haemoglobin = oxygen * _OXYGENATED + (1 - oxygen) * _DEOXYGENATED
-    yellow = carotene * 0.9 * np.exp(-(((nm - 462.0) / 34.0) ** 2))
+    yellow = carotene * 0.5 * np.exp(-(((nm - 462.0) / 34.0) ** 2))
     # In vessels of some width the blood in the middle sees little of the light that is absorbed most.
     bulk = _WHOLE_BLOOD * haemoglobin
     seen = bulk * (1 - np.exp(-bulk * 0.005)) / np.maximum(bulk * 0.005, 1e-9)
