@@ -1,5 +1,6 @@
-"""Synthetic faces: scenes drawn by seed with exact truth, and a generator with exact truth for every code."""
+"""Synthetic faces: scenes drawn by seed with exact truth, and generators with exact truth for every code."""
 
+from faceuv.synthetic.cats import CatHeads, CatTruth
 from faceuv.synthetic.dataset import SyntheticFaces
 from faceuv.synthetic.generator import ProceduralGenerator, Truth
 from faceuv.synthetic.scene import Scene
@@ -10,6 +11,8 @@ from faceuv.synthetic.truth import FIELDS
 __all__ = [
     "FACTORS",
     "FIELDS",
+    "CatHeads",
+    "CatTruth",
     "ProceduralGenerator",
     "Scene",
     "SceneRender",

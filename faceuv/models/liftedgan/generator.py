@@ -81,6 +81,7 @@ class LiftedGANGenerator(FaceGenerator):
         lifting: the five networks.
         renderer: draws the faces; its kind also draws the pictures, with the camera of ``space``.
         space, views: those of the training.
+        teacher_config: config of a teacher that has no file of weights; files then keep it in place of a file.
         directions: semantic directions, for :meth:`edit`; their names must differ.
         name: name in messages and in the metadata of faces.
         metadata: JSON values that are saved with the generator.
@@ -98,6 +99,7 @@ class LiftedGANGenerator(FaceGenerator):
         *,
         space: DepthSpace | Mapping[str, Any] | None = None,
         views: ViewRange | Mapping[str, Any] | None = None,
+        teacher_config: Mapping[str, Any] | None = None,
         directions: Iterable[Direction] = (),
         name: str = "lifted",
         metadata: Mapping[str, Any] | None = None,
@@ -107,18 +109,21 @@ class LiftedGANGenerator(FaceGenerator):
         check_fits(lifting, teacher, f"the networks of {name!r}")
         editor = ComposedView(lifting, self.views)
         super().__init__(teacher, renderer, editor=editor, directions=directions, name=name, metadata=metadata)
-        self.lifting = lifting
+        self.lifting, self.teacher_config = lifting, teacher_config
         self.drawer = space_renderer({"type": self.renderer.name}, self.space)
         self.freeze()
 
     def networks(self) -> dict[str, nn.Module]:
-        """``lifting`` and, if it has weights, ``teacher``."""
+        """``lifting`` and, unless it has a config, ``teacher``."""
         found: dict[str, nn.Module] = {"lifting": self.lifting}
-        return {"teacher": self.teacher, **found} if isinstance(self.teacher, nn.Module) else found
+        if self.teacher_config is None and isinstance(self.teacher, nn.Module):
+            found = {"teacher": self.teacher, **found}
+        return found
 
     def settings(self) -> dict[str, Any]:
-        """The space of the depth, and the ranges of the views."""
-        return stored_space(self.space, self.views)
+        """The space of the depth, the ranges of the views, and the config of a teacher without a file."""
+        kept = stored_space(self.space, self.views)
+        return kept if self.teacher_config is None else {**kept, "teacher": dict(self.teacher_config)}
 
     @classmethod
     def from_files(
@@ -138,6 +143,7 @@ class LiftedGANGenerator(FaceGenerator):
             renderer,
             space=manifest.settings.get("space"),
             views=manifest.settings.get("views"),
+            teacher_config=None if "teacher" in files else manifest.settings.get("teacher"),
             directions=load_directions(files[DIRECTIONS]) if DIRECTIONS in files else (),
             name=manifest.name,
             metadata=manifest.metadata,
@@ -146,6 +152,8 @@ class LiftedGANGenerator(FaceGenerator):
     def to(self, device: torch.device | str) -> LiftedGANGenerator:
         """Move all parts, in place."""
         self.drawer.to(device)
+        if isinstance(self.teacher, nn.Module):
+            self.teacher.to(device)
         return super().to(device)
 
     # ---------------------------------------------------------------- faces
