@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
-from faceuv.export.mesh_file import MeshFile
+from faceuv.export.mesh_file import MeshFile, linear_from_srgb
 from faceuv.export.morphs import SurfaceNormals
 from faceuv.export.parts import Material, Part
 from faceuv.export.rig import Skeleton
+from faceuv.geometry.uv import sample_map
 
 CAP = "neck_cap"
 _LOW = 0.25  # of the height of the skin: a border below is the neck's
-_FLESH = (0.30, 0.16, 0.13, 1.0)
+_SHADE = 0.8  # of the cut against the skin around it
 
 
 def capped(mesh: MeshFile) -> MeshFile:
@@ -37,6 +39,10 @@ def capped(mesh: MeshFile) -> MeshFile:
         value = getattr(mesh, name)
         if value is not None:
             extra[name] = np.concatenate([value, value[source]])
+    if mesh.template is not None:
+        border = mesh.template[source].copy()
+        border[-1] = mesh.template[loop].mean(0)
+        extra["template"] = np.concatenate([mesh.template, border])
     if mesh.weld is not None:
         extra["weld"] = np.concatenate([mesh.weld, np.arange(count, len(whole))])
     if mesh.skeleton is not None:
@@ -53,20 +59,33 @@ def capped(mesh: MeshFile) -> MeshFile:
         )
         for part in mesh.parts
     ]
-    material = Material(f"{mesh.name}_{CAP}", roughness=0.8, colour=_FLESH, textured=False)
+    material = Material(f"{mesh.name}_{CAP}", roughness=0.8, colour=_skin_colour(mesh, loop), textured=False)
     solid = sum(not part.layer for part in parts)  # layers stay last
     parts.insert(solid, Part(CAP, faces, material))
     return mesh.replace(**extra, faces=np.concatenate([mesh.faces, faces]), parts=tuple(parts))
+
+
+def _skin_colour(mesh: MeshFile, loop: np.ndarray) -> tuple[float, float, float, float]:
+    """The mean colour along the border, a little darker; linear light."""
+    if mesh.diffuse is not None and mesh.uv is not None:
+        colours = sample_map(torch.from_numpy(mesh.diffuse)[None], torch.from_numpy(mesh.uv[loop]))[0].numpy()
+    elif mesh.colours is not None:
+        colours = mesh.colours[loop]
+    else:
+        return (_SHADE, _SHADE, _SHADE, 1.0)
+    red, green, blue = (_SHADE * linear_from_srgb(colours).mean(0)).tolist()
+    return (red, green, blue, 1.0)
 
 
 def neck_border(vertices: np.ndarray, faces: np.ndarray, weld: np.ndarray | None) -> np.ndarray | None:
     """The longest open border of ``faces`` in the lowest quarter of their height: vertices in the order in which their
     triangles run along it, or None."""
     points = faces if weld is None else weld[faces]
-    edges = np.concatenate([points[:, [0, 1]], points[:, [1, 2]], points[:, [2, 0]]])
-    back = {(b, a) for a, b in edges.tolist()}
-    following = {a: b for a, b in edges.tolist() if (a, b) not in back}
-    height = vertices[np.unique(points), 1]
+    start, end = points.T.reshape(-1), points[:, [1, 2, 0]].T.reshape(-1)
+    size = len(vertices)
+    open_edge = ~np.isin(start * size + end, end * size + start)
+    following = dict(zip(start[open_edge].tolist(), end[open_edge].tolist()))
+    height = vertices[points.reshape(-1), 1]
     limit = height.min() + _LOW * (height.max() - height.min())
     best: list[int] = []
     while following:

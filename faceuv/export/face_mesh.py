@@ -52,10 +52,10 @@ def face_mesh(
         weights, rest = movements.weights_of(coefficients.expression[0])
         coefficients = coefficients.replace(expression=rest[None])
     vertices = renderer.mesh(coefficients, maps).vertices[:1]
-    frame = tangent_frame(vertices, model.faces, model.uv, weld=model.weld)
-    normal_map = None
+    frame = normal_map = None
     if maps is not None and maps.displacement is not None:
         # In the frame of the displaced vertices: what they already show is not applied twice.
+        frame = tangent_frame(vertices, model.faces, model.uv, weld=model.weld, tangents=model.tangents(vertices))
         rest_vertices, displacement = model.mesh(coefficients).vertices, maps.displacement[:1]
         chart = model.chart(*displacement.shape[-2:])
         normal_map = tangent_normal_map(
@@ -70,8 +70,7 @@ def face_mesh(
         vertices[0],
         model.faces,
         uv=model.uv,
-        normals=None if parts else frame.normal[0],  # layers have normals of their own
-        tangents=None if normal_map is None else frame.tangent[0],
+        tangents=None if frame is None else frame.tangent[0],
         diffuse=padded(diffuse, model),
         normal_map=normal_map,
         roughness_map=None if normal_map is None else roughness_of(normal_map),
@@ -82,6 +81,7 @@ def face_mesh(
         skeleton=skeleton,
         pose={} if movements is None else movements.pose(weights),
         eye_look={} if movements is None else movements.eye_look,
+        template=model.mean,
         licences=licences,
         name=name,
         metadata=dict(metadata or {}),

@@ -12,10 +12,10 @@ from typing import Any
 
 from faceuv.errors import InputError
 from faceuv.export.gltf_buffer import Buffer
-from faceuv.export.gltf_geometry import Precision, linear_from_srgb, primitives
+from faceuv.export.gltf_geometry import Precision, primitives
 from faceuv.export.gltf_materials import CLEARCOAT, TEXTURE_KINDS, materials
 from faceuv.export.gltf_rig import scene
-from faceuv.export.mesh_file import MeshFile
+from faceuv.export.mesh_file import MeshFile, linear_from_srgb
 from faceuv.export.parts import ROUGHNESS
 from faceuv.files.artefacts import atomic_path
 from faceuv.version import __version__

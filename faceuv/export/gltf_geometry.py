@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from faceuv.export.gltf_buffer import BYTE, FLOAT, JOINT, SHORT, UBYTE, USHORT, Buffer, Component
-from faceuv.export.mesh_file import METRES_PER_DECIMETRE, MeshFile, in_metres
-from faceuv.export.morphs import STILL, SurfaceNormals
+from faceuv.export.mesh_file import METRES_PER_DECIMETRE, MeshFile, in_metres, linear_from_srgb
+from faceuv.export.morphs import STILL, SurfaceNormals, beyond
 from faceuv.export.parts import Part
 
 INFLUENCES = 4  # joints of a vertex in a file
@@ -104,10 +104,9 @@ def _attributes(buffer: Buffer, mesh: MeshFile, chosen: _Selection, precision: P
         attributes["COLOR_0"] = buffer.attribute(linear_from_srgb(mesh.colours[rows]))
     if mesh.skeleton is not None:
         joints, weights = influences(mesh.skeleton.weights[rows])
-        attributes["JOINTS_0"] = buffer.attribute(joints, JOINT)
-        attributes["WEIGHTS_0"] = buffer.attribute(
-            whole_weights(weights) if precision.weight.one else weights, precision.weight
-        )
+        weights = whole_weights(weights) if precision.weight.one else weights
+        attributes["JOINTS_0"] = buffer.attribute(np.where(weights > 0, joints, 0), JOINT)
+        attributes["WEIGHTS_0"] = buffer.attribute(weights, precision.weight)
     return attributes
 
 
@@ -120,7 +119,7 @@ def influences(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     strongest = np.take_along_axis(padded, joints, 1)
     strongest[strongest < 1e-4] = 0  # of no influence
     strongest /= strongest.sum(1, keepdims=True)
-    return np.where(strongest > 0, joints, 0), strongest
+    return joints, strongest
 
 
 def whole_weights(weights: np.ndarray) -> np.ndarray:
@@ -146,7 +145,7 @@ def _movements(mesh: MeshFile) -> Iterator[_Movement]:
         return
     normals = SurfaceNormals.of(mesh.vertices, mesh.shading_faces, mesh.weld)
     for offsets in mesh.morph_targets.values():
-        moved = np.flatnonzero(np.abs(offsets).max(1) > STILL)
+        moved = np.flatnonzero(beyond(offsets, STILL))
         yield _Movement(moved, in_metres(offsets[moved]), *normals.moved(offsets))
 
 
@@ -175,9 +174,3 @@ def _stored_target(
         "POSITION": buffer.sparse(moved, scaled, count, precision.position, bounds=True),
         "NORMAL": buffer.sparse(turned, turns, count, precision.turn),
     }
-
-
-def linear_from_srgb(colours: np.ndarray) -> np.ndarray:
-    """Display-referred → linear light, float32: glTF's vertex colours are linear, its colour textures are not."""
-    low = colours <= 0.04045
-    return np.where(low, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4).astype(np.float32)

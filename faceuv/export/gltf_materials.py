@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from faceuv.export.gltf_buffer import Buffer
-from faceuv.export.images import encode, encode_bytes
+from faceuv.export.images import encode, to_bytes
 from faceuv.export.mesh_file import MeshFile
 from faceuv.export.parts import Material
+from faceuv.export.png import fast_png
 
 TEXTURE_KINDS = {"png": "image/png", "jpeg": "image/jpeg"}
 CLEARCOAT = "KHR_materials_clearcoat"
@@ -22,11 +23,12 @@ def materials(buffer: Buffer, mesh: MeshFile, texture_kind: str) -> dict[str, An
     pictures = _Pictures(buffer)
     shared: dict[str, int] = {}
     if mesh.diffuse is not None:
-        data = encode(mesh.diffuse, kind=texture_kind.upper(), name="diffuse")
+        png = texture_kind == "png"
+        data = fast_png(to_bytes(mesh.diffuse, "diffuse")) if png else encode(mesh.diffuse, kind="JPEG", name="diffuse")
         shared["diffuse"] = pictures.add("diffuse", data, TEXTURE_KINDS[texture_kind])
     detailed = any(part.material.detail for part in mesh.parts)
     if mesh.normal_map is not None and detailed:
-        shared["normal"] = pictures.add("normal", encode(mesh.normal_map, name="normal_map"))
+        shared["normal"] = pictures.add("normal", fast_png(to_bytes(mesh.normal_map, "normal_map")))
     if mesh.roughness_map is not None and detailed:
         shared["roughness"] = pictures.add("roughness", _roughness_picture(mesh.roughness_map))
     found = []
@@ -34,7 +36,7 @@ def materials(buffer: Buffer, mesh: MeshFile, texture_kind: str) -> dict[str, An
         own = None
         if part.material.picture is not None:
             levels = np.rint(part.material.picture.clip(0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
-            own = pictures.add(part.name, encode_bytes(levels), repeat=True)
+            own = pictures.add(part.name, fast_png(levels), repeat=True)
         found.append(_entry(part.material, shared, own))
     return {"materials": found, **pictures.entries()}
 
@@ -91,4 +93,4 @@ def _roughness_picture(roughness: np.ndarray) -> bytes:
     """glTF reads roughness from green and metalness from blue."""
     levels = np.zeros((*roughness.shape, 3), np.uint8)
     levels[..., 1] = np.rint(roughness * 255)
-    return encode_bytes(levels)
+    return fast_png(levels)

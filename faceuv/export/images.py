@@ -33,14 +33,9 @@ def to_bytes(image: Tensor | np.ndarray, name: str = "the image") -> np.ndarray:
 def encode(image: Tensor | np.ndarray, *, kind: str = "PNG", name: str = "the image") -> bytes:
     """A picture file in memory, ``kind`` ``"PNG"`` or ``"JPEG"`` (quality 92, full colour resolution); the same bytes
     for the same picture."""
-    return encode_bytes(to_bytes(image, name), kind=kind)
-
-
-def encode_bytes(levels: np.ndarray, *, kind: str = "PNG") -> bytes:
-    """:func:`encode` of levels ``(H, W, 3 or 4)`` uint8."""
     stream = io.BytesIO()
     options = {"quality": 92, "subsampling": 0} if kind == "JPEG" else {}
-    Image.fromarray(levels).save(stream, kind, **options)
+    Image.fromarray(to_bytes(image, name)).save(stream, kind, **options)
     return stream.getvalue()
 
 

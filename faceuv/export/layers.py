@@ -6,6 +6,9 @@ on the lid, tips away from it.
 
 from __future__ import annotations
 
+from functools import cache
+from weakref import WeakKeyDictionary
+
 import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
@@ -14,7 +17,7 @@ from scipy.spatial import cKDTree
 from faceuv.export.parts import Part, part_material
 from faceuv.models.faces.base import FaceModel
 
-STRANDS = ("lashes", "brows")
+STRANDS, SHADOW = ("lashes", "brows"), "eye_occlusion"
 _TILE = 0.05  # decimetres of a card that one picture of strands covers
 _SHADOW = 0.015  # decimetres from the lid at which the shadow has faded to a third
 _DARKEST = 0.55
@@ -22,15 +25,25 @@ _DARKEST = 0.55
 
 def layer_look(model: FaceModel, part: str, faces: np.ndarray, name: str) -> Part:
     """The layer ``part`` with the triangles ``faces (G, 3)`` and its material."""
+    known = _KNOWN.setdefault(model, {})
     if part in STRANDS:
-        picture = strands()
-        return Part(part, faces, part_material(part, name=name, picture=picture), uv=_along(model, faces), layer=True)
-    colours = None
-    if part == "eye_occlusion":
-        away = _distance(model, np.unique(faces))
-        colours = np.ones((len(model.mean), 4), np.float32)
-        colours[np.unique(faces), 3] = _DARKEST * np.exp(-away / _SHADOW)
-    return Part(part, faces, part_material(part, name=name), colours=colours, layer=True)
+        if part not in known:
+            known[part] = _along(model, faces)
+        return Part(part, faces, part_material(part, name=name, picture=strands()), uv=known[part], layer=True)
+    if part == SHADOW and part not in known:
+        known[part] = _shade(model, faces)
+    return Part(part, faces, part_material(part, name=name), colours=known.get(part), layer=True)
+
+
+_KNOWN: WeakKeyDictionary[FaceModel, dict[str, np.ndarray]] = WeakKeyDictionary()
+
+
+def _shade(model: FaceModel, faces: np.ndarray) -> np.ndarray:
+    """``(V, 4)``: opacity that fades with the distance from the lids."""
+    rows = np.unique(faces)
+    colours = np.ones((len(model.mean), 4), np.float32)
+    colours[rows, 3] = _DARKEST * np.exp(-_distance(model, rows) / _SHADOW)
+    return colours
 
 
 def _distance(model: FaceModel, vertices: np.ndarray) -> np.ndarray:
@@ -58,7 +71,8 @@ def _along(model: FaceModel, faces: np.ndarray) -> np.ndarray:
     return uv
 
 
-def strands(size: int = 256, count: int = 14) -> np.ndarray:
+@cache
+def strands(size: int = 256, count: int = 12) -> np.ndarray:
     """Lashes ``(4, size, size)`` RGBA, roots at the bottom, that continue at the sides: dark hairs which lean and grow
     thin towards the tip."""
     centres = (np.arange(size) + 0.5) / size
@@ -67,10 +81,10 @@ def strands(size: int = 256, count: int = 14) -> np.ndarray:
     opacity = np.zeros((size, size))
     for k in range(count):
         wander = np.sin(12.9898 * (k + 1)) * 43758.5453 % 1.0  # the same hairs every time
-        length = 0.7 + 0.3 * wander
+        length = 0.6 + 0.4 * wander
         middle = (k + 0.5 + 0.5 * (wander - 0.5)) / count + 0.35 / count * (wander - 0.3) * height**2 * 4
         away = np.abs((across - middle + 0.5) % 1.0 - 0.5)
-        width = 0.28 / count * np.sqrt(np.clip(1 - height / length, 0, 1))
+        width = 0.13 / count * np.sqrt(np.clip(1 - height / length, 0, 1))
         opacity = np.maximum(opacity, np.clip((width - away) * size + 0.5, 0, 1) * (height < length))
     colour = np.full((3, size, size), 1.0) * np.array([0.055, 0.04, 0.035])[:, None, None]
     return np.concatenate([colour, opacity[None]]).astype(np.float32)

@@ -5,19 +5,27 @@ What stays of the vertices is a subset of them, so morph targets, joints, parts 
 
 from __future__ import annotations
 
+import hashlib
+from functools import cache
+from pathlib import Path
+
 import numpy as np
 import torch
 
-from faceuv.errors import InputError
+from faceuv.errors import AssetError, InputError
 from faceuv.export.mesh_file import MeshFile, shading_faces
 from faceuv.export.morphs import SurfaceNormals
-from faceuv.export.rig import Skeleton
+from faceuv.export.rig import EYES, Skeleton
 from faceuv.export.textures import resized, resized_normals
+from faceuv.files.artefacts import load_tensors, save_tensors
+from faceuv.files.cache import cache_dir, warn
+from faceuv.geometry import simplify as simplify_module
 from faceuv.geometry.simplify import simplify
 
 LARGEST_LEVEL = 4
 _KEPT = 0.5  # of the triangles, from each level to the next
 _SMALLEST_TEXTURE = 64
+_EYES, _AROUND = 30.0, 0.25  # weight of errors at the eyes, and within how many decimetres
 _SHAPES = 3  # movements that a coarse mesh should still make well, besides the shape at rest
 
 
@@ -38,13 +46,49 @@ def coarser(mesh: MeshFile, levels: int) -> list[MeshFile]:
     labels = np.repeat(np.arange(len(mesh.parts)), [len(part.faces) for part in mesh.parts])
     weld = np.arange(len(mesh.vertices)) if mesh.weld is None else mesh.weld
     targets = [max(round(len(faces) * _KEPT**level), 4) for level in range(1, levels + 1)]
-    found = simplify(_shapes(mesh), faces, targets, weld=weld, labels=labels)
+    found = _chosen(_shapes(mesh), faces, labels, weld, _weights(mesh), targets)
     return [_level(mesh, *left, number) for number, left in enumerate(found, 1)]
 
 
+def _chosen(
+    shapes: np.ndarray,
+    faces: np.ndarray,
+    labels: np.ndarray,
+    weld: np.ndarray,
+    weights: np.ndarray,
+    targets: list[int],
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """:func:`simplify`, kept in the user's cache: all people of a face model share the result."""
+    digest = hashlib.sha256(recipe().encode())
+    for array in (shapes.astype(np.float32), faces, labels, weld, weights, np.array(targets)):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    path = cache_dir() / "lod" / f"{digest.hexdigest()[:24]}.safetensors"
+    if path.is_file():
+        try:
+            tensors, _ = load_tensors(path, kind="lod")
+            return [(tensors[f"faces_{k}"].numpy(), tensors[f"labels_{k}"].numpy()) for k in range(len(targets))]
+        except (AssetError, KeyError) as error:
+            warn(f"the cached levels of this mesh are damaged and will be made again: {error}")
+    found = simplify(shapes, faces, targets, weld=weld, labels=labels, weights=weights)
+    kept = {f"{name}_{k}": torch.from_numpy(array) for k, left in enumerate(found)
+            for name, array in zip(("faces", "labels"), left)}  # fmt: skip
+    try:
+        save_tensors(path, kept, {"kind": "lod"})
+    except (AssetError, OSError) as error:
+        warn(f"the levels are made but could not be cached, so the next time is slow again: {error}")
+    return found
+
+
+@cache
+def recipe() -> str:
+    """A hash of the code that chooses: a cached choice of another version is not taken."""
+    return hashlib.sha256(Path(simplify_module.__file__).read_bytes()).hexdigest()
+
+
 def _shapes(mesh: MeshFile) -> np.ndarray:
-    """The vertices at rest, and in the movements that move them farthest, ``(S, V, 3)``."""
-    rest = mesh.vertices.astype(np.float64)
+    """The vertices at rest, and in the movements that move them farthest, ``(S, V, 3)``; of the template if there is
+    one, so that the levels do not depend on the person."""
+    rest = (mesh.vertices if mesh.template is None else mesh.template).astype(np.float64)
     reach = {name: float(np.linalg.norm(offsets, axis=1).sum()) for name, offsets in mesh.morph_targets.items()}
     widest = sorted(reach, key=lambda name: -reach[name])[: _SHAPES - 1]
     lids = [name for name in reach if "blink" in name.lower()]
@@ -52,6 +96,19 @@ def _shapes(mesh: MeshFile) -> np.ndarray:
     if lids:
         chosen.append(np.sum([mesh.morph_targets[name] for name in lids], 0))
     return np.stack([rest, *(rest + offsets for offsets in chosen)])
+
+
+def _weights(mesh: MeshFile) -> np.ndarray:
+    """``(V,)``: errors around the eyes are seen first."""
+    weights = np.ones(len(mesh.vertices))
+    if mesh.skeleton is not None:
+        for eye in set(EYES) & set(mesh.skeleton.joints):
+            turned = np.flatnonzero(mesh.skeleton.weights[:, mesh.skeleton.index(eye)] > 0.5)
+            places = mesh.vertices if mesh.template is None else mesh.template
+            if len(turned):
+                away = np.square(places - places[turned].mean(0)).sum(1)
+                weights += _EYES * np.exp(-away / _AROUND**2)
+    return weights
 
 
 def _level(mesh: MeshFile, faces: np.ndarray, labels: np.ndarray, number: int) -> MeshFile:
@@ -85,7 +142,7 @@ def _level(mesh: MeshFile, faces: np.ndarray, labels: np.ndarray, number: int) -
         morph_targets={name: offsets[rows] for name, offsets in mesh.morph_targets.items()},
         **{
             name: None if getattr(mesh, name) is None else getattr(mesh, name)[rows]
-            for name in ("uv", "tangents", "colours")
+            for name in ("uv", "tangents", "colours", "template")
         },
         **_smaller(mesh, number),
         name=f"{mesh.name}_lod{number}",

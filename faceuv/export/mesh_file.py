@@ -21,10 +21,9 @@ from faceuv.export.mesh_checks import (
     triangles,
     unit_tangents,
 )
-from faceuv.export.morphs import SurfaceNormals
 from faceuv.export.parts import Part, shell_material
 from faceuv.export.rig import Animation, Quaternion, Skeleton, no_eyes
-from faceuv.export.tangent import tangent_frame, unit_normals
+from faceuv.export.tangent import tangent_frame, unit_normals, usable_normals
 
 METRES_PER_DECIMETRE = 0.1  # files are in metres, everything in memory in decimetres
 
@@ -49,6 +48,7 @@ class MeshFile:
     skeleton              joints and skin weights; ``pose``: joint → quaternion that the file shows
     animation             movements over time
     eye_look              movement → (joint, quaternion at a weight of 1), where joints turn the eyes for it
+    template (V, 3)       the mean person of the face model, by whom coarser levels are chosen
     licences              what the face was made from, with licences: see :mod:`faceuv.files.licences`
     name, metadata        the object's name and JSON values that are kept with it (seed, model, …)
     """
@@ -70,6 +70,7 @@ class MeshFile:
     pose: Mapping[str, Quaternion] = field(default_factory=dict)
     animation: Animation | None = None
     eye_look: Mapping[str, tuple[str, Quaternion]] = field(default_factory=dict)
+    template: np.ndarray | None = None
     licences: Sequence[Mapping[str, str]] = ()
     name: str = "face"
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -95,6 +96,7 @@ class MeshFile:
         pose: Mapping[str, Quaternion] | None = None,
         animation: Animation | None = None,
         eye_look: Mapping[str, tuple[str, Quaternion]] | None = None,
+        template: Array | None = None,
         licences: Sequence[Mapping[str, str]] = (),
         name: str = "face",
         metadata: Mapping[str, Any] | None = None,
@@ -121,9 +123,9 @@ class MeshFile:
         directions = None if normals is None else floats("normals", normals, ("V", 3), sizes)
         paint = None if colours is None else in_unit_range("colours", floats("colours", colours, ("V", 3), sizes))
         sides = None if tangents is None else unit_tangents(floats("tangents", tangents, ("V", 4), sizes))
-        directions, made = _frame(points, shading_faces(opaque, pieces), coordinates, directions, joined)
-        if sides is None and normal_map is not None:
-            sides = made
+        chart = coordinates if sides is None and normal_map is not None else None
+        directions, made = _frame(points, shading_faces(opaque, pieces), chart, directions, joined)
+        sides = made if sides is None else sides
         targets = {
             str(key): floats(f"the morph target {key!r}", offsets, ("V", 3), sizes)
             for key, offsets in (morph_targets or {}).items()
@@ -148,6 +150,7 @@ class MeshFile:
             pose=dict(pose or {}),
             animation=animation,
             eye_look=dict(eye_look or {}),
+            template=None if template is None else floats("template", template, ("V", 3), sizes),
             licences=tuple(dict(licence) for licence in licences),
             name=name,
             metadata=json_values(metadata or {}),
@@ -217,6 +220,12 @@ def in_metres(decimetres: np.ndarray) -> np.ndarray:
     return (decimetres.astype(np.float64) * METRES_PER_DECIMETRE).astype(np.float32)
 
 
+def linear_from_srgb(colours: np.ndarray) -> np.ndarray:
+    """Display-referred → linear light, float32: glTF's vertex colours are linear, its colour textures are not."""
+    low = colours <= 0.04045
+    return np.where(low, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
 def area_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """Area-weighted unit normals ``(V, 3)`` of ``vertices (V, 3)``."""
     return unit_normals(torch.from_numpy(vertices)[None].double(), torch.from_numpy(faces))[0].numpy()
@@ -231,15 +240,15 @@ def _frame(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Unit normals, and tangents if there is a chart; in float64, where the squares of any float32 are finite."""
     vertices, corners = torch.from_numpy(points)[None].double(), torch.from_numpy(faces)
-    given: torch.Tensor | None
-    if normals is None and weld is not None:
-        given = torch.from_numpy(SurfaceNormals.of(points, faces, weld).unit)[None]
+    joined = None if weld is None else torch.from_numpy(weld)
+    if normals is None:
+        directions = unit_normals(vertices, corners, joined)
     else:
-        given = None if normals is None else torch.from_numpy(normals)[None].double()
-    chart = torch.zeros(len(points), 2) if uv is None else torch.from_numpy(uv)
-    frame = tangent_frame(vertices, corners, chart.double(), normals=given)
-    tangents = None if uv is None else frame.tangent[0].float().numpy()
-    return frame.normal[0].float().numpy(), tangents
+        directions = usable_normals(torch.from_numpy(normals)[None].double())
+    if uv is None:
+        return directions[0].float().numpy(), None
+    frame = tangent_frame(vertices, corners, torch.from_numpy(uv).double(), normals=directions)
+    return directions[0].float().numpy(), frame.tangent[0].float().numpy()
 
 
 def _checked_weld(weld: Array, count: int) -> np.ndarray:

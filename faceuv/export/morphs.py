@@ -39,20 +39,30 @@ class SurfaceNormals:
 
     def moved(self, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The vertices whose normal turns when ``offsets (V, 3)`` are added: numbers ``(K,)``, changes ``(K, 3)``."""
-        moves = np.abs(offsets).max(1) > STILL
-        touched = moves[self.faces].any(1)
-        faces = self.faces[touched]
+        moves = beyond(offsets, STILL)
+        a, b, c = self.faces.T
+        faces = self.faces[moves[a] | moves[b] | moves[c]]
         if not len(faces):
             return np.zeros(0, np.int64), np.zeros((0, 3))
         change = _areas(self.vertices + offsets, faces) - _areas(self.vertices, faces)
         corners = self.weld[faces]
-        around, local = np.unique(corners, return_inverse=True)
-        sums = self.sums[around] + _summed(change, local.reshape(corners.shape), len(around))
+        reached = np.zeros(len(self.vertices), bool)
+        reached[corners] = True
+        around = np.flatnonzero(reached)
+        local = np.zeros(len(self.vertices), np.int64)
+        local[around] = np.arange(len(around))
+        sums = self.sums[around] + _summed(change, local[corners], len(around))
         turned = np.zeros((len(self.vertices), 3))
         turned[around] = _unit(sums) - self.unit[around]
         turned = turned[self.weld]
-        rows = np.flatnonzero(np.abs(turned).max(1) > _STEADY)
+        rows = np.flatnonzero(beyond(turned, _STEADY))
         return rows, turned[rows]
+
+
+def beyond(rows: np.ndarray, limit: float) -> np.ndarray:
+    """Which rows ``(N, 3)`` have an entry farther than ``limit`` from zero."""
+    far = np.abs(rows) > limit
+    return far[:, 0] | far[:, 1] | far[:, 2]
 
 
 def _areas(points: np.ndarray, faces: np.ndarray) -> np.ndarray:

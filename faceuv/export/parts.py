@@ -91,8 +91,9 @@ _SETTINGS: dict[str, dict[str, object]] = {
     "lacrimal": {"roughness": 0.05, "colour": (1.0, 0.95, 0.93, 0.22), "alpha": "blend", "textured": False, **_WET},
     "eye_blend": {"roughness": 0.3, "colour": (0.75, 0.5, 0.45, 0.3), "alpha": "blend", "textured": False},
     "eye_occlusion": {"roughness": 1.0, "colour": (0.05, 0.02, 0.015, 1.0), "alpha": "blend", "textured": False},
-    "lashes": {"roughness": 0.6, "alpha": "mask", "double_sided": True, "textured": False},
-    "brows": {"roughness": 0.7, "alpha": "mask", "double_sided": True, "textured": False},
+    # Hairs are thinner than a pixel from afar, where a mask would flicker between all and nothing.
+    "lashes": {"roughness": 0.6, "alpha": "blend", "double_sided": True, "textured": False},
+    "brows": {"roughness": 0.7, "alpha": "blend", "double_sided": True, "textured": False},
 }
 
 

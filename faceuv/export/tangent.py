@@ -31,23 +31,34 @@ class TangentFrame:
 
 def unit_normals(vertices: Tensor, faces: Tensor, weld: Tensor | None = None) -> Tensor:
     """Area-weighted normals ``(B, V, 3)``, all of unit length as files demand: +z at a vertex without area."""
-    normals = vertex_normals(vertices, faces, weld)
+    return usable_normals(vertex_normals(vertices, faces, weld))
+
+
+def usable_normals(normals: Tensor) -> Tensor:
+    """``normals (B, V, 3)`` at unit length; +z where they vanish."""
     return _unit_or(normals, _outward(normals))
 
 
 def tangent_frame(
-    vertices: Tensor, faces: Tensor, uv: Tensor, *, normals: Tensor | None = None, weld: Tensor | None = None
+    vertices: Tensor,
+    faces: Tensor,
+    uv: Tensor,
+    *,
+    normals: Tensor | None = None,
+    weld: Tensor | None = None,
+    tangents: tuple[Tensor, Tensor] | None = None,
 ) -> TangentFrame:
     """The frame at each vertex of ``vertices (B, V, 3)`` with ``faces (F, 3)`` and ``uv (V, 2)``.
 
     ``normals (B, V, 3)`` are normalised; absent, they are area-weighted ones. ∂p/∂u and ∂p/∂v are means over the
-    faces around a vertex, weighted by area. A vertex without area gets the normal +z, one without a chart any tangent.
+    faces around a vertex, weighted by area; ``tangents`` gives them where they are known. A vertex without area gets
+    the normal +z, one without a chart any tangent.
     """
     sizes = check_shape("vertices", vertices, ("B", "V", 3))
     if normals is not None:
         check_shape("normals", normals, (sizes["B"], sizes["V"], 3))
-    along_u, along_v = vertex_tangents(vertices, faces, uv)
-    normal = unit_normals(vertices, faces, weld) if normals is None else _unit_or(normals, _outward(normals))
+    along_u, along_v = vertex_tangents(vertices, faces, uv) if tangents is None else tangents
+    normal = unit_normals(vertices, faces, weld) if normals is None else usable_normals(normals)
     tangent = _unit_or(_on_plane(along_u, normal), _any_perpendicular(normal))
     mirrored = (torch.linalg.cross(normal, tangent) * along_v).sum(2, keepdim=True) > 0
     return TangentFrame(normal, torch.cat([tangent, torch.where(mirrored, -1.0, 1.0).to(tangent.dtype)], 2))

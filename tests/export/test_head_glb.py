@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 import torch
 from glb_reader import Parsed
+from scipy.spatial import cKDTree
 from toy_head import EYE_RADIUS, EYES, LOOK_IN_LEFT, toy_head
 
 from faceuv import Face
 from faceuv.errors import InputError
 from faceuv.export import Animation
 from faceuv.export.glb import glb_bytes
+from faceuv.export.lod import coarser
 from faceuv.export.movements import Movements
 from faceuv.export.rig import axis_turn
+from faceuv.files.cache import CacheWarning
 from faceuv.structures import UVMaps
 
 
@@ -100,7 +103,7 @@ def test_materials_of_parts(mesh):
     assert "KHR_materials_clearcoat" in found["sclera_left"]["extensions"]
     assert "KHR_materials_clearcoat" in file.json["extensionsUsed"]
     assert found["teeth"]["pbrMetallicRoughness"]["roughnessFactor"] < 0.3
-    assert found["lashes"]["alphaMode"] == "MASK" and found["lashes"]["doubleSided"]
+    assert found["lashes"]["alphaMode"] == "BLEND" and found["lashes"]["doubleSided"]
     assert found["cornea_left"]["alphaMode"] == "BLEND"
     assert not any(found[name].get("doubleSided") for name in found if name != "lashes")  # closed parts
 
@@ -292,3 +295,46 @@ def test_eyes_are_where_the_fixture_says(model, mesh):
     for side, centre in EYES.items():
         place = mesh.skeleton.positions[mesh.skeleton.index(f"eye_{side}")]
         np.testing.assert_allclose(place, centre, atol=0.05)
+
+
+@pytest.fixture(scope="module")
+def fine():
+    return Face.random(2, face_model=toy_head(2)).mesh_file(texture_size=64)
+
+
+class TestLevels:
+    def test_levels_keep_parts_movements_joints_and_eyes(self, fine, monkeypatch, tmp_path):
+        monkeypatch.setenv("FACEUV_CACHE", str(tmp_path))
+        levels = coarser(fine, 3)
+        total = sum(len(part.faces) for part in fine.parts)
+        for level, share in zip(levels, (2, 4, 8)):
+            assert sum(len(part.faces) for part in level.parts) < 1.15 * total / share
+            assert {part.name for part in level.parts} == {part.name for part in fine.parts}
+            assert list(level.morph_targets) == list(fine.morph_targets)
+            assert level.diffuse.shape[1] == max(64 // share, 64)  # never below 64
+            np.testing.assert_allclose(level.skeleton.weights.sum(1), 1, atol=1e-6)
+            file = Parsed(glb_bytes(level))
+            place = cKDTree(0.1 * fine.vertices).query(shown(file, "skin", weights=np.zeros(len(fine.morph_targets))))
+            assert place[0].max() < 1e-7
+            moved = 0.1 * (fine.vertices + fine.morph_targets["jawOpen"])[place[1]]
+            names = list(fine.morph_targets)
+            opened = shown(file, "skin", weights=[float(name == "jawOpen") for name in names])
+            np.testing.assert_allclose(opened, moved, atol=2e-6)
+
+    def test_levels_do_not_depend_on_the_person_and_are_cached(self, fine, monkeypatch, tmp_path):
+        monkeypatch.setenv("FACEUV_CACHE", str(tmp_path))
+        first = coarser(fine, 2)
+        (file,) = (tmp_path / "lod").iterdir()
+        other = Face.random(9, face_model=toy_head(2)).mesh_file(texture_size=64)
+        second = coarser(other, 2)
+        assert [f.name for f in (tmp_path / "lod").iterdir()] == [file.name]
+        np.testing.assert_array_equal(first[1].faces, second[1].faces)
+        assert np.abs(first[1].vertices - second[1].vertices).max() > 0.01
+        file.write_bytes(b"damaged")
+        with pytest.warns(CacheWarning, match="damaged"):
+            again = coarser(fine, 2)
+        np.testing.assert_array_equal(again[1].faces, first[1].faces)
+
+    def test_files(self, face, tmp_path):
+        face.save(tmp_path / "a.glb", lod=2, texture_size=16)
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["a.glb", "a_lod1.glb", "a_lod2.glb"]
