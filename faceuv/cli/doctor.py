@@ -42,7 +42,8 @@ def run(args: argparse.Namespace) -> int:
 
     from faceuv.cli.console import console
     from faceuv.files.assets import ASSETS, locate_asset
-    from faceuv.registry import RENDERERS
+    from faceuv.files.licences import head_licence, zoo_licences
+    from faceuv.registry import FACE_MODELS, RENDERERS
     from faceuv.version import __version__
 
     devices = ["cpu"] + [torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())]
@@ -80,7 +81,15 @@ def run(args: argparse.Namespace) -> int:
         path = locate_asset(asset.name)
         how = "" if path else f"{asset.where}; then {asset.command}"
         assets.add_row(asset.name, str(path) if path else "—", how)
-    console.print(assets)
+    console.print(assets, "")
+
+    licences = table("made from", "licence", "commercial use")
+    for name in FACE_MODELS.names():
+        entry = head_licence(name, {})
+        licences.add_row(f"head model {name}", entry["licence"], entry["commercial"])
+    for entry in zoo_licences():
+        licences.add_row(entry["name"], entry["licence"], entry["commercial"])
+    console.print(licences)
     return 1 if missing else 0
 
 

@@ -47,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from faceuv.cli.console import checked_device, console, require_positive
     from faceuv.export import contact_sheet, save_png
     from faceuv.files.artefacts import check_writable
+    from faceuv.files.licences import licence_line
 
     require_positive("--num", args.num)
     require_positive("--size", args.size)
@@ -63,8 +64,10 @@ def run(args: argparse.Namespace) -> int:
         face.save(out / f"{name}.safetensors")
         pictures += [face.render(args.size, yaw_deg=yaw, centred=True) for yaw in SHEET_YAWS]
         labels += [f"seed {args.seed + k}", "", ""]
+        licences = face.licences()
     sheet = save_png(out / "sheet.png", contact_sheet(pictures, columns=2 * len(SHEET_YAWS), labels=labels))
     console.print(f"{args.num} faces (.{args.format} and .safetensors) in {out}; contact sheet: {sheet}")
+    console.print(licence_line(licences), markup=False)
     return 0
 
 

