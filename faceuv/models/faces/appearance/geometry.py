@@ -15,6 +15,7 @@ from faceuv.models.faces.arrays import PARTS
 
 SIDES = ("left", "right")
 _IRIS_OF_OPENING = 0.196  # radius of the iris over the distance of the eye's corners
+_RIM = 1.06  # of the hole in the white: the ring around the iris lies on both
 _EYE_CORNERS = {"right": (36, 39), "left": (42, 45)}
 
 
@@ -37,6 +38,7 @@ class Head:
     landmarks  (68,) int64
     part       (F,) int64 index into ``parts``
     weld       (V,) int64 or None: the first copy of each vertex that seams split
+    layer_faces, layer_part  (G, 3), (G,) int64 or None: layers, as in a face model
     canonical  (V, 3) mm: see :mod:`~faceuv.models.faces.appearance.frame`
     """
 
@@ -47,29 +49,39 @@ class Head:
     parts: tuple[str, ...]
     canonical: Tensor
     weld: Tensor | None = None
+    layer_faces: Tensor | None = None
+    layer_part: Tensor | None = None
 
     @classmethod
     def of(cls, model: Any) -> Head:
         """From a face model, or from the arrays of one to be: a mapping with ``mean``, ``faces``, ``landmarks`` and,
         where the head has them, ``part`` with ``parts`` (the names) and ``weld``."""
-        if isinstance(model, Mapping):
-            mean, faces, landmarks = model["mean"], model["faces"], model["landmarks"]
-            part, parts, weld = model.get("part"), tuple(model.get("parts", ())), model.get("weld")
-        else:
-            mean, faces, landmarks = model.mean, model.faces, model.landmarks
-            part, parts, weld = model.part, tuple(model.part_names), model.weld
-        mean, faces, landmarks = mean.detach().cpu().float(), faces.cpu(), landmarks.cpu()
+
+        def array(name: str) -> Tensor | None:
+            value = model.get(name) if isinstance(model, Mapping) else getattr(model, name)
+            return None if value is None else value.detach().cpu()
+
+        mean, faces, landmarks, part = (array(name) for name in ("mean", "faces", "landmarks", "part"))
+        assert mean is not None and faces is not None and landmarks is not None
+        parts = tuple(model.get("parts", ()) if isinstance(model, Mapping) else model.part_names)
         if part is None:
             part, parts = torch.zeros(len(faces), dtype=torch.int64), ("skin",)
-        weld = None if weld is None else weld.cpu()
-        return cls(mean, faces, landmarks, part.cpu(), parts, canonical(mean, landmarks), weld)
+        mean = mean.float()
+        where = canonical(mean, landmarks)
+        layers = array("layer_faces"), array("layer_part")
+        return cls(mean, faces, landmarks, part, parts, where, array("weld"), *layers)
 
     def part_of_vertices(self) -> Tensor:
         """``(V,)`` index into :data:`~faceuv.models.faces.arrays.PARTS`; skin wins where parts share a vertex."""
         table = torch.tensor([PARTS.index(name) for name in self.parts])
         wanted = table[self.part]
         found = torch.full((len(self.mean),), len(PARTS), dtype=torch.int64)
-        found = found.scatter_reduce(0, self.faces.flatten(), wanted.repeat_interleave(3), "amin")
+        found.scatter_reduce_(0, self.faces.flatten(), wanted.repeat_interleave(3), "amin")
+        if self.layer_faces is not None and self.layer_part is not None:
+            layers = torch.full_like(found, len(PARTS))
+            layer = table[self.layer_part].repeat_interleave(3)
+            layers.scatter_reduce_(0, self.layer_faces.flatten(), layer, "amin")
+            found = torch.where(found == len(PARTS), layers, found)
         return torch.where(found == len(PARTS), torch.zeros_like(found), found)
 
     def part_of_faces(self) -> Tensor:
@@ -91,9 +103,13 @@ class Head:
             points = self.mean[self.faces[chosen].flatten().unique()].double()
             centre, radius = _sphere(points)
             outer, inner = (self.mean[self.landmarks[k]] for k in _EYE_CORNERS[side])
-            opening = float((outer - inner).norm())
+            iris = _IRIS_OF_OPENING * float((outer - inner).norm())
+            white = self.mean[self.faces[kinds == PARTS.index(f"sclera_{side}")].flatten().unique()] - centre
+            hole = white[white[:, 2] > 0, :2].norm(dim=1)
+            if len(hole) and 0.2 * radius < float(hole.min()) < 0.62 * radius:
+                iris = _RIM * float(hole.min())  # the white leaves room for the iris
             gaze = torch.tensor([0.0, 0.0, 1.0])
-            found[side] = Eyeball(centre.float(), radius, min(_IRIS_OF_OPENING * opening, 0.62 * radius), gaze)
+            found[side] = Eyeball(centre.float(), radius, min(iris, 0.62 * radius), gaze)
         return found
 
 

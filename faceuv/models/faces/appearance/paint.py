@@ -30,6 +30,7 @@ _IRIS_COLOURS = (  # along lightness: the usual way from dark brown to pale
     (0.60, 0.66, 0.68),
 )  # fmt: skip
 _IRIS_BLUE = (0.40, 0.53, 0.68)
+_WET = ("cornea_left", "cornea_right", "lacrimal", "eye_blend", "eye_occlusion")
 _MOUTH = ("gums", "tongue", "inner_mouth", "teeth")
 _THROUGH = (0.94, 1.0, 1.08)
 _IRIS_MM = 5.9
@@ -184,6 +185,9 @@ def paint(points: Points, person: Person) -> Tensor:
     rows = torch.isin(points.part, torch.tensor([PARTS.index(name) for name in _MOUTH]))
     colour[rows] = mouth_colour(points.part[rows], points.regions.points[rows, 2], person)
     _paint_eyes(colour, points, person)
+    colour[points.part == PARTS.index("lashes")] = 0.45 * hair_colour(person) + 0.01
+    wet = torch.isin(points.part, torch.tensor([PARTS.index(name) for name in _WET]))
+    colour[wet] = sclera_colour(person)
     return colour.clamp(0, 1)
 
 

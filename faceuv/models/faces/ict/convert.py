@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from faceuv.geometry.normals import vertex_normals
+from faceuv.models.faces.appearance import MARK, albedo_arrays
 from faceuv.models.faces.arrays import PARTS
 from faceuv.models.faces.ict.atlas import atlas
-from faceuv.models.faces.ict.colours import MODES, Canvas, skin_mask, vertex_colours
 from faceuv.models.faces.ict.expressions import expression_modes
 from faceuv.models.faces.ict.folder import REPOSITORY, Published
 from faceuv.models.faces.ict.landmarks import contour, landmarks
 from faceuv.models.faces.ict.mirror import mirror_map, mirrored_corners
-from faceuv.models.faces.ict.regions import Regions, eye_depth, regions
+from faceuv.models.faces.ict.plain_skin import Canvas, skin_mask
+from faceuv.models.faces.ict.regions import Regions, regions
 from faceuv.models.faces.ict.rig import JOINTS, PARENTS, joint_weights, skin_weights
 from faceuv.models.faces.ict.split import Split, triangles
 
@@ -45,7 +46,6 @@ def convert(published: Published) -> tuple[dict[str, Tensor], dict[str, list[str
     mean = ((published.vertices - origin) / 10 + _EYES).astype(np.float32)
     modes = expression_modes(published)
     canvas = _canvas(published, split, found, mean, marks)
-    colours, albedo_basis = vertex_colours(canvas)
     names = [name for name in PARTS if name in found.names]
     order = np.array([names.index(name) for name in found.names])
     opaque, first = ~found.layer, split.first
@@ -55,8 +55,6 @@ def convert(published: Published) -> tuple[dict[str, Tensor], dict[str, list[str
         "mean": mean[split.source],
         "identity_basis": published.identity[:, split.source].transpose(1, 2, 0) / 10,
         "expression_basis": modes.basis[:, split.source].transpose(1, 2, 0) / 10,
-        "mean_albedo": colours,
-        "albedo_basis": albedo_basis,
         "uv": split.uv,
         "joint_weights": _spread(joint_weights(published), split),
         "skin_weights": skin_weights(published)[split.source],
@@ -79,7 +77,9 @@ def convert(published: Published) -> tuple[dict[str, Tensor], dict[str, list[str
         **{name: torch.from_numpy(np.array(value, dtype=np.int64)) for name, value in integers.items()},
         "skin_mask": torch.from_numpy(skin_mask(canvas)),
     }
+    arrays["mean_albedo"], arrays["albedo_basis"], colours = albedo_arrays({**arrays, "parts": names})
     metadata = {
+        "albedo": MARK,
         "source": "ICT-FaceKit Light, FaceXModel",
         "version": VERSION,
         "licence": LICENCE,
@@ -89,11 +89,11 @@ def convert(published: Published) -> tuple[dict[str, Tensor], dict[str, list[str
         "combined_expression": modes.combined,
         "full_expression": dict.fromkeys(modes.names, 1.0),
     }
-    return arrays, {"expression": list(modes.names), "albedo": list(MODES)}, metadata
+    return arrays, {"expression": list(modes.names), "albedo": colours}, metadata
 
 
 def _canvas(published: Published, split: Split, found: Regions, mean: Floats, marks: Integers) -> Canvas:
-    """What the colours of the split vertices depend on."""
+    """What the mask of plain skin depends on."""
     names = np.array(found.names)
     part = np.full(len(split.source), "skin", dtype=names.dtype)
     used = split.corners >= 0
@@ -101,7 +101,7 @@ def _canvas(published: Published, split: Split, found: Regions, mean: Floats, ma
         corners = used & polygons[:, None]
         part[split.corners[corners]] = np.repeat(names[found.part], used.sum(1))[corners[used]]
     points = mean[split.source].astype(np.float64)
-    return Canvas(points, part, split.first[marks], eye_depth(published)[split.source], _facing(points, split, found))
+    return Canvas(points, part, split.first[marks], _facing(points, split, found))
 
 
 def _facing(points: NDArray[np.float64], split: Split, found: Regions) -> NDArray[np.float64]:

@@ -170,11 +170,11 @@ def test_albedo(model):
     assert 0 <= float(model.mean_albedo.min()) and float(model.mean_albedo.max()) <= 1
     z = model.mean[:, 2]
     iris, white = (model.vertices_of(part) for part in ("iris_left", "sclera_left"))
-    white &= z > z[white].max() - 0.03
-    assert model.mean_albedo[white].mean() > 0.8 and model.mean_albedo[iris].mean() < 0.45
+    white &= z > z[white].quantile(0.6)
+    assert model.mean_albedo[white].mean() > 0.55 and model.mean_albedo[iris].mean() < 0.45
     melanin = model.albedo_basis[..., model.mode_index("albedo", "melanin")]
     assert (melanin[model.skin_mask] < -0.05).all()
-    assert (model.albedo_basis.abs().amax((0, 1)) > 0.01).all()
+    assert (model.albedo_basis.abs().amax((0, 1)) > 0.001).all()
 
 
 def test_saved_and_read(model, tmp_path, monkeypatch):
