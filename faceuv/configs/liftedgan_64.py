@@ -19,7 +19,9 @@ lift_iterations = 12_000
 generator = dict(type="PretrainedGenerator", path="zoo:teacher_64/generator.safetensors")
 features = dict(type="DiscriminatorFeatures", zoo="teacher_64")
 
-stages = ["lift"]
+space = dict(fov_deg=14.375071934214489, distance=10.0, half_range=1.0, border=0.5)  # the camera of the drawn faces
+
+stages = ["lift", "report"]
 lift = dict(
     type="train",
     model=dict(
@@ -38,7 +40,7 @@ lift = dict(
             prior=dict(type="CodePrior", weight=0.5),
             albedo=dict(type="AlbedoRank", weight=0.01),
         ),
-        space=dict(fov_deg=14.375071934214489, distance=10.0, half_range=1.0, border=0.5),
+        space=space,
         perturbation=dict(yaw_deg=45.0, pitch_deg=15.0, shift=0.0),
         truncation=0.7,
         dtype="float16",
@@ -72,4 +74,22 @@ lift = dict(
         logger=dict(type="LoggerHook", interval=50),
         checkpoint=dict(type="CheckpointHook", interval=250, max_keep_ckpts=2),
     ),
+)
+# beside StyleFaceUV, the mapper's linear face and the rotation in 2D; tools/lifted_table.py has the errors of views
+report = dict(
+    type="report",
+    generator=generator,
+    mapper="zoo:mapper_64/weights.safetensors",
+    stepper="zoo:stepper_64/weights.safetensors",
+    subjects={
+        "lifted": dict(type="lifted", path="{lift}/lifting.safetensors", space=space),
+        "StyleFaceUV": dict(type="uv", path="zoo:quickstart/uv_generator.safetensors"),
+        "linear": dict(type="linear"),
+        "turned 2D": dict(type="turned"),
+    },
+    method="lifted",
+    face_model=dict(type="ProceduralFace", rows=97, columns=81, verbose=False),
+    features=features,
+    losses=dict(perceptual=dict(type="DiscriminatorPerceptual", zoo="teacher_64")),
+    truth=["scene"],
 )

@@ -173,6 +173,27 @@ class TestMeasures:
         length = turned.render.normal.norm(dim=1)
         assert torch.allclose(length, torch.ones_like(length), atol=1e-4)
 
+    def test_the_report_s_protocol_measures_it(self, generator, cats, tmp_path):
+        """Without mapper and stepper: what turns by itself is turned, what needs coefficients is left out."""
+        from faceuv.evaluation.measures import Instruments
+        from faceuv.evaluation.protocol import Protocol, evaluate
+        from faceuv.files.networks import save_network
+
+        path = save_network(tmp_path / "lifting.safetensors", generator.lifting)
+        subject = SUBJECTS.build(dict(type="lifted", path=str(path), space=SPACE), setting=Setting(cats), name="ours")
+        network = dict(type="StyleGAN2Discriminator", size=32, channel_base=128, channel_max=8)
+        instruments = Instruments(
+            identity=MODELS.build("RegressorIdentity"),
+            regressor=MODELS.build(dict(type="CoefficientRegressor", size=64)),
+            features=MODELS.build(dict(type="DiscriminatorFeatures", network=network)),
+        )
+        scores = evaluate(
+            [subject], instruments, Protocol(pictures=4, curve=2, truth=0, yaws_deg=(-40, 0, 40), far_deg=40)
+        )
+        found = scores.subjects["ours"]
+        assert found.curves["identity_kept"].shape == (3, 2) and found.features["original"].shape[0] == 4
+        assert "texels" not in found.curves and "needs" in found.skipped["texels"]
+
     def test_errors_of_views_ignore_a_constant(self):
         truth = torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
         errors = view_errors_deg(truth + torch.tensor([0.1, 0.2, 0.3]), truth)

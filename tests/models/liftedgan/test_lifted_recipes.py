@@ -43,3 +43,24 @@ def test_an_ablation_is_one_option():
     model = load_config("liftedgan_64", {"lift.model.losses.rec": None}).lift.model
     with pytest.raises(InputError, match="'rec'"):
         LiftedGAN.check_config(model)
+
+
+@pytest.mark.parametrize("name", ["liftedgan_ablations_64", "liftedgan_ablations_cats_32"])
+def test_table_2_leaves_out_one_term_at_a_time(name):
+    config = load_config(name)
+    kept = {stage: {t for t, c in config[stage].model.losses.items() if c is not None} for stage in config.stages
+            if stage.startswith("lift")}  # fmt: skip
+    whole = kept.pop("lift")
+    assert set(kept) == {
+        f"lift_no_{term}"
+        for term in ("flip", "perturb", "albedo", "identity")
+        if term != "identity" or "identity" in whole
+    }
+    for stage, terms in kept.items():
+        gone = whole - terms
+        assert gone == (
+            {stage.removeprefix("lift_no_")} if stage != "lift_no_perturb" else whole - {"rec", "flip", "albedo"}
+        )
+    if "report" in config.stages:
+        paths = [subject["path"] for subject in config.report.subjects.values() if subject["type"] == "lifted"]
+        assert len(paths) == 5 and len(set(paths)) == 5
