@@ -6,6 +6,7 @@ from faceuv.models.faces.bfm2009 import BFM2009
 from faceuv.models.faces.face_renderer import FaceRenderer
 from faceuv.models.faces.ict import ICTFaceKit
 from faceuv.models.faces.landmark_truth import LandmarkTruth, interocular_distance
+from faceuv.models.faces.makehuman import MakeHuman
 from faceuv.models.faces.procedural import ProceduralFace
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "FaceRenderer",
     "ICTFaceKit",
     "LandmarkTruth",
+    "MakeHuman",
     "ProceduralFace",
     "interocular_distance",
 ]

@@ -1,0 +1,125 @@
+"""MakeHuman's macros: age, gender, ethnicity, weight and muscle as weights of its macro targets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from faceuv.checks import shown
+from faceuv.errors import InputError
+from faceuv.models.faces.makehuman.source import Array
+
+ETHNICITIES = ("african", "asian", "caucasian")
+GENDERS = ("female", "male")
+AGES = ("baby", "child", "young", "old")
+YEARS = (1.0, 10.0, 25.0, 90.0)  # of the four ages of the targets
+YOUNGEST, OLDEST = 3.0, 90.0
+_LEVELS = ("min", "average", "max")
+TRAITS = ("age", "gender", "ethnicity", "weight", "muscle")
+
+# MakeHuman's weight hardly changes a face; we let its own targets of a full face follow: name → at the greatest (+) or
+# least (-) weight.
+_FULLNESS = {"head-fat-incr": 0.7, "head-fat-decr": -0.5, "neck-double-incr": 0.5}
+
+# Names of the targets, in the order of the weights.
+TARGETS: tuple[str, ...] = (
+    *("-".join(key) for key in product(ETHNICITIES, GENDERS, AGES)),
+    *(
+        f"universal-{gender}-{age}-{muscle}muscle-{weight}weight"
+        for gender, age, muscle, weight in product(GENDERS, AGES, _LEVELS, _LEVELS)
+    ),
+    *_FULLNESS,
+)
+
+
+@dataclass(frozen=True)
+class Person:
+    """What MakeHuman calls macros."""
+
+    age: float = 30.0  # years, 3 … 90
+    gender: float = 0.5  # 0 female … 1 male
+    african: float = 1 / 3  # shares, which sum to 1
+    asian: float = 1 / 3
+    caucasian: float = 1 / 3
+    weight: float = 0.5  # 0 … 1
+    muscle: float = 0.5
+
+
+def target_weights(person: Person) -> Array:
+    """``(99,)`` weights of :data:`TARGETS`: piecewise linear in each macro, products of them."""
+    gender = np.array([1 - person.gender, person.gender])
+    age = _between(person.age, np.array(YEARS))
+    ethnicity = np.array([person.african, person.asian, person.caucasian])
+    levels = np.array([0.0, 0.5, 1.0])
+    muscle, weight = _between(person.muscle, levels), _between(person.weight, levels)
+    race = np.einsum("e,g,a->ega", ethnicity, gender, age)
+    body = np.einsum("g,a,m,w->gamw", gender, age, muscle, weight)
+    more = 2 * person.weight - 1
+    fullness = [max(more * np.sign(most), 0.0) * abs(most) for most in _FULLNESS.values()]
+    return np.concatenate([race.ravel(), body.ravel(), fullness])
+
+
+def _between(value: float, knots: Array) -> Array:
+    """The weights of the knots whose linear interpolation is ``value``."""
+    return np.array([np.interp(value, knots, row) for row in np.eye(len(knots))])
+
+
+def random_person(rng: np.random.Generator, known: Mapping[str, object] | None = None) -> Person:
+    """Somebody between 4 and 85 years; ``known`` traits are kept. The draw of one trait does not depend on another."""
+    age = float(rng.uniform(4, 85))
+    gender = float(np.clip(rng.integers(2) + rng.normal(0, 0.12), 0, 1))
+    shares = rng.dirichlet([0.35] * 3)
+    weight = float(np.clip(rng.normal(0.5, 0.2), 0, 1))
+    muscle = float(np.clip(rng.normal(0.5, 0.18), 0, 1))
+    drawn = {"age": age, "gender": gender, "ethnicity": dict(zip(ETHNICITIES, shares)), "weight": weight}
+    return person_of({**drawn, "muscle": muscle, **(known or {})})
+
+
+def person_of(traits: Mapping[str, object]) -> Person:
+    """The person with these traits; those that are absent are the average ones.
+
+    ``age`` in years, ``gender`` "female", "male" or 0 … 1 (male), ``ethnicity`` a name or shares by name, ``weight``
+    and ``muscle`` 0 … 1 (0.5 is average).
+    """
+    for name in traits:
+        if name not in TRAITS:
+            raise InputError(f"MakeHuman does not know the trait {name!r}; it knows: {', '.join(TRAITS)}")
+    values: dict[str, float] = {}
+    for name, low, high in (("age", YOUNGEST, OLDEST), ("weight", 0.0, 1.0), ("muscle", 0.0, 1.0)):
+        if name in traits:
+            values[name] = _number(name, traits[name], low, high)
+    if "gender" in traits:
+        gender = traits["gender"]
+        word = isinstance(gender, str)
+        if word and gender not in GENDERS:
+            raise InputError(f"gender must be 'female', 'male' or a number from 0 (female) to 1 (male), got {gender!r}")
+        values["gender"] = float(GENDERS.index(gender)) if word else _number("gender", gender, 0.0, 1.0)
+    if "ethnicity" in traits:
+        values |= _shares(traits["ethnicity"])
+    return Person(**values)
+
+
+def _shares(given: object) -> dict[str, float]:
+    shares = {given: 1.0} if isinstance(given, str) else given
+    if not isinstance(shares, Mapping) or not shares or not set(shares) <= set(ETHNICITIES):
+        raise InputError(f"ethnicity must be one of {', '.join(ETHNICITIES)}, or shares by name, got {shown(given)}")
+    amounts = {name: _number(f"the share {name}", shares.get(name, 0.0), 0.0, float("inf")) for name in ETHNICITIES}
+    total = sum(amounts.values())
+    if not 0 < total < float("inf"):
+        raise InputError(f"the shares of ethnicity must have a positive sum, got {shown(given)}")
+    return {name: amount / total for name, amount in amounts.items()}
+
+
+def _number(name: str, value: object, low: float, high: float) -> float:
+    good = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not (good and low <= value <= high):  # type: ignore[operator]
+        raise InputError(f"{name} must be a number from {low:g} to {high:g}, got {shown(value)}")
+    return float(value)  # type: ignore[arg-type]
+
+
+def average_weights() -> Array:
+    """The weights of the average adult, whose mesh decides what is cut and where things lie."""
+    return target_weights(Person())

