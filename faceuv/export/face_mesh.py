@@ -45,8 +45,8 @@ def face_mesh(
         texture_size: side of all textures; None keeps that of the maps.
     """
     model = renderer.face_model
-    movements = Movements.of(model, eyes_by) if blend_shapes else None
     coefficients = coefficients[:1]
+    movements = Movements.of(model, eyes_by).of_person(model, coefficients.identity) if blend_shapes else None
     weights: dict[str, float] = {}
     if movements is not None:
         weights, rest = movements.weights_of(coefficients.expression[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 from weakref import WeakKeyDictionary
 
@@ -41,6 +41,19 @@ class Movements:
         if eyes_by not in known:
             known[eyes_by] = _made(model, eyes_by)
         return known[eyes_by]
+
+    @torch.no_grad()
+    def of_person(self, model: FaceModel, identity: Tensor) -> Movements:
+        """The movements of the person ``identity (1, I)``, where ``model`` moves people differently."""
+        columns = list(model.personal_expressions)
+        names = [name for name, row in self.coefficients.items() if columns and bool((row[columns] != 0).any())]
+        if not names:
+            return self
+        rows = torch.stack([torch.zeros_like(self.coefficients[names[0]]), *(self.coefficients[n] for n in names)])
+        own, mean = (model.shape(one.expand(len(rows), -1), rows) for one in (identity, torch.zeros_like(identity)))
+        change = ((own - own[:1]) - (mean - mean[:1]))[1:].float().cpu().numpy()
+        changed = {name: self.offsets[name] + change[k] for k, name in enumerate(names)}
+        return replace(self, offsets={**self.offsets, **changed})
 
     def weights_of(self, expression: Tensor) -> tuple[dict[str, float], Tensor]:
         """``expression (E,)`` as weights of the movements, 0 … 1, and the expression that they leave ``(E,)``."""

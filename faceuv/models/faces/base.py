@@ -243,6 +243,11 @@ class FaceModel(nn.Module):
                 value[0, column] += amount * full
         return value
 
+    @property
+    def personal_expressions(self) -> tuple[int, ...]:
+        """The columns of expression modes that move other people otherwise than the mean face: none if linear."""
+        return ()
+
     def expression_slope(self, expression: Tensor) -> Tensor:
         """How vertices of the mean face move with each expression coefficient at ``expression (B, E)``:
         ``(1 or B, V, 3, E)``."""

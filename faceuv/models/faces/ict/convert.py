@@ -13,7 +13,10 @@ from faceuv.geometry.normals import vertex_normals
 from faceuv.models.faces.appearance import MARK, albedo_arrays
 from faceuv.models.faces.arrays import PARTS
 from faceuv.models.faces.ict.atlas import atlas
-from faceuv.models.faces.ict.expressions import expression_modes
+from faceuv.models.faces.ict.blink import MODES as BLINKS
+from faceuv.models.faces.ict.blink import SIDES, blink_arrays
+from faceuv.models.faces.ict.closing import LID_OVERLAP, LIP_OVERLAP, lids, lips, sealed
+from faceuv.models.faces.ict.expressions import Modes, expression_modes
 from faceuv.models.faces.ict.folder import REPOSITORY, Published
 from faceuv.models.faces.ict.landmarks import contour, landmarks
 from faceuv.models.faces.ict.mirror import mirror_map, mirrored_corners
@@ -43,8 +46,8 @@ def convert(published: Published) -> tuple[dict[str, Tensor], dict[str, list[str
     sides = mirror_map(mirrored, published.corners[..., 0], len(published.vertices))
     marks = landmarks(published, sides)
     origin = published.vertices[marks[36:48]].astype(np.float64).mean(0)
-    mean = ((published.vertices - origin) / 10 + _EYES).astype(np.float32)
-    modes = expression_modes(published)
+    rest, identity, modes, blink = _closed(published, split)
+    mean = ((rest - origin) / 10 + _EYES).astype(np.float32)
     canvas = _canvas(published, split, found, mean, marks)
     names = [name for name in PARTS if name in found.names]
     order = np.array([names.index(name) for name in found.names])
@@ -53,7 +56,7 @@ def convert(published: Published) -> tuple[dict[str, Tensor], dict[str, list[str
     layers, layer_of = triangles(split.corners[found.layer], mean[split.source])
     floats = {
         "mean": mean[split.source],
-        "identity_basis": published.identity[:, split.source].transpose(1, 2, 0) / 10,
+        "identity_basis": identity[:, split.source].transpose(1, 2, 0) / 10,
         "expression_basis": modes.basis[:, split.source].transpose(1, 2, 0) / 10,
         "uv": split.uv,
         "joint_weights": _spread(joint_weights(published), split),
@@ -73,6 +76,7 @@ def convert(published: Published) -> tuple[dict[str, Tensor], dict[str, list[str
         "weld": first[split.source],
     }
     arrays = {
+        **blink,
         **{name: torch.from_numpy(np.array(value, dtype=np.float32)) for name, value in floats.items()},
         **{name: torch.from_numpy(np.array(value, dtype=np.int64)) for name, value in integers.items()},
         "skin_mask": torch.from_numpy(skin_mask(canvas)),
@@ -90,6 +94,23 @@ def convert(published: Published) -> tuple[dict[str, Tensor], dict[str, list[str
         "full_expression": dict.fromkeys(modes.names, 1.0),
     }
     return arrays, {"expression": list(modes.names), "albedo": colours}, metadata
+
+
+def _closed(
+    published: Published, split: Split
+) -> tuple[NDArray[np.float64], NDArray[np.float64], Modes, dict[str, Tensor]]:
+    """Vertices, identity modes and expressions whose lips touch at rest and whose lids shut; what shuts the lids of
+    other people."""
+    rest, identity = published.vertices.astype(np.float64), published.identity.astype(np.float64)
+    mouth = lips(published)
+    modes = expression_modes(published)
+    slits = {side: lids(published, side) for side in SIDES}
+    for side, name in zip(SIDES, BLINKS):
+        row = modes.names.index(name)
+        shut = sealed(slits[side], rest, rest + modes.basis[row], LID_OVERLAP)
+        modes.basis[row] = shut - rest
+    blink = blink_arrays(slits, rest, identity, split.source)
+    return sealed(mouth, rest, rest, LIP_OVERLAP), sealed(mouth, rest, identity, 0), modes, blink
 
 
 def _canvas(published: Published, split: Split, found: Regions, mean: Floats, marks: Integers) -> Canvas:

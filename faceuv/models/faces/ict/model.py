@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from torch import Tensor
 
 from faceuv.errors import AssetError
 from faceuv.files.assets import Missing, find_asset, locate_asset
 from faceuv.models.faces.base import FaceModel
+from faceuv.models.faces.ict.blink import MODES as BLINKS
+from faceuv.models.faces.ict.blink import Blink, check_blink
 from faceuv.models.faces.ict.convert import convert
 from faceuv.models.faces.ict.folder import LAYOUT, Layout, Published, read_folder
 from faceuv.registry import FACE_MODELS
@@ -41,7 +45,9 @@ class ICTFaceKit(FaceModel):
                 f"{path} holds the face model {metadata.get('type')!r}, expected {type(self).__name__!r};"
                 " make it with: faceuv convert ict FOLDER"
             )
+        check_blink(arrays, len(arrays["mean"]), arrays["identity_basis"].shape[2], str(path))
         super().__init__(arrays, names=names, metadata=metadata)
+        self._add_blink(arrays)
 
     @classmethod
     def missing_assets(cls, path: str | Path | None = None) -> list[Missing]:
@@ -67,4 +73,22 @@ class ICTFaceKit(FaceModel):
         arrays, names, metadata = convert(published)
         model = cls.__new__(cls)  # the constructor reads a converted file, and there is none yet
         FaceModel.__init__(model, arrays, names=names, metadata=metadata)
+        model._add_blink(arrays)
         return model
+
+    def _add_blink(self, arrays: Mapping[str, Tensor]) -> None:
+        left, right = (self.mode_index("expression", name) for name in BLINKS)
+        self.blink = Blink(arrays, (left, right))
+
+    def shape(self, identity: Tensor, expression: Tensor) -> Tensor:
+        """As of every face model, and the lids of blinking people move as far as their eyes are open."""
+        return self.blink(super().shape(identity, expression), identity, expression)
+
+    @property
+    def personal_expressions(self) -> tuple[int, ...]:
+        """Blinks."""
+        return self.blink.columns
+
+    def arrays(self) -> dict[str, Tensor]:
+        """The buffers by name, with those of the blink."""
+        return {**super().arrays(), **self.blink.arrays()}

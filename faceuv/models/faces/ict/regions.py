@@ -37,7 +37,6 @@ EYEBALLS = {"left": slice(21451, 23021), "right": slice(23021, 24591)}
 SCLERAS = {"left": slice(21451, 22221), "right": slice(23021, 23791)}
 IRISES = {"left": slice(22221, 23021), "right": slice(23791, 24591)}
 _LIMBUS_RING = 8  # the ring of vertices about the pole of the eyeball where the cornea begins
-LIMBUS = 0.626  # centimetres from the eye's axis
 
 
 @dataclass(frozen=True)
@@ -91,17 +90,3 @@ def sphere_centre(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """``(3,)``: of the sphere nearest to ``points (N, 3)``."""
     system = np.concatenate([2 * points, np.ones((len(points), 1))], 1)
     return np.linalg.lstsq(system, np.square(points).sum(1), rcond=None)[0][:3]
-
-
-def eye_depth(published: Published) -> NDArray[np.float64]:
-    """``(V,)``: the distance from the eye's axis, 1 where the cornea begins; more than 4 on the back, 0 beside eyes."""
-    found = np.zeros(len(published.vertices))
-    for side, ball in EYEBALLS.items():
-        points = published.vertices[ball].astype(np.float64)
-        shell = published.vertices[SCLERAS[side]].astype(np.float64)
-        middle = sphere_centre(shell)
-        axis = shell[np.argmax(np.linalg.norm(shell - middle, axis=1))] - middle  # the cornea bulges
-        axis /= np.linalg.norm(axis)
-        ahead = (points - middle) @ axis
-        found[ball] = np.linalg.norm(points - middle - ahead[:, None] * axis, axis=1) / LIMBUS + 4 * (ahead < 0)
-    return found
