@@ -35,7 +35,6 @@ FACE = slice(0, 9409)  # vertices: the face without the back of the head, the ne
 HEAD_AND_NECK = slice(0, 11248)
 EYEBALLS = {"left": slice(21451, 23021), "right": slice(23021, 24591)}
 SCLERAS = {"left": slice(21451, 22221), "right": slice(23021, 23791)}
-IRISES = {"left": slice(22221, 23021), "right": slice(23791, 24591)}
 _LIMBUS_RING = 8  # the ring of vertices about the pole of the eyeball where the cornea begins
 
 
