@@ -24,6 +24,9 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     ict = kinds.add_parser("ict", help="ICT-FaceKit Light → ict_facekit.safetensors")
     add_ict_arguments(ict)
     ict.set_defaults(run=run_ict)
+    flame = kinds.add_parser("flame", help="FLAME 2017, 2020, 2023 → flame.safetensors")
+    add_flame_arguments(flame)
+    flame.set_defaults(run=run_flame)
 
 
 def add_bfm_arguments(parser: argparse.ArgumentParser) -> None:
@@ -90,3 +93,39 @@ def _print_written(out: Path, model: FaceModel) -> None:
     vertices, faces = model.mean.shape[0], model.faces.shape[0]
     modes = f"{model.layout.identity} + {model.layout.expression} + {model.layout.albedo} modes"
     print(f"wrote {out}: {vertices:,} vertices, {faces:,} faces, {modes}")
+
+
+def add_flame_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``convert flame``."""
+    parser.add_argument("model", type=Path, metavar="FILE", help="generic_model.pkl, flame2023.pkl, … or an .npz")
+    parser.add_argument(
+        "--landmarks",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="FILE",
+        help="flame_static_embedding.pkl and flame_dynamic_embedding.npy; or landmark_embedding.npy of DECA",
+    )
+    parser.add_argument(
+        "--uv",
+        required=True,
+        metavar="FILE",
+        help="head_template.obj or FLAME_texture.npz; or the word cylindrical: unwrap by formula",
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="what to write (default: where FLAME looks for it)")
+
+
+def run_flame(args: argparse.Namespace) -> int:
+    """Convert FLAME's files, write, and print what was written."""
+    from faceuv.models.faces.flame import FLAME
+
+    out = args.out or assets_dir() / known_asset("flame").filename
+    model = FLAME.from_files(args.model, landmarks=args.landmarks, uv=args.uv)
+    model.save(out)
+    vertices, faces = model.mean.shape[0], model.faces.shape[0]
+    modes = f"{model.layout.identity} + {model.layout.expression - 10} modes and 10 of pose"
+    print(f"wrote {out}: {vertices:,} vertices, {faces:,} faces, {modes}")
+    print(
+        f"landmarks are the nearest vertices, at most {model.metadata['landmark_error_mm']:.1f} mm from the embedding"
+    )
+    return 0

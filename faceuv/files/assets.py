@@ -51,6 +51,15 @@ ASSETS: dict[str, Asset] = {
             command="faceuv convert ict ICT-FaceKit",
         ),
         Asset(
+            name="flame",
+            filename="flame.safetensors",
+            description="FLAME 2020, 2023 or 2023 Open with its landmark embeddings and UV chart",
+            where="register at https://flame.is.tue.mpg.de/ (2023 Open is CC-BY-4.0, the others are for research);"
+            " docs/flame.md lists the files",
+            command="faceuv convert flame generic_model.pkl --landmarks flame_static_embedding.pkl"
+            " flame_dynamic_embedding.npy --uv head_template.obj",
+        ),
+        Asset(
             name="inception",
             filename="weights-inception-2015-12-05-6726825d.pth",
             description="the Inception v3 network that FIDs are computed with, as published for torch-fidelity",

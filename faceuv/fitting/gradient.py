@@ -15,7 +15,7 @@ from faceuv.fitting.steps import ALL, FitStep, Problem, check_settings
 from faceuv.fitting.terms import group_columns
 from faceuv.models.faces import FaceRenderer
 from faceuv.models.faces.base import FaceModel
-from faceuv.models.faces.kinematics import LinearPoints, Posed
+from faceuv.models.faces.kinematics import Points, Posed
 from faceuv.registry import FIT_STEPS, LOSSES
 from faceuv.renderers.base import Renderer
 from faceuv.structures import Coefficients, Render
@@ -133,12 +133,12 @@ class PredictionContext:
     """What all predictions of a face model share: its renderer and its landmarks."""
 
     drawing: FaceRenderer
-    landmarks: LinearPoints
+    landmarks: Points
 
     @classmethod
     def of(cls, model: FaceModel, renderer: Renderer) -> PredictionContext:
         """For a face model and its renderer."""
-        return cls(FaceRenderer(model, renderer), LinearPoints.of(model, model.landmarks))
+        return cls(FaceRenderer(model, renderer), Points.of(model, model.landmarks))
 
 
 class Prediction(Mapping[str, Tensor]):

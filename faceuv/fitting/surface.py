@@ -18,7 +18,7 @@ from faceuv.geometry.normals import face_normals, scatter_to_vertices
 from faceuv.geometry.weld import welded_faces
 from faceuv.losses import saturating
 from faceuv.models.faces.base import FaceModel
-from faceuv.models.faces.kinematics import LinearPoints, Posed, apply_basis, rotate_back, turning, without_specks
+from faceuv.models.faces.kinematics import Points, Posed, apply_basis, rotate_back, turning, without_specks
 from faceuv.renderers.base import Renderer
 from faceuv.renderers.interpolation import spread
 from faceuv.structures import Coefficients, Mesh
@@ -32,13 +32,13 @@ _GRAZING = 0.1  # cosine: surface more oblique than this is not trusted
 class SurfaceSamples:
     """S vertices of a face model with what moves them: places, two tangents, colours.
 
-    The tangents are linear in the coefficients like the places; their cross product is normal to the surface.
+    The tangents are linear in the places of vertices; their cross product is normal to the surface.
     """
 
     vertices: Tensor
-    places: LinearPoints
-    first: LinearPoints
-    second: LinearPoints
+    places: Points
+    first: Points
+    second: Points
     colour: Tensor  # (S, 3)
     colour_basis: Tensor  # (S, 3, A)
     model: FaceModel
@@ -47,7 +47,7 @@ class SurfaceSamples:
     def choose(cls, model: FaceModel, count: int) -> SurfaceSamples:
         """``count`` vertices of the skin, evenly spread over the mean face."""
         index = spread_out(model.mean, model.skin_mask, count)
-        places = LinearPoints.of(model, index)
+        places = Points.of(model, index)
         first, second = _tangents(model, index)
         colours = model.mean_albedo[index], without_specks(model.albedo_basis[index])
         return cls(index, places, first, second, *colours, model)
@@ -66,7 +66,7 @@ def spread_out(points: Tensor, allowed: Tensor, count: int) -> Tensor:
     return candidates[chosen].sort().values
 
 
-def _tangents(model: FaceModel, index: Tensor) -> tuple[LinearPoints, LinearPoints]:
+def _tangents(model: FaceModel, index: Tensor) -> tuple[Points, Points]:
     """Derivatives of the surface at some vertices along two directions of the mean shape's tangent plane.
 
     Around each vertex the neighbours' places are fitted, by least squares, by a linear function of their coordinates
@@ -83,15 +83,13 @@ def _tangents(model: FaceModel, index: Tensor) -> tuple[LinearPoints, LinearPoin
     local = torch.stack([(away * along[centre]).sum(1), (away * across[centre]).sum(1)], 1)  # (R, 2)
     moments = mean.new_zeros(len(index), 2, 2).index_add(0, centre, local[:, :, None] * local[:, None])
     weights = torch.linalg.solve(moments[centre], local[:, :, None])[:, :, 0]  # (R, 2)
-    full = LinearPoints.of(model, torch.cat([index, neighbour]))
-    own, ring = (
-        torch.cat([full.mean[:, :, None], full.basis], 2)[part] for part in (slice(len(index)), slice(len(index), None))
-    )
-    moved = ring - own[centre]
+    full = Points.of(model, torch.cat([index, neighbour]))
+    ring = torch.arange(len(index), len(index) + len(neighbour), device=index.device)
+    rows, columns = torch.cat([centre, centre]), torch.cat([ring, centre])
     found = []
     for axis in range(2):
-        total = torch.zeros_like(own).index_add(0, centre, moved * weights[:, axis, None, None])
-        found.append(LinearPoints(total[..., 0].contiguous(), without_specks(total[..., 1:])))
+        part = weights[:, axis]
+        found.append(full.combined(rows, columns, torch.cat([part, -part]), len(index)))
     return found[0], found[1]
 
 
@@ -225,7 +223,8 @@ class SurfaceTerm:
             ],
             3,
         )
-        jacobian[..., : samples.places.basis.shape[2]] = apply_basis(along, self._bases())
+        bases = self._bases(x)
+        jacobian[..., : bases.shape[-1]] = apply_basis(along, bases)
         jacobian[..., layout.slice("albedo")] = -light[..., None] * samples.colour_basis
         by_light = sh_basis(normals)
         start = layout.slice("lighting").start
@@ -237,10 +236,10 @@ class SurfaceTerm:
         residual = (residual * root).flatten(1)
         return jacobian.transpose(1, 2) @ jacobian, (residual[:, None] @ jacobian)[:, 0]
 
-    def _bases(self) -> Tensor:
-        """``(S, 9, K)``: places, first and second tangents, side by side."""
-        samples = self.samples
-        return torch.cat([samples.places.basis, samples.first.basis, samples.second.basis], 1)
+    def _bases(self, x: Tensor) -> Tensor:
+        """``(S, 9, K)`` or ``(b, S, 9, K)``: slopes of places, first and second tangents, side by side."""
+        shape, samples = x[:, : self.layout.identity + self.layout.expression], self.samples
+        return torch.cat([points.slopes(shape) for points in (samples.places, samples.first, samples.second)], -2)
 
 
 def _light(normals: Tensor, quadratic: Tensor, linear: Tensor, constant: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 from faceuv.errors import InputError, did_you_mean
 from faceuv.losses import landmark_weights
 from faceuv.models.faces.base import FaceModel
-from faceuv.models.faces.kinematics import LinearPoints, Posed
+from faceuv.models.faces.kinematics import Points, Posed
 from faceuv.structures import Camera, CoefficientLayout
 
 
@@ -38,7 +38,7 @@ class LandmarkTerm:
         emphasis: float,
         robust: float | None,
     ) -> None:
-        self.points = LinearPoints.of(model, model.landmarks)
+        self.points = Points.of(model, model.landmarks)
         self.camera, self.layout = camera, model.layout
         self.side, self.height, self.width = min(height, width), height, width
         self.target = points / self.side
@@ -53,7 +53,7 @@ class LandmarkTerm:
         return squared @ self.weights
 
     def system(self, x: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-        posed = Posed.of(self.points, x, self.layout)
+        posed = Posed.of(self.points, x, self.layout, slopes=True)
         difference = self._difference(posed, rows)
         weight = self.weights.expand(len(x), -1)
         if self.robust is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import pickletools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
 import torch
@@ -67,16 +67,25 @@ class Machine:
     Args:
         expected: what the file should be, for messages.
         stubs: prefixes of the qualified names of classes that become stubs.
+        kept: prefix of stubs' names → the entries of their state that are kept; of other stubs all are.
         inner: for the pickles inside a torch storage, which may name storage classes and nothing else.
     """
 
     def __init__(
-        self, file: Bounded, budget: Budget, *, expected: str, stubs: tuple[str, ...] = (), inner: bool = False
+        self,
+        file: Bounded,
+        budget: Budget,
+        *,
+        expected: str,
+        stubs: tuple[str, ...] = (),
+        kept: Mapping[str, tuple[str, ...]] | None = None,
+        inner: bool = False,
     ) -> None:
         self.file = file
         self.budget = budget
         self.expected = expected
         self.stubs = stubs
+        self.kept = dict(kept or {})
         self.inner = inner
         self.stack: list[Any] = []
         self.marks: list[list[Any]] = []
@@ -207,6 +216,11 @@ class Machine:
     def build(self, state: Any) -> None:
         target = self.stack[-1]
         if isinstance(target, Stub):
+            wanted = next(
+                (names for prefix, names in self.kept.items() if target.qualified_name.startswith(prefix)), None
+            )
+            if wanted is not None and isinstance(state, dict):
+                state = {name: state[name] for name in wanted if name in state}
             target.state = state
         elif isinstance(target, Pending) and target.dtype is not None:
             self.complete(target, built_dtype(target, state))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,14 @@ _LEAVES = (
 )  # fmt: skip
 
 
-def read_pickle(path: str | Path, *, expected: str, stubs: Iterable[str]) -> Any:
+def read_pickle(
+    path: str | Path,
+    *,
+    expected: str,
+    stubs: Iterable[str],
+    kept: Mapping[str, tuple[str, ...]] | None = None,
+    skip: int = 0,
+) -> Any:
     """The contents of a pickle: numbers, containers, numpy arrays, CPU tensors, and :class:`Stub` for the rest.
 
     The values form a tree of bounded depth and size, so that code that follows may recurse, compare and print.
@@ -32,13 +39,18 @@ def read_pickle(path: str | Path, *, expected: str, stubs: Iterable[str]) -> Any
     Args:
         expected: what the file should be, for messages: ``"StyleGAN2 network pickle"``.
         stubs: prefixes of the names of classes that become stubs: ``("torch.nn.modules.",)``.
+        kept: prefix → the only entries that are kept of the state of such stubs, where the rest is of no use or
+            refers back to the whole: ``{"chumpy.": ("x",)}``.
+        skip: bytes before the pickle, such as the header of a ``.npy``.
     """
     path = Path(path)
     try:
         size = path.stat().st_size
         budget = Budget(4 * size + _SPARE)
         with path.open("rb") as file:
-            value = Machine(Bounded(file, size), budget, expected=expected, stubs=tuple(stubs)).load()
+            file.seek(skip)
+            bounded = Bounded(file, max(size - skip, 0))
+            value = Machine(bounded, budget, expected=expected, stubs=tuple(stubs), kept=kept).load()
         _check_tree(value, 4 * size + _SPARE)
     except AssetError as error:
         raise AssetError(f"{path}: {error}") from None

@@ -17,6 +17,7 @@ from faceuv.errors import AssetError
 
 # The element types of numeric arrays. Objects, structures and subarrays, which hold pointers, are not among them.
 _DTYPES = frozenset(("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "c8", "c16"))
+_OBJECTS = ("O8", "O4")
 _EMPTY = 1 << 16  # the largest size beside a 0 in a shape
 _ORDERS = ("<", ">", "|", "=")
 _STORAGES: dict[str, torch.dtype] = {
@@ -58,6 +59,10 @@ class Name:
     """A function or class that a pickle names. It is never looked up; :data:`CALLS` says what a call of it means."""
 
     qualified: str
+
+
+OBJECT = Name("numpy.object")
+"""The element type of an array of objects: a name, never a dtype."""
 
 
 @dataclass(eq=False)
@@ -103,6 +108,8 @@ def _sizes(value: Any, what: str) -> tuple[int, ...]:
 
 
 def _dtype(budget: Budget, code: Any, align: Any = 0, copy: Any = 1) -> Pending:
+    if code in _OBJECTS if isinstance(code, str) else False:
+        return Pending(dtype="O")
     if code not in _DTYPES if isinstance(code, str) else True:
         raise AssetError(
             f"this pickle holds an array of {shown(code)}; only numbers are read ({', '.join(sorted(_DTYPES))}):"
@@ -111,11 +118,14 @@ def _dtype(budget: Budget, code: Any, align: Any = 0, copy: Any = 1) -> Pending:
     return Pending(dtype=code)
 
 
-def built_dtype(pending: Pending, state: Any) -> np.dtype[Any]:
-    """The dtype of ``np.dtype.__reduce__``'s state, of which only the byte order may say anything."""
+def built_dtype(pending: Pending, state: Any) -> np.dtype[Any] | Name:
+    """The dtype of ``np.dtype.__reduce__``'s state, of which only the byte order may say anything; that of objects
+    stays a name, :data:`OBJECT`."""
     plain = isinstance(state, tuple) and 5 <= len(state) <= 9 and state[1] in _ORDERS
     if not plain or any(part is not None for part in state[2:5]):
         raise bad("an element type", state)
+    if pending.dtype == "O":
+        return OBJECT
     return np.dtype(f"{state[1]}{pending.dtype}")
 
 
@@ -125,11 +135,19 @@ def _array(budget: Budget, kind: Any, shape: Any, code: Any) -> Pending:
     return Pending()
 
 
-def built_array(state: Any) -> np.ndarray[Any, Any]:
-    """The array of ``np.ndarray.__reduce__``'s state: (version, shape, dtype, Fortran order, bytes)."""
+def built_array(state: Any) -> Any:
+    """The array of ``np.ndarray.__reduce__``'s state: (version, shape, dtype, Fortran order, bytes).
+
+    ``np.save`` wraps a dictionary in an array of one object and no axes. That object itself is returned; an array of
+    objects is never made, because it would hold pointers.
+    """
     if not isinstance(state, tuple) or len(state) != 5:
         raise bad("an array", state)
     _, shape, dtype, fortran, data = state
+    if dtype is OBJECT:
+        if shape != () or type(data) is not list or len(data) != 1:
+            raise bad("an array of objects", (shape, data))
+        return data[0]
     return _filled(data, dtype, shape, "F" if fortran else "C")
 
 

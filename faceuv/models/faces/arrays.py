@@ -38,6 +38,7 @@ OPTIONAL_ARRAYS: dict[str, tuple[str | int, ...]] = {
     "skin_weights": ("V", "J"),
     "contour": (JAW_POINTS, "K"),
     "expression_limits": ("E", 2),
+    "pose_correctives": ("V", 3, "C"),
 }
 # Left and right are the subject's. The skin is face, ears, scalp, neck and shoulders; a pupil belongs to its iris.
 PARTS = (

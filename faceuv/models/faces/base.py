@@ -65,6 +65,7 @@ class FaceModel(nn.Module):
             ``contour (17, K)``           int64   candidates of each jaw landmark when the head turns; the first is
                                                   the landmark itself
             ``expression_limits (E, 2)``  float32 lowest and highest sensible coefficient; (0, 1) of blend shapes
+            ``pose_correctives (V, 3, C)`` float32 FLAME's offsets per entry of its joints' rotation matrices
             ============================= ======= ==========================================================
         names: mode names per group, e.g. ``{"expression": ["jaw_open", …]}``; numbered where absent.
         metadata: anything worth keeping beside the arrays (source, version, licence).
@@ -93,6 +94,7 @@ class FaceModel(nn.Module):
     skin_weights: Tensor | None
     contour: Tensor | None
     expression_limits: Tensor | None
+    pose_correctives: Tensor | None
 
     def __init__(
         self,
@@ -248,10 +250,10 @@ class FaceModel(nn.Module):
         """The columns of expression modes that move other people otherwise than the mean face: none if linear."""
         return ()
 
-    def expression_slope(self, expression: Tensor) -> Tensor:
-        """How vertices of the mean face move with each expression coefficient at ``expression (B, E)``:
-        ``(1 or B, V, 3, E)``."""
-        return self.expression_basis[None]
+    def slopes(self, identity: Tensor, expression: Tensor, vertices: Tensor) -> Tensor:
+        """How the vertices ``(P,)`` move with each coefficient of identity, then expression, at ``identity (B, I)`` and
+        ``expression (B, E)``: ``(1 or B, P, 3, I + E)``. The same everywhere for a linear model."""
+        return torch.cat([self.identity_basis[vertices], self.expression_basis[vertices]], 2)[None]
 
     def arkit_table(self) -> ARKitTable:
         """What each of the 52 ARKit blend shapes drives in this model, see

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from faceuv.errors import InputError
 from faceuv.geometry import euler_to_matrix, project
 from faceuv.models.faces.base import FaceModel
 from faceuv.structures import Camera, CoefficientLayout
@@ -14,8 +16,30 @@ from faceuv.structures import Camera, CoefficientLayout
 _SPECK = 1e-8
 
 
+class Points(ABC):
+    """Points of a face in the object frame that move with identity and expression."""
+
+    @abstractmethod
+    def place(self, shape: Tensor) -> Tensor:
+        """``(B, P, 3)`` in the object frame, for ``shape (B, K)``: identity, then expression."""
+
+    @abstractmethod
+    def slopes(self, shape: Tensor) -> Tensor:
+        """The derivatives ``(B, P, 3, K)`` of :meth:`place`; ``(P, 3, K)`` where they are the same for every shape."""
+
+    @staticmethod
+    def of(model: FaceModel, vertices: Tensor) -> Points:
+        """The vertices of a face model named by ``vertices (P,)``."""
+        return LinearPoints.of(model, vertices) if model.linear else JointedPoints(model, vertices)
+
+    @abstractmethod
+    def combined(self, rows: Tensor, columns: Tensor, weights: Tensor, count: int) -> Points:
+        """``count`` points, each a sum of these: row r adds ``weights[r]`` times the point ``columns[r]`` to the
+        point ``rows[r]``."""
+
+
 @dataclass(frozen=True, eq=False)
-class LinearPoints:
+class LinearPoints(Points):
     """Points that move linearly with identity and expression: ``mean (P, 3)``, ``basis (P, 3, K)``, K = I + E."""
 
     mean: Tensor
@@ -23,14 +47,59 @@ class LinearPoints:
 
     @classmethod
     def of(cls, model: FaceModel, vertices: Tensor) -> LinearPoints:
-        """The vertices of a face model named by ``vertices (P,)``."""
+        """The vertices of a linear face model named by ``vertices (P,)``; :meth:`Points.of` is for any model."""
+        if not model.linear:
+            raise InputError(f"the vertices of a {model.kind} do not move linearly: its joints turn; use Points.of")
         basis = torch.cat([model.identity_basis[vertices], model.expression_basis[vertices]], 2)
         return cls(model.mean[vertices], without_specks(basis))
 
     def place(self, shape: Tensor) -> Tensor:
-        """``(B, P, 3)`` in the object frame, for ``shape (B, K)``: identity, then expression."""
         moved = shape @ self.basis.flatten(0, 1).T
         return moved.unflatten(1, (-1, 3)) + self.mean
+
+    def slopes(self, shape: Tensor) -> Tensor:
+        return self.basis
+
+    def combined(self, rows: Tensor, columns: Tensor, weights: Tensor, count: int) -> LinearPoints:
+        whole = torch.cat([self.mean[:, :, None], self.basis], 2)
+        total = whole.new_zeros(count, *whole.shape[1:])
+        total = total.index_add(0, rows, whole[columns] * weights[:, None, None])
+        return LinearPoints(total[..., 0].contiguous(), without_specks(total[..., 1:]))
+
+
+@dataclass(frozen=True, eq=False)
+class JointedPoints(Points):
+    """Points of a model whose vertices do not move linearly, such as FLAME's, whose jaw and neck turn. Their places and
+    derivatives are the model's own at each shape.
+
+    mix   ``(rows, columns, weights, count)`` of :meth:`combined`; None: the vertices themselves
+    """
+
+    model: FaceModel
+    vertices: Tensor
+    mix: tuple[Tensor, Tensor, Tensor, int] | None = None
+
+    def place(self, shape: Tensor) -> Tensor:
+        identity, expression = shape.split([self.model.layout.identity, self.model.layout.expression], 1)
+        return self._mixed(self.model.shape(identity, expression)[:, self.vertices])
+
+    def slopes(self, shape: Tensor) -> Tensor:
+        identity, expression = shape.split([self.model.layout.identity, self.model.layout.expression], 1)
+        return self._mixed(self.model.slopes(identity, expression, self.vertices))
+
+    def combined(self, rows: Tensor, columns: Tensor, weights: Tensor, count: int) -> JointedPoints:
+        if self.mix is not None:
+            raise InputError("these points are sums of vertices already")
+        return JointedPoints(self.model, self.vertices, (rows, columns, weights, count))
+
+    def _mixed(self, values: Tensor) -> Tensor:
+        """``values (B, P, …)`` of the vertices → of the points."""
+        if self.mix is None:
+            return values
+        rows, columns, weights, count = self.mix
+        total = values.new_zeros(len(values), count, *values.shape[2:])
+        weights = weights.reshape(-1, *(1 for _ in values.shape[2:]))
+        return total.index_add(1, rows, values[:, columns] * weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,24 +108,26 @@ class Posed:
 
     turned (B, P, 3)  after rotation;  world (B, P, 3)  after translation, too
     rotation (B, 3, 3)  the matrix;  axes (B, 3, 3)  row k is the axis about which angle k turns
-    basis (P, 3, K)  the points' basis in the object frame
+    basis (P, 3, K)  how they move in the object frame; (B, P, 3, K) where that depends on the shape
     """
 
     turned: Tensor
     world: Tensor
     rotation: Tensor
     axes: Tensor
-    basis: Tensor
+    basis: Tensor | None
     layout: CoefficientLayout
 
     @classmethod
-    def of(cls, points: LinearPoints, x: Tensor, layout: CoefficientLayout) -> Posed:
-        """For coefficients ``x (B, N)``."""
+    def of(cls, points: Points, x: Tensor, layout: CoefficientLayout, *, slopes: bool = False) -> Posed:
+        """For coefficients ``x (B, N)``. Without ``slopes`` points that do not move linearly have no basis, and so no
+        :meth:`jacobian`."""
         shape = x[:, : layout.identity + layout.expression]
         angles, translation = x[:, layout.slice("rotation")], x[:, layout.slice("translation")]
         rotation = euler_to_matrix(angles)
         turned = points.place(shape) @ rotation.transpose(1, 2)
-        return cls(turned, turned + translation[:, None], rotation, rotation_axes(angles), points.basis, layout)
+        basis = points.slopes(shape) if slopes or isinstance(points, LinearPoints) else None
+        return cls(turned, turned + translation[:, None], rotation, rotation_axes(angles), basis, layout)
 
     def pixels(self, camera: Camera, height: int, width: int) -> Tensor:
         """``(B, P, 2)``."""
@@ -74,8 +145,10 @@ class Posed:
     def jacobian(self, slope: Tensor) -> Tensor:
         """Derivatives ``(B, P, C, N)`` of quantities whose derivatives with respect to the points are
         ``slope (B, P, C, 3)``."""
+        if self.basis is None:
+            raise InputError("these points were posed without their slopes")
         found = slope.new_zeros(*slope.shape[:3], self.layout.size)
-        found[..., : self.basis.shape[2]] = apply_basis(rotate_back(slope, self.rotation), self.basis)
+        found[..., : self.basis.shape[-1]] = apply_basis(rotate_back(slope, self.rotation), self.basis)
         found[..., self.layout.slice("rotation")] = turning(slope, self.turned, self.axes)
         found[..., self.layout.slice("translation")] = slope
         return found
@@ -111,7 +184,9 @@ def rotate_back(slope: Tensor, rotation: Tensor) -> Tensor:
 
 
 def apply_basis(slope: Tensor, basis: Tensor) -> Tensor:
-    """``slope (B, P, C, 3)`` times ``basis (P, 3, K)`` → ``(B, P, C, K)``: one small product per point."""
+    """``slope (B, P, C, 3)`` times ``basis (P, 3, K)``, or ``(B, P, 3, K)``, → ``(B, P, C, K)``."""
+    if basis.ndim == 4:
+        return slope @ basis
     batch, points, channels, width = slope.shape
-    rows = slope.transpose(0, 1).reshape(points, batch * channels, width)
+    rows = slope.transpose(0, 1).reshape(points, batch * channels, width)  # one small product per point
     return (rows @ basis).view(points, batch, channels, -1).transpose(0, 1)

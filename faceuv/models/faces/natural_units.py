@@ -51,6 +51,8 @@ class NaturalUnits(nn.Module):
         self, face_model: FaceModel, points: int = 300, camera: Camera | None = None, *, seed: int = 0
     ) -> None:
         super().__init__()
+        if not face_model.linear:
+            raise InputError(f"natural units need a linear face model; the joints of a {face_model.kind} turn")
         weight = face_weight(face_model)
         if not 1 <= points <= int((weight > 0).sum()):
             raise InputError(f"points must be 1 … {int((weight > 0).sum())} (vertices of the face), got {points}")

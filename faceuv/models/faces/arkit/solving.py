@@ -34,6 +34,7 @@ _NORMAL = 0.15  # dm that opposite normals count as half of: keeps the upper lip
 _LANDMARK_SHARE = 0.4  # of the whole weight
 _PRIOR = 1e-6  # dm², of one standard deviation: a tenth of a millimetre
 _LARGEST = 4.0  # standard deviations, where the model names no limits
+_SETTLED = 0.01  # standard deviations
 _STEPS = 4  # of Gauss–Newton, for models that do not move linearly
 EXPRESSED = 0.3
 """A shape counts as expressible if so much of the reference's squared motion is reproduced."""
@@ -73,11 +74,19 @@ def _solved(
     prior = np.sqrt(_PRIOR) * np.eye(len(lows))
     for _ in range(1 if model.linear else _STEPS):
         present = torch.from_numpy(found)[None].to(model.mean)
-        basis = model.expression_slope(present)[0][index].detach().cpu().double().numpy()  # (P, 3, E)
+        nobody = model.mean.new_zeros(1, model.layout.identity)
+        slope = model.slopes(nobody, present, index)[0, :, :, model.layout.identity :]
+        basis = slope.detach().cpu().double().numpy()  # (P, 3, E)
         missing = target - _moved(model, present, index) + basis @ found
         system = np.concatenate([(basis * root[:, :, None]).reshape(-1, len(lows)), prior])
         aim = np.concatenate([(missing * root).reshape(-1), np.zeros(len(lows))])
-        found = lsq_linear(system, aim, bounds=(lows, highs)).x
+        before, square, pull = found, system.T @ system, system.T @ aim
+        found = np.linalg.solve(square, pull)
+        if (found < lows).any() or (found > highs).any():
+            half = np.linalg.cholesky(square)  # the same least squares in as many rows as modes
+            found = lsq_linear(half.T, np.linalg.solve(half, pull), bounds=(lows, highs)).x
+        if np.abs(found - before).max() < _SETTLED:
+            break
     rest = target - _moved(model, torch.from_numpy(found)[None].to(model.mean), index)
     share = 1 - float((root**2 * rest**2).sum()) / max(energy, 1e-18)
     return found, share
@@ -93,7 +102,7 @@ def _moved(model: FaceModel, expression: Tensor, index: Tensor) -> NDArray[np.fl
 
 
 def _limits(model: FaceModel) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    limits = getattr(model, "expression_limits", None)
+    limits = model.expression_limits
     if limits is None:
         edge = np.full(model.layout.expression, _LARGEST)
         return -edge, edge

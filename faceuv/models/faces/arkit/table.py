@@ -141,7 +141,7 @@ def movements_by_name(model: FaceModel) -> dict[str, dict[str, float]]:
 def weights_of(model: FaceModel, table: ARKitTable, expression: Tensor, *, most: float = 1.0) -> ARKitWeights:
     """The amounts in 0 … ``most`` whose motion comes closest to ``expression (B, E)`` or ``(E,)``, by non-negative
     least squares over the vertices, and what they miss in mm."""
-    from scipy.optimize import lsq_linear  # takes a while to import
+    from scipy.optimize import lsq_linear, nnls  # takes a while to import
 
     rows = expression[None] if isinstance(expression, Tensor) and expression.ndim == 1 else expression
     check_shape("expression coefficients", rows, ("B", model.layout.expression))
@@ -156,8 +156,10 @@ def weights_of(model: FaceModel, table: ARKitTable, expression: Tensor, *, most:
     for k, row in enumerate(rows.detach().cpu().double().numpy()):
         target = root @ row
         if len(usable):
-            solution = lsq_linear(system, target, bounds=(0, most), method="bvls")
-            found[k, usable] = solution.x
+            amounts = nnls(system, target)[0]
+            if amounts.max() > most:
+                amounts = lsq_linear(system, target, bounds=(0, most)).x
+            found[k, usable] = amounts
         missed[k] = np.linalg.norm(system @ found[k, usable] - target) / np.sqrt(vertices) * _MM_PER_DM
     weights = check_amounts(torch.from_numpy(found).to(rows), most=most)
     return ARKitWeights(weights, torch.from_numpy(missed).to(rows))

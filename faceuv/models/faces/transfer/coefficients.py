@@ -113,7 +113,10 @@ def _named(model: FaceModel) -> bool:
 
 def _movements(model: FaceModel) -> Tensor:
     """How vertices move with each expression coefficient, at rest: ``(V, 3, E)``."""
-    return model.expression_slope(model.mean.new_zeros(1, model.layout.expression))[0]
+    identity, expression = model.layout.identity, model.layout.expression
+    every = torch.arange(len(model.mean), device=model.mean.device)
+    zeros = model.mean.new_zeros
+    return model.slopes(zeros(1, identity), zeros(1, expression), every)[0, :, :, identity:]
 
 
 def bounded_least_squares(gram: Tensor, goal: Tensor, low: Tensor, high: Tensor) -> Tensor:
