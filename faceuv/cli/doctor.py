@@ -24,6 +24,7 @@ PACKAGES = (
 EXTRAS = {
     "fast": (("numba",), "a faster CPU rasterizer"),
     "video": (("imageio", "av"), "MP4 turntables"),
+    "usd": (("usd-core",), "USD files with blend shapes and skeleton"),
     "train": (("tensorboard",), "TensorBoard logs"),
     "fid": (("torch-fidelity",), "FID and KID, with weights that you bring"),
     "landmarks": (("face-alignment",), "landmarks of photographs"),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from faceuv.cli.arguments import COUNT, SEED, SIDE, real
 from faceuv.cli.console import add_device
-from faceuv.cli.mesh_options import add_mesh_options, mesh_options
+from faceuv.cli.mesh_options import MESH_FORMATS, add_mesh_options, mesh_options
 from faceuv.cli.render import parse_amounts
 from faceuv.errors import InputError, did_you_mean
 from faceuv.files.names import file_names
@@ -279,7 +279,7 @@ def _turntable(parser: argparse.ArgumentParser) -> None:
 
 
 def _faces(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--mesh", choices=("glb", "obj", "ply"), default="glb", help="format of the meshes (glb)")
+    parser.add_argument("--mesh", choices=MESH_FORMATS, default="glb", help="format of the meshes (glb)")
     add_mesh_options(parser)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from faceuv.cli.arguments import whole
 
+MESH_FORMATS = ("glb", "obj", "ply", "usda", "usdc", "usdz")
 TEXTURE = whole(1, 8192)
 LEVELS = whole(1, 4)
 

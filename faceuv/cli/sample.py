@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from faceuv.cli.arguments import COUNT, SEED, SIDE
 from faceuv.cli.console import add_device
-from faceuv.cli.mesh_options import add_mesh_options, mesh_options
+from faceuv.cli.mesh_options import MESH_FORMATS, add_mesh_options, mesh_options
 
 if TYPE_CHECKING:
     from faceuv.face import Face
@@ -22,7 +22,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--num", type=COUNT, default=8, metavar="N", help="how many faces (default 8)")
     parser.add_argument("--seed", type=SEED, default=0, metavar="S", help="face k has seed S + k (default 0)")
     parser.add_argument("--out", type=Path, default=Path("out/sample"), metavar="DIR", help="where to (out/sample)")
-    parser.add_argument("--format", choices=("glb", "obj", "ply"), default="glb", help="mesh format (default glb)")
+    parser.add_argument("--format", choices=MESH_FORMATS, default="glb", help="mesh format (default glb)")
     parser.add_argument("--size", type=SIDE, default=192, help="side of a picture on the sheet (default 192)")
     parser.add_argument(
         "--generator",

@@ -1,4 +1,4 @@
-"""Files for other programs: meshes (GLB, OBJ, PLY), pictures, contact sheets and turntables."""
+"""Files for other programs: meshes (GLB, OBJ, PLY, USD), pictures, contact sheets and turntables."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from faceuv.export.parts import Material, Part
 from faceuv.export.ply import save_ply
 from faceuv.export.rig import Animation, Skeleton
 from faceuv.export.tangent import TangentFrame, tangent_frame, tangent_normal_map
+from faceuv.export.usd import SUFFIXES, save_usd
 from faceuv.export.video import save_video
 
 __all__ = [
@@ -35,18 +36,24 @@ __all__ = [
     "save_obj",
     "save_ply",
     "save_png",
+    "save_usd",
     "save_video",
     "tangent_frame",
     "tangent_normal_map",
 ]
 
-MESH_WRITERS: dict[str, Callable[[str | Path, MeshFile], Path]] = {".glb": save_glb, ".obj": save_obj, ".ply": save_ply}
-MOVING = (".glb",)
+MESH_WRITERS: dict[str, Callable[[str | Path, MeshFile], Path]] = {
+    ".glb": save_glb,
+    ".obj": save_obj,
+    ".ply": save_ply,
+    **dict.fromkeys(SUFFIXES, save_usd),
+}
+MOVING = (".glb", *SUFFIXES)
 """Formats that hold morph targets, joints and animations."""
 
 
 def save_mesh(path: str | Path, mesh: MeshFile, *, quantised: bool = False, lod: int | None = None) -> Path:
-    """Write ``mesh`` in the format that the suffix names: ``.glb``, ``.obj`` or ``.ply``, in metres, +y up.
+    """Write ``mesh`` in the format that the suffix names: ``.glb``, ``.obj``, ``.ply`` or ``.usd…``, in metres, +y up.
 
     ``quantised`` is for GLB. ``lod`` writes that many coarser files besides, ``NAME_lod1`` and so on.
     """

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from faceuv.export.gltf_buffer import BYTE, FLOAT, JOINT, SHORT, UBYTE, USHORT, Buffer, Component
-from faceuv.export.mesh_file import METRES_PER_DECIMETRE, MeshFile, in_metres, linear_from_srgb
-from faceuv.export.morphs import STILL, SurfaceNormals, beyond
+from faceuv.export.mesh_file import METRES_PER_DECIMETRE, MeshFile, linear_from_srgb
+from faceuv.export.morphs import TargetMove, target_moves
 from faceuv.export.parts import Part
 
 INFLUENCES = 4  # joints of a vertex in a file
@@ -54,7 +53,7 @@ def primitives(buffer: Buffer, mesh: MeshFile, precision: Precision) -> list[dic
         if mesh.morph_targets:
             entry["targets"] = []
         entries.append(entry)
-    for moves in _movements(mesh):
+    for moves in target_moves(mesh):
         for entry, chosen in zip(entries, selections):
             entry["targets"].append(_target(buffer, chosen, moves, precision))
     return entries
@@ -129,27 +128,7 @@ def whole_weights(weights: np.ndarray) -> np.ndarray:
     return levels / UBYTE.one
 
 
-@dataclass(frozen=True, eq=False)
-class _Movement:
-    """Where one morph target moves and turns the mesh: rows and values of both."""
-
-    moved: np.ndarray
-    offsets: np.ndarray
-    turned: np.ndarray
-    turns: np.ndarray
-
-
-def _movements(mesh: MeshFile) -> Iterator[_Movement]:
-    """Offsets of positions, and of normals: without those a smile would keep the resting face's shading."""
-    if not mesh.morph_targets:
-        return
-    normals = SurfaceNormals.of(mesh.vertices, mesh.shading_faces, mesh.weld)
-    for offsets in mesh.morph_targets.values():
-        moved = np.flatnonzero(beyond(offsets, STILL))
-        yield _Movement(moved, in_metres(offsets[moved]), *normals.moved(offsets))
-
-
-def _target(buffer: Buffer, chosen: _Selection, moves: _Movement, precision: Precision) -> dict[str, int]:
+def _target(buffer: Buffer, chosen: _Selection, moves: TargetMove, precision: Precision) -> dict[str, int]:
     count = len(chosen.vertices)
     moved, offsets = chosen.pick(moves.moved, moves.offsets)
     turned, turns = chosen.pick(moves.turned, moves.turns)

@@ -75,12 +75,12 @@ def _animation(buffer: Buffer, mesh: MeshFile, animation: Animation) -> dict[str
         weights[:, [names.index(target) for target in animation.targets]] = animation.weights
         channel(0, "weights", weights.reshape(-1, 1))
     if mesh.skeleton is not None:
-        for joint, turns in _rotations(mesh, animation).items():
+        for joint, turns in animation_rotations(mesh, animation).items():
             channel(1 + mesh.skeleton.index(joint), "rotation", turns)
     return {"name": animation.name, "channels": channels, "samplers": samplers}
 
 
-def _rotations(mesh: MeshFile, animation: Animation) -> dict[str, np.ndarray]:
+def animation_rotations(mesh: MeshFile, animation: Animation) -> dict[str, np.ndarray]:
     """Joint → quaternions ``(T, 4)``: those of the animation, and for eyes that it moves by weights alone the turns
     that these weights mean."""
     found = dict(animation.rotations)

@@ -6,9 +6,12 @@ surface point, so that both sides of a uv seam turn alike.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+
+from faceuv.export.mesh_file import MeshFile, in_metres
 
 STILL = 1e-5  # decimetres: what moves less than a micrometre does not move
 _STEADY = 5e-4  # of a unit normal: a turn of a thirtieth of a degree is not stored
@@ -57,6 +60,31 @@ class SurfaceNormals:
         turned = turned[self.weld]
         rows = np.flatnonzero(beyond(turned, _STEADY))
         return rows, turned[rows]
+
+
+@dataclass(frozen=True, eq=False)
+class TargetMove:
+    """Where one morph target moves and turns the mesh.
+
+    moved (K,), offsets (K, 3)  numbers of vertices, and metres
+    turned (L,), turns (L, 3)   numbers of vertices, and changes of the normal
+    """
+
+    moved: np.ndarray
+    offsets: np.ndarray
+    turned: np.ndarray
+    turns: np.ndarray
+
+
+def target_moves(mesh: MeshFile) -> Iterator[TargetMove]:
+    """The morph targets of a mesh in order. Normals are part of them: without those a smile would keep the resting
+    face's shading."""
+    if not mesh.morph_targets:
+        return
+    normals = SurfaceNormals.of(mesh.vertices, mesh.shading_faces, mesh.weld)
+    for offsets in mesh.morph_targets.values():
+        moved = np.flatnonzero(beyond(offsets, STILL))
+        yield TargetMove(moved, in_metres(offsets[moved]), *normals.moved(offsets))
 
 
 def beyond(rows: np.ndarray, limit: float) -> np.ndarray:

@@ -14,11 +14,11 @@ PAGE = Path(__file__).parents[2] / "docs" / "export.md"
 def test_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     names: dict = {}
     for block in blocks:
         exec(compile(block, str(PAGE), "exec"), names)
-    assert {p.name for p in tmp_path.iterdir()} == {"square.glb", "sheet.png", "turn.gif"}
+    assert {p.name for p in tmp_path.iterdir()} == {"square.glb", "blink.glb", "sheet.png", "turn.gif"}
     assert trimesh.load("square.glb", force="mesh").extents.tolist() == pytest.approx([0.2, 0.2, 0])
     assert names["mesh"].tangents is not None
 
