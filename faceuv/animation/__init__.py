@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from faceuv.animation.audio2face import read_audio2face
 from faceuv.animation.data import ARKitAnimation
-from faceuv.animation.playing import animated, not_shown, pictures, save_animation
+from faceuv.animation.playing import animated, not_shown, pictures, save_animation, turns_head
 from faceuv.animation.reading import read_animation
 from faceuv.animation.tables import read_csv
 
@@ -17,4 +17,5 @@ __all__ = [
     "read_audio2face",
     "read_csv",
     "save_animation",
+    "turns_head",
 ]

@@ -6,15 +6,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from faceuv.animation.data import ARKitAnimation
 from faceuv.errors import InputError
 from faceuv.export import save_video
+from faceuv.export.rig import Animation
 from faceuv.export.video import VIDEO_SUFFIXES, check_video
 from faceuv.face import Face
+from faceuv.geometry import euler_to_matrix
 from faceuv.models.faces.arkit import NAMES
 
+SUFFIXES = (*VIDEO_SUFFIXES, ".glb")
+_HEAD = "head"  # the joint
 _VISIBLE = 0.01  # an amount below which nobody misses a shape
 
 
@@ -72,9 +78,41 @@ def save_animation(
     head: bool = True,
     **options: Any,
 ) -> Path:
-    """Write a film (``.mp4``, ``.gif``) of the animation at ``fps`` frames per second."""
+    """Write a film (``.mp4``, ``.gif``) at ``fps`` frames per second, or a mesh that moves (``.glb``).
+
+    A GLB holds the moments of the animation as they are, as weights of its morph targets; the head's turn is that of
+    its joint ``head``. ``options`` of a film are those of :meth:`Face.render`, of a GLB those of :meth:`Face.save`.
+    """
     path = Path(path)
-    if path.suffix.lower() not in VIDEO_SUFFIXES:
-        raise InputError(f"cannot write {path.name}: a film ends in {' or '.join(VIDEO_SUFFIXES)}")
+    suffix = path.suffix.lower()
+    if suffix == ".glb":
+        return _save_glb(path, face, animation, head=head, **options)
+    if suffix not in VIDEO_SUFFIXES:
+        raise InputError(f"cannot write {path.name}: an animation ends in {', '.join(SUFFIXES)}")
     check_video(path, fps=fps)
     return save_video(path, pictures(face, animation.at(fps), size, head=head, **options), fps=fps)
+
+
+def turns_head(face: Face, animation: ARKitAnimation) -> bool:
+    """Whether a GLB of this face can turn the head as the animation does; True if the animation does not."""
+    joints = () if face.face_model is None else face.face_model.metadata.get("joints", ())
+    return animation.head is None or not animation.head.any() or _HEAD in joints
+
+
+def _save_glb(path: Path, face: Face, animation: ARKitAnimation, *, head: bool, **options: Any) -> Path:
+    model = face.face_model
+    if model is None:
+        raise InputError("an animation needs the coefficients of a face model, and this face is a surface without them")
+    if options.get("blend_shapes") is False:
+        raise InputError("an animated GLB needs its morph targets: leave blend_shapes as it is")
+    expressible = set(model.arkit_table().expressible)
+    targets = tuple(name for name in animation.named if name in expressible)
+    # The modes that the animation drives are at rest in the mesh, so that its weights say all.
+    calm = face.with_arkit(dict.fromkeys(targets, 0.0))
+    rotations: dict[str, np.ndarray] = {}
+    if head and animation.head is not None and _HEAD in model.metadata.get("joints", ()):
+        matrices = euler_to_matrix(animation.head.double()).numpy()
+        rotations[_HEAD] = Rotation.from_matrix(matrices).as_quat()
+    weights = animation.weights[:, [NAMES.index(name) for name in targets]]
+    moving = Animation(animation.times.numpy(), weights.numpy(), targets, rotations, name=path.stem)
+    return calm.save(path, animation=moving, **options)

@@ -1,4 +1,4 @@
-"""``faceuv animate``: a face moved by the ARKit blend shapes of a file, as a film."""
+"""``faceuv animate``: a face moved by the ARKit blend shapes of a file, as a film or a mesh that moves."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from faceuv.face import Face
 
 FILMS = (".mp4", ".gif")
+MESH = ".glb"
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
-        "animate", help="a film (.mp4, .gif) of a face driven by ARKit blend shapes (.csv, .json)"
+        "animate", help="a film (.mp4, .gif) or a moving mesh (.glb) of a face, from ARKit blend shapes (.csv, .json)"
     )
     parser.add_argument(
         "face",
@@ -61,16 +62,17 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    from faceuv.animation import not_shown, pictures, read_animation
+    from faceuv.animation import not_shown, pictures, read_animation, save_animation, turns_head
     from faceuv.cli.console import checked_device, console
     from faceuv.export import save_video
     from faceuv.export.video import check_video
     from faceuv.files.artefacts import check_writable
 
     suffix = args.out.suffix.lower()
-    if suffix not in FILMS:
-        raise InputError(f"--out must end in {', '.join(FILMS)}, got {args.out.name!r}")
-    check_video(args.out, fps=args.fps)
+    if suffix not in (*FILMS, MESH):
+        raise InputError(f"--out must end in {', '.join((*FILMS, MESH))}, got {args.out.name!r}")
+    if suffix in FILMS:
+        check_video(args.out, fps=args.fps)
     animation = read_animation(args.animation, fps=args.source_fps)
     face = chosen_face(args).to(checked_device(args.device)).with_pose(args.yaw_deg, args.pitch_deg)
     face = face if args.light is None else face.with_lighting(args.light)
@@ -82,6 +84,12 @@ def run(args: argparse.Namespace) -> int:
         )
     if animation.limited:
         console.print(f"{animation.limited:,} amounts lay outside 0 … 1 and were limited to it")
+    if suffix == MESH:
+        if not args.keep_head and not turns_head(face, animation):
+            console.print("the turn of the head is not in the file: this face model has no joint for it")
+        save_animation(args.out, face, animation, head=not args.keep_head)
+        console.print(f"wrote {args.out}: {len(animation):,} moments, {animation.seconds:.1f} s")
+        return 0
     film = animation.at(args.fps)
     frames = pictures(face, film, args.size, head=not args.keep_head, centred=args.framing == "head")
     save_video(args.out, _counted(frames, len(film), str(args.out)), fps=args.fps)

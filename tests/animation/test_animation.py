@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -185,8 +186,43 @@ def test_a_film(tmp_path, face):
         closed = film.convert("RGB").tobytes()
         film.seek(2)
         assert film.convert("RGB").tobytes() != closed
-    with pytest.raises(InputError, match=r"\.gif or \.mp4"):
+    with pytest.raises(InputError, match=r"ends in \.gif, \.mp4, \.glb"):
         save_animation(tmp_path / "film.avi", face, animation)
+
+
+def _glb(path):
+    """The JSON of a GLB, and a function that reads an accessor of floats."""
+    data = path.read_bytes()
+    length = int.from_bytes(data[12:16], "little")
+    found, binary = json.loads(data[20 : 20 + length]), data[28 + length :]
+
+    def numbers(index):
+        accessor = found["accessors"][index]
+        view = found["bufferViews"][accessor["bufferView"]]
+        width = {"SCALAR": 1, "VEC4": 4}[accessor["type"]]
+        start = view.get("byteOffset", 0) + accessor.get("byteOffset", 0)
+        return np.frombuffer(binary, np.float32, accessor["count"] * width, start).reshape(-1, width)
+
+    return found, numbers
+
+
+def test_a_mesh_that_moves(tmp_path, face):
+    rows = torch.tensor([[0.0, 0.0], [0.5, 1.0], [0.25, 0.0]])
+    animation = ARKitAnimation.of(["jawOpen", "eyeBlinkLeft"], rows, times=torch.tensor([0.0, 0.5, 2.0]))
+    started = face.with_arkit(jawOpen=0.8)
+    found, numbers = _glb(save_animation(tmp_path / "moving.glb", started, animation))
+    (moving,) = found["animations"]
+    (channel,) = moving["channels"]
+    assert channel["target"]["path"] == "weights"
+    sampler = moving["samplers"][channel["sampler"]]
+    assert numbers(sampler["input"])[:, 0].tolist() == pytest.approx([0, 0.5, 2.0])
+    names = found["meshes"][0]["extras"]["targetNames"]
+    weights = numbers(sampler["output"]).reshape(3, len(names))
+    assert weights[:, names.index("jawOpen")].tolist() == pytest.approx([0, 0.5, 0.25])
+    assert weights[:, names.index("eyeBlinkLeft")].tolist() == pytest.approx([0, 1, 0])
+    assert found["meshes"][0]["weights"][names.index("jawOpen")] == 0  # not added to the face's own open mouth
+    with pytest.raises(InputError, match="needs its morph targets"):
+        save_animation(tmp_path / "still.glb", face, animation, blend_shapes=False)
 
 
 def test_the_command(tmp_path, monkeypatch, capsys, face):
@@ -197,6 +233,10 @@ def test_the_command(tmp_path, monkeypatch, capsys, face):
     said = " ".join(capsys.readouterr().out.split())
     assert "cannot show tongueOut (up to 0.40)" in said and "2 frames" in said
     assert (tmp_path / "film.gif").is_file()
+    live_link(tmp_path / "turn.csv", jawOpen=[0, 0.3, 0.6, 1.0], HeadYaw=[0, 0.1, 0.2, 0.3])
+    assert main(["animate", "face.safetensors", "turn.csv", "--out", "moving.glb"]) == 0
+    assert "no joint for it" in " ".join(capsys.readouterr().out.split())
+    assert len(_glb(tmp_path / "moving.glb")[0]["animations"]) == 1
     for words, line in (
         (["animate", "face.safetensors", "take.csv", "--out", "film.avi"], "--out must end in"),
         (["animate", "face.safetensors", "absent.csv", "--out", "a.gif"], "no such file"),
