@@ -15,7 +15,7 @@ from faceuv.synthetic.draw import Draw, blend, smoothstep
 from faceuv.synthetic.seeds import normals, smooth_noise
 
 # Display-referred RGB.
-_IRIS = torch.tensor(
+IRISES = torch.tensor(
     [
         [0.36, 0.26, 0.20],
         [0.46, 0.34, 0.24],
@@ -48,7 +48,7 @@ class FeaturePainter(nn.Module):
         self.canvas = canvas
         x, y, z = canvas.x.abs(), canvas.y, canvas.z
         side = torch.sign(canvas.x)
-        for name, table in (("irises", _IRIS), ("lipsticks", _LIPSTICKS), ("shadows", _SHADOWS)):
+        for name, table in (("irises", IRISES), ("lipsticks", _LIPSTICKS), ("shadows", _SHADOWS)):
             self.register_buffer(name, table.clone())
         bare = (1 - canvas.lips) * canvas.smooth_skin
         moustache = (1.15 * canvas.spot(0, -53, 29, 8.5) * smoothstep(-43, -49, y)).clamp(0, 1) * smoothstep(55, 75, z)
@@ -207,28 +207,14 @@ class FeaturePainter(nn.Module):
         look_x, look_y = _wide(eyes.normal(0, 1.5)), _wide(eyes.normal(0, 0.5))
         dx, dy = x.abs() - centre[0] - side * look_x, y - centre[1] - 0.3 - look_y
         radius = torch.sqrt(dx.square() + dy.square() + 1e-6)
-        likely = torch.stack(
-            [
-                0.15 + 2.5 * person.darkness,
-                torch.full_like(person.age, 0.22),
-                *(0.18 * (1 - person.darkness) ** 2,) * 4,
-            ],
-            1,
-        )
-        iris_colour = self.irises[eyes.choice(likely)] * eyes.uniform(0.8, 1.1)[:, None]
-        iris_colour = iris_colour[:, :, None, None]
+        iris_colour = draw_iris(eyes, self.irises, person)
         white = blend(
             patch.new_tensor([0.91, 0.895, 0.875]).view(1, 3, 1, 1),
             patch.new_tensor([0.84, 0.62, 0.58]).view(1, 3, 1, 1),
             (0.8 * smoothstep(-0.75, -1.0, along) + 0.3 * smoothstep(0.82, 1.05, along)).clamp(0, 1),
         )
-        iris = iris_colour * (0.82 + 0.40 * smoothstep(5.4, 2.6, radius))
-        iris = blend(iris, 0.42 * iris_colour, smoothstep(4.9, 5.9, radius))
-        ball = blend(white, iris, smoothstep(6.4, 5.7, radius))
         pupil = _wide(eyes.uniform(2.2, 2.9))
-        ball = blend(
-            ball, patch.new_tensor([0.05, 0.045, 0.045]).view(1, 3, 1, 1), smoothstep(pupil + 0.4, pupil - 0.3, radius)
-        )
+        ball = paint_iris(white, radius, iris_colour, pupil)
         t = (v - CURVES["upper_lid"]) / (CURVES["lower_lid"] - CURVES["upper_lid"])
         ball = ball * (1 - 0.42 * torch.exp(-((t / 0.2) ** 2)) - 0.10 * torch.exp(-(((1 - t) / 0.12) ** 2)))
         ball = ball * (1 - 0.12 * smoothstep(0.4, 1.0, along.abs()))
@@ -242,6 +228,28 @@ class FeaturePainter(nn.Module):
         lower = torch.exp(-(((v - CURVES["lower_lid"] - 0.002) / 0.006) ** 2)) * smoothstep(1.0, 0.7, along.abs())
         cover = (_wide(lash) * (upper + 0.38 * lower)).clamp(0, 0.92)
         return blend(patch, patch.new_tensor([0.13, 0.09, 0.08]).view(1, 3, 1, 1), cover)
+
+
+def draw_iris(eyes: Draw, table: Tensor, person: Person) -> Tensor:
+    """``(B, 3, 1, 1)``: brown for dark skins, any colour of ``table (6, 3)`` for others."""
+    likely = torch.stack(
+        [
+            0.15 + 2.5 * person.darkness,
+            torch.full_like(person.age, 0.22),
+            *(0.18 * (1 - person.darkness) ** 2,) * 4,
+        ],
+        1,
+    )
+    return (table[eyes.choice(likely)] * eyes.uniform(0.8, 1.1)[:, None])[:, :, None, None]
+
+
+def paint_iris(white: Tensor, radius: Tensor, colour: Tensor, pupil: Tensor) -> Tensor:
+    """Iris and pupil over the ``white (B, 3, T, T)`` of an eyeball; ``radius`` in mm from the middle of the iris."""
+    iris = colour * (0.82 + 0.40 * smoothstep(5.4, 2.6, radius))
+    iris = blend(iris, 0.42 * colour, smoothstep(4.9, 5.9, radius))
+    ball = blend(white, iris, smoothstep(6.4, 5.7, radius))
+    black = white.new_tensor([0.05, 0.045, 0.045]).view(1, 3, 1, 1)
+    return blend(ball, black, smoothstep(pupil + 0.4, pupil - 0.3, radius))
 
 
 def _wide(value: Tensor) -> Tensor:

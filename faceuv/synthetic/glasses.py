@@ -10,13 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from faceuv.models.faces.base import FaceModel
-from faceuv.models.faces.procedural.build import MM_PER_DM
+from faceuv.models.faces.procedural.build import MM_PER_DM, ORIGIN
 from faceuv.synthetic.draw import Draw
-from faceuv.synthetic.head import Follower
+from faceuv.synthetic.head import Follower, is_procedural
 
 _BEHIND = 100.0  # dm: behind the camera, however the head is turned about the viewing axis
 _RIM, _BRIDGE, _ARM, _SIDES = 28, 6, 7, 4
 _ANCHORS = np.array([[-33.0, -2, 95], [33, -2, 95], [0, -6, 98], [-70, 2, 40], [70, 2, 40], [-76, 2, 0], [76, 2, 0]])
+
+
+_BRIDGE_AT = (0.0, 3.0, 97.3)  # mm, of the procedural face
+_FITTED = (0.0, 0.5, 1.0)  # how far the frames follow the bridge sideways, up and forward
 
 
 class Frames(NamedTuple):
@@ -32,6 +36,10 @@ class Glasses(nn.Module):
         super().__init__()
         self.probability = probability
         self.follow = Follower(model, _ANCHORS)
+        # where the bridge of the nose is, compared with the head that the frames were made for
+        bridge = model.mean[model.landmarks[27]].cpu() * MM_PER_DM - torch.tensor(ORIGIN)
+        fitted = torch.zeros(3) if is_procedural(model) else (bridge - torch.tensor(_BRIDGE_AT)) * torch.tensor(_FITTED)
+        self.register_buffer("fitted", fitted)
         faces, start = [], 0
         for count, closed in ((_RIM, True), (_RIM, True), (_BRIDGE, False), (_ARM, False), (_ARM, False)):
             faces.append(start + _tube_faces(count, closed))
@@ -42,6 +50,7 @@ class Glasses(nn.Module):
 
     faces: Tensor
     turn: Tensor
+    fitted: Tensor
 
     def forward(self, numbers: Tensor, identity: Tensor) -> Frames:
         """``numbers``: the factor ``glasses``."""
@@ -83,7 +92,7 @@ class Glasses(nn.Module):
             ear_point = rest[ear] * MM_PER_DM + moved[:, ear] - self._origin(rest)
             path = hinge[:, None] * (1 - share) ** 2 + 2 * share * (1 - share) * (temple_point * 1.05)[:, None]
             tubes.append(_tube(path + share**2 * ear_point[:, None], thick, closed=False))
-        points = torch.cat([points for points, _ in tubes], 1) + self._origin(rest)
+        points = torch.cat([points for points, _ in tubes], 1) + self._origin(rest) + self.fitted
         normals = torch.cat([normal for _, normal in tubes], 1)
         vertices = torch.where(worn > 0, points / MM_PER_DM, points.new_tensor([0.0, 0.0, _BEHIND]))
         return Frames(vertices, normals, dark[:, None].expand(-1, points.shape[1], -1))

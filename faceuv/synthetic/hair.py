@@ -21,7 +21,7 @@ from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.procedural.build import MM_PER_DM
 from faceuv.synthetic.draw import Draw, blend, interpolate, smoothstep, unit
 from faceuv.synthetic.features import Person
-from faceuv.synthetic.head import Follower, grid_faces, march, to_object
+from faceuv.synthetic.head import Follower, grid_faces, skull_radius, to_object
 from faceuv.synthetic.seeds import normals, smooth_noise
 
 CENTRE = (0.0, 22.0, -12.0)  # mm, head frame: locks are described around it
@@ -145,7 +145,7 @@ class Hair(nn.Module):
         azimuth, polar = np.meshgrid(np.linspace(-np.pi, np.pi, 49), np.linspace(0, 110 * _DEGREE, 25))
         direction = np.stack([np.sin(polar) * np.sin(azimuth), np.cos(polar), np.sin(polar) * np.cos(azimuth)], -1)
         origin = np.broadcast_to(np.array(CENTRE), direction.shape)
-        radius = march(origin, direction, 150.0)
+        radius = skull_radius(model, origin, direction)
         self.follow = Follower(model, (origin + radius[..., None] * direction).reshape(-1, 3))
         self.register_buffer("radius", torch.tensor(radius, dtype=torch.float32)[None])
         self.register_buffer("centre", to_object(np.array(CENTRE)))

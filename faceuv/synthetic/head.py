@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from scipy import ndimage
 from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
+from faceuv.errors import InputError
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.procedural import head as sculpture
 from faceuv.models.faces.procedural.anatomy import Anatomy
@@ -18,6 +20,7 @@ from faceuv.synthetic.canvas import Canvas
 from faceuv.synthetic.draw import Draw, blend, smoothstep
 
 _NEIGHBOURS = 12
+_COLLAR = -150.0  # mm, head frame: below, clothes hide a head
 PIVOT = (0.0, -118.0, -20.0)  # mm, head frame: about here the head turns on the shoulders
 
 
@@ -39,12 +42,69 @@ def march(origin: Array, direction: Array, start: float, steps: int = 60) -> Arr
     return radius
 
 
+def skull_radius(model: FaceModel, origin: Array, direction: Array) -> Array:
+    """Distances in mm along rays ``(R, C, 3)`` (head frame) from inside the head to its outermost skin, ears left out.
+
+    The procedural face knows its head beyond its chart; other models are whole heads, whose surface is hit.
+    """
+    if is_procedural(model):
+        return march(origin, direction, 150.0)
+    skin = model.faces_of("skin").cpu().numpy()
+    corners = _head_frame(model)[model.faces.cpu().numpy()[skin]]
+    far = np.stack([_farthest_hit(*ray, corners) for ray in zip(origin.reshape(-1, 3), direction.reshape(-1, 3))])
+    radius = far.reshape(origin.shape[:-1])
+    if not (radius > 0).all():
+        raise InputError(f"hair needs a closed head, and this {model.kind} has holes around {_holes(radius)}")
+    # An opening removes ears and folds; what it lowers elsewhere is less than the hair's own lift.
+    return ndimage.gaussian_filter(ndimage.grey_opening(radius, (3, 7), mode=("nearest", "wrap")), 0.7, mode="nearest")
+
+
+def is_procedural(model: FaceModel) -> bool:
+    """Whether the chart of a model is the grid of the procedural face."""
+    return "rows" in model.metadata
+
+
+def _head_frame(model: FaceModel) -> Array:
+    """The mean surface ``(V, 3)`` in mm, head frame."""
+    found: Array = model.mean.cpu().numpy().astype(np.float64) * MM_PER_DM - np.array(ORIGIN)
+    return found
+
+
+def _farthest_hit(origin: Array, direction: Array, corners: Array) -> float:
+    """The largest distance along a ray at which it hits triangles ``(F, 3, 3)``; 0 where it hits none."""
+    a, ab, ac = corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    h = np.cross(direction, ac)
+    det = (ab * h).sum(1)
+    scale = 1 / np.where(np.abs(det) < 1e-12, np.inf, det)
+    away = origin - a
+    u = (away * h).sum(1) * scale
+    q = np.cross(away, ab)
+    v = (q @ direction) * scale
+    distance = (ac * q).sum(1) * scale
+    inside = (u >= -1e-9) & (v >= -1e-9) & (u + v <= 1 + 1e-9) & (distance > 0) & (np.abs(det) >= 1e-12)
+    return float(distance[inside].max(initial=0.0))
+
+
+def _holes(radius: Array) -> str:
+    row, column = np.argwhere(radius <= 0)[0]
+    return f"row {row} of {radius.shape[0]} from the crown, column {column} of {radius.shape[1]}"
+
+
+def above_the_collar(model: FaceModel) -> Tensor:
+    """The faces ``(F, 3)`` that a studio draws: a whole head's own shoulders are left to the clothes, which do not turn
+    with the head."""
+    if is_procedural(model):
+        return model.faces.cpu()
+    height = torch.from_numpy(_head_frame(model)[:, 1])[model.faces.cpu()]
+    return model.faces.cpu()[(height > _COLLAR).all(1)]
+
+
 class Follower(nn.Module):
     """Moves points with a face's identity: each takes the weighted mean of its nearest vertices' offsets."""
 
     def __init__(self, model: FaceModel, points: Array) -> None:
         super().__init__()
-        mean = model.mean.cpu().numpy().astype(np.float64) * MM_PER_DM - np.array(ORIGIN)
+        mean = _head_frame(model)
         distance, index = cKDTree(mean).query(points, k=_NEIGHBOURS)
         weight = 1 / (distance + 6.0) ** 2
         weight = weight / weight.sum(1, keepdims=True) * np.exp(-((distance.min(1) / 110.0) ** 2))[:, None]
@@ -67,10 +127,17 @@ def to_object(points: Array) -> Tensor:
 
 
 class BackOfHead(nn.Module):
-    """The skull behind the ears and the nape, continued from the chart by repeating its border colours."""
+    """The skull behind the ears and the nape, continued from the chart by repeating its border colours; nothing for a
+    whole head."""
 
     def __init__(self, model: FaceModel, canvas: Canvas) -> None:
         super().__init__()
+        if not is_procedural(model):
+            self.follow = Follower(model, np.zeros((0, 3)))
+            self.register_buffer("faces", torch.zeros(0, 3, dtype=torch.int64))
+            self.register_buffer("normals", torch.zeros(0, 3))
+            self.register_buffer("uv", torch.zeros(0, 2))
+            return
         columns, rows = 49, 41
         theta = np.linspace(-np.pi, np.pi, columns)
         share = np.linspace(0, 1, rows)
@@ -85,7 +152,7 @@ class BackOfHead(nn.Module):
         points = origin + (march(origin, direction, 190.0) - 1.2)[..., None] * direction
         normal = _grid_normals(points)
         flat = points.reshape(-1, 3)
-        mean = model.mean.cpu().numpy().astype(np.float64) * MM_PER_DM - np.array(ORIGIN)
+        mean = _head_frame(model)
         away, nearest = cKDTree(mean).query(flat)
         flat = flat - normal.reshape(-1, 3) * np.clip(2.0 - 0.3 * away, 0, 2)[:, None]
         faces = grid_faces(rows, columns)

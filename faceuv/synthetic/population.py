@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 
 import torch
 from torch import Tensor, nn
 
 from faceuv.geometry import ambient_light, directional_light
 from faceuv.models.faces.base import FaceModel
-from faceuv.synthetic.draw import Draw, normal_cdf, smoothstep
+from faceuv.synthetic.draw import Draw, smoothstep
 from faceuv.synthetic.features import Person
 
 # How the average man differs from the average woman, in standard deviations of each measure; half of it each way.
@@ -56,67 +57,25 @@ _HAIR = torch.tensor(
 
 
 class Population(nn.Module):
-    """Reads the factors that end in coefficients of the linear model."""
+    """Reads the factors that end in coefficients of a linear model; a subclass knows the model's modes."""
 
-    def __init__(self, model: FaceModel) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        layout = model.layout
-        traits, full = model.metadata["traits"], model.metadata["full_expression"]
-        names = model.mode_names["expression"]
-        man = torch.stack([0.5 * amount * torch.tensor(traits[name]) for name, amount in _DIMORPHISM.items()]).sum(0)
-        self.register_buffer("man", man)
-        left, right = (torch.zeros(len(_MOVEMENTS), layout.expression) for _ in range(2))
-        combined = model.metadata["combined_expression"]
-        for row, movement in enumerate(_MOVEMENTS):
-            for mode in combined.get(movement, [movement]):
-                sides = [right] if mode.endswith("_right") else [left] if mode.endswith("_left") else [left, right]
-                for side in sides:
-                    side[row, names.index(mode)] += full[mode] * (1.0 if len(sides) == 1 else 0.5)
-        self.register_buffer("left", left)
-        self.register_buffer("right", right)
-        self.register_buffer("threshold", torch.tensor([t for t, _ in _MOVEMENTS.values()]))
-        self.register_buffer("slope", torch.tensor([s for _, s in _MOVEMENTS.values()]))
-        details = torch.tensor([name.startswith("detail") for name in names])
-        self.register_buffer("detail_columns", details.nonzero()[:, 0])
         self.register_buffer("hair_colours", _HAIR.clone())
-        self.register_buffer("darker", -torch.sign(model.albedo_basis[..., 0].mean()).cpu())
 
-    man: Tensor
-    left: Tensor
-    right: Tensor
-    threshold: Tensor
-    slope: Tensor
-    detail_columns: Tensor
-    darker: Tensor
     hair_colours: Tensor
 
+    @abstractmethod
     def identity(self, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Coefficients ``(B, I)``, maleness and age ``(B,)`` in [0, 1]."""
-        draw = Draw(numbers)
-        own = draw.take(self.man.shape[0])
-        male = torch.sigmoid(4.0 * draw.normal())
-        age = draw.skewed(1.4)
-        return _IDENTITY_SIGMA * own + (2 * male - 1)[:, None] * self.man, male, age
 
+    @abstractmethod
     def albedo(self, numbers: Tensor) -> Tensor:
-        """Coefficients ``(B, A)``; the tails are pulled in, because far out the linear model leaves human colours.
+        """Coefficients ``(B, A)``."""
 
-        The first mode is how dark the skin is; it leans to the dark side, where the linear model has the longer tail.
-        """
-        coefficients = 1.9 * torch.tanh(numbers / 2.0)
-        depth = 0.45 + 1.1 * coefficients[:, :1]
-        return torch.cat([self.darker * depth, coefficients[:, 1:]], 1)
-
+    @abstractmethod
     def expression(self, numbers: Tensor) -> Tensor:
         """Coefficients ``(B, E)``: mostly calm or smiling faces, few movements at a time."""
-        draw = Draw(numbers)
-        count = len(self.slope)
-        raised = (draw.take(count) - self.threshold).clamp_min(0) * self.slope
-        raised = raised / (1 + 0.35 * raised)  # no movement runs far beyond its full extent
-        lean = 0.18 * draw.take(count)
-        expression = (raised * (1 - lean)) @ self.left + (raised * (1 + lean)) @ self.right
-        details = _DETAIL_SIGMA * draw.take(len(self.detail_columns))
-        return expression.index_add(1, self.detail_columns, details)
 
     def hair_colour(self, draw: Draw, darkness: Tensor, age: Tensor) -> Tensor:
         """Display-referred RGB ``(B, 3)``: dark skins have dark hair, old heads grey hair."""
@@ -168,6 +127,66 @@ class Population(nn.Module):
         return pitch * degree, yaw * degree, roll * degree
 
 
+class ProceduralPopulation(Population):
+    """The population of the procedural face."""
+
+    def __init__(self, model: FaceModel) -> None:
+        super().__init__()
+        layout = model.layout
+        traits, full = model.metadata["traits"], model.metadata["full_expression"]
+        names = model.mode_names["expression"]
+        man = torch.stack([0.5 * amount * torch.tensor(traits[name]) for name, amount in _DIMORPHISM.items()]).sum(0)
+        self.register_buffer("man", man)
+        left, right = (torch.zeros(len(_MOVEMENTS), layout.expression) for _ in range(2))
+        combined = model.metadata["combined_expression"]
+        for row, movement in enumerate(_MOVEMENTS):
+            for mode in combined.get(movement, [movement]):
+                sides = [right] if mode.endswith("_right") else [left] if mode.endswith("_left") else [left, right]
+                for side in sides:
+                    side[row, names.index(mode)] += full[mode] * (1.0 if len(sides) == 1 else 0.5)
+        self.register_buffer("left", left)
+        self.register_buffer("right", right)
+        self.register_buffer("threshold", torch.tensor([t for t, _ in _MOVEMENTS.values()]))
+        self.register_buffer("slope", torch.tensor([s for _, s in _MOVEMENTS.values()]))
+        details = torch.tensor([name.startswith("detail") for name in names])
+        self.register_buffer("detail_columns", details.nonzero()[:, 0])
+        self.register_buffer("darker", -torch.sign(model.albedo_basis[..., 0].mean()).cpu())
+
+    man: Tensor
+    left: Tensor
+    right: Tensor
+    threshold: Tensor
+    slope: Tensor
+    detail_columns: Tensor
+    darker: Tensor
+
+    def identity(self, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        draw = Draw(numbers)
+        own = draw.take(self.man.shape[0])
+        male = torch.sigmoid(4.0 * draw.normal())
+        age = draw.skewed(1.4)
+        return _IDENTITY_SIGMA * own + (2 * male - 1)[:, None] * self.man, male, age
+
+    def albedo(self, numbers: Tensor) -> Tensor:
+        """Coefficients ``(B, A)``; the tails are pulled in, because far out the linear model leaves human colours.
+
+        The first mode is how dark the skin is; it leans to the dark side, where the linear model has the longer tail.
+        """
+        coefficients = 1.9 * torch.tanh(numbers / 2.0)
+        depth = 0.45 + 1.1 * coefficients[:, :1]
+        return torch.cat([self.darker * depth, coefficients[:, 1:]], 1)
+
+    def expression(self, numbers: Tensor) -> Tensor:
+        draw = Draw(numbers)
+        count = len(self.slope)
+        raised = (draw.take(count) - self.threshold).clamp_min(0) * self.slope
+        raised = raised / (1 + 0.35 * raised)  # no movement runs far beyond its full extent
+        lean = 0.18 * draw.take(count)
+        expression = (raised * (1 - lean)) @ self.left + (raised * (1 + lean)) @ self.right
+        details = _DETAIL_SIGMA * draw.take(len(self.detail_columns))
+        return expression.index_add(1, self.detail_columns, details)
+
+
 def skin_darkness(cheek: Tensor) -> Tensor:
     """0 … 1 from the mean colour of the cheeks ``(B, 3)``."""
     luminance = cheek @ cheek.new_tensor([0.30, 0.59, 0.11])
@@ -179,6 +198,3 @@ def make_person(population: Population, numbers: dict[str, Tensor], cheek: Tenso
     darkness = skin_darkness(cheek)
     colour = population.hair_colour(Draw(numbers["hair"]), darkness, age)
     return Person(male, age, darkness, colour)
-
-
-__all__ = ["Population", "make_person", "normal_cdf", "skin_darkness"]

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from faceuv.errors import InputError
-from faceuv.geometry import euler_to_matrix, pose, rotate, sample_map
+from faceuv.geometry import euler_to_matrix, pose, rotate, sample_map, welded_mean
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.procedural.build import MM_PER_DM
 from faceuv.registry import FACE_MODELS, RENDERERS
@@ -21,19 +21,19 @@ from faceuv.renderers.edge_gradient import edge_gradient
 from faceuv.structures import Coefficients, Mesh, UVMaps
 from faceuv.synthetic.alignment import Framing, align
 from faceuv.synthetic.background import paint_background
-from faceuv.synthetic.canvas import Canvas
 from faceuv.synthetic.draw import Draw, unit
-from faceuv.synthetic.features import FeaturePainter, Person
 from faceuv.synthetic.glasses import Glasses
-from faceuv.synthetic.hair import Hair, HairStyle, draw_style
-from faceuv.synthetic.head import PIVOT, BackOfHead, Bust, to_object
+from faceuv.synthetic.hair import Hair, draw_style
+from faceuv.synthetic.head import PIVOT, BackOfHead, Bust, above_the_collar, is_procedural, to_object
+from faceuv.synthetic.head_painting import HeadPainting
+from faceuv.synthetic.head_population import HeadPopulation
 from faceuv.synthetic.layers import lay_hair, shade_opaque, strand_texture
-from faceuv.synthetic.population import Population, make_person
+from faceuv.synthetic.painting import CanvasPainting, Painting
+from faceuv.synthetic.population import Population, ProceduralPopulation, make_person
 from faceuv.synthetic.scene import Scene
-from faceuv.synthetic.seeds import smooth_noise
-from faceuv.synthetic.skin import SkinPainter
 from faceuv.synthetic.world import World
 
+_CANVAS_FACE = {"type": "ProceduralFace", "rows": 97, "columns": 81, "verbose": False}
 _BEHIND = 100.0  # dm: behind the camera, where nothing is drawn
 _BODY_TURN = (0.1, 0.4, 0.25)  # the share of the head's pitch, yaw and roll that the shoulders follow
 
@@ -81,7 +81,9 @@ class Studio(nn.Module):
     """Draws :class:`Scene` batches.
 
     Args:
-        face_model: a ``ProceduralFace``, its config or name; a coarse one by default, enough for small pictures.
+        face_model: a ``ProceduralFace`` or a whole head with ARKit's expressions (``MakeHuman``, ``ICTFaceKit``), its
+            config or name; a coarse procedural one by default, enough for small pictures. Other heads are painted by
+            the transfer from the procedural face, whose correspondence is computed once and kept in the cache.
         renderer: as in :class:`~faceuv.renderers.FaceRenderer`; its camera is used.
         size: side of the pictures.
         samples: supersampling per axis.
@@ -107,12 +109,7 @@ class Studio(nn.Module):
         ):
             if not isinstance(value, int) or value < least:
                 raise InputError(f"{name} must be a whole number of at least {least}, got {value!r}")
-        config = (
-            {"type": "ProceduralFace", "rows": 97, "columns": 81, "verbose": False}
-            if face_model is None
-            else face_model
-        )
-        self.face_model: FaceModel = FACE_MODELS.build(config)
+        self.face_model: FaceModel = FACE_MODELS.build(_CANVAS_FACE if face_model is None else face_model)
         device = self.face_model.mean.device
         self.face_model.to("cpu")  # what is made from it here is made there
         self.renderer: Renderer = RENDERERS.build(renderer)
@@ -120,32 +117,31 @@ class Studio(nn.Module):
         self.hair_renderer = copy.copy(self.renderer)
         self.size, self.samples = size, samples
         self.texture_size = texture_size or max(96, size * 5 // 4)
-        self.canvas = Canvas(self.face_model, self.texture_size)
-        self.population = Population(self.face_model)
         self.world = World.of(world)
-        self.skin = SkinPainter(self.canvas, self.world.grain)
-        self.features = FeaturePainter(self.canvas)
-        self.hair = Hair(self.face_model)
-        self.back = BackOfHead(self.face_model, self.canvas)
+        model = self.face_model
+        self.population: Population
+        self.painting: Painting
+        if is_procedural(model):
+            self.population = ProceduralPopulation(model)
+            self.painting = CanvasPainting(model, self.texture_size, self.world.grain)
+        else:
+            self.population = HeadPopulation(model)
+            self.painting = HeadPainting(model, FACE_MODELS.build(_CANVAS_FACE), self.texture_size, self.world.grain)
+        self.hair = Hair(model)
+        self.back = BackOfHead(model, self.painting.canvas)
         self.bust = Bust()
         self.glasses = Glasses(self.face_model, self.world.glasses)
         counts = [self.face_model.mean.shape[0], self.back.uv.shape[0], self.bust.out.shape[0]]
         starts = [0, counts[0], counts[0] + counts[1], sum(counts)]
-        parts = [self.face_model.faces, self.back.faces, self.bust.faces, self.glasses.faces]
+        parts = [above_the_collar(model), self.back.faces, self.bust.faces, self.glasses.faces]
         self.register_buffer("faces", torch.cat([faces + start for faces, start in zip(parts, starts)]))
         self.face_faces = len(parts[0])
         self.textured_faces = len(parts[0]) + len(parts[1])
-        cheek = self.canvas.spot(36, -30, 10, 8)
-        neck = self.canvas.spot(20, -132, 18, 8)
-        self.register_buffer("cheek", cheek / cheek.sum())
-        self.register_buffer("neck", neck / neck.sum())
         self.register_buffer("pivot", to_object(torch.tensor(PIVOT).double().numpy()))
         self.register_buffer("body_turn", torch.tensor(_BODY_TURN))
         self.to(device)
 
     faces: Tensor
-    cheek: Tensor
-    neck: Tensor
     pivot: Tensor
     body_turn: Tensor
 
@@ -157,22 +153,24 @@ class Studio(nn.Module):
         identity, albedo, lighting = coefficients.identity, coefficients.albedo, coefficients.lighting
         rotation, translation = coefficients.rotation, coefficients.translation
 
-        linear = self.canvas.spread(model.albedo(albedo)).clamp(0, 1)
-        person = make_person(self.population, numbers, self._mean_colour(linear, self.cheek), male, age)
+        painting = self.painting
+        linear = painting.linear_on_canvas(albedo)
+        person = make_person(self.population, numbers, painting.cheek_colour(linear), male, age)
         style = draw_style(numbers["hair"], person, self.world.hair)
-        diffuse, relief = self._paint(linear, scene, person, style)
-        vertex_normals, along_u, along_v = self.canvas.normals_and_tangents(surface)
+        diffuse, relief = painting(albedo, linear, scene, person, self.hair, style)
+        vertex_normals, along_u, along_v = painting.normals_and_tangents(surface)
         height = relief / MM_PER_DM
-        normal_map = self.canvas.surface_normals(vertex_normals, along_u, along_v, height)
-        displacement = unit(self.canvas.spread(vertex_normals), 1) * height
+        normal_map = painting.surface_normals(vertex_normals, along_u, along_v, height)
+        displacement = unit(painting.spread(vertex_normals), 1) * height
         maps = UVMaps(diffuse, displacement)
 
         # everything opaque, in one mesh
         turn = euler_to_matrix(rotation)
-        face = pose(surface + sample_map(displacement, model.uv), rotation, translation)
+        moved = welded_mean(sample_map(displacement, model.uv), model.weld)
+        face = pose(surface + moved, rotation, translation)
         back = pose(self.back.follow(identity), rotation, translation)
         frames = self.glasses(numbers["glasses"], identity)
-        clothes = self.bust(numbers["clothes"], self._mean_colour(diffuse, self.neck))
+        clothes = self.bust(numbers["clothes"], painting.neck_colour(diffuse))
         body = rotation * self.body_turn
         anchor = pose(self.pivot.expand(len(scene), 1, 3), rotation, translation)
         shoulders = rotate(clothes.vertices - self.pivot, euler_to_matrix(body)) + anchor
@@ -265,21 +263,6 @@ class Studio(nn.Module):
         rotation, translation = align(landmarks, pitch, yaw, framing, self.renderer.camera)
         groups = (identity, expression, albedo, rotation, lighting.flatten(1), translation)
         return Coefficients(torch.cat(groups, 1), self.face_model.layout)
-
-    def _paint(self, linear: Tensor, scene: Scene, person: Person, style: HairStyle) -> tuple[Tensor, Tensor]:
-        numbers, noise, canvas = scene.numbers, scene.noise, self.canvas
-        albedo, relief = self.skin(linear, numbers["skin"], noise["skin"], person.age, person.male)
-        ragged = smooth_noise(noise["hair"], (canvas.size, canvas.size), (40, 40), 20)
-        roots, shade = self.hair.on_scalp(canvas.x, canvas.y, canvas.z, style, ragged)
-        colour = person.hair_colour[:, :, None, None] * (0.85 + 0.10 * ragged)
-        albedo = albedo * (1 - shade)
-        albedo = albedo + (colour - albedo) * (roots * (0.92 + 0.08 * ragged)).clamp(0, 1)
-        albedo, relief = self.features(albedo, relief, numbers, noise, person)
-        return albedo.clamp(0, 1), relief + 0.8 * roots
-
-    @staticmethod
-    def _mean_colour(picture: Tensor, weight: Tensor) -> Tensor:
-        return (picture * weight).flatten(2).sum(2)
 
     def _reduce(self, picture: Tensor) -> Tensor:
         return F.avg_pool2d(picture, self.samples) if self.samples > 1 else picture

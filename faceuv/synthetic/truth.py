@@ -19,7 +19,7 @@ FIELDS: dict[str, str] = {
     "mask": "(1, S, S) the face model's surface, as far as nothing covers it, in [0, 1]",
     "foreground": "(1, S, S) the whole person, in [0, 1]",
     "background": "(3, S, S) what lies behind",
-    "coefficients": "(257,) identity, expression, albedo, rotation, lighting, translation",
+    "coefficients": "(N,) identity, expression, albedo, rotation, lighting, translation",
     "depth": "(1, S, S) dm along the view axis to the face's surface (covered or not), 0 beside it",
     "normal": "(3, S, S) unit normals of that surface, toward the camera +z, 0 beside it",
     "uv": "(2, S, S) its UV coordinates",
@@ -54,8 +54,7 @@ def truth_of(studio: Studio, drawn: SceneRender, fields: Sequence[str]) -> dict[
     if "visibility" in wanted:
         found["visibility"] = _visibility(studio, drawn)
     if "linear_diffuse" in wanted:
-        model = studio.face_model
-        found["linear_diffuse"] = studio.canvas.spread(model.albedo(drawn.coefficients.albedo)).clamp(0, 1)
+        found["linear_diffuse"] = studio.painting.linear(drawn.coefficients.albedo)
     assert drawn.maps.diffuse is not None
     assert drawn.maps.displacement is not None
     found.update(
@@ -98,7 +97,7 @@ def _visibility(studio: Studio, drawn: SceneRender) -> Tensor:
     size, texels = studio.size, studio.texture_size
     chart = studio.face_model.chart(texels, texels)
     seen = visibility_mask(studio.renderer, drawn.scenery, chart, height=size, width=size)
-    surface = studio.canvas.spread(drawn.world).flatten(2).transpose(1, 2)
+    surface = studio.painting.spread(drawn.world).flatten(2).transpose(1, 2)
     place = project(surface, studio.renderer.camera, size, size)[..., :2]
     return seen * (_look_up(drawn.hair, place) < 0.5).unflatten(1, (1, texels, texels))
 
