@@ -3,6 +3,7 @@
 from faceuv.synthetic.cats import CatHeads, CatTruth
 from faceuv.synthetic.dataset import SyntheticFaces
 from faceuv.synthetic.generator import ProceduralGenerator, Truth
+from faceuv.synthetic.mixed import MixedFaces
 from faceuv.synthetic.scene import Scene
 from faceuv.synthetic.seeds import FACTORS, SceneSeeds
 from faceuv.synthetic.studio import SceneRender, Studio
@@ -13,6 +14,7 @@ __all__ = [
     "FIELDS",
     "CatHeads",
     "CatTruth",
+    "MixedFaces",
     "ProceduralGenerator",
     "Scene",
     "SceneRender",

@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 
 from faceuv.errors import InputError
 from faceuv.models.faces.base import FaceModel
+from faceuv.models.faces.landmark_truth import LandmarkTruth
 from faceuv.registry import DATASETS
 from faceuv.renderers.base import Renderer
 from faceuv.synthetic.scene import Scene
@@ -21,7 +22,7 @@ from faceuv.synthetic.world import World
 
 _ACCELERATOR_BATCH = 64  # scenes drawn at once off the CPU
 _FACTS_BATCH = 64
-FACTS = ("latent", "coefficients")
+FACTS = ("latent", "coefficients", "landmarks")
 """Names of what :meth:`SyntheticFaces.facts` gives."""
 
 
@@ -70,6 +71,7 @@ class SyntheticFaces(Dataset[dict[str, Tensor]]):
         self.studio = Studio(
             face_model, renderer, size=size, samples=samples, texture_size=texture_size, world=world
         ).to(self.device)
+        self.landmarks = LandmarkTruth(self.studio.face_model, self.studio.renderer.camera).to(self.device)
         self.seeds([0])  # an unknown factor to hold is an error here, not in a worker
 
     def __len__(self) -> int:
@@ -105,15 +107,17 @@ class SyntheticFaces(Dataset[dict[str, Tensor]]):
     @torch.no_grad()
     def facts(self, indices: Sequence[int] | Tensor) -> dict[str, Tensor]:
         """Facts of items that need no drawing, hundreds in the time of one picture: ``latent (B, Z)``, the standard
-        normal numbers that decide the scene, and ``coefficients (B, N)``.
+        normal numbers that decide the scene, ``coefficients (B, N)``, and ``landmarks (B, 68, 2)`` in pixels.
 
-        The coefficients are those of the pictures' truth, to the rounding of a float.
+        Coefficients and landmarks are those of the pictures' truth, to the rounding of a float; the landmarks are of
+        the surface before what is painted on it stands out.
         """
         parts: list[dict[str, Tensor]] = []
         for table in self.seeds(indices).table.split(_FACTS_BATCH):
             scene = self.scene(SceneSeeds(table))
             face = self.studio.face_of(scene)
-            parts.append({"latent": scene.latent(), "coefficients": face.coefficients.data})
+            known = {"latent": scene.latent(), "coefficients": face.coefficients.data}
+            parts.append({**known, "landmarks": self.landmarks(face.coefficients, self.studio.size)[0]})
         return {name: torch.cat([part[name] for part in parts]) for name in FACTS}
 
     @torch.no_grad()

@@ -222,7 +222,9 @@ def test_bad_indices_are_refused_clearly(dataset):
 
 def test_another_face_model_is_refused_clearly(face_model):
     plain = type(face_model).__mro__[1](face_model.arrays())
-    with pytest.raises(InputError, match="painted on a ProceduralFace"):
+    with pytest.raises(
+        InputError, match="synthetic people need the procedural face or a head with ARKit's expressions"
+    ):
         Studio(plain, size=64)
 
 
