@@ -41,7 +41,7 @@ _MOVEMENTS = {
     "jawLeft": (1.8, 0.30),
     "jawRight": (1.8, 0.30),
 }
-_GAZE = 0.28  # amount of a look at one deviation
+_GAZE = 0.2  # amount of a look at one deviation
 _MODES = 80  # of identity and of albedo that the numbers of a scene reach
 _SIGMA = 0.9
 _YOUNGEST, _OLDEST = -0.95, 1.5  # deviations of a mode called age between which adults lie
