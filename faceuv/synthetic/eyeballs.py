@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from faceuv.geometry.uv import bake
+from faceuv.models.faces.appearance.geometry import Head, iris_coordinates
 from faceuv.models.faces.base import FaceModel
-from faceuv.models.faces.procedural.build import MM_PER_DM
 from faceuv.synthetic.draw import Draw, blend, smoothstep
 from faceuv.synthetic.features import IRISES, Person, draw_iris, paint_iris
 
 _IRIS_RADIUS = 5.9  # mm, of a painted iris
+_FAR = 1e3
 _WHITE, _RED = (0.91, 0.895, 0.875), (0.84, 0.62, 0.58)
 
 
@@ -26,23 +26,15 @@ class EyeballPainter(nn.Module):
         super().__init__()
         chart = model.chart(size, size)
         place = bake(model.mean[None], chart)[0]
-        radius = torch.full((size, size), 1e3)
-        owner = chart.face_id
+        radius = torch.full((size, size), _FAR)
         inside = torch.zeros(size, size, dtype=torch.bool)
-        for side in ("left", "right"):
-            iris = model.vertices_of(f"iris_{side}")
-            ball = model.vertices_of(f"sclera_{side}", f"iris_{side}")
-            if not iris.any():
-                continue
-            centre = _centre(model.mean[ball])
-            axis = F.normalize(model.mean[iris].mean(0) - centre, dim=0)
-            away = MM_PER_DM * _across(model.mean[iris], centre, axis).amax()
+        for side, ball in Head.of(model).eyeballs().items():
             faces = model.faces_of(f"sclera_{side}", f"iris_{side}")
-            here = (owner >= 0) & faces[owner.clamp_min(0)]
-            # front of the ball only: behind, the distance from the axis shrinks again
-            towards = ((place - centre[:, None, None]) * axis[:, None, None]).sum(0) > 0
-            across = MM_PER_DM * _across(place.flatten(1).T, centre, axis).view(size, size)
-            radius = torch.where(here & towards, across * (_IRIS_RADIUS / away), radius)
+            here = (chart.face_id >= 0) & faces[chart.face_id.clamp_min(0)]
+            distance, _ = iris_coordinates(place[:, here].T, ball)
+            # behind the middle of the ball the distance from the axis shrinks again
+            front = ((place[:, here].T - ball.centre.to(place)) @ ball.gaze.to(place)) > 0
+            radius[here] = torch.where(front, _IRIS_RADIUS * distance.to(radius), _FAR)
             inside |= here
         self.register_buffer("radius", radius)
         self.register_buffer("inside", inside.to(place.dtype))
@@ -59,21 +51,7 @@ class EyeballPainter(nn.Module):
         iris = draw_iris(draw, self.irises, person)
         pupil = draw.uniform(2.2, 2.9)[:, None, None, None]
         rim = smoothstep(8.0, 14.0, self.radius)
-        white = (
-            colours.new_tensor(_WHITE).view(1, 3, 1, 1) * (1 - rim) + colours.new_tensor(_RED).view(1, 3, 1, 1) * rim
-        )
+        plain, red = (colours.new_tensor(c).view(1, 3, 1, 1) for c in (_WHITE, _RED))
+        white = blend(plain, red, rim)
         ball = paint_iris(white.expand_as(colours), self.radius, iris, pupil)
         return colours + (ball - colours) * self.inside
-
-
-def _centre(points: Tensor) -> Tensor:
-    """The centre ``(3,)`` of the sphere that fits points ``(N, 3)`` best."""
-    rows = torch.cat([2 * points, torch.ones_like(points[:, :1])], 1).double()
-    found = torch.linalg.lstsq(rows, points.double().square().sum(1, keepdim=True)).solution
-    return found[:3, 0].to(points.dtype)
-
-
-def _across(points: Tensor, centre: Tensor, axis: Tensor) -> Tensor:
-    """Distances ``(N,)`` of points from the line through ``centre`` along ``axis``."""
-    away = points - centre
-    return torch.linalg.vector_norm(away - (away @ axis)[:, None] * axis, dim=1)

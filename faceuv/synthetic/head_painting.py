@@ -88,7 +88,7 @@ class HeadPainting(Painting):
         colours, relief = self.features(colours, relief, numbers, noise, person)
         painted = self._carried(torch.cat([colours - on_canvas, relief], 1))
         diffuse = self.linear(albedo) + painted[:, :3]
-        diffuse, roots = root_hair(diffuse, *self.place, hair, style, noise["hair"], person)
+        diffuse, roots = root_hair(diffuse, self.place, hair, style, noise["hair"], person)
         roots = roots * self.on_skin
         own = self.eyeballs(self.linear(albedo), numbers["eyes"], person)
         diffuse = own + (diffuse - own) * self.on_skin

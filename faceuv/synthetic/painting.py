@@ -95,7 +95,8 @@ class CanvasPainting(Painting):
     ) -> tuple[Tensor, Tensor]:
         numbers, noise, canvas = scene.numbers, scene.noise, self.canvas
         colours, relief = self.skin(on_canvas, numbers["skin"], noise["skin"], person.age, person.male)
-        colours, roots = root_hair(colours, canvas.x, canvas.y, canvas.z, hair, style, noise["hair"], person)
+        place = torch.stack([canvas.x, canvas.y, canvas.z])
+        colours, roots = root_hair(colours, place, hair, style, noise["hair"], person)
         colours, relief = self.features(colours, relief, numbers, noise, person)
         return colours.clamp(0, 1), relief + 0.8 * roots
 
@@ -113,12 +114,12 @@ class CanvasPainting(Painting):
 
 
 def root_hair(
-    colours: Tensor, x: Tensor, y: Tensor, z: Tensor, hair: Hair, style: HairStyle, seed: Tensor, person: Person
+    colours: Tensor, place: Tensor, hair: Hair, style: HairStyle, seed: Tensor, person: Person
 ) -> tuple[Tensor, Tensor]:
-    """The hair's roots and its shade over ``colours (B, 3, T, T)``, whose texels lie at ``x, y, z (T, T)`` mm in the
-    head frame; returns the colours and the coverage by roots ``(B, 1, T, T)``."""
-    ragged = smooth_noise(seed, (x.shape[0], x.shape[1]), (40, 40), 20)
-    roots, shade = hair.on_scalp(x, y, z, style, ragged)
+    """The hair's roots and its shade over ``colours (B, 3, T, T)``, whose texels lie at ``place (3, T, T)`` mm in
+    the head frame; returns the colours and the coverage by roots ``(B, 1, T, T)``."""
+    ragged = smooth_noise(seed, (place.shape[1], place.shape[2]), (40, 40), 20)
+    roots, shade = hair.on_scalp(place[0], place[1], place[2], style, ragged)
     own = person.hair_colour[:, :, None, None] * (0.85 + 0.10 * ragged)
     colours = colours * (1 - shade)
     return colours + (own - colours) * (roots * (0.92 + 0.08 * ragged)).clamp(0, 1), roots

