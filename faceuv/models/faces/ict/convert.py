@@ -21,7 +21,7 @@ from faceuv.models.faces.ict.folder import REPOSITORY, Published
 from faceuv.models.faces.ict.landmarks import contour, landmarks
 from faceuv.models.faces.ict.mirror import mirror_map, mirrored_corners
 from faceuv.models.faces.ict.plain_skin import Canvas, skin_mask
-from faceuv.models.faces.ict.regions import Regions, regions
+from faceuv.models.faces.ict.regions import Regions, looking_ahead, regions
 from faceuv.models.faces.ict.rig import JOINTS, PARENTS, joint_weights, skin_weights
 from faceuv.models.faces.ict.split import Split, triangles
 
@@ -39,6 +39,7 @@ _EYES = (0.0, 0.2974, 0.1831)  # decimetres: where the procedural model has the 
 
 def convert(published: Published) -> tuple[dict[str, Tensor], dict[str, list[str]], dict[str, Any]]:
     """Arrays, mode names and metadata of :class:`ICTFaceKit`."""
+    published = looking_ahead(published)
     found = regions(published)
     placed, _ = atlas(published)
     split = Split.of(published, placed)

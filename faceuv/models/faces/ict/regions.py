@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import shortest_path
+from scipy.spatial.transform import Rotation
 
 from faceuv.models.faces.ict.folder import Published
 
@@ -89,3 +90,18 @@ def sphere_centre(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """``(3,)``: of the sphere nearest to ``points (N, 3)``."""
     system = np.concatenate([2 * points, np.ones((len(points), 1))], 1)
     return np.linalg.lstsq(system, np.square(points).sum(1), rcond=None)[0][:3]
+
+
+def looking_ahead(published: Published) -> Published:
+    """With eyeballs turned about their middles until both look straight ahead: as published they part by 6° a side, and
+    no one seems to look at the camera."""
+    vertices, identity, expression = (a.copy() for a in (published.vertices, published.identity, published.expression))
+    for side, ball in EYEBALLS.items():
+        shell = vertices[SCLERAS[side]].astype(np.float64)
+        middle = sphere_centre(shell)
+        gaze = shell[np.argmax(np.linalg.norm(shell - middle, axis=1))] - middle  # the cornea bulges
+        turn, _ = Rotation.align_vectors([[0, 0, 1]], [gaze / np.linalg.norm(gaze)])
+        matrix = turn.as_matrix().T
+        vertices[ball] = (vertices[ball] - middle) @ matrix + middle
+        identity[:, ball], expression[:, ball] = identity[:, ball] @ matrix, expression[:, ball] @ matrix
+    return replace(published, vertices=vertices, identity=identity, expression=expression)

@@ -150,6 +150,18 @@ def test_contour_lines_lead_from_the_landmark_over_the_cheek(model):
         assert (line[:, 1] - model.mean[model.landmarks[k], 1]).abs().max() < 0.08
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_eyes_look_straight_ahead(model, side):
+    """The cornea's foremost point and the pupil lie in front of the joint."""
+    joint = model.joints(model.mean[None])[0, model.metadata["joints"].index(f"eye_{side}")]
+    cornea = model.mean[model.layer_faces[model.layer_part == model.part_names.index(f"cornea_{side}")].unique()]
+    pole = cornea[(cornea - joint).norm(dim=1).argmax()] - joint
+    assert float(pole[:2].norm() / pole.norm()) < 0.01  # within 0.6°
+    near = model.mean[model.vertices_of(f"iris_{side}")] - joint
+    front = near[near[:, 2] > float(near[:, 2].max()) - 0.005]
+    assert float(front[:, :2].mean(0).norm() / front[:, 2].mean()) < 0.03
+
+
 def test_looking_aside_turns_the_eye(model):
     iris, sclera = model.vertices_of("iris_left"), model.vertices_of("sclera_left")
     for name, axis, sign in (
