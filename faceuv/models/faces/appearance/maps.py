@@ -145,7 +145,9 @@ def _diffuse(
         if side in texels.eyeballs:
             kinds = torch.tensor([PARTS.index(f"{what}_{side}") for what in ("sclera", "iris")])
             rows = torch.isin(texels.part, kinds).nonzero()[:, 0]
-            distance, angle = iris_coordinates(texels.positions[rows] / MM_PER_DM, texels.eyeballs[side])
+            inner = texels.part[rows] == PARTS.index(f"iris_{side}")
+            positions = texels.positions[rows] / MM_PER_DM
+            distance, angle = iris_coordinates(positions, texels.eyeballs[side], inner)
             drawn = eye_texture(distance, angle, colour or own_eye_colour(person), person, generator)
             flat[:, texels.rows[rows]] = (drawn * lid_shadow(texels.canonical[rows], side)[:, None]).T
     gaps = (texels.face_id.view(-1) < 0).nonzero()[:, 0]

@@ -72,7 +72,8 @@ class Points:
         for side, ball in eyeballs.items():
             kinds = [PARTS.index(f"{what}_{side}") for what in ("sclera", "iris")]
             rows = torch.isin(part, torch.tensor(kinds)).nonzero()[:, 0]
-            eyes[side] = (rows, *iris_coordinates(positions[rows], ball))
+            inner = part[rows] == PARTS.index(f"iris_{side}")
+            eyes[side] = (rows, *iris_coordinates(positions[rows], ball, inner))
         if not eyeballs:
             eyes = _eyes_of_one_surface(canonical)
         return cls(part, regions, unevenness(canonical) if patches is None else patches, eyes, within)

@@ -8,10 +8,11 @@ import torch
 
 from faceuv.errors import AssetError
 from faceuv.geometry.normals import face_normals
+from faceuv.geometry.projection import pose
 from faceuv.models.faces import FaceRenderer, ICTFaceKit, ProceduralFace
 from faceuv.models.faces.procedural.landmarks import MIRROR
-from faceuv.registry import FACE_MODELS
-from faceuv.structures import Coefficients
+from faceuv.registry import FACE_MODELS, RENDERERS
+from faceuv.structures import Coefficients, Mesh
 from tests.support.ict import ict_model, published
 
 
@@ -160,6 +161,17 @@ def test_eyes_look_straight_ahead(model, side):
     near = model.mean[model.vertices_of(f"iris_{side}")] - joint
     front = near[near[:, 2] > float(near[:, 2].max()) - 0.005]
     assert float(front[:, :2].mean(0).norm() / front[:, 2].mean()) < 0.03
+
+
+def test_a_pupil_is_dark_from_the_front(model):
+    """It is a hole in the iris: what is seen through it is the back of the shell."""
+    colours = model.albedo(torch.zeros(1, model.layout.albedo))
+    move = torch.tensor([[0.0, 0.0, 6.0]]) - model.joints(model.mean[None])[:, 2] * torch.tensor([1.0, 1.0, 0.0])
+    world = pose(model.mean[None], torch.zeros(1, 3), move)
+    drawn = RENDERERS.build("torch")(
+        Mesh(world, model.faces, model.uv), height=65, width=65, vertex_colours=colours, lighting=None, background=1.0
+    )
+    assert float(drawn.image[0, :, 31:34, 31:34].mean()) < 0.1
 
 
 def test_looking_aside_turns_the_eye(model):
