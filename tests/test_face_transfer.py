@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from faceuv import Face, UVMaps
+from faceuv import Face, UVMaps, load
 from faceuv.cli.main import main
 from faceuv.errors import InputError
 from faceuv.face import build_face_model, to_face_model
@@ -124,3 +124,24 @@ class TestCommand:
         arguments = ["--to", "ProceduralFace", "--out", str(tmp_path / "x.glb")]
         assert main(["transfer", str(tmp_path / "face.safetensors"), *arguments]) == 2
         assert "needs the coefficients" in capsys.readouterr().err
+
+
+class TestGenerator:
+    def test_generated_faces_with_another_topology(self, other):
+        generator = load("quickstart")
+        model = build_face_model(other)
+        codes = generator.codes([1, 2])
+        plain, made = generator.faces(codes), generator.faces(codes, face_model=model)
+        for before, after in zip(plain, made):
+            assert after.face_model is model and after.metadata["generator"] == before.metadata["generator"]
+            one, two = before.render_full(96), after.render_full(96)
+            both = (one.mask > 0.99) & (two.mask > 0.99)
+            assert float((one.image - two.image).abs().mean(1, keepdim=True)[both].mean()) < 0.03
+        single = generator.sample(2, face_model=model)
+        assert torch.allclose(single.coefficients.data, made[1].coefficients.data, atol=1e-4)
+        assert single.metadata["seed"] == 2
+
+    def test_the_command(self, other, tmp_path, capsys):
+        arguments = ["--generator", "quickstart", "--face-model", other, "--num", "1", "--size", "48"]
+        assert main(["sample", *arguments, "--out", str(tmp_path), "--format", "obj"]) == 0
+        assert isinstance(Face.load(tmp_path / "face_000.safetensors").face_model, OtherFace)

@@ -33,11 +33,13 @@ class ICTFaceKit(FaceModel):
     Args:
         path: the file that ``faceuv convert ict`` wrote. Without it, ``ict_facekit.safetensors`` is looked for in
             ``$FACEUV_ASSETS`` and in the user's data folder.
+        tongue: a head model by name whose ``tongueOut`` is transferred as one more expression mode, such as
+            ``"MakeHuman"``; the first time takes a minute, later ones read the cache.
     """
 
     kind = "ICT-FaceKit"
 
-    def __init__(self, path: str | Path | None = None) -> None:
+    def __init__(self, path: str | Path | None = None, *, tongue: str | None = None) -> None:
         path = Path(path) if path is not None else find_asset("ict_facekit")
         arrays, names, metadata = self.read(path)
         if metadata.get("type") != type(self).__name__:
@@ -46,11 +48,17 @@ class ICTFaceKit(FaceModel):
                 " make it with: faceuv convert ict FOLDER"
             )
         check_blink(arrays, len(arrays["mean"]), arrays["identity_basis"].shape[2], str(path))
+        if tongue is not None:
+            from faceuv.models.faces.transfer import borrowed
+
+            plain = FaceModel(arrays, names=names, metadata=metadata)
+            more, names, metadata = borrowed(plain, FACE_MODELS.build(tongue), "tongueOut")
+            arrays = {**arrays, **more}
         super().__init__(arrays, names=names, metadata=metadata)
         self._add_blink(arrays)
 
     @classmethod
-    def missing_assets(cls, path: str | Path | None = None) -> list[Missing]:
+    def missing_assets(cls, path: str | Path | None = None, *, tongue: str | None = None) -> list[Missing]:
         """The converted file, if it is not where it would be looked for."""
         return [] if path is not None or locate_asset("ict_facekit") else [Missing.asset("ict_facekit")]
 

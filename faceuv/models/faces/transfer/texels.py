@@ -18,6 +18,7 @@ from faceuv.models.faces.transfer.correspondence import Correspondence, confiden
 from faceuv.models.faces.transfer.skin import Skin
 
 _MM = 100.0
+_LIP_FAR = 0.08  # dm
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +83,9 @@ def find_texels(source: FaceModel, target: FaceModel, found: Correspondence, hei
     of_texel = np.where((of_corner == of_corner[:, :1]).all(1), of_corner[:, 0], -1)
     surface = Surface(found.source_placed.double().numpy(), source_skin.faces, source_skin.labels)
     hits = surface.closest(points, directions, of_texel, nearest=2)
+    # On a lid or a lip the nearest point of the same one has the right colour, however the edge rolls in.
+    close = np.clip((_LIP_FAR - hits.distance) / (_LIP_FAR / 2), 0, 1) * hits.allowed * (of_texel >= 0)
+    sure = np.maximum(confidence(hits), close)
     found_at = np.zeros((height, width), bool)
     found_at.ravel()[chosen] = True
     spread = _source(found_at)
@@ -94,7 +98,7 @@ def find_texels(source: FaceModel, target: FaceModel, found: Correspondence, hei
     return Texels(
         whole(source_skin.model_face[hits.face], np.int64),
         whole(hits.weights, np.float32),
-        whole(confidence(hits), np.float32).half().float(),  # as a file keeps them
+        whole(sure, np.float32).half().float(),  # as a file keeps them
         whole(hits.distance * _MM, np.float32).half().float(),
         torch.from_numpy(skin),
     )

@@ -20,6 +20,7 @@ from faceuv.geometry.uv import bake
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.transfer.coefficients import CoefficientTransfer
 from faceuv.models.faces.transfer.correspondence import Correspondence
+from faceuv.models.faces.transfer.movements import part_offsets
 from faceuv.models.faces.transfer.store import find, stored_texels
 from faceuv.models.faces.transfer.texels import Texels, continued, filled, resample
 from faceuv.structures import Camera, Coefficients, UVMaps
@@ -166,13 +167,17 @@ class Transfer:
     @torch.no_grad()
     def offsets(self, offsets: Tensor) -> Tensor:
         """Offsets of the source's vertices ``(B, V, 3)``, such as a movement at its full amount → of the target's
-        ``(B, V', 3)``, continued smoothly along the skin where the source has no counterpart; 0 off the skin."""
+        ``(B, V', 3)``, continued smoothly along the skin where the source has no counterpart. Tongue, teeth and gums
+        move part to part; everything else off the skin stays."""
         found = self.correspondence
+        turn = (found.scale * found.rotation).to(offsets)
         corners = self.source.faces.to(offsets.device)[found.face.to(offsets.device)]
         seen = (offsets[:, corners] * found.weights.to(offsets)[:, :, None]).sum(2)
-        seen = seen @ (found.scale * found.rotation).to(offsets).T
+        seen = seen @ turn.T
         sure = found.confidence.to(offsets)[:, None]
-        return torch.lerp(continued(seen, found.to(offsets.device)), seen, sure)
+        skin = torch.lerp(continued(seen, found.to(offsets.device)), seen, sure)
+        on_skin = (found.fill.sum(1) > 0).to(offsets.device)[:, None]
+        return torch.where(on_skin, skin, part_offsets(self.source, self.target, offsets, turn))
 
     def vertices(self, indices: Tensor) -> Tensor:
         """Vertices of the source ``(P,)`` → the nearest ones of the target's skin ``(P,)``, on the registered surfaces:

@@ -11,8 +11,9 @@ from faceuv.errors import InputError
 from faceuv.geometry import pose
 from faceuv.geometry.uv import bake, sample_map
 from faceuv.models.faces import FaceModel
-from faceuv.models.faces.transfer import Transfer, between
+from faceuv.models.faces.transfer import Transfer, between, borrowed
 from faceuv.models.faces.transfer.coefficients import bounded_least_squares
+from faceuv.models.faces.transfer.skin import Skin
 from faceuv.models.faces.transfer.store import fingerprint, path_of
 from faceuv.models.faces.transfer.transfer import smallest_turn
 from faceuv.structures import Coefficients, UVMaps
@@ -247,3 +248,47 @@ class TestBadInput:
     def test_coefficients_of_another_model(self, there):
         with pytest.raises(InputError, match="layout"):
             there.coefficients(Coefficients(torch.zeros(1, 43), type(people(there.source).layout)(4, 3, 3)))
+
+
+class TestBorrowing:
+    def test_a_movement_that_the_target_lacks(self, head, reordered):
+        keep = [k for k, name in enumerate(reordered.mode_names["expression"]) if name != "jaw_open"]
+        arrays = arrays_of(reordered)
+        wanted = arrays["expression_basis"][..., reordered.mode_index("expression", "jaw_open")]
+        arrays["expression_basis"] = arrays["expression_basis"][..., keep]
+        arrays["expression_limits"] = torch.tensor([[-9.0, 9.0]]).repeat(len(keep), 1)
+        names = {"expression": [reordered.mode_names["expression"][k] for k in keep]}
+        metadata = {key: value for key, value in head.metadata.items() if key != "traits"}
+        poor = FaceModel(arrays, names=names, metadata=metadata)
+        made = borrowed(poor, head, "jaw_open", verbose=False)
+        rich = FaceModel(made[0], names=made[1], metadata=made[2])
+        assert rich.movements().count("jaw_open") == 1 and rich.metadata["borrowed_expression"]
+        assert rich.expression_limits[-1].tolist() == [0, 1]
+        found = rich.expression_basis[..., -1]
+        sure = Transfer(head, poor, verbose=False).correspondence.confidence == 1
+        full = head.metadata["full_expression"]["jaw_open"]
+        assert float((found - full * wanted)[sure].abs().max()) < 1e-3
+        assert float(found[sure].abs().max()) > 0.1  # a jaw that opens by more than a centimetre
+
+    def test_tongues_move_part_to_part(self, head, reordered):
+        """The inside of the mouth as a tongue: it moves with the source's, though it is no skin."""
+        models = []
+        for model in (head, reordered):
+            arrays = arrays_of(model)
+            inside = torch.ones(len(model.faces), dtype=torch.bool)
+            inside[Skin.of(model).model_face] = False
+            low = model.mean[model.faces][..., 1].mean(1) < model.mean[model.landmarks[33], 1]
+            arrays["part"] = (inside & low).long()
+            kept = {key: value for key, value in model.metadata.items() if key != "parts"}
+            models.append(FaceModel(arrays, names=model.mode_names, metadata={**kept, "parts": ["skin", "tongue"]}))
+        source, target = models
+        offsets = torch.tensor([0.0, 0.0, 0.2]).expand(1, len(source.mean), 3)
+        made = Transfer(source, target, verbose=False, cache=False).offsets(offsets)[0]
+        tongue = target.vertices_of("tongue")
+        wanted = torch.tensor([0.0, -0.2 * math.sin(TURN[0]), 0.2 * math.cos(TURN[0])])
+        assert int(tongue.sum()) > 10
+        assert torch.allclose(made[tongue], wanted.expand(int(tongue.sum()), 3), atol=1e-3)
+
+    def test_a_movement_that_it_has(self, head, reordered):
+        with pytest.raises(InputError, match="lacks, got jaw_open"):
+            borrowed(reordered, head, "jaw_open", verbose=False)
