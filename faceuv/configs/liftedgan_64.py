@@ -1,7 +1,8 @@
 """LiftedGAN for the zoo's 64² teacher: a few hours of one CPU core. The zoo's ``liftedgan`` was made with this recipe.
 
 What differs from the paper's recipe, because the training is a hundred times shorter: the networks are small; M starts
-with the mean face, D_S with a dome; the learning rate is ten times as high, the batch half as large. The camera is the
+with the mean face and has a linear path, D_S starts with a dome; learning rates are ten times as high and more, the
+batch is half as large. The camera is the
 teacher's, so that depth is in real millimetres.
 
 Ablations of table 2, one line each: ``--cfg-options``
@@ -45,7 +46,12 @@ lift = dict(
         truncation=0.7,
         dtype="float16",
     ),
-    optim_wrapper=dict(optimizer=dict(type="Adam", lr=1e-3, betas=(0.9, 0.999))),
+    optim_wrapper=dict(
+        constructor="OptimizerPerModule",
+        lifting=dict(
+            optimizer=dict(type="Adam", lr=3e-3, betas=(0.9, 0.999)), rates=dict(shape=0.3, transformation=0.3)
+        ),
+    ),
     train_cfg=dict(max_iters=lift_iterations, val_interval=1000),
     train_dataloader=dict(
         batch_size=4,

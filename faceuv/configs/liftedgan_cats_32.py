@@ -42,7 +42,12 @@ lift = dict(
         truncation=1.0,
         statistics=5_000,
     ),
-    optim_wrapper=dict(optimizer=dict(type="Adam", lr=1e-3, betas=(0.9, 0.999))),
+    optim_wrapper=dict(
+        constructor="OptimizerPerModule",
+        lifting=dict(
+            optimizer=dict(type="Adam", lr=3e-3, betas=(0.9, 0.999)), rates=dict(shape=0.3, transformation=0.3)
+        ),
+    ),
     train_cfg=dict(max_iters=6_000, val_interval=2_000),
     train_dataloader=dict(
         batch_size=4,

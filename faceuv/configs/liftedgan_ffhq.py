@@ -51,7 +51,9 @@ lift = dict(
         perturbation=dict(yaw_deg=45.0, pitch_deg=10.0, shift=0.0),
         truncation=1.0,
     ),
-    optim_wrapper=dict(optimizer=dict(type="Adam", lr=1e-4, betas=(0.9, 0.999))),
+    optim_wrapper=dict(
+        constructor="OptimizerPerModule", lifting=dict(optimizer=dict(type="Adam", lr=1e-4, betas=(0.9, 0.999)))
+    ),
     train_cfg=dict(max_iters=30_000, val_interval=5_000),
     train_dataloader=dict(
         batch_size=8,

@@ -22,5 +22,5 @@ model["views"]["translation"] = (1.0, 1.0, 0.1)
 model["perturbation"].update(pitch_deg=15.0, shift=0.2)
 model["truncation"] = 0.7
 del model
-lift["optim_wrapper"]["optimizer"]["weight_decay"] = 5e-4
+lift["optim_wrapper"]["lifting"]["optimizer"]["weight_decay"] = 5e-4
 lift["train_cfg"].update(max_iters=50_000)

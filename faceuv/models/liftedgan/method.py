@@ -42,15 +42,15 @@ class LiftedGAN(BaseMethod):
     """LiftedGAN: lifts a frozen teacher to depth, albedo, light and view, without labels and without a face model.
     :mod:`~faceuv.models.liftedgan.objective` has its losses.
 
-    A batch is ``dict(index (B,))``, sample numbers of :class:`~faceuv.models.liftedgan.SampleNumbers`. One optimiser
-    for all five networks.
+    A batch is ``dict(index (B,))``, sample numbers of :class:`~faceuv.models.liftedgan.SampleNumbers`. Optimiser:
+    ``lifting``, for all five networks.
 
     Args:
         teacher: config of a generator, ``dict(type="PretrainedGenerator", path=…)``.
         losses: by name, each with its weight; the names are :data:`~faceuv.models.liftedgan.objective.TERMS`.
         distance: d of the image terms: settings of :class:`~faceuv.models.liftedgan.ImageDistance`.
-        networks: settings of :class:`~faceuv.models.liftedgan.LiftingNetworks`: ``transformation_width``, ``centred``,
-            ``dome``; or ``weights=FILE``, ours or a checkpoint of the authors, to start with.
+        networks: settings of :class:`~faceuv.models.liftedgan.LiftingNetworks`: ``width``, ``transformation_width``,
+            ``centred``, ``dome``; or ``weights=FILE``, ours or a checkpoint of the authors, to start with.
         inject: read the teacher's last feature map (InjectConv); a teacher without one needs False.
         space, views, perturbation: settings of :class:`~faceuv.models.liftedgan.DepthSpace`,
             :class:`~faceuv.models.liftedgan.ViewRange`, :class:`~faceuv.models.liftedgan.Perturbation`.
@@ -125,7 +125,7 @@ class LiftedGAN(BaseMethod):
         step_seed = torch.tensor([self.seed + _STEP_SEED])
         number = self.counted("steps") * get_world_size() + get_rank()
         rng = torch.Generator().manual_seed(int(combine(step_seed, number)))
-        logs = self.update(optim_wrapper, lambda: self.terms(w, rng))
+        logs = self.update(optim_wrapper["lifting"], lambda: self.terms(w, rng))
         self.count("steps", 1)
         self.count("images_seen", len(w) * get_world_size())
         return logs

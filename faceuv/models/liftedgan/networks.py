@@ -63,31 +63,39 @@ class Composer(nn.Module):
     """M: a code, light and view → the code of the same person in that light and view ``(B, D)``.
 
     Args:
-        width: D.
-        centred: add the network's answer to ``centre``, the teacher's mean code, and start with small answers: a new
-            network then makes the mean face of every code. False as published.
+        code_dim: D.
+        width: of the hidden layers.
+        centred: add the network's answer, and a linear map of code, light and view, to ``centre``, the teacher's mean
+            code. Both start small: a new network makes the mean face of every code. The linear path learns within
+            hundreds of steps what the normalised layers take tens of thousands for. False as published.
     """
 
     centre: Tensor
 
-    def __init__(self, width: int, *, centred: bool = False) -> None:
+    def __init__(self, code_dim: int, width: int, *, centred: bool = False) -> None:
         super().__init__()
         self.centred = centred
-        self.register_buffer("centre", torch.zeros(width), persistent=centred)
-        self.embed_style = MLP(width, width, width, normalise=True, last=ScaleShift(width))
+        self.register_buffer("centre", torch.zeros(code_dim), persistent=centred)
+        self.linear = nn.Linear(code_dim + LIGHT + VIEW, code_dim, bias=False) if centred else None
+        self.embed_style = MLP(code_dim, width, width, normalise=True, last=ScaleShift(width))
         self.embed_light = MLP(LIGHT, width, width, normalise=True, last=ScaleShift(width))
         self.embed_view = MLP(VIEW, width, width, normalise=True, last=ScaleShift(width))
-        self.model = MLP(width, width, width, normalise=True)
+        self.model = MLP(width, code_dim, width, normalise=True)
         if centred:
             last = self.model.mlp[-1]
             assert isinstance(last, nn.Linear)
             with torch.no_grad():
                 last.weight.mul_(QUIET)
                 last.bias.mul_(QUIET)
+                assert self.linear is not None
+                self.linear.weight.zero_()
 
     def forward(self, code: Tensor, light: Tensor, view: Tensor) -> Tensor:
         composed: Tensor = self.model(self.embed_style(code) + self.embed_light(light) + self.embed_view(view))
-        return self.centre + composed if self.centred else composed
+        if self.linear is None:
+            return composed
+        straight: Tensor = self.linear(torch.cat([code - self.centre, light, view], 1))
+        return self.centre + straight + composed
 
 
 def channels_at(size: int, resolution: int) -> int:
@@ -124,6 +132,7 @@ class ShapeDecoder(nn.Module):
     Args:
         size: S.
         code_dim: D.
+        width: of the MLP.
         features: channels of the teacher's last feature map (InjectConv); 0: nothing is injected.
         dome: depth at the start of training: an ellipsoid whose top is so much nearer than the border, before tanh, and
             a last layer that adds little to it. 0 as published; short trainings gain from it, since they need not find
@@ -132,24 +141,24 @@ class ShapeDecoder(nn.Module):
 
     start: Tensor
 
-    def __init__(self, size: int, code_dim: int, features: int, *, dome: float = 0.0) -> None:
+    def __init__(self, size: int, code_dim: int, width: int, features: int, *, dome: float = 0.0) -> None:
         super().__init__()
-        self.mlp = _read_code(code_dim, code_dim)
-        width = channels_at(size, 4)
+        self.mlp = _read_code(code_dim, width)
+        channels = channels_at(size, 4)
         layers: list[nn.Module] = [
-            nn.ConvTranspose2d(code_dim, width, 4, 1, 0, bias=False),
+            nn.ConvTranspose2d(width, channels, 4, 1, 0, bias=False),
             nn.ReLU(),
-            nn.Conv2d(width, width, 3, 1, 1, bias=False),
+            nn.Conv2d(channels, channels, 3, 1, 1, bias=False),
             nn.ReLU(),
         ]
         resolution = 8
         while resolution < size:
             after = channels_at(size, resolution)
-            layers += [*_up(width, after), *_flat(after, 3)]
-            width, resolution = after, 2 * resolution
+            layers += [*_up(channels, after), *_flat(after, 3)]
+            channels, resolution = after, 2 * resolution
         self.network = nn.Sequential(*layers, nn.Upsample(scale_factor=2, mode="nearest"))
-        self.inject = nn.Conv2d(features, width, 1, bias=False) if features else None
-        self.head = nn.Sequential(*_flat(width, 3), *_flat(width, 5), nn.Conv2d(width, 1, 5, 1, 2))
+        self.inject = nn.Conv2d(features, channels, 1, bias=False) if features else None
+        self.head = nn.Sequential(*_flat(channels, 3), *_flat(channels, 5), nn.Conv2d(channels, 1, 5, 1, 2))
         self.register_buffer("start", _dome(size, dome), persistent=False)
         if dome:
             with torch.no_grad():
@@ -206,7 +215,8 @@ class LiftingNetworks(nn.Module):
         size: S, side of the teacher's images, a power of two of at least 16.
         num_layers, code_dim: L and D of its codes.
         features: channels of its last feature map, or 0.
-        transformation_width: of the MLP of D_T; D if absent.
+        width: of the hidden layers of the MLPs; D if absent, as in the paper.
+        transformation_width: of the MLP of D_T; ``width`` if absent.
         centred: see :class:`Composer`.
         dome: see :class:`ShapeDecoder`.
     """
@@ -218,6 +228,7 @@ class LiftingNetworks(nn.Module):
         code_dim: int,
         features: int,
         *,
+        width: int | None = None,
         transformation_width: int | None = None,
         centred: bool = False,
         dome: float = 0.0,
@@ -225,19 +236,21 @@ class LiftingNetworks(nn.Module):
         super().__init__()
         if size < 16 or size & (size - 1):
             raise InputError(f"LiftedGAN lifts teachers with images of a power of two ≥ 16 pixels, got size={size}")
-        if code_dim % PER_GROUP:
-            raise InputError(f"LiftedGAN needs codes whose width is a multiple of {PER_GROUP}, got D = {code_dim}")
+        width = width or code_dim
+        if width % PER_GROUP:
+            raise InputError(f"LiftedGAN needs layers whose width is a multiple of {PER_GROUP}, got width={width}")
         self.size, self.num_layers, self.code_dim, self.features = size, num_layers, code_dim, features
         self.options = {
-            "transformation_width": transformation_width or code_dim,
+            "width": width,
+            "transformation_width": transformation_width or width,
             "centred": centred,
             "dome": float(dome),
         }
-        self.light = MLP(code_dim, LIGHT, code_dim, last=nn.Tanh())
-        self.view = MLP(code_dim, VIEW, code_dim, last=nn.Tanh())
-        self.composer = Composer(code_dim, centred=centred)
-        self.shape = ShapeDecoder(size, code_dim, features, dome=dome)
-        self.transformation = TransformationDecoder(size, code_dim, transformation_width or code_dim)
+        self.light = MLP(code_dim, LIGHT, width, last=nn.Tanh())
+        self.view = MLP(code_dim, VIEW, width, last=nn.Tanh())
+        self.composer = Composer(code_dim, width, centred=centred)
+        self.shape = ShapeDecoder(size, code_dim, width, features, dome=dome)
+        self.transformation = TransformationDecoder(size, code_dim, transformation_width or width)
 
     def settings(self) -> dict[str, Any]:
         """The arguments that build networks of the same shape."""

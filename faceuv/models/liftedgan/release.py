@@ -83,9 +83,12 @@ def _shaped(tensors: Mapping[str, Tensor], where: str) -> LiftingNetworks:
     try:
         code_dim = tensors["shape.mlp.0.weight"].shape[1]
         features = tensors["shape.inject.weight"].shape[1]
-        width = tensors["transformation.mlp.0.weight"].shape[0]
+        width = tensors["shape.mlp.0.weight"].shape[0]
+        narrow = tensors["transformation.mlp.0.weight"].shape[0]
         stages = sum(1 for name in tensors if name.startswith("shape.network.") and tensors[name].shape[-1:] == (4,))
-        return LiftingNetworks(2 ** (stages + 2), 2 * (stages + 2) - 2, code_dim, features, transformation_width=width)
+        return LiftingNetworks(
+            2 ** (stages + 2), 2 * (stages + 2) - 2, code_dim, features, width=width, transformation_width=narrow
+        )
     except (KeyError, IndexError, InputError) as error:
         raise AssetError(f"{where} is not {_LAYOUT} ({error})") from error
 

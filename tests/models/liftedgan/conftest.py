@@ -6,6 +6,7 @@ import copy
 
 import pytest
 import torch
+from mmengine.optim import OptimWrapperDict
 
 from faceuv.engine.compat.optim import OptimWrapper
 from faceuv.models.stylegan2 import StyleGAN2Generator
@@ -48,6 +49,6 @@ def build(teacher):
             **changes,
         }
         method = MODELS.build({"type": "LiftedGAN", **config})
-        return method, OptimWrapper(torch.optim.Adam(method.lifting.parameters(), lr=lr))
+        return method, OptimWrapperDict(lifting=OptimWrapper(torch.optim.Adam(method.lifting.parameters(), lr=lr)))
 
     return make

@@ -158,7 +158,7 @@ class TestRelease:
         networks = load_networks(tmp_path / "checkpoint_001.pth")
         assert networks.settings() == {
             "size": 32, "num_layers": 8, "code_dim": 16, "features": 8,
-            "transformation_width": 12, "centred": False, "dome": 0.0,
+            "width": 16, "transformation_width": 12, "centred": False, "dome": 0.0,
         }  # fmt: skip
         assert torch.equal(networks.shape.head[6].weight, state["netD"]["head.6.weight"])
 

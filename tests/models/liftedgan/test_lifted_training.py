@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from mmengine.optim import OptimWrapperDict
 
 import faceuv
 from faceuv.engine.compat.optim import OptimWrapper
@@ -45,6 +46,26 @@ class TestGradients:
         assert reached(method, "cycle_light") == {"D_L", "M"}
         assert reached(method, "prior") == {"M"}
         assert "D_S" in reached(method, "albedo") and "D_V" not in reached(method, "albedo")
+
+    def test_targets_get_none(self, build):
+        """G(w') is the target of perturb_shape, the render in the wanted view that of perturb_code."""
+        method, _ = build()
+        settings = dict(space=method.space, views=method.views)
+        step = run(
+            method.teacher.network, method.lifting, method.renderer.network, method.codes(torch.arange(2)),
+            perturbation=method.perturbation, terms=method.losses.weights, rng=torch.Generator().manual_seed(0),
+            clip=True, **settings,
+        )  # fmt: skip
+        assert not step.wanted.image.requires_grad and not step.target.requires_grad
+        step.regenerated.retain_grad()
+        found = objective(
+            step, method.losses, method.distance.network, mean=method.code_mean, deviation=method.code_deviation,
+            **settings,
+        )  # fmt: skip
+        found["perturb_shape"].backward(retain_graph=True)
+        assert step.regenerated.grad is None
+        found["perturb_code"].backward()
+        assert step.regenerated.grad.abs().sum() > 0
 
     def test_the_teacher_gets_none(self, build, teacher):
         method, _ = build()
@@ -148,7 +169,7 @@ class TestTraining:
         method = MODELS.build(dict(type="LiftedGAN", **config))
         with pytest.raises(InputError, match="inject=False"):
             MODELS.build(dict(type="LiftedGAN", **{**config, "inject": True}))
-        optimizer = OptimWrapper(torch.optim.Adam(method.lifting.parameters(), lr=1e-3))
+        optimizer = OptimWrapperDict(lifting=OptimWrapper(torch.optim.Adam(method.lifting.parameters(), lr=1e-3)))
         before = terms_of(method, 3)
         for _ in range(8):
             method.train_step({"index": torch.arange(3)}, optimizer)
