@@ -20,6 +20,7 @@ from faceuv.synthetic.canvas import Canvas
 from faceuv.synthetic.draw import Draw, blend, smoothstep
 
 _NEIGHBOURS = 12
+_CLOSED = 0.9  # of the rays from inside a head that must meet its skin
 _COLLAR = -150.0  # mm, head frame: below, clothes hide a head
 PIVOT = (0.0, -118.0, -20.0)  # mm, head frame: about here the head turns on the shoulders
 
@@ -53,8 +54,12 @@ def skull_radius(model: FaceModel, origin: Array, direction: Array) -> Array:
     corners = _head_frame(model)[model.faces.cpu().numpy()[skin]]
     far = np.stack([_farthest_hit(*ray, corners) for ray in zip(origin.reshape(-1, 3), direction.reshape(-1, 3))])
     radius = far.reshape(origin.shape[:-1])
-    if not (radius > 0).all():
-        raise InputError(f"hair needs a closed head, and this {model.kind} has holes around {_holes(radius)}")
+    hit = radius > 0
+    if hit.mean() < _CLOSED:
+        raise InputError(f"hair needs a closed head, and {1 - hit.mean():.0%} of this {model.kind} is open")
+    # rays through the eyes and between the lips find no skin: there the nearest skin counts
+    nearest = ndimage.distance_transform_edt(~hit, return_distances=False, return_indices=True)
+    radius = radius[tuple(nearest)]
     # An opening removes ears and folds; what it lowers elsewhere is less than the hair's own lift.
     return ndimage.gaussian_filter(ndimage.grey_opening(radius, (3, 7), mode=("nearest", "wrap")), 0.7, mode="nearest")
 
@@ -83,11 +88,6 @@ def _farthest_hit(origin: Array, direction: Array, corners: Array) -> float:
     distance = (ac * q).sum(1) * scale
     inside = (u >= -1e-9) & (v >= -1e-9) & (u + v <= 1 + 1e-9) & (distance > 0) & (np.abs(det) >= 1e-12)
     return float(distance[inside].max(initial=0.0))
-
-
-def _holes(radius: Array) -> str:
-    row, column = np.argwhere(radius <= 0)[0]
-    return f"row {row} of {radius.shape[0]} from the crown, column {column} of {radius.shape[1]}"
 
 
 def above_the_collar(model: FaceModel) -> Tensor:
