@@ -16,9 +16,7 @@ from torch import Tensor
 from faceuv.checks import check_shape
 from faceuv.errors import InputError
 from faceuv.geometry.normals import vertex_normals, vertex_tangents
-from faceuv.geometry.uv import UVCorrespondence, bake, displaced_normals
-
-_TINY = 1e-20
+from faceuv.geometry.uv import UVCorrespondence, bake, cross_planes, displaced_normals, unit_planes
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +108,7 @@ def in_tangent_frame(normals: Tensor, frame: TangentFrame, chart: UVCorresponden
     side = bake(frame.tangent[..., 3:], chart)
     n = _unit_map(bake(frame.normal, chart))
     t = _unit_map(_on_plane(bake(frame.tangent[..., :3], chart), n, dim=1))
-    b = torch.linalg.cross(n, t, dim=1) * torch.where(side < 0, -1.0, 1.0).to(n.dtype)
+    b = cross_planes(n, t) * torch.where(side < 0, -1.0, 1.0).to(n.dtype)
     local = torch.stack([(normals * axis).sum(1) for axis in (t, b, n)], 1)
     flat = _outward(local).view(1, 3, 1, 1)
     known = (chart.face_id >= 0) & ((local * local).sum(1, keepdim=True) > 0.5)
@@ -122,7 +120,7 @@ def _on_plane(vector: Tensor, normal: Tensor, dim: int = 2) -> Tensor:
 
 
 def _unit_map(maps: Tensor) -> Tensor:
-    return F.normalize(maps, dim=1, eps=_TINY)
+    return unit_planes(maps)
 
 
 def _outward(like: Tensor) -> Tensor:

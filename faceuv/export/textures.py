@@ -46,13 +46,13 @@ def resized_normals(normal_map: Tensor, size: int) -> Tensor:
 def roughness_of(normal_map: Tensor) -> Tensor:
     """Roughness ``(H, W)`` from a normal map ``(3, H, W)``: where normals scatter, light does too."""
     normals = 2 * normal_map[None] - 1
-    half = _NEIGHBOURHOOD // 2
     side = min(_NEIGHBOURHOOD, *(2 * (extent // 2) + 1 for extent in normal_map.shape[-2:]))
     half = side // 2
-    mean = F.avg_pool2d(F.pad(normals, (half, half, half, half), mode="replicate"), side, 1)
-    length = mean[0].norm(dim=0).clamp(0.3, 1)
+    wide = F.pad(normals, (half, half, half, half), mode="replicate")
+    x, y, z = F.avg_pool2d(F.avg_pool2d(wide, (side, 1), 1), (1, side), 1)[0]
+    length = (x * x + y * y + z * z).sqrt().clamp(0.3, 1)
     spread = (1 - length) / length
-    return (ROUGHNESS**4 + spread).pow(0.25).clamp(0, 1)
+    return (ROUGHNESS**4 + spread).sqrt_().sqrt_().clamp_(0, 1)
 
 
 def padded(picture: Tensor, model: FaceModel) -> Tensor:
