@@ -15,8 +15,8 @@ from faceuv.models.faces.arrays import PARTS
 
 SIDES = ("left", "right")
 _IRIS_OF_OPENING = 0.196  # radius of the iris over the distance of the eye's corners
-_BEHIND = 0.8  # cosine to the gaze: what of an inner shell lies further back is hidden by the white
 _RIM = 1.06  # of the hole in the white: the ring around the iris lies on both
+_BEHIND = 1.3
 _EYE_CORNERS = {"right": (36, 39), "left": (42, 45)}
 
 
@@ -124,17 +124,23 @@ def _sphere(points: Tensor) -> tuple[Tensor, float]:
     return middle + solution[:3], radius
 
 
-def iris_coordinates(points: Tensor, eye: Eyeball, inner: Tensor) -> tuple[Tensor, Tensor]:
-    """Distance from the middle of the iris in radii of the iris, and the angle around it (0 to the viewer's right, up
-    positive), each ``(N,)``, of points ``(N, 3)`` in decimetres on an eyeball.
+def eye_rows(part: Tensor, positions: Tensor, side: str, eye: Eyeball) -> tuple[Tensor, Tensor, Tensor]:
+    """The rows of an eye among points with ``part (N,)`` (index into PARTS) and ``positions (N, 3)`` dm, and their
+    :func:`iris_coordinates`. What lies behind an iris that is a surface of its own is seen through the pupil alone,
+    so it counts as pupil: distance 0."""
+    iris, white = (PARTS.index(f"{what}_{side}") for what in ("iris", "sclera"))
+    rows = ((part == iris) | (part == white)).nonzero()[:, 0]
+    distance, angle = iris_coordinates(positions[rows], eye)
+    behind = (part[rows] == iris) & (distance > _BEHIND)
+    return rows, distance.masked_fill(behind, 0.0), angle
 
-    ``inner (N,)`` are those of a shell inside the white; what the white hides of it is seen through the
-    pupil, as dark as the pupil.
-    """
+
+def iris_coordinates(points: Tensor, eye: Eyeball) -> tuple[Tensor, Tensor]:
+    """Distance from the middle of the iris in radii of the iris, and the angle around it (0 to the viewer's right, up
+    positive), each ``(N,)``, of points ``(N, 3)`` in decimetres on an eyeball."""
     away = torch.nn.functional.normalize(points - eye.centre.to(points), dim=1)
     x, y, z = away.unbind(1)
     across = torch.hypot(x, y)
     # along the ball's surface, so that the white behind the equator goes on growing
     sine = torch.where(z > 0, across, 2 - across)
-    sine = torch.where(inner & (z < _BEHIND), 0.0, sine)
     return sine * (eye.radius / eye.iris), torch.atan2(y, x)

@@ -14,7 +14,7 @@ from faceuv.models.faces.appearance.basis import MARK
 from faceuv.models.faces.appearance.detail import DetailMaps, skin_detail
 from faceuv.models.faces.appearance.eyes import EyeColour, eye_texture, named_eye_colour, own_eye_colour
 from faceuv.models.faces.appearance.frame import MM_PER_DM
-from faceuv.models.faces.appearance.geometry import SIDES, iris_coordinates
+from faceuv.models.faces.appearance.geometry import SIDES, eye_rows
 from faceuv.models.faces.appearance.modes import NAMES, Person
 from faceuv.models.faces.appearance.paint import (
     beard_mask,
@@ -143,11 +143,7 @@ def _diffuse(
     generator = torch.Generator().manual_seed(seed * _STREAMS + 2)
     for side in SIDES:
         if side in texels.eyeballs:
-            kinds = torch.tensor([PARTS.index(f"{what}_{side}") for what in ("sclera", "iris")])
-            rows = torch.isin(texels.part, kinds).nonzero()[:, 0]
-            inner = texels.part[rows] == PARTS.index(f"iris_{side}")
-            positions = texels.positions[rows] / MM_PER_DM
-            distance, angle = iris_coordinates(positions, texels.eyeballs[side], inner)
+            rows, distance, angle = eye_rows(texels.part, texels.positions / MM_PER_DM, side, texels.eyeballs[side])
             drawn = eye_texture(distance, angle, colour or own_eye_colour(person), person, generator)
             flat[:, texels.rows[rows]] = (drawn * lid_shadow(texels.canonical[rows], side)[:, None]).T
     gaps = (texels.face_id.view(-1) < 0).nonzero()[:, 0]

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from faceuv.models.faces.appearance.curves import signed_distance, smoothstep
-from faceuv.models.faces.appearance.geometry import SIDES, Eyeball, Head, iris_coordinates
+from faceuv.models.faces.appearance.geometry import SIDES, Eyeball, Head, eye_rows
 from faceuv.models.faces.appearance.modes import PATCHES, Person
 from faceuv.models.faces.appearance.regions import SEEN_FROM_FRONT, Regions, find_regions
 from faceuv.models.faces.appearance.spectrum import encode, skin_colour
@@ -68,12 +68,7 @@ class Points:
     ) -> Points:
         """From ``positions (N, 3)`` dm, ``canonical (N, 3)`` mm, ``part (N,)`` and ``normals (N, 3)``."""
         regions = find_regions(canonical, (part == PARTS.index("skin")).to(canonical), normals)
-        eyes = {}
-        for side, ball in eyeballs.items():
-            kinds = [PARTS.index(f"{what}_{side}") for what in ("sclera", "iris")]
-            rows = torch.isin(part, torch.tensor(kinds)).nonzero()[:, 0]
-            inner = part[rows] == PARTS.index(f"iris_{side}")
-            eyes[side] = (rows, *iris_coordinates(positions[rows], ball, inner))
+        eyes = {side: eye_rows(part, positions, side, ball) for side, ball in eyeballs.items()}
         if not eyeballs:
             eyes = _eyes_of_one_surface(canonical)
         return cls(part, regions, unevenness(canonical) if patches is None else patches, eyes, within)
