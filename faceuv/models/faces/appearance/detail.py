@@ -105,7 +105,7 @@ class _Drawing:
         grain = self._grain()
         view = (size, size)
         pores, follicles, spots, bumps, grain = (m.view(view) for m in (pores, follicles, spots, bumps, grain))
-        pigment = pigment + spots + 3.0 * pores + 0.030 * grain
+        pigment = pigment + spots + 3.0 * pores + 0.020 * grain
         blood = blood + 2.2 * pores + 0.035 * grain
         height = height - pores + 0.30 * bumps + 0.006 * grain
         roughness = (roughness + 1.5 * pores + 0.02 * grain).clamp(0.02, 1)
@@ -183,7 +183,7 @@ class _Drawing:
         bare = (1 - regions["lips"]).clamp(0, 1)
         flushed = (regions["cheeks"] + regions["nose"] + 0.4 * regions["ears"] + 0.3 * regions["chin"]).clamp(0, 1)
         vessels = (1 - (mottle[:, 2] + 0.5 * coarse[:, 2]).abs() / 0.16).clamp_min(0) * flushed
-        pigment = 0.055 * coarse[:, 0] + 0.045 * mottle[:, 0] + 0.10 * fine + 0.28 * fold.clamp(0, 1.5)
+        pigment = 0.030 * coarse[:, 0] + 0.022 * mottle[:, 0] + 0.10 * fine + 0.28 * fold.clamp(0, 1.5)
         blood = (0.07 + 0.10 * flushed) * coarse[:, 1] + 0.075 * mottle[:, 1] + (0.10 + 0.35 * years) * vessels
         blood = blood + 0.16 * fold.clamp(0, 1.5) + 0.30 * creases - 0.10 * regions["lips"] * mottle[:, 0]
         pigment = pigment + 0.10 * creases

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from faceuv.geometry.normals import vertex_normals
@@ -15,6 +16,7 @@ from faceuv.models.faces.arrays import PARTS
 
 SIDES = ("left", "right")
 _IRIS_OF_OPENING = 0.196  # radius of the iris over the distance of the eye's corners
+_RIM_POINTS = 6
 _RIM = 1.06  # of the hole in the white: the ring around the iris lies on both
 _BEHIND = 1.3
 _EYE_CORNERS = {"right": (36, 39), "left": (42, 45)}
@@ -93,6 +95,14 @@ class Head:
         """``(V, 3)`` unit normals."""
         return vertex_normals(self.mean[None], self.faces, self.weld)[0]
 
+    def _rim(self, chosen: Tensor) -> Tensor:
+        """Positions ``(K, 3)`` of the border of some faces: where the white leaves room for the iris."""
+        faces = self.faces if self.weld is None else self.weld[self.faces]
+        faces = faces[chosen]
+        edges = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).sort(1).values
+        pairs, count = edges.unique(dim=0, return_counts=True)
+        return self.mean[pairs[count == 1].flatten().unique()]
+
     def eyeballs(self) -> dict[str, Eyeball]:
         """The eyes that are parts of their own, by the subject's side."""
         found = {}
@@ -105,11 +115,13 @@ class Head:
             centre, radius = _sphere(points)
             outer, inner = (self.mean[self.landmarks[k]] for k in _EYE_CORNERS[side])
             iris = _IRIS_OF_OPENING * float((outer - inner).norm())
-            white = self.mean[self.faces[kinds == PARTS.index(f"sclera_{side}")].flatten().unique()] - centre
-            hole = white[white[:, 2] > 0, :2].norm(dim=1)
-            if len(hole) and 0.2 * radius < float(hole.min()) < 0.62 * radius:
-                iris = _RIM * float(hole.min())  # the white leaves room for the iris
             gaze = torch.tensor([0.0, 0.0, 1.0])
+            rim = self._rim(kinds == PARTS.index(f"sclera_{side}")) - centre.float()
+            rim = rim[rim[:, 2] > 0.5 * radius]
+            if len(rim) >= _RIM_POINTS:
+                gaze = F.normalize(rim.mean(0), dim=0)
+                hole = float((rim - (rim @ gaze)[:, None] * gaze).norm(dim=1).mean())
+                iris = _RIM * hole if 0.2 * radius < hole < 0.62 * radius else iris
             found[side] = Eyeball(centre.float(), radius, min(iris, 0.62 * radius), gaze)
         return found
 
@@ -138,9 +150,12 @@ def eye_rows(part: Tensor, positions: Tensor, side: str, eye: Eyeball) -> tuple[
 def iris_coordinates(points: Tensor, eye: Eyeball) -> tuple[Tensor, Tensor]:
     """Distance from the middle of the iris in radii of the iris, and the angle around it (0 to the viewer's right, up
     positive), each ``(N,)``, of points ``(N, 3)`` in decimetres on an eyeball."""
-    away = torch.nn.functional.normalize(points - eye.centre.to(points), dim=1)
-    x, y, z = away.unbind(1)
+    away = F.normalize(points - eye.centre.to(points), dim=1)
+    # right and up, as seen by who looks into the eye
+    right = F.normalize(torch.linalg.cross(points.new_tensor([0.0, 1.0, 0.0]), eye.gaze.to(points)), dim=0)
+    up = torch.linalg.cross(eye.gaze.to(points), right)
+    x, y, ahead = away @ right, away @ up, away @ eye.gaze.to(points)
     across = torch.hypot(x, y)
     # along the ball's surface, so that the white behind the equator goes on growing
-    sine = torch.where(z > 0, across, 2 - across)
+    sine = torch.where(ahead > 0, across, 2 - across)
     return sine * (eye.radius / eye.iris), torch.atan2(y, x)
