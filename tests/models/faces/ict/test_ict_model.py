@@ -195,7 +195,7 @@ def test_albedo(model):
     iris, white = (model.vertices_of(part) for part in ("iris_left", "sclera_left"))
     middle = model.mean[model.landmarks[42:48]].mean(0)
     away = (model.mean - middle).abs()
-    white &= (away[:, 1] < 0.025) & (away[:, 0] > 0.055) & (away[:, 0] < 0.09) & (model.mean[:, 2] > middle[2] - 0.08)
+    white &= (away[:, 1] < 0.025) & (away[:, 0] > 0.075) & (away[:, 0] < 0.1) & (model.mean[:, 2] > middle[2] - 0.08)
     assert white.any() and model.mean_albedo[white].mean() > 0.6 and model.mean_albedo[iris].mean() < 0.45
     melanin = model.albedo_basis[..., model.mode_index("albedo", "melanin")]
     assert (melanin[model.skin_mask] < 0).all() and melanin[model.skin_mask].mean() < -0.08
