@@ -236,13 +236,20 @@ GENERATORS = Registry(
     locations=["faceuv.models.stylegan2", "faceuv.models.stylefaceuv", "faceuv.synthetic"],
     keys=["generator", "teacher"],
 )
-FACE_GENERATORS = Registry("face generator", locations=["faceuv.models.stylefaceuv", "faceuv.models.liftedgan"])
+FACE_GENERATORS = Registry(
+    "face generator",
+    locations=["faceuv.models.stylefaceuv", "faceuv.models.liftedgan", "faceuv.models.stylerig"],
+)
 LANDMARK_DETECTORS = Registry("landmark detector", locations=["faceuv.fitting.landmarks"], keys=["detector"], bare=True)
 FIT_STEPS = Registry("fitting step", locations=["faceuv.fitting"], keys=["schedule"])
 STAGES = Registry("stage", locations=["faceuv.engine.stages"])
 SUBJECTS = Registry(
     "subject",
-    locations=["faceuv.models.stylefaceuv.subjects", "faceuv.models.liftedgan.subjects"],
+    locations=[
+        "faceuv.models.stylefaceuv.subjects",
+        "faceuv.models.liftedgan.subjects",
+        "faceuv.models.stylerig.subjects",
+    ],
     groups=["subjects"],
 )
 COEFFICIENT_SOURCES = Registry(
@@ -260,6 +267,7 @@ MODELS = Registry(
         "faceuv.models.readers",
         "faceuv.models.stylefaceuv",
         "faceuv.models.liftedgan",
+        "faceuv.models.stylerig",
         "faceuv.evaluation",
     ],
     keys=["model", "network", "features", "discriminator"],
@@ -275,7 +283,13 @@ METRICS = Registry(
 )
 DATASETS = Registry(
     "dataset",
-    locations=["faceuv.synthetic", "faceuv.data.cached", "faceuv.data.codes", "faceuv.models.liftedgan"],
+    locations=[
+        "faceuv.synthetic",
+        "faceuv.data.cached",
+        "faceuv.data.codes",
+        "faceuv.data.drawn",
+        "faceuv.models.liftedgan",
+    ],
     keys=["dataset"],
     parent=mmengine_registry.DATASETS,
     parent_module="mmengine.dataset",

@@ -23,6 +23,7 @@ from faceuv.evaluation.identity import (
 from faceuv.evaluation.inception import InceptionFeatures
 from faceuv.evaluation.kernel import KernelDistance, kernel_distance, kernel_distance_of
 from faceuv.evaluation.landmark_errors import LandmarkErrors, landmark_errors, summarise_landmarks, summarise_scores
+from faceuv.evaluation.mean_errors import MeanErrors
 from faceuv.evaluation.reconstruction import (
     Reconstruction,
     masked_l1,
@@ -50,6 +51,7 @@ __all__ = [
     "InceptionFeatures",
     "KernelDistance",
     "LandmarkErrors",
+    "MeanErrors",
     "PoseErrors",
     "Reconstruction",
     "RegressorFeatures",

@@ -3,8 +3,10 @@
 from faceuv.engine.stages.base import Stage, StageContext, StageResult
 from faceuv.engine.stages.direction import DirectionStage
 from faceuv.engine.stages.fits import FitsStage
+from faceuv.engine.stages.pictures import PicturesStage
 from faceuv.engine.stages.plan import PlannedStage, make_plan, show
 from faceuv.engine.stages.report import ReportStage
+from faceuv.engine.stages.rig_study import RigStudyStage
 from faceuv.engine.stages.running import run_stages
 from faceuv.engine.stages.teacher import TeacherStage
 from faceuv.engine.stages.train import TrainStage
@@ -15,8 +17,10 @@ __all__ = [
     "DirectionStage",
     "Estimates",
     "FitsStage",
+    "PicturesStage",
     "PlannedStage",
     "ReportStage",
+    "RigStudyStage",
     "Stage",
     "StageContext",
     "StageResult",

@@ -1,0 +1,6 @@
+"""StyleRig measured beside other editors: the packaged recipe; copy it in this folder to change it."""
+
+from mmengine.config import read_base
+
+with read_base():
+    from ..faceuv.configs.stylerig_study_64 import *
