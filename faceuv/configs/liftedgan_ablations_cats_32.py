@@ -9,7 +9,7 @@ from mmengine.config import read_base
 with read_base():
     from .liftedgan_cats_32 import *
 
-lift.merge(dict(train_cfg=dict(max_iters=1_500, val_interval=1_500)))
+lift.merge(dict(train_cfg=dict(max_iters=400, val_interval=400)))
 model = lift["model"]
 losses = model["losses"]
 lift_no_flip = dict(lift, model=dict(model, losses=dict(losses, flip=None)))

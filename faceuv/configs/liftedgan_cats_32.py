@@ -45,7 +45,8 @@ lift = dict(
     optim_wrapper=dict(
         constructor="OptimizerPerModule",
         lifting=dict(
-            optimizer=dict(type="Adam", lr=3e-3, betas=(0.9, 0.999)), rates=dict(shape=0.3, transformation=0.3)
+            optimizer=dict(type="Adam", lr=4e-4, betas=(0.9, 0.999)),
+            rates={"composer.linear": 5.0, "view.linear": 10.0, "light.linear": 10.0},
         ),
     ),
     train_cfg=dict(max_iters=6_000, val_interval=2_000),

@@ -59,6 +59,30 @@ class MLP(nn.Module):
         return y
 
 
+class Reader(MLP):
+    """D_V and D_L: a code → raw numbers in −1 … 1 ``(B, outputs)``.
+
+    Args:
+        linear: a linear path beside the layers, which starts at zero, and small answers of the layers at first.
+    """
+
+    def __init__(self, code_dim: int, outputs: int, width: int, *, linear: bool = False) -> None:
+        super().__init__(code_dim, outputs, width, last=nn.Tanh())
+        self.linear = nn.Linear(code_dim, outputs, bias=False) if linear else None
+        if self.linear is not None:
+            last = self.mlp[-2]
+            assert isinstance(last, nn.Linear)
+            with torch.no_grad():
+                self.linear.weight.zero_()
+                last.weight.mul_(QUIET)
+                last.bias.mul_(QUIET)
+
+    def read(self, code: Tensor, centre: Tensor) -> Tensor:
+        """Of codes ``(B, D)``; the linear path sees them from ``centre``."""
+        answer: Tensor = self.mlp[:-1](code)
+        return torch.tanh(answer if self.linear is None else answer + self.linear(code - centre))
+
+
 class Composer(nn.Module):
     """M: a code, light and view → the code of the same person in that light and view ``(B, D)``.
 
@@ -217,7 +241,7 @@ class LiftingNetworks(nn.Module):
         features: channels of its last feature map, or 0.
         width: of the hidden layers of the MLPs; D if absent, as in the paper.
         transformation_width: of the MLP of D_T; ``width`` if absent.
-        centred: see :class:`Composer`.
+        centred: see :class:`Composer`; D_V and D_L have a linear path then, too.
         dome: see :class:`ShapeDecoder`.
     """
 
@@ -246,8 +270,8 @@ class LiftingNetworks(nn.Module):
             "centred": centred,
             "dome": float(dome),
         }
-        self.light = MLP(code_dim, LIGHT, width, last=nn.Tanh())
-        self.view = MLP(code_dim, VIEW, width, last=nn.Tanh())
+        self.light = Reader(code_dim, LIGHT, width, linear=centred)
+        self.view = Reader(code_dim, VIEW, width, linear=centred)
         self.composer = Composer(code_dim, width, centred=centred)
         self.shape = ShapeDecoder(size, code_dim, width, features, dome=dome)
         self.transformation = TransformationDecoder(size, code_dim, transformation_width or width)
@@ -265,7 +289,8 @@ class LiftingNetworks(nn.Module):
     def decompose(self, w: Tensor) -> tuple[Tensor, Tensor]:
         """Light ``(B, 4)`` and view ``(B, 6)``, raw in −1 … 1, of codes ``w (B, D)``."""
         check_shape("w", w, ("B", self.code_dim))
-        return self.light(w), self.view(w)
+        centre = self.composer.centre
+        return self.light.read(w, centre), self.view.read(w, centre)
 
     def compose(self, w: Tensor, light: Tensor, view: Tensor) -> Tensor:
         """The codes ``(B, D)`` of the persons of ``w (B, D)`` in raw ``light (B, 4)`` and ``view (B, 6)``."""
