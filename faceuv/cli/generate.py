@@ -110,6 +110,33 @@ def mixing(request: Request) -> list[Job]:
     return [request.sheet("mixing", mixing_grid, request.args.seeds, fine, layer=layer)]
 
 
+def rig(request: Request) -> list[Job]:
+    """StyleRig: rows copied from another face, beside its pose, expression and light."""
+    from faceuv.figures.rig_sheets import rig_mixing_grid
+
+    return [_rigged(request, "rig", rig_mixing_grid)]
+
+
+def transfer(request: Request) -> list[Job]:
+    """StyleRig: pose, expression and light of other faces, singly and at once."""
+    from faceuv.figures.rig_sheets import transfer_grid
+
+    if len(request.args.sources) != len(request.args.seeds):
+        raise InputError(f"--sources needs one seed for each of --seeds, got {len(request.args.sources)}")
+    return [_rigged(request, "transfer", transfer_grid)]
+
+
+def _rigged(request: Request, name: str, figure: Callable[..., Tensor]) -> Job:
+    from faceuv.figures.rig_sheets import rig_of
+
+    rig_of(request.generator)
+    _check_seeds("--sources", request.args.sources)
+    same = set(request.args.seeds) & set(request.args.sources)
+    if same:
+        raise InputError(f"seed {min(same)} is among --seeds and --sources: a transfer needs two different faces")
+    return request.sheet(name, figure, request.args.seeds, request.args.sources)
+
+
 def edits(request: Request) -> list[Job]:
     """Codes moved along directions, with coefficients and maps of the moved codes."""
     from faceuv.figures import edit_strip
@@ -256,6 +283,14 @@ def _mixing(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _sources(parser: argparse.ArgumentParser) -> None:
+    known = {action.dest for action in parser._actions}
+    if "sources" not in known:
+        parser.add_argument(
+            "--sources", type=SEED, nargs="+", default=[4, 5, 6], metavar="SEED", help="whose pose, … is taken (4 5 6)"
+        )
+
+
 def _edits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--direction",
@@ -293,6 +328,8 @@ FIGURES: dict[str, tuple[Jobs, Options]] = {
     "expressions": (expressions, _expressions),
     "mixing": (mixing, _mixing),
     "edits": (edits, _edits),
+    "rig": (rig, _sources),
+    "transfer": (transfer, _sources),
     "turntable": (turntable, _turntable),
     "faces": (faces, _faces),
 }
@@ -347,6 +384,10 @@ def _lack(figure: str, request: Request) -> str | None:
         return f"the faces of a {type(request.generator).__name__} have no expressions"
     if figure == "interpolation" and len(request.args.seeds) < 2:
         return f"it goes from one seed to another, and --seeds has one, {request.args.seeds[0]}"
+    if figure in ("rig", "transfer") and "rig" not in request.generator.networks():
+        return f"a {type(request.generator).__name__} has no rig"
+    if figure == "transfer" and len(request.args.sources) != len(request.args.seeds):
+        return "it needs one of --sources for each of --seeds"
     if figure == "edits" and not request.generator.directions and not request.args.direction:
         return "it knows no directions, and --direction names none"
     return None

@@ -13,12 +13,12 @@ with read_base():
 whole = rig["model"]
 rig_no_consistency = dict(rig, model=dict(whole, losses=dict(whole["losses"], consistency=None)))
 rig_no_reconstruction = dict(rig, model=dict(whole, losses=dict(whole["losses"], reconstruction=None)))
-rig_linear = dict(rig, model=dict(whole, rig=dict(encoding=32, decoder="linear", given="change", units="covariance")))
-rig_paper = dict(rig, model=dict(whole, rig=dict(encoding=32, decoder="linear", given="wanted")))
+rig_bilinear = dict(rig, model=dict(whole, rig=dict(whole["rig"], decoder="bilinear")))
+rig_paper = dict(rig, model=dict(whole, rig=dict(encoding=32, decoder="linear", given="wanted", units="isotropic")))
 del whole
 
 stages = [
-    "pictures", "dfr", "rig", "rig_no_consistency", "rig_no_reconstruction", "rig_linear", "rig_paper", "study",
+    "pictures", "dfr", "rig", "rig_no_consistency", "rig_no_reconstruction", "rig_bilinear", "rig_paper", "study",
 ]  # fmt: skip
 mapper_file = "{dfr}/mapper.safetensors"
 study = dict(
@@ -28,13 +28,13 @@ study = dict(
     face_model=face_model,
     judge=dict(type="regressor", path="zoo:regressor/weights.safetensors"),
     features=dict(type="DiscriminatorFeatures", zoo="teacher_64"),
-    pairs=256,
+    pairs=128,
     reference=512,
     editors={
         "rig": dict(type="rig", path="{rig}/rignet.safetensors", mapper=mapper_file),
         "no consistency": dict(type="rig", path="{rig_no_consistency}/rignet.safetensors", mapper=mapper_file),
         "no reconstruction": dict(type="rig", path="{rig_no_reconstruction}/rignet.safetensors", mapper=mapper_file),
-        "linear decoder": dict(type="rig", path="{rig_linear}/rignet.safetensors", mapper=mapper_file),
+        "bilinear decoder": dict(type="rig", path="{rig_bilinear}/rignet.safetensors", mapper=mapper_file),
         "as the paper": dict(type="rig", path="{rig_paper}/rignet.safetensors", mapper=mapper_file),
         "F_yaw": dict(type="stepper", path="zoo:stepper_64/weights.safetensors"),
         "InterFaceGAN": dict(type="direction", path="zoo:direction_yaw_64/direction.safetensors"),
