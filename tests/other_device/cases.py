@@ -162,6 +162,25 @@ class TestTrainingSteps:
         assert not [place for place in waits if "method.py" in place or "losses/" in place]
         assert all(bool(torch.isfinite(p).all()) for p in method.uv_generator.cpu().parameters())
 
+    def test_a_step_of_lifting_runs(self):
+        pairs = dict.fromkeys(("rec", "flip", "perturb_shape", "perturb_code"), 1.0)
+        losses = {name: dict(type="LiftedImages", pair=name, weight=weight) for name, weight in pairs.items()}
+        losses |= dict(
+            cycle_view=dict(type="SquaredDifference", of="view", columns=3),
+            prior=dict(type="CodePrior"),
+            albedo=dict(type="AlbedoRank"),
+        )
+        distance = dict(perceptual=dict(type="DiscriminatorMaps", network=DISCRIMINATOR))
+        method = MODELS.build(
+            dict(type="LiftedGAN", teacher=GENERATOR, losses=losses, distance=distance, statistics=10)
+        )
+        with other_device() as device:
+            wrappers = optimizers(method.to(device), "lifting")
+            logs = [method.train_step({"index": torch.arange(4, device=device)}, wrappers) for _ in range(2)]
+            assert all(str(value.device) == device for value in logs[1].values())
+            rows = method({"index": torch.arange(2, device=device)})
+        assert len(rows) == 2 and method.counted("steps") == 2
+
 
 class TestReaders:
     def test_landmarks_are_those_of_the_cpu(self, pictures):
