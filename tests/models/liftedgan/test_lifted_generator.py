@@ -219,3 +219,23 @@ class TestMeasures:
         assert all(math.isfinite(value) for value in found.values())
         with pytest.raises(InputError, match="at least 4"):
             lifted_errors(generator, features, count=2)
+
+
+class TestZoo:
+    def test_the_cats_know_where_they_look(self):
+        """Errors against the truth of other codes than those of the card."""
+        found = faceuv.load("lifted_cats")
+        network = dict(type="StyleGAN2Discriminator", size=32, channel_base=128, channel_max=8)
+        features = MODELS.build(dict(type="DiscriminatorFeatures", network=network))
+        errors = lifted_errors(found, features, count=48, first=7_000_000)
+        assert errors["yaw"] < 0.7 * errors["still_yaw"]
+        assert errors["depth_mm"] < errors["flat_mm"] and errors["depth"] < 0.9
+
+    def test_its_faces(self, tmp_path):
+        found = faceuv.load("lifted_cats")
+        face = found.sample(seed=1)
+        assert face.render(64, yaw_deg=20).shape == (3, 64, 64)
+        assert face.save(tmp_path / "cat.glb").stat().st_size > 1000
+        again = faceuv.load(found.save(tmp_path / "again"))
+        code = found.codes([1])
+        assert torch.allclose(again.generate(code), found.generate(code), atol=1e-5)
