@@ -55,7 +55,7 @@ def row(face: Face, size: int) -> list[Tensor]:
         view(face, size, yaw_deg=yaw, light=light, zoom=0.82, at=middle)
         for yaw, light in ((0.0, "studio"), (30.0, "left"), (85.0, "warm"))
     ]
-    marks = face.vertices()[face.face_model.landmarks]  # type: ignore[union-attr]
+    marks = face.vertices()[face.face_model.landmarks]
     for landmarks, zoom in CLOSE.values():
         at = marks[list(landmarks)].mean(0)
         pictures.append(view(face, size, yaw_deg=0.0, light="studio", zoom=zoom, at=at))

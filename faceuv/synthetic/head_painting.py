@@ -35,13 +35,13 @@ class HeadPainting(Painting):
         super().__init__(model, Canvas(canvas_face, size), grain)
         there, back = Transfer(canvas_face, model), Transfer(model, canvas_face)
         texels = there.texels(size, size)
-        self.chart = model.chart(size, size)
+        chart = model.chart(size, size)
         # The canvas paints eyeballs and an open mouth of its own: skin beside them must not take their colours.
         grid = texels.grid(canvas_face)[None] * 2 - 1
         bare = F.grid_sample(self.canvas.smooth_skin[None, None], grid, padding_mode="border", align_corners=False)
         sure = texels.confidence * (bare[0, 0] > 0.99)
-        vertices = bake(model.mean[None], self.chart)[0] * MM_PER_DM - torch.tensor(ORIGIN).view(3, 1, 1)
-        known = (self.chart.face_id >= 0) & texels.skin
+        vertices = bake(model.mean[None], chart)[0] * MM_PER_DM - torch.tensor(ORIGIN).view(3, 1, 1)
+        known = (chart.face_id >= 0) & texels.skin
         found = there.correspondence
         points = (canvas_face.uv[canvas_face.faces[found.face]] * found.weights[..., None]).sum(1)
         patched = found.anchors >= 0
@@ -55,7 +55,7 @@ class HeadPainting(Painting):
             "neck": neck_weight(vertices[0], vertices[1], known.to(sure.dtype)),
             "patch_grid": (points[patched] * 2 - 1)[None, None],
             "patches": patches / patches.sum(1, keepdim=True).clamp_min(1),
-            "fill": bake(found.fill[None], self.chart)[0],
+            "fill": bake(found.fill[None], chart)[0],
             "corners": model.faces[back.correspondence.face],
             "weights": back.correspondence.weights,
         }.items():
@@ -78,7 +78,7 @@ class HeadPainting(Painting):
         return self.canvas.spread((colours[:, self.corners] * self.weights[..., None]).sum(2)).clamp(0, 1)
 
     def linear(self, albedo: Tensor) -> Tensor:
-        return bake(self.model.albedo(albedo), self.chart).clamp(0, 1)
+        return bake(self.model.albedo(albedo), self.model.chart(self.size, self.size)).clamp(0, 1)
 
     def forward(
         self, albedo: Tensor, on_canvas: Tensor, scene: Scene, person: Person, hair: Hair, style: HairStyle
@@ -106,7 +106,7 @@ class HeadPainting(Painting):
         return (diffuse * self.neck).flatten(2).sum(2)
 
     def spread(self, vertices: Tensor) -> Tensor:
-        return bake(vertices, self.chart)
+        return bake(vertices, self.model.chart(self.size, self.size))
 
     def normals_and_tangents(self, vertices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         along_u, along_v = self.model.tangents(vertices)

@@ -216,7 +216,7 @@ class TestPicturesAndSpaces:
     def test_a_face_model_that_is_there_already(self, face_model):
         with other_device() as device:
             faces = SyntheticFaces(size=32, samples=1, texture_size=64, device=device, face_model=face_model.to(device))
-            assert str(faces.studio.canvas.x.device) == device
+            assert str(faces.studio.painting.canvas.x.device) == device
             assert str(face_model.mean.device) == device
 
     def test_distances(self):

@@ -76,7 +76,7 @@ def test_grain_is_what_speckles_the_skin(full, face_model):
     numbers = torch.randn(6, 28, generator=torch.Generator().manual_seed(0))
 
     def roughness(faces: SyntheticFaces) -> float:
-        skin = faces.studio.skin
+        skin = faces.studio.painting.skin
         painted, _ = skin(torch.full((6, 3, 64, 64), 0.6), numbers, seed, 0 * middle, middle)
         cheeks = skin.canvas.spot(36, -30, 10, 8)
         return float(((painted - torch.nn.functional.avg_pool2d(painted, 3, 1, 1)).abs() * cheeks).mean())
