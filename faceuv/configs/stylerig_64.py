@@ -4,7 +4,8 @@
 generator runs in a training step: pictures, face masks and landmarks are drawn once.
 
 Ablations, one line each: ``--cfg-options``
-``rig.model.losses.consistency=None`` · ``rig.model.losses.reconstruction=None`` · ``rig.model.cycle=False`` ·
+``rig.model.losses.consistency=None`` · ``rig.model.losses.reconstruction=None`` · ``rig.model.losses.step=None`` ·
+``rig.model.cycle=False`` ·
 ``rig.model.rig.given=wanted`` (the paper's) · ``rig.model.rig.units=isotropic`` (the paper's) ·
 ``rig.model.rig.decoder=bilinear`` · ``rig.model.rig.decoder=hidden`` ·
 ``rig.model.controls="('pose',)"``
@@ -19,7 +20,7 @@ generator = dict(type="PretrainedGenerator", path="zoo:teacher_64/generator.safe
 face_model = dict(type="ProceduralFace", rows=49, columns=41, verbose=False)
 plain = dict(type="torch", antialias=None)
 dfr_iterations = 1500
-rig_iterations = 600
+rig_iterations = 400
 
 stages = ["pictures", "dfr", "rig"]
 pictures = dict(
@@ -93,6 +94,7 @@ rig = dict(
             reconstruction=dict(type="CodeDistance", weight=1.0),
             edit=dict(type="RenderLoss", landmarks=200.0, emphasis=10.0, weight=1.0),
             consistency=dict(type="RenderLoss", landmarks=200.0, emphasis=10.0, weight=1.0),
+            step=dict(type="CodeDistance", weight=0.3),  # ours
         ),
         dtype="float16",
     ),
@@ -101,7 +103,7 @@ rig = dict(
         rig=dict(optimizer=dict(type="Adam", lr=2e-3), clip_grad=dict(max_norm=5.0)),
     ),
     param_scheduler=dict(rig=[dict(type="CosineAnnealingLR", T_max=rig_iterations, by_epoch=False)]),
-    train_cfg=dict(max_iters=rig_iterations, val_interval=300),
+    train_cfg=dict(max_iters=rig_iterations, val_interval=400),
     train_dataloader=dict(training_codes, batch_size=8),
     val_cfg=dict(),
     val_dataloader=held_out_codes,

@@ -14,7 +14,14 @@ whole = rig["model"]
 rig_no_consistency = dict(rig, model=dict(whole, losses=dict(whole["losses"], consistency=None)))
 rig_no_reconstruction = dict(rig, model=dict(whole, losses=dict(whole["losses"], reconstruction=None)))
 rig_bilinear = dict(rig, model=dict(whole, rig=dict(whole["rig"], decoder="bilinear")))
-rig_paper = dict(rig, model=dict(whole, rig=dict(encoding=32, decoder="linear", given="wanted", units="isotropic")))
+rig_paper = dict(
+    rig,
+    model=dict(
+        whole,
+        rig=dict(encoding=32, decoder="linear", given="wanted", units="isotropic"),
+        losses=dict(whole["losses"], step=None),
+    ),
+)
 del whole
 
 stages = [

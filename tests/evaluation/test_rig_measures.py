@@ -165,3 +165,39 @@ def test_mixing_of_rows_takes_a_third() -> None:
 def test_means_leave_out_what_was_not_measured() -> None:
     found = means({"a": torch.tensor([1.0, 3.0, torch.nan])})
     assert found["a"]["value"] == 2.0 and found["a"]["error"] == pytest.approx(1.0)
+
+
+class TestTable:
+    """The page of a study, of numbers made up for it."""
+
+    def report(self) -> dict[str, object]:
+        values = {"yaw_deg": 2.0, "yaw_deg_unedited": 20.0, "shape_mm_leaked": 1.0, "identity": 0.5}
+        metrics = {name: {"value": value, "error": 0.1} for name, value in values.items()}
+        yaw = {"metrics": metrics, "frechet": 1.5, "energy": [0.25, 0.75], "identity_by_yaw_deg": []}
+        pose = {
+            "metrics": {**metrics, "pose_deg": metrics["yaw_deg"], "pose_deg_unedited": metrics["yaw_deg_unedited"]}
+        }
+        ranges = {"yaw": {"sizes": (5.0, 10.0), "errors": (1.0, 3.0), "doubles": 7.5, "gain": 0.8}}
+        about = {"pairs": 8, "judge": {"type": "truth"}, "space": "s", "identity": "i", "frechet_floor": 1.0}
+        return {**about, "editors": {"rig": {"yaw": yaw, "pose": {**yaw, **pose}}}, "ranges": ranges}
+
+    def test_rows_and_claims(self) -> None:
+        from faceuv.evaluation.rig_tables import rig_table
+
+        rows = {
+            "rig/pose/pose_deg": torch.full((8,), 2.0) + torch.arange(8) / 100,
+            "rig/pose/pose_deg_unedited": torch.full((8,), 9.0),
+        }
+        page = rig_table(self.report(), rows)
+        assert "| rig | 2 ± 0.1 | 20 ± 0.1 | 1 ± 0.1 | 0.5 ± 0.1 | 1.5 |" in page
+        assert "| pose | 25 | 75 |" in page and "| yaw | 0.80 | 1 | 3 | 8° |" in page
+        followed = next(line for line in page.splitlines() if line.startswith("| `pose_deg` | rig/pose/pose_deg:"))
+        assert followed.endswith("| 8 | yes |")
+        assert "not measured" in page and "No editor does it." in page
+
+    def test_editors_of_an_unknown_type(self) -> None:
+        from faceuv.engine.stages.rig_study import RigStudyStage
+
+        settings = dict(generator={}, mapper="m", judge={}, face_model="f", features={})
+        with pytest.raises(InputError, match="the editor 'a' has the type 'rgi'.*Did you mean 'rig'"):
+            RigStudyStage(**settings, editors={"a": {"type": "rgi"}})  # type: ignore[arg-type]

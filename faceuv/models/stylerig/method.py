@@ -29,7 +29,7 @@ from faceuv.renderers.base import Renderer
 from faceuv.structures import Coefficients
 
 RIG_FILE = "rignet.safetensors"
-TERMS = ("reconstruction", "edit", "consistency")
+TERMS = ("reconstruction", "edit", "consistency", "step")
 _LOOKED_AT, _READS = 256, 0.9  # pictures, and the largest share of an unrelated face's error
 OF_RIGNET = ("encoding", "decoder", "hidden", "given", "units")
 
@@ -54,7 +54,9 @@ class StyleRig(BaseMethod):
             :class:`~faceuv.models.stylerig.ExactMapper`.
         face_model: of the mapper's coefficients; a coarse one of the same kind trains the same.
         losses: ``reconstruction`` of ``loss({"code"}, {"code"})``, codes in their standard deviations; ``edit`` and
-            ``consistency`` of ``loss(pred, target)``, both ``{"image", "mask", "landmarks"}``. Each may be None.
+            ``consistency`` of ``loss(pred, target)``, both ``{"image", "mask", "landmarks"}``. ``step``, which is ours,
+            is the length of the edit's step, likewise of codes: it keeps ŵ near the generator's own. Each but ``edit``
+            may be absent.
         controls: what is edited: some of ``"pose"``, ``"expression"``, ``"light"``, or ``"all"``. With several, every
             pair of codes edits a random choice of them.
         cycle: False trains on w toward v only, half the work of a step.
@@ -174,6 +176,8 @@ class StyleRig(BaseMethod):
             found["reconstruction"] = self.losses.term(
                 "reconstruction", {"code": still}, {"code": torch.zeros_like(still)}
             )
+        if "step" in self.losses.terms:
+            found["step"] = self.losses.term("step", {"code": step}, {"code": torch.zeros_like(step)})
         drawn: dict[str, tuple[Tensor, Tensor]] = {}  # term → coefficients, rows of the picture that they explain
         if {"edit", "consistency"} & set(self.losses.terms):
             read: Tensor = mapper(rig.moved(codes[w], step)).data  # p̂
