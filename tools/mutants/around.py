@@ -143,16 +143,22 @@ MUTANTS = [
     (
         "faceuv/export/obj.py",
         "tests/export/test_obj_ply.py",
-        [("1 - mesh.uv[:, 1]", "mesh.uv[:, 1]"), ("corner.format(k + 1)", "corner.format(k)")],
+        [("1 - uv[:, 1]", "uv[:, 1]"), ('f"{v + 1}//{v + 1}"', 'f"{v}//{v}"')],
     ),
     (
         "faceuv/export/glb.py",
         "tests/export/test_glb.py",
-        [
-            ("((colours + 0.055) / 1.055) ** 2.4", "colours ** 1.0"),
-            ('"min": array.min(0).tolist()', '"min": array.mean(0).tolist()'),
-            ("12 + sum(map(len, chunks))", "sum(map(len, chunks))"),
-        ],
+        [("12 + sum(map(len, chunks))", "sum(map(len, chunks))")],
+    ),
+    (
+        "faceuv/export/mesh_file.py",
+        "tests/export/test_glb.py tests/export/test_mesh_file.py",
+        [("((colours + 0.055) / 1.055) ** 2.4", "colours ** 1.0")],
+    ),
+    (
+        "faceuv/export/gltf_buffer.py",
+        "tests/export/test_glb.py",
+        [('{"min": stored.min(0).tolist()', '{"min": stored.mean(0).tolist()')],
     ),
     (
         "faceuv/export/tangent.py",

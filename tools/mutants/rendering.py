@@ -174,7 +174,7 @@ MUTANTS = [
         "faceuv/models/faces/face_renderer.py",
         "tests/models/faces/test_face_renderer.py",
         [
-            ("smooth.vertices + sample_map", "smooth.vertices - sample_map"),
+            ("smooth.vertices + moved", "smooth.vertices - moved"),
             ("surface_normals(smooth_u + moved_u, smooth_v + moved_v", "surface_normals(smooth_u, smooth_v"),
             ("return coefficients.lighting if lighting else None", "return coefficients.lighting"),
         ],
