@@ -34,6 +34,11 @@ def add_parser(subparsers: _SubParsersAction[argparse.ArgumentParser]) -> None:
     stages.add_argument("--plan", action="store_true", help="show which stages would run, and why; run nothing")
     stages.add_argument("--verify", action="store_true", help="read every finished output and compare it with its hash")
     stages.add_argument("--clean", action="store_true", help="delete earlier versions (NAME.previous.1 …) and stop")
+    stages.add_argument(
+        "--no-rehearsal",
+        action="store_true",
+        help="do not run every stage on a few samples first, which finds what would fail later",
+    )
     stages.add_argument("--stage", metavar="NAME", help="this stage only")
     stages.add_argument("--from", dest="start", metavar="NAME", help="this stage and those after it")
     parser.set_defaults(run=run)
@@ -88,6 +93,7 @@ def run(args: argparse.Namespace) -> int:
             clean_stages(config, work_dir=args.work_dir)
             return 0
         chosen = dict(only=args.stage, start=args.start, plan_only=args.plan, verify=args.verify)
+        chosen["rehearsal"] = not args.no_rehearsal
         train_stages(config, **chosen, **common)
         return 0
     if args.stage or args.start or args.verify or args.clean:

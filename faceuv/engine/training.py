@@ -81,6 +81,7 @@ def train_stages(
     start: str | None = None,
     plan_only: bool = False,
     verify: bool = False,
+    rehearsal: bool = True,
     amp: bool = False,
     launcher: str = "none",
     seed: int | None = None,
@@ -92,6 +93,7 @@ def train_stages(
         start: this stage and those after it.
         plan_only: show the plan and run nothing.
         verify: read all outputs, and make those again that are not as they were made.
+        rehearsal: first run every stage that is to run on a few samples, in a temporary folder.
         others: as for :func:`train`. An interrupted stage continues by itself.
     """
     config = completed(config, work_dir=work_dir, launcher=launcher, seed=seed)
@@ -99,7 +101,7 @@ def train_stages(
     if amp:
         _use_precision_in_stages(config)
     with _processes(launcher):
-        return run_stages(config, only=only, start=start, plan_only=plan_only, verify=verify)
+        return run_stages(config, only=only, start=start, plan_only=plan_only, verify=verify, rehearsal=rehearsal)
 
 
 def clean_stages(config: Config, *, work_dir: str | Path | None = None) -> list[Path]:

@@ -15,11 +15,12 @@ from mmengine.device import get_device
 from mmengine.dist import is_main_process
 from torch import Tensor, nn
 
+from faceuv.data.codes import codes_at
 from faceuv.engine.report.figures import curve_chart, face_sheet, map_sheet, view_sheet, yaw_strips
 from faceuv.engine.report.page import html_page, markdown_page
 from faceuv.engine.report.setup import ReportSettings, build_instruments, build_setting, build_subjects
 from faceuv.evaluation.comparison import METRICS, SAMPLES, SAMPLES_KIND
-from faceuv.evaluation.measures import Instruments
+from faceuv.evaluation.measures import Instruments, reconstruction_rows
 from faceuv.evaluation.protocol import Protocol, evaluate, sample
 from faceuv.evaluation.summary import report_of, tables
 from faceuv.export.face_mesh import face_mesh
@@ -57,6 +58,20 @@ def make_report(
         record=_record(settings, setting, instruments),
         log=log,
     )
+
+
+@torch.no_grad()
+def rehearse_report(settings: ReportSettings) -> None:
+    """Build what :func:`make_report` builds, and draw and measure one face of each subject; nothing is written."""
+    setting = build_setting(settings, get_device())
+    subjects = build_subjects(settings, setting)
+    instruments = build_instruments(settings, setting)
+    code = setting.broadcast(codes_at(setting.teacher, [0], seed=settings.counts.seed).to(setting.device))
+    picture = setting.pictures(code)
+    instruments.features(picture)
+    for subject in subjects:
+        view = subject.views(code)
+        reconstruction_rows(view.image, picture, torch.ones_like(picture[:, :1]), instruments)
 
 
 def write_report(

@@ -67,6 +67,21 @@ class Stage(ABC):
         check_arguments(cls, "the stage", settings, where, complete=True)
         check_ranges(settings, where)
 
+    @classmethod
+    def small(cls, settings: Mapping[str, Any], runner: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Settings with which the stage does as little as it can, for the rehearsal before a recipe runs; None if there
+        are none: the stage, and those that read its files, are not rehearsed.
+
+        Args:
+            settings: as written.
+            runner: what every training of the recipe shares.
+        """
+        return None
+
+    def rehearse(self, context: StageContext) -> None:
+        """Do once what :meth:`run` does, with the settings of :meth:`small`; what later stages read is then there."""
+        self.run(context)
+
     @abstractmethod
     def run(self, context: StageContext) -> StageResult:
         """Make the outputs, on every rank; continue an interrupted run of the same settings.

@@ -45,6 +45,15 @@ class DirectionStage(Stage):
         self.generator, self.mapper = dict(generator), mapper
         self.finder = DIRECTION_FINDERS.build(finder)
 
+    @classmethod
+    def small(cls, settings: Mapping[str, Any], runner: Mapping[str, Any]) -> dict[str, Any]:
+        """A few hundred codes."""
+        finder = dict(settings["finder"])
+        for name, most in (("samples", 512), ("batch", 64)):
+            if isinstance(finder.get(name), int):
+                finder[name] = min(finder[name], most)
+        return {**settings, "finder": finder}
+
     @property
     def scored(self) -> bool:
         """Whether the finder scores codes by a coefficient."""

@@ -53,6 +53,17 @@ class ReportStage(Stage):
         """Raise for problems that are known before the earlier stages have run."""
         self.settings.check()
 
+    @classmethod
+    def small(cls, settings: Mapping[str, Any], runner: Mapping[str, Any]) -> dict[str, Any]:
+        """A rehearsal measures nothing, so that no count matters."""
+        return dict(settings)
+
+    def rehearse(self, context: StageContext) -> None:
+        """Build the networks, the subjects and what measures them, and draw one face of each subject."""
+        from faceuv.engine.report import rehearse_report
+
+        rehearse_report(self.settings)
+
     def run(self, context: StageContext) -> StageResult:
         """Measure, draw, write."""
         from faceuv.engine.report import make_report

@@ -19,6 +19,7 @@ from faceuv.engine.stages.base import StageContext
 from faceuv.engine.stages.names import check_names
 from faceuv.engine.stages.plan import PlannedStage, check_plan, make_plan, plain, show, stage_configs
 from faceuv.engine.stages.record import begin, finish, kept_versions
+from faceuv.engine.stages.rehearsal import rehearse
 from faceuv.errors import AssetError, FaceUVError, InputError
 from faceuv.files.artefacts import check_writable, no_room
 
@@ -40,6 +41,7 @@ def run_stages(
     start: str | None = None,
     plan_only: bool = False,
     verify: bool = False,
+    rehearsal: bool = False,
     log: Log = print,
 ) -> list[PlannedStage]:
     """Show the plan of a completed config (work dir and seed set), then run what is missing or stale, in order.
@@ -49,6 +51,7 @@ def run_stages(
         plan_only: show it and run nothing.
         verify: compare the contents of all outputs with the recorded hashes; without it, only of those whose time of
             change differs from the recorded one.
+        rehearsal: first run everything on a few samples, see :mod:`~faceuv.engine.stages.rehearsal`.
         log: prints a line; called on the first rank only.
 
     Returns: the plan as it is afterwards.
@@ -80,6 +83,8 @@ def run_stages(
                     check_writable(config.work_dir)
 
         _first_rank_first(check)
+        if rehearsal:
+            rehearse(plan, runner, seed=seed, log=log)
         if plan_only or not any(row.runs for row in plan):
             return plan
         if not locked:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mmengine.dist import is_main_process
 
@@ -59,6 +61,11 @@ class TeacherStage(Stage):
                 " teacher.discriminator=False, and where it is read"
                 " discriminator=dict(type='StyleGAN2Discriminator', size=…), a new one"
             )
+
+    @classmethod
+    def small(cls, settings: Mapping[str, Any], runner: Mapping[str, Any]) -> dict[str, Any]:
+        """A teacher is read as it is."""
+        return dict(settings)
 
     def run(self, context: StageContext) -> StageResult:
         """Read it and write it in our layout."""

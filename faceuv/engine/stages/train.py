@@ -57,6 +57,13 @@ class TrainStage(Stage):
 
         check_training(settings, where)
 
+    @classmethod
+    def small(cls, settings: Mapping[str, Any], runner: Mapping[str, Any]) -> dict[str, Any]:
+        """One step and one evaluation of a few samples."""
+        from faceuv.engine.stages.small import small_training
+
+        return small_training({**runner, **settings})
+
     def run(self, context: StageContext) -> StageResult:
         """Train to the end and export."""
         settings = {"default_scope": "faceuv", **context.runner, **self.config}
