@@ -18,6 +18,7 @@ group ``faceuv.plugins`` are imported on the first look-up.
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ClassVar
@@ -223,7 +224,21 @@ def _construct(kind: str, name: str, part: Any, args: tuple[Any, ...], arguments
     try:
         return part(*args, **arguments)
     except TypeError as error:
-        raise TypeError(f"cannot build the {kind} {name!r} with {sorted(arguments)}: {error}") from error
+        if _fits(part, args, arguments):  # the constructor's own complaint
+            raise TypeError(f"cannot build the {kind} {name!r} with {sorted(arguments)}: {error}") from error
+        known = ", ".join(n for n in inspect.signature(part).parameters if n != "self")
+        raise InputError(f"cannot build the {kind} {name!r}: {error}; it takes {known or 'no arguments'}") from error
+
+
+def _fits(part: Any, args: tuple[Any, ...], arguments: dict[str, Any]) -> bool:
+    """Whether the arguments are those that a constructor takes."""
+    try:
+        inspect.signature(part).bind(*args, **arguments)
+    except TypeError:
+        return False
+    except ValueError:  # a class that tells nobody what it takes
+        return True
+    return True
 
 
 # Our own kinds: no parent, because MMEngine has nothing of the sort.

@@ -45,8 +45,18 @@ def test_missing_extra_is_named(shapes):
 
 
 def test_misspelt_argument_names_the_part(shapes):
-    with pytest.raises(TypeError, match=r"cannot build the shape 'circle' with \['radios'\].*radios"):
+    with pytest.raises(InputError, match=r"cannot build the shape 'circle': .*'radios'; it takes radius"):
         shapes.build({"type": "circle", "radios": 2})
+
+
+def test_a_complaint_of_the_constructor_itself_stays_what_it_is(shapes):
+    @shapes.register_module(name="square")
+    class Square:
+        def __init__(self, side=1.0):
+            len(side)
+
+    with pytest.raises(TypeError, match=r"cannot build the shape 'square' with \['side'\]: object of type 'int'"):
+        shapes.build({"type": "square", "side": 2})
 
 
 def test_config_without_type(shapes):

@@ -25,6 +25,7 @@ from faceuv.structures import Coefficients
 
 Config = Mapping[str, Any] | str
 _TEXTS = ("reasons", "doubts")
+_ONE_POINT = 1e-3  # pixels: landmarks that lie closer together are one point, and no face
 _CHUNK_ON_CPU, _CHUNK = 8, 128  # pictures fitted at once: what fits a CPU's cache, and what fills an accelerator
 
 
@@ -208,13 +209,22 @@ class Fitter(nn.Module):
         model = self.fit_model
         readable = torch.isfinite(images).flatten(1).all(1)
         placed = torch.isfinite(landmarks.points).flatten(1).all(1)
+        spread_out = (landmarks.points - landmarks.points[:, :1]).abs().flatten(1).amax(1) > _ONE_POINT
         reasons = [
-            "the picture holds NaN or infinity" if not good else why if not found else "" if at else "landmarks are NaN"
-            for good, found, why, at in zip(
-                readable.tolist(), landmarks.found.tolist(), landmarks.reasons, placed.tolist()
+            "the picture holds NaN or infinity"
+            if not good
+            else why
+            if not found
+            else "landmarks are NaN"
+            if not at
+            else ""
+            if apart
+            else "all landmarks are one point"
+            for good, found, why, at, apart in zip(
+                readable.tolist(), landmarks.found.tolist(), landmarks.reasons, placed.tolist(), spread_out.tolist()
             )
         ]
-        rows = (readable & landmarks.found & placed).nonzero()[:, 0]
+        rows = (readable & landmarks.found & placed & spread_out).nonzero()[:, 0]
         x = images.new_full((len(images), model.layout.size), torch.nan)
         iterations = torch.zeros(len(images), dtype=torch.int64, device=images.device)
         errors = torch.full_like(x[:, :2], torch.nan)

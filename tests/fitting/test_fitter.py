@@ -109,6 +109,15 @@ def test_bad_images_are_reported_and_the_rest_go_on(fitter, fit, faces):
     torch.testing.assert_close(result.coefficients.data[0], fit.coefficients.data[0], atol=2e-3, rtol=0)
 
 
+def test_landmarks_that_are_one_point_are_no_face(fitter, fit, faces):
+    images, landmarks = faces.of(0, 1)
+    points = landmarks.points.clone()
+    points[1] = points[1, 30]
+    result = fitter.fit(images, Landmarks(points, torch.tensor([True, True]), landmarks.score))
+    assert result.ok.tolist() == [True, False]
+    assert result.reasons[1] == "all landmarks are one point"
+
+
 def test_all_images_without_a_face(fitter, faces):
     images, landmarks = faces.of(0, 1)
     result = fitter.fit(images, Landmarks(landmarks.points, torch.zeros(2, dtype=torch.bool), landmarks.score))
