@@ -42,7 +42,7 @@ DEFAULT_FACE_MODEL = "ProceduralFace"
 DEFAULT_RENDERER = {"type": "torch", "samples": 2}  # two samples per axis: pictures without aliasing
 BACKGROUND = (0.86, 0.87, 0.89)  # a neutral studio wall
 FILE_VERTICES = 70_000  # of the mesh that a file may ask for: twice the default, 15 s and 1.3 GB to build
-_HALF = 0.45  # of a picture's side, that half a centred head may take
+_HALF, _MOST = 0.45, 0.475  # of a picture's side, that half a centred head takes: a model's mean, anybody at most
 TEXTURE_SIZE = 1024  # of the linear albedo, when there is no diffuse map of its own
 
 _GREY = 0.72  # of pictures that show the shape alone
@@ -222,19 +222,30 @@ class Face:
         return self._posed_as(translation=translation)
 
     def centred(self) -> Face:
-        """The face moved so that its whole head is in the middle of the picture, at any yaw.
+        """The face moved so that its whole head, crown to shoulders, is in the middle of the picture, at any yaw.
 
         The papers' camera, where a face is without this, shows a face from hairline to chin and cuts off the crown.
-        Where and how large depends on the face model alone: faces side by side keep their proportions, and a turning
-        head stays in its place.
+        How large it is depends on the face model alone, so that faces side by side keep their proportions; somebody
+        larger than the picture would show is moved farther away. A turning or talking head stays in its place.
         """
-        mean = self.surface.mesh.vertices[0] if self.face_model is None else self.face_model.mean
+        if self.face_model is None or self.coefficients is None:
+            mean = person = self.surface.mesh.vertices[0]
+        else:
+            mean = self.face_model.mean
+            rest = torch.zeros_like(self.coefficients.expression)
+            with torch.no_grad():
+                person = self.face_model.shape(self.coefficients.identity, rest)[0]
         camera = self.surface.camera or self.renderer.camera
-        low, high = mean.amin(0), mean.amax(0)
-        middle = (low + high) / 2
-        reach = max(float(high[1] - middle[1]), float((mean - middle)[:, [0, 2]].norm(dim=1).max()))
-        away = mean.new_tensor([[0.0, 0.0, camera.distance - camera.focal * reach / _HALF]])
+        middle = (person.amin(0) + person.amax(0)) / 2
+        distance = max(camera.focal * _reach(mean) / _HALF, _least_distance(person, camera.focal))
+        away = mean.new_tensor([[0.0, 0.0, camera.distance - distance]])
         return self.placed(away - rotate(middle[None, None], euler_to_matrix(self.pose[0]))[:, 0])
+
+    @property
+    def lies_free(self) -> bool:
+        """Whether nobody has placed this face, and it is a whole head: pictures of it show all of it."""
+        whole = self.face_model is not None and self.face_model.joint_weights is not None
+        return whole and not bool(self.pose[1].any())
 
     @property
     def pose(self) -> tuple[Tensor, Tensor]:
@@ -363,12 +374,15 @@ class Face:
         roll_deg: float | None = None,
         light: str | Tensor | None = None,
         background: Tensor | tuple[float, float, float] = BACKGROUND,
-        centred: bool = False,
+        centred: bool | None = None,
     ) -> Tensor:
-        """An image ``(3, H, W)`` in [0, 1]; ``size`` is a side or (H, W). None keeps the present angle or light;
-        ``centred`` shows the whole head, see :meth:`centred`."""
+        """An image ``(3, H, W)`` in [0, 1]; ``size`` is a side or (H, W). None keeps the present angle or light.
+
+        ``centred`` shows the whole head (:meth:`centred`), False what the papers' camera sees of it. None: whole heads
+        that nobody has placed are centred (:attr:`lies_free`); masks, fitted and placed faces stay where they are.
+        """
         face = self.with_pose(yaw_deg, pitch_deg, roll_deg)
-        face = face.centred() if centred else face
+        face = face.centred() if (self.lies_free if centred is None else centred) else face
         face = face if light is None else face.with_lighting(light)
         return face.render_full(size, background=background).image[0].clamp(0, 1)
 
@@ -544,6 +558,26 @@ class Face:
             return cls(coefficients, model, build_renderer(renderer), UVMaps(**values) if values else None, kept)
         except InputError as error:
             raise AssetError(f"{path} holds no face of this face model: {error}; save the face again") from error
+
+
+def _reach(vertices: Tensor) -> float:
+    """How far ``vertices (V, 3)`` reach from the middle of their box, up or to any side of a turning head."""
+    height, radius = _extents(vertices)
+    return max(float(height.max()), float(radius.max()))
+
+
+def _least_distance(vertices: Tensor, focal: float) -> float:
+    """From the camera to the middle of a head, so that all of it is in the picture at any yaw."""
+    height, radius = _extents(vertices)
+    below = focal * height / _MOST + radius  # turned towards the camera
+    beside = radius * math.sqrt((focal / _MOST) ** 2 + 1)
+    return float(torch.maximum(below, beside).max())
+
+
+def _extents(vertices: Tensor) -> tuple[Tensor, Tensor]:
+    """``(V,)`` each: distances from the middle of the box along its vertical axis, and from that axis."""
+    offset = vertices - (vertices.amin(0) + vertices.amax(0)) / 2
+    return offset[:, 1].abs(), offset[:, [0, 2]].norm(dim=1)
 
 
 def build_face_model(config: Config | FaceModel | None) -> FaceModel:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ import trimesh
 from faceuv import Coefficients, Face, UVMaps
 from faceuv.errors import AssetError, InputError, UnknownName
 from faceuv.face import build_face_model, build_renderer
+from toy_head import toy_head
 
 MODEL = {"type": "ProceduralFace", "rows": 81, "columns": 65}
 
@@ -206,3 +208,44 @@ def test_a_centred_picture_shows_the_whole_head(face, yaw):
 
     assert not border(centred=True).any()
     assert border(centred=False).any()  # the papers' camera cuts the crown off
+
+
+class TestWholeHeads:
+    """A head with a neck is shown whole, whoever it is; who was placed stays."""
+
+    @pytest.fixture
+    def head(self):
+        return Face.mean(face_model=toy_head())
+
+    def border(self, picture):
+        edge = torch.cat([picture[:, 0], picture[:, -1], picture[:, :, 0], picture[:, :, -1]], 1)
+        return bool(((edge - torch.tensor([1.0, 0.0, 1.0])[:, None]).abs().amax(0) > 1e-3).any())
+
+    def test_centred_unless_told_or_placed(self, head, face):
+        assert torch.equal(head.render(32), head.render(32, centred=True))
+        assert not torch.equal(head.render(32), head.render(32, centred=False))
+        placed = head.placed(torch.tensor([[0.1, 0.0, 0.0]]))
+        assert torch.equal(placed.render(32), placed.render(32, centred=False))
+        assert torch.equal(face.render(32), face.render(32, centred=False))  # a mask: as the papers' camera sees it
+
+    @pytest.mark.parametrize("yaw", [-90.0, -40.0, 0.0, 60.0])
+    def test_somebody_large_is_whole_too(self, head, yaw):
+        large = torch.zeros_like(head.coefficients.identity)
+        large[0, 0] = _sigma_of_twice_the_size(head)
+        someone = replace(head, coefficients=head.coefficients.replace(identity=large))
+        assert _height(someone) > 1.5 * _height(head)
+        assert not self.border(someone.render(64, yaw_deg=yaw, background=(1.0, 0.0, 1.0)))
+
+
+def _height(face):
+    vertical = face.vertices()[:, 1]
+    return float(vertical.max() - vertical.min())
+
+
+def _sigma_of_twice_the_size(face):
+    """The coefficient of the first identity mode at which somebody is about twice as high."""
+    model = face.face_model
+    unit = torch.zeros(1, model.layout.identity)
+    unit[0, 0] = 1.0
+    moved = model.shape(unit, torch.zeros(1, model.layout.expression))[0, :, 1] - model.mean[:, 1]
+    return _height(face) / float(moved.max() - moved.min())

@@ -1,20 +1,29 @@
-"""``faceuv sample``: faces by seed, of the linear model or of a generator, as mesh files with a contact sheet."""
+"""``faceuv sample``: people by seed, of a face model or of a generator, as mesh files with a contact sheet.
+
+Without ``--face-model`` they are MakeHuman's where its data are installed, and faces of the procedural model elsewhere,
+which a line says. Python's ``Face.random`` stays with the procedural model: it needs no extra, and its seeds keep their
+faces.
+"""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from faceuv.cli.arguments import COUNT, SEED, SIDE
+from faceuv.cli.arguments import COUNT, SEED, SIDE, real
 from faceuv.cli.console import add_device
 from faceuv.cli.mesh_options import MESH_FORMATS, add_mesh_options, mesh_options
+from faceuv.errors import InputError
 
 if TYPE_CHECKING:
     from faceuv.face import Face
+    from faceuv.models.faces import FaceModel
 
 SHEET_YAWS = (-45.0, 0.0, 45.0)
+HEADS = "MakeHuman"  # what is sampled where it is installed
+TRAITS = ("age", "gender", "ethnicity", "weight")
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -27,13 +36,24 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--generator",
         metavar="NAME",
-        help="make generated faces instead of random ones of the linear model: quickstart, a folder or a work dir",
+        help="make generated faces instead of random people of a face model: quickstart, a folder or a work dir",
     )
     parser.add_argument("--light", help="a light by name (default studio; of generated faces their own)")
     parser.add_argument(
         "--face-model",
-        help="a face model by name (default ProceduralFace, or the generator's); a generator's faces are transferred",
+        help="a face model by name (default MakeHuman where it is installed, or the generator's own); a generator's"
+        " faces are transferred to it",
     )
+    people = parser.add_argument_group("people", "what is not given is drawn; for face models that know it (MakeHuman)")
+    people.add_argument("--age", type=real(), metavar="YEARS", help="3 … 90")
+    people.add_argument("--gender", type=_word_or_number, metavar="G", help="female, male, or 0 (female) … 1 (male)")
+    people.add_argument(
+        "--ethnicity",
+        nargs="+",
+        metavar="NAME",
+        help="african, asian, caucasian, or shares: asian=0.5 caucasian=0.5",
+    )
+    people.add_argument("--weight", type=real(), metavar="W", help="0 … 1; 0.5 is average")
     parser.add_argument("--renderer", default="torch", help="a renderer by name (default torch)")
     add_device(parser)
     add_mesh_options(parser)
@@ -73,11 +93,17 @@ def run(args: argparse.Namespace) -> int:
 
 def maker(args: argparse.Namespace) -> Callable[[int], Face]:
     """Seed → face."""
-    from faceuv.face import Face, build_face_model, build_renderer
+    from faceuv.face import TEXTURE_SIZE, Face, build_face_model, build_renderer
     from faceuv.models.base.face_generator import load
     from faceuv.registry import FACE_MODELS
 
+    traits = traits_of(args)
     if args.generator is not None:
+        if traits:
+            raise InputError(
+                f"--{next(iter(traits))} chooses among the people of a face model, and a generator's come from its"
+                " codes: leave out one of --generator and these options"
+            )
         generator = load(args.generator, renderer=args.renderer)
         own = None if generator.face_model is None else FACE_MODELS.name_of(type(generator.face_model))
         wanted = None  # another topology for its faces
@@ -91,6 +117,73 @@ def maker(args: argparse.Namespace) -> Callable[[int], Face]:
             return face if args.light is None else face.with_lighting(args.light)
 
         return generated
-    model, renderer = build_face_model(args.face_model), build_renderer(args.renderer)
-    light = args.light or "studio"
-    return lambda seed: Face.random(seed, face_model=model, renderer=renderer).with_lighting(light)
+    model, renderer = build_face_model(args.face_model or default_model()), build_renderer(args.renderer)
+    check_traits(model, traits)
+    light, size = args.light or "studio", args.texture_size or TEXTURE_SIZE
+    return lambda seed: Face.random(
+        seed, face_model=model, renderer=renderer, texture_size=size, **traits
+    ).with_lighting(light)
+
+
+def default_model() -> str:
+    """MakeHuman where its data are installed; elsewhere the procedural model, which a line says."""
+    from faceuv.cli.console import console
+    from faceuv.face import DEFAULT_FACE_MODEL
+    from faceuv.models.faces.makehuman.source import INSTALL, PACKAGE, is_installed
+
+    if is_installed():
+        return HEADS
+    console.print(
+        f"{HEADS}'s data (package {PACKAGE}) are not installed, so these are masks of {DEFAULT_FACE_MODEL}; for whole"
+        f" heads: {INSTALL}",
+        markup=False,
+    )
+    return DEFAULT_FACE_MODEL
+
+
+def traits_of(args: argparse.Namespace) -> dict[str, Any]:
+    """The traits among the options, as :meth:`faceuv.Face.random` takes them."""
+    traits = {name: value for name in TRAITS if (value := getattr(args, name)) is not None}
+    if "ethnicity" in traits:
+        traits["ethnicity"] = _shares(traits["ethnicity"])
+    return traits
+
+
+def check_traits(model: FaceModel, traits: dict[str, Any]) -> None:
+    """Refuse traits that a face model does not know, and values out of range, before anything is written."""
+    import torch
+
+    from faceuv.models.faces.makehuman.source import INSTALL, is_installed
+    from faceuv.registry import FACE_MODELS
+
+    known = model.known_traits()
+    for name in traits:
+        if name not in known:
+            wish = f"--face-model {HEADS}" + ("" if is_installed() else f", after {INSTALL}")
+            raise InputError(
+                f"--{name} is a trait that {FACE_MODELS.name_of(type(model))} does not know (it knows:"
+                f" {', '.join(known) or 'none'}); people of a chosen {name} are made with {wish}"
+            )
+    if traits:
+        model.random_coefficients(torch.Generator().manual_seed(0), **traits)
+
+
+def _word_or_number(text: str) -> str | float:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _shares(words: list[str]) -> str | dict[str, float]:
+    """``["asian"]`` → ``"asian"``; ``["asian=0.5", "caucasian=0.5"]`` → shares by name."""
+    from faceuv.cli.render import parse_amounts
+
+    if len(words) == 1 and "=" not in words[0]:
+        return words[0]
+    try:
+        return parse_amounts(words)
+    except InputError:
+        raise InputError(
+            "--ethnicity is one name, or shares by name such as asian=0.5 caucasian=0.5; got " + " ".join(words)
+        ) from None

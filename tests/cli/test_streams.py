@@ -40,7 +40,9 @@ def test_closed_streams(closed):
 
 def test_square_brackets_are_text(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert main(["sample", "--num", "1", "--size", "32", "--out", "o[/b]x[final]"]) == 0
+    assert (
+        main(["sample", "--num", "1", "--size", "32", "--face-model", "ProceduralFace", "--out", "o[/b]x[final]"]) == 0
+    )
     assert "o[/b]x[final]" in capsys.readouterr().out
     assert (tmp_path / "o[/b]x[final]" / "sheet.png").is_file()
 
@@ -62,7 +64,8 @@ def test_no_home(tmp_path):
         "pwd.getpwuid = nobody\n"
         "from faceuv.cli.main import main\n"
         "raise SystemExit(main(['list', 'renderers']) or main(['doctor']) and 0 or"
-        f" main(['sample', '--num', '1', '--size', '32', '--out', {str(tmp_path / 'out')!r}]))\n"
+        " main(['sample', '--num', '1', '--size', '32', '--face-model', 'ProceduralFace',"
+        f" '--out', {str(tmp_path / 'out')!r}]))\n"
     )
     for unset in ("FACEUV_CACHE", "XDG_CACHE_HOME", "FACEUV_ASSETS", "XDG_DATA_HOME"):
         code = f"import os; os.environ.pop({unset!r}, None)\n" + code

@@ -154,6 +154,11 @@ class MakeHumanData:
         return moved
 
 
+def is_installed() -> bool:
+    """Whether the package with MakeHuman's data is there; which data they are is checked when they are read."""
+    return importlib.util.find_spec(PACKAGE) is not None
+
+
 def _installed() -> Path:
     found = importlib.util.find_spec(PACKAGE)
     if found is None or found.origin is None:
