@@ -324,14 +324,18 @@ class Face:
         Args:
             seed: of the detail; the same seed draws the same.
             size: of the maps, in texels.
-            age: years; None leaves it to the seed.
+            age: years; None asks the shape where the head model tells (MakeHuman), and leaves it to the seed elsewhere.
             freckles: 0 … 1; None leaves it to the seed and the skin.
             eye_colour: a name of ``faceuv.models.faces.appearance.EYE_COLOURS``; None is that of the coefficients.
             relief: with a displacement map of pores, lines and folds.
         """
         own, model = self._model_of("detailed skin")
         seed = whole_number("a seed", seed)
-        years = likely_age(seed) if age is None else finite("an age", age)
+        if age is None:
+            shown_age = model.likely_age(own)
+            years = likely_age(seed) if shown_age is None else shown_age
+        else:
+            years = finite("an age", age)
         maps = appearance_maps(
             model, own.albedo, seed, size, age=years, freckles=freckles, eye_colour=eye_colour, relief=relief
         )

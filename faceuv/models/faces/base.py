@@ -139,6 +139,10 @@ class FaceModel(nn.Module):
         flat = self.mean_albedo.reshape(1, -1) + albedo @ self.albedo_basis.flatten(0, 1).T
         return flat.unflatten(1, (-1, 3))
 
+    def likely_age(self, coefficients: Coefficients) -> float | None:
+        """Years of the person ``(1, N)`` as its shape tells; None where the model does not know."""
+        return None
+
     def random_coefficients(self, generator: torch.Generator, **traits: Any) -> Coefficients:
         """A likely person ``(1, N)``: identity, a face mostly at rest, albedo; from the front, unlit.
 

@@ -98,9 +98,11 @@ class _Drawing:
     def maps(self, age: float, freckles: float, moles: int | None) -> DetailMaps:
         size = self.texels.size
         years = min(max((age - 18.0) / 62.0, 0.0), 1.0)
+        grown = min(max((age - 4.0) / 18.0, 0.0), 1.0)  # children have fine pores, hardly a line, few moles
         pores, follicles = self._pores()
-        spots, bumps = self._spots(years, freckles, moles)
-        slow = self._slow(years)
+        pores = pores * (0.35 + 0.65 * grown)
+        spots, bumps = self._spots(years, grown, freckles, moles)
+        slow = self._slow(years, grown)
         pigment, blood, height, roughness = self.fine(slow).unbind(0)
         grain = self._grain()
         view = (size, size)
@@ -142,7 +144,7 @@ class _Drawing:
         draw(self.texels, marks.given(wide=size, deep=alpha), 1.9 * size, _pit, cover, how="max")
         return cover
 
-    def _spots(self, years: float, freckles: float, moles: int | None) -> tuple[Tensor, Tensor]:
+    def _spots(self, years: float, grown: float, freckles: float, moles: int | None) -> tuple[Tensor, Tensor]:
         """Freckles, spots of age and moles as added melanin, and the moles' relief, ``(T·T,)`` each."""
         pigment, bumps = torch.zeros(self.texels.size**2), torch.zeros(self.texels.size**2)
         zones, area = self.zones, Triangles.of(self.texels).area
@@ -163,6 +165,7 @@ class _Drawing:
             marks = marks.given(wide=1.2 + 2.6 * luck**2, deep=0.08 + 0.22 * luck.flip(0))
             draw(self.texels, marks, 1.8 * marks.numbers["wide"], _plateau, pigment)
         drawn = int(torch.randint(0, 9, (1,), generator=self.generator))
+        drawn = int(grown * drawn)
         face = 1 - zones["scalp"] - 0.7 * zones["below_neck"]
         marks = strewn(face.clamp_min(0.02) ** 2, drawn if moles is None else moles)
         luck = marks.numbers["chance"]
@@ -171,19 +174,19 @@ class _Drawing:
         draw(self.texels, marks.given(deep=0.6 * luck), 1.8 * marks.numbers["wide"], _plateau, bumps)
         return pigment.clamp_max_(2.6), bumps
 
-    def _slow(self, years: float) -> Tensor:
+    def _slow(self, years: float, grown: float) -> Tensor:
         """``(n, 4)`` at the smooth texels: pigment, blood, height (mm) and roughness of all that is over 1 mm wide."""
         regions, places = self.points.regions, self.smooth.positions
         skin = (self.points.part == PARTS.index("skin")).float()
         coarse, mottle = self.noise(places, 7.0), self.noise(places, 2.1, 0.31)
-        strength = (0.10 + 0.95 * years**1.5) * (0.45 + 0.8 * torch.rand(8, generator=self.generator))
+        strength = (0.10 * grown + 0.95 * years**1.5) * (0.45 + 0.8 * torch.rand(8, generator=self.generator))
         fold = folds(regions, strength)
         lines, creases = fine_lines(regions, self.noise)
-        fine = (0.22 + 0.9 * years) * lines
+        fine = (0.22 * grown + 0.9 * years) * lines
         bare = (1 - regions["lips"]).clamp(0, 1)
         flushed = (regions["cheeks"] + regions["nose"] + 0.4 * regions["ears"] + 0.3 * regions["chin"]).clamp(0, 1)
         vessels = (1 - (mottle[:, 2] + 0.5 * coarse[:, 2]).abs() / 0.16).clamp_min(0) * flushed
-        pigment = 0.030 * coarse[:, 0] + 0.022 * mottle[:, 0] + 0.10 * fine + 0.28 * fold.clamp(0, 1.5)
+        pigment = 0.030 * coarse[:, 0] + 0.022 * mottle[:, 0] + 0.10 * fine + 0.10 * fold.clamp(0, 1.5)
         blood = (0.07 + 0.10 * flushed) * coarse[:, 1] + 0.075 * mottle[:, 1] + (0.10 + 0.35 * years) * vessels
         blood = blood + 0.16 * fold.clamp(0, 1.5) + 0.30 * creases - 0.10 * regions["lips"] * mottle[:, 0]
         pigment = pigment + 0.10 * creases

@@ -273,10 +273,10 @@ def mouth_colour(part: Tensor, depth: Tensor, person: Person) -> Tensor:
     (n,)`` and the canonical z ``(n,)`` mm."""
     gum = skin_colour(
         torch.full((1,), _MELANIN[0] - 0.8) + 0.45 * (person["gum_melanin"] + 0.5 * person["melanin"]),
-        torch.full((1,), math.log(0.075)) + 0.25 * person["gum_red"],
+        torch.full((1,), math.log(0.13)) + 0.25 * person["gum_red"],
     )[0]
-    fleshy = torch.full((1,), math.log(0.06)) + 0.3 * person["tongue_red"]
-    tongue = skin_colour(torch.full((1,), math.log(0.02)), fleshy)[0]
+    fleshy = torch.full((1,), math.log(0.15)) + 0.3 * person["tongue_red"]
+    tongue = 0.92 * skin_colour(torch.full((1,), math.log(0.012)), fleshy)[0]
     tooth = torch.tensor([0.90, 0.868, 0.79]) * (1 - 0.035 * person["teeth_dark"])
     tooth = tooth * (1 - torch.tensor([0.005, 0.018, 0.055]) * person["teeth_yellow"])
     inside = smoothstep(40, 96, depth)[:, None]

@@ -39,7 +39,7 @@ def find_regions(points: Tensor, skin: Tensor, normals: Tensor) -> Regions:
         return torch.exp(-(((x - cx) / wide) ** 2) - ((y - cy) / high) ** 2)
 
     front = smoothstep(20, 50, z)
-    masks = _mouth(points) | _eyes(points)
+    masks = _mouth(points, normals) | _eyes(points)
     outside = 1 - masks["lips"]
     masks["philtrum"] = spot(0, -50, 4, 7) * front * outside
     masks["cheeks"] = spot(38, -27, 18, 14) * front
@@ -73,6 +73,9 @@ def _nostrils(points: Tensor, normals: Tensor) -> Tensor:
         rows = (reach < 14).nonzero()[:, 0]
         facing = (away[rows] * normals[rows]).sum(1) / reach[rows].clamp_min(1.0)
         mask[rows] = smoothstep(0.15, -0.35, facing) * smoothstep(12, 9, reach[rows])
+        # where the nose is closed, the roofs of two shallow hollows
+        reach = (points - points.new_tensor([7.1 * side, -39.8, 104.4])).norm(dim=1)
+        mask = torch.maximum(mask, smoothstep(4.2, 2.2, reach) * smoothstep(-0.60, -0.85, normals[:, 1]))
     return mask
 
 
@@ -81,19 +84,24 @@ def _near(points: Tensor, x: tuple[float, float], y: tuple[float, float]) -> Ten
     return (inside & (points[:, 2] > SEEN_FROM_FRONT)).nonzero()[:, 0]
 
 
-def _mouth(points: Tensor) -> dict[str, Tensor]:
-    """Vermilion: between the lips' outer contour and the inside of the mouth."""
+def _mouth(points: Tensor, normals: Tensor) -> dict[str, Tensor]:
+    """Vermilion: between the lips' outer contour and the inside of the mouth, which faces backwards."""
     found = {name: points.new_zeros(len(points)) for name in ("lips", "lower_lip", "lip_line", "lip_rim")}
     rows = _near(points, (-34, 34), (-86, -46))
     x, y, z = points[rows].unbind(1)
     outer = signed_distance(points[rows, :2], "lips")
     # the seam of closed lips: a shallow bow through the corners
     seam = -64.0 + 1.0 * (x / 22) ** 2
-    lips = smoothstep(0.9, -1.1, outer)
+    backwards = smoothstep(0.15, -0.25, normals[rows, 2]) * smoothstep(6.0, 3.0, outer)
+    lips = torch.maximum(smoothstep(0.9, -1.1, outer), backwards)
     found["lips"][rows] = lips
-    found["lower_lip"][rows] = lips * smoothstep(-0.8, 0.8, seam - y)
+    # near the seam the way that a lip faces tells the lower one, which faces up, from the upper one
+    up = normals[rows, 1]
+    lower = smoothstep(-0.8, 0.8, seam - y + 2.5 * up)
+    touching = smoothstep(0.55, 0.95, up * (2 * lower - 1)) * torch.exp(-(((y - seam) / 3.0) ** 2))
+    found["lower_lip"][rows] = lips * lower
     deep = smoothstep(97, 90, z + 6.0 * (x / 22) ** 2)
-    found["lip_line"][rows] = torch.maximum(torch.exp(-(((y - seam) / 0.7) ** 2)) * lips, lips * deep)
+    found["lip_line"][rows] = lips * torch.maximum(touching, deep)
     found["lip_rim"][rows] = torch.exp(-(((outer - 1.2) / 1.3) ** 2))
     return found
 

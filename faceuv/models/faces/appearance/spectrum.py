@@ -1,8 +1,8 @@
 """Skin colours from the absorption of melanin and blood: two layers, visible light, a standard observer.
 
 The dermis is a thick scattering layer with blood (Kubelka–Munk); the epidermis above it is a filter with melanin that
-light passes twice. The numbers are published tissue optics: absorption of melanosomes (near Jacques' power law) and of
-a skin without pigment after Jacques, molar extinction of haemoglobin after Prahl, the observer as the sum of Gaussians
+light passes twice. The numbers are published tissue optics: absorption of a
+skin without pigment after Jacques, of melanosomes by a power law (flatter than his, so that dark skin is no orange), molar extinction of haemoglobin after Prahl, the observer as the sum of Gaussians
 of Wyman et al.
 """
 
@@ -45,7 +45,8 @@ _DAYLIGHT = np.array(
 )  # fmt: skip
 _WHOLE_BLOOD = math.log(10) * 150.0 / 64_500.0  # molar extinction → cm⁻¹ of blood with 150 g/l haemoglobin
 _PATH = 0.028  # cm: what light travels within the epidermis, both ways, scattering included
-_SURFACE = 0.018  # of the light is reflected before it enters, and seen from everywhere
+_SURFACE = 0.024  # of the light is reflected before it enters, and seen from everywhere
+_MELANOSOME = 368.0  # cm⁻¹ at 600 nm
 _EXPOSURE = 1.12  # faces are exposed a little brighter than a white sheet would be
 _TO_SRGB = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])
 
@@ -77,7 +78,7 @@ def reflectance(melanin: Array | float, blood: Array | float, oxygen: float = 0.
     scattered = 46.0 * (nm / 500.0) ** -1.35
     ratio = 2 * absorbed / (0.9 * scattered)
     dermis = 1 + ratio - np.sqrt(ratio * ratio + 2 * ratio)
-    filtered = np.exp(-_PATH * (melanin * 4.2e10 * nm**-2.9 + (1 - melanin) * bare * 0.5))
+    filtered = np.exp(-_PATH * (melanin * _MELANOSOME * (nm / 600.0) ** -2.2 + (1 - melanin) * bare * 0.5))
     return _SURFACE + (1 - _SURFACE) * dermis * filtered
 
 

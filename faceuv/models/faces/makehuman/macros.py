@@ -62,6 +62,12 @@ def target_weights(person: Person) -> Array:
     return np.concatenate([race.ravel(), body.ravel(), fullness])
 
 
+def years_of(weights: Array) -> float:
+    """The age, 3 … 90, that weights ``(99,)`` of :data:`TARGETS` say."""
+    ages = weights[: len(ETHNICITIES) * len(GENDERS) * len(AGES)].reshape(-1, len(AGES)).sum(0)
+    return float(np.clip(ages @ np.array(YEARS) / max(ages.sum(), 0.1), YOUNGEST, OLDEST))
+
+
 def _between(value: float, knots: Array) -> Array:
     """The weights of the knots whose linear interpolation is ``value``."""
     return np.array([np.interp(value, knots, row) for row in np.eye(len(knots))])

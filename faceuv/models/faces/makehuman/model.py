@@ -14,7 +14,7 @@ from faceuv.checks import whole_number
 from faceuv.errors import AssetError
 from faceuv.files.cache import cache_dir, warn
 from faceuv.models.faces.base import FaceModel
-from faceuv.models.faces.makehuman.macros import TRAITS, Person, person_of, random_person, target_weights
+from faceuv.models.faces.makehuman.macros import TRAITS, Person, person_of, random_person, target_weights, years_of
 from faceuv.models.faces.makehuman.recipe import Built, recipe_fingerprint
 from faceuv.models.faces.makehuman.source import MakeHumanData
 from faceuv.registry import FACE_MODELS
@@ -25,6 +25,7 @@ _MELANIN = {"african": 1.9, "asian": -0.2, "caucasian": -0.9}
 _MELANIN_SPREAD = 0.35
 _BEARDS = ("beard", "moustache", "goatee", "whiskers")
 _NO_BEARD, _DARK_IRIS = -0.6, -0.7
+_DETAIL_REACH = 1.5  # deviations beyond which no random person's details go: crowns and ears stay likely
 _GREY_FROM, _GREY_PER_YEAR = 45.0, 0.06
 
 
@@ -84,6 +85,12 @@ class MakeHuman(FaceModel):
         coefficients[0, : len(wanted)] = torch.from_numpy(wanted).to(coefficients)
         return coefficients
 
+    def likely_age(self, coefficients: Coefficients) -> float:
+        """Years of the person ``(1, N)`` whose shape this is: read off its age mode."""
+        shape = coefficients.identity[0, : len(self.metadata["macro_projection"])].detach().cpu().double().numpy()
+        weights = np.array(self.metadata["macro_centre"]) + np.linalg.pinv(self.metadata["macro_projection"]) @ shape
+        return years_of(weights)
+
     def random_coefficients(self, generator: torch.Generator, **traits: Any) -> Coefficients:
         """A likely person ``(1, N)``, from the front, unlit; ``traits`` are those of :meth:`identity_coefficients`."""
         seed = int(torch.randint(2**62, (1,), generator=generator))
@@ -91,7 +98,7 @@ class MakeHuman(FaceModel):
         person = random_person(np.random.default_rng(seed), traits)
         identity = self._of(person)
         macros = len(self.metadata["macro_projection"])
-        identity[:, macros:] = drawn.identity[:, macros:]
+        identity[:, macros:] = _DETAIL_REACH * torch.tanh(drawn.identity[:, macros:] / _DETAIL_REACH)
         albedo = _colours(person, drawn.albedo, self.mode_names["albedo"])
         expression = _together(drawn.expression, self.mode_names["expression"], generator)
         return drawn.replace(identity=identity, expression=expression, albedo=albedo)

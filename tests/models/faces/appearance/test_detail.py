@@ -109,6 +109,12 @@ def test_pores_where_they_belong(head):
     assert pits("nose") > 3 * pits("neck")
 
 
+def test_children_have_calm_skin(head):
+    child, grown = (skin_detail(head, 2, SIZE, age=age) for age in (4, 30))
+    assert float(child.height.std()) < 0.7 * float(grown.height.std())
+    assert float(child.pigment.max()) < float(grown.pigment.max())  # moles come with the years
+
+
 def test_age_digs_lines(head):
     young, old = (skin_detail(head, 2, SIZE, age=age).height for age in (20, 75))
     assert old.min() < 2 * young.min() < 0

@@ -172,6 +172,24 @@ def test_looking_turns_the_eyeballs_about_their_joints(makehuman):
             assert float(sign) > 0.01
 
 
+@pytest.mark.parametrize("age", [5, 30, 80])
+def test_the_shape_tells_the_age_and_the_skin_follows(makehuman, age):
+    people = [makehuman.random_coefficients(torch.Generator().manual_seed(seed), age=age) for seed in range(4)]
+    assert [makehuman.likely_age(person) for person in people] == pytest.approx([age] * 4, abs=5.0)
+    by_shape = Face(people[0], makehuman, Face.mean().renderer).with_detail(1, 64)
+    told, other = (by_shape.with_detail(1, 64, age=years) for years in (makehuman.likely_age(people[0]), 55))
+    assert torch.equal(by_shape.maps.diffuse, told.maps.diffuse)
+    assert not torch.equal(by_shape.maps.diffuse, other.maps.diffuse)
+
+
+def test_details_of_random_people_stay_likely(makehuman):
+    names = makehuman.mode_names["identity"]
+    details = [k for k, name in enumerate(names) if name.startswith("detail")]
+    drawn = [makehuman.random_coefficients(torch.Generator().manual_seed(seed)).identity for seed in range(30)]
+    amounts = torch.cat(drawn)[:, details]
+    assert amounts.abs().max() < 1.5 and 0.6 < float(amounts.std()) < 0.8
+
+
 def test_renders_masks_maps_and_files(makehuman, tmp_path):
     face = Face.random(5, face_model=makehuman, gender="female")
     assert face.render(96, yaw_deg=40, centred=True).shape == (3, 96, 96)
