@@ -1,9 +1,9 @@
 """Skin colours from the absorption of melanin and blood: two layers, visible light, a standard observer.
 
 The dermis is a thick scattering layer with blood (Kubelka–Munk); the epidermis above it is a filter with melanin that
-light passes twice. The numbers are published tissue optics: absorption of a
-skin without pigment after Jacques, of melanosomes by a power law (flatter than his, so that dark skin is no orange), molar extinction of haemoglobin after Prahl, the observer as the sum of Gaussians
-of Wyman et al.
+light passes twice. The numbers are published tissue optics: absorption of a skin without pigment after Jacques, of
+melanosomes by a power law (flatter than his, so that dark skin is no orange), molar extinction of haemoglobin after
+Prahl, the observer as the sum of Gaussians of Wyman et al.
 """
 
 from __future__ import annotations
