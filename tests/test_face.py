@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 import torch
 import trimesh
+from toy_head import toy_head
 
 from faceuv import Coefficients, Face, UVMaps
 from faceuv.errors import AssetError, InputError, UnknownName
 from faceuv.face import build_face_model, build_renderer
-from toy_head import toy_head
 
 MODEL = {"type": "ProceduralFace", "rows": 81, "columns": 65}
 
