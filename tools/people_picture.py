@@ -1,0 +1,33 @@
+"""README's first picture: the random people of seeds 0 to 7, not selected, at rest from the front and smiling at 40°.
+
+    python tools/people_picture.py            # writes docs/pictures/people.jpg; needs faceuv[heads]
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from faceuv import Face
+
+PICTURE = Path(__file__).resolve().parents[1] / "docs" / "pictures" / "people.jpg"
+SEEDS, SIZE = range(8), 200
+
+
+def main() -> None:
+    columns = []
+    for seed in SEEDS:
+        face = Face.random(seed, face_model="MakeHuman")
+        rest = face.with_expression(torch.zeros(face.face_model.layout.expression))
+        smiling = rest.with_arkit(mouthSmileLeft=0.8, mouthSmileRight=0.8, cheekSquintLeft=0.5, cheekSquintRight=0.5)
+        views = [rest.render(SIZE, light="studio"), smiling.render(SIZE, yaw_deg=40, light="studio")]
+        columns.append(torch.cat(views, 1))
+        print(f"seed {seed}")
+    sheet = torch.cat(columns, 2).permute(1, 2, 0)
+    Image.fromarray((sheet * 255).round().byte().numpy()).save(PICTURE, quality=90)
+
+
+if __name__ == "__main__":
+    main()
