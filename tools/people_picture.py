@@ -1,6 +1,6 @@
 """README's first picture: the random people of seeds 0 to 7, not selected, at rest from the front and smiling at 40°.
 
-    python tools/people_picture.py            # writes docs/pictures/people.jpg; needs faceuv[heads]
+python tools/people_picture.py            # writes docs/pictures/people.jpg; needs faceuv[heads]
 """
 
 from __future__ import annotations
