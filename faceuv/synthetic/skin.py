@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from faceuv.models.faces.appearance.wrinkles import age_lines
 from faceuv.synthetic.canvas import Canvas
 from faceuv.synthetic.draw import Draw, smoothstep
 from faceuv.synthetic.seeds import normals, smooth_noise, uniforms
@@ -123,24 +124,5 @@ def _wide(value: Tensor) -> Tensor:
 
 def _lines(canvas: Canvas) -> Tensor:
     """``(K, T, T)``: the folds that age deepens, each with its own strength."""
-    x, y, z = canvas.x.abs(), canvas.y, canvas.z
-    lines = []
-    for k in range(3):  # forehead
-        line = torch.exp(-(((y - 31 - 10 * k + 0.0028 * x**2 + 0.6 * torch.sin(0.19 * x + 2 * k)) / 1.1) ** 2))
-        lines.append(line * smoothstep(46, 24, x))
-    crow = sum(torch.exp(-(((y + 1 - (k - 1) * (x - 40) * 0.42) / 0.9) ** 2)) for k in range(3))
-    lines.append(0.7 * crow * smoothstep(49, 53, x) * smoothstep(64, 56, x) * smoothstep(25, 45, z))
-    fold = 19.5 + (-36 - y) * 0.42
-    lines.append(1.6 * torch.exp(-(((x - fold) / 1.7) ** 2)) * smoothstep(-34, -41, y) * smoothstep(-74, -60, y))
-    lines.append(0.9 * torch.exp(-(((x - 4.2) / 1.0) ** 2)) * smoothstep(8, 14, y) * smoothstep(29, 20, y))
-    lines.append(
-        torch.exp(-(((y + 12 - ((x - 31) / 9) ** 2 * 1.8) / 1.2) ** 2)) * smoothstep(17, 22, x) * smoothstep(46, 39, x)
-    )
-    lines.append(
-        0.8
-        * torch.exp(-(((x - 29.5 + (y + 68) * 0.25) / 1.3) ** 2))
-        * smoothstep(-66, -71, y)
-        * smoothstep(-90, -78, y)
-    )
     kept = canvas.smooth_skin * (1 - canvas.lips)
-    return torch.stack([line * kept for line in lines])
+    return torch.stack([line * kept for line in age_lines(canvas.x.abs(), canvas.y, canvas.z)])
