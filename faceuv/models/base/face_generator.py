@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from faceuv.checks import check_finite, finite_number, whole_number
 from faceuv.errors import AssetError, InputError, UnknownName, did_you_mean
 from faceuv.export.images import encode
-from faceuv.face import Config, Face, build_renderer, to_face_model
+from faceuv.face import Config, Face, build_face_model, build_renderer, stored_face_model, to_face_model
 from faceuv.files.artefacts import atomic_path
 from faceuv.files.licences import weights_licences
 from faceuv.files.locate import locate
@@ -28,7 +28,7 @@ from faceuv.models.base.parts import DIRECTIONS, check_reference, part_names, pa
 from faceuv.models.directions import Direction
 from faceuv.models.faces import FaceModel
 from faceuv.models.faces.control import Degrees, Expression, Light, degrees
-from faceuv.registry import FACE_GENERATORS, GENERATORS
+from faceuv.registry import FACE_GENERATORS, FACE_MODELS, GENERATORS
 from faceuv.renderers import Renderer
 from faceuv.renderers.pasting import Seam
 
@@ -394,6 +394,23 @@ def built_teacher(manifest: Manifest) -> Generator:
     if not isinstance(config, Mapping):
         raise InputError("it names no teacher: neither a file 'teacher' nor a config in settings.teacher")
     return check_generator(GENERATORS.build(config), f"the generator {manifest.name!r}")
+
+
+def trained_face_model(manifest: Manifest, face_model: Config | FaceModel | None) -> FaceModel:
+    """The face model that a generator's coefficients belong to: the stored one, or a given one of the same type."""
+    trained_on = manifest.settings.get("face_model")
+    if face_model is None:
+        model = stored_face_model(f"the generator {manifest.name!r}", trained_on)
+    else:
+        model = build_face_model(face_model)
+    wanted = trained_on.get("type") if isinstance(trained_on, Mapping) else trained_on
+    given = FACE_MODELS.name_of(type(model))
+    if given != wanted:
+        raise InputError(
+            f"it was trained with the face model {wanted!r}, got {given!r}; its coefficients and"
+            " maps mean nothing to another one"
+        )
+    return model
 
 
 def generator_type(name: str, where: str) -> type[FaceGenerator]:

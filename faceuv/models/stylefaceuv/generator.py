@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from faceuv.errors import InputError
-from faceuv.face import Config, Face, build_face_model, stored_face_model
-from faceuv.models.base.face_generator import FaceGenerator, built_teacher, enlarged
+from faceuv.face import Config, Face, build_face_model
+from faceuv.models.base.face_generator import FaceGenerator, built_teacher, enlarged, trained_face_model
 from faceuv.models.base.generator import Generator, check_same_codes
 from faceuv.models.base.manifest import Manifest
 from faceuv.models.base.parts import DIRECTIONS
@@ -28,7 +28,7 @@ from faceuv.models.stylefaceuv.behind import Behind, without_face
 from faceuv.models.stylefaceuv.mappers import CoefficientMapper, YawStepper, load_mapper, load_stepper
 from faceuv.models.stylefaceuv.uv_generator import UVGenerator, load_uv_generator
 from faceuv.models.stylegan2 import load_generator
-from faceuv.registry import FACE_GENERATORS, FACE_MODELS
+from faceuv.registry import FACE_GENERATORS
 from faceuv.renderers import Renderer
 from faceuv.renderers.pasting import Seam, paste
 from faceuv.structures import Coefficients, UVMaps
@@ -99,23 +99,11 @@ class StyleFaceUVGenerator(FaceGenerator):
         renderer: Config | Renderer | None = None,
     ) -> StyleFaceUVGenerator:
         """Read the parts; another face model than that of the training is an error."""
-        trained_on = manifest.settings.get("face_model")
-        if face_model is None:
-            model = stored_face_model(f"the generator {manifest.name!r}", trained_on)
-        else:
-            model = build_face_model(face_model)
-        wanted = trained_on.get("type") if isinstance(trained_on, Mapping) else trained_on
-        given = FACE_MODELS.name_of(type(model))
-        if given != wanted:
-            raise InputError(
-                f"it was trained with the face model {wanted!r}, got {given!r}; its coefficients and"
-                " maps mean nothing to another one"
-            )
         return cls(
             load_generator(files["teacher"]) if "teacher" in files else built_teacher(manifest),
             load_mapper(files["mapper"]),
             load_uv_generator(files["uv_generator"]),
-            model,
+            trained_face_model(manifest, face_model),
             renderer,
             stepper=load_stepper(files["stepper"]) if "stepper" in files else None,
             directions=load_directions(files[DIRECTIONS]) if DIRECTIONS in files else (),

@@ -17,9 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from faceuv.checks import whole_number
-from faceuv.errors import InputError
-from faceuv.face import Config, Face, build_face_model, stored_face_model
-from faceuv.models.base.face_generator import FaceGenerator, built_teacher, checked_yaw, enlarged
+from faceuv.face import Config, Face, build_face_model
+from faceuv.models.base.face_generator import FaceGenerator, built_teacher, checked_yaw, enlarged, trained_face_model
 from faceuv.models.base.generator import Generator, check_same_codes
 from faceuv.models.base.manifest import Manifest
 from faceuv.models.base.parts import DIRECTIONS
@@ -32,7 +31,7 @@ from faceuv.models.stylegan2 import load_generator
 from faceuv.models.stylerig.groups import Controls
 from faceuv.models.stylerig.rig import Rig, RigTurner
 from faceuv.models.stylerig.rignet import RigNet, load_rignet
-from faceuv.registry import FACE_GENERATORS, FACE_MODELS
+from faceuv.registry import FACE_GENERATORS
 from faceuv.renderers import Renderer
 from faceuv.renderers.pasting import Seam
 from faceuv.structures import Coefficients, UVMaps
@@ -110,20 +109,11 @@ class StyleRigGenerator(FaceGenerator):
         renderer: Config | Renderer | None = None,
     ) -> StyleRigGenerator:
         """Read the parts; another face model than that of the training is an error."""
-        trained_on = manifest.settings.get("face_model")
-        if face_model is None:
-            model = stored_face_model(f"the generator {manifest.name!r}", trained_on)
-        else:
-            model = build_face_model(face_model)
-        wanted = trained_on.get("type") if isinstance(trained_on, Mapping) else trained_on
-        given = FACE_MODELS.name_of(type(model))
-        if given != wanted:
-            raise InputError(f"it was trained with the face model {wanted!r}, got {given!r}: give one of that type")
         return cls(
             load_generator(files["teacher"]) if "teacher" in files else built_teacher(manifest),
             load_mapper(files["mapper"]),
             load_rignet(files["rig"]),
-            model,
+            trained_face_model(manifest, face_model),
             renderer,
             uv_generator=load_uv_generator(files["uv_generator"]) if "uv_generator" in files else None,
             directions=load_directions(files[DIRECTIONS]) if DIRECTIONS in files else (),
