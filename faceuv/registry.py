@@ -267,6 +267,7 @@ SUBJECTS = Registry(
     ],
     groups=["subjects"],
 )
+INVERTERS = Registry("inverter", locations=["faceuv.models.inversion"], keys=["inverter"])
 COEFFICIENT_SOURCES = Registry(
     "coefficient source", locations=["faceuv.fitting.sources", "faceuv.models.stylefaceuv"], keys=["source"]
 )
@@ -283,6 +284,7 @@ MODELS = Registry(
         "faceuv.models.stylefaceuv",
         "faceuv.models.liftedgan",
         "faceuv.models.stylerig",
+        "faceuv.models.inversion",
         "faceuv.evaluation",
     ],
     keys=["model", "network", "features", "discriminator"],
@@ -381,6 +383,7 @@ def all_registries() -> dict[str, Registry]:
         "fit_steps": FIT_STEPS,
         "stages": STAGES,
         "coefficient_sources": COEFFICIENT_SOURCES,
+        "inverters": INVERTERS,
         "subjects": SUBJECTS,
         "models": MODELS,
         "metrics": METRICS,

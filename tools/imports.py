@@ -33,7 +33,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("faceuv.models.readers", "faceuv.models.stylegan2.training"),
     ("faceuv.fitting",),
     ("faceuv.models.stylefaceuv", "faceuv.models.liftedgan"),
-    ("faceuv.models.stylerig",),
+    ("faceuv.models.stylerig", "faceuv.models.inversion"),
     ("faceuv.figures",),
     ("faceuv.evaluation",),
     ("faceuv.engine",),

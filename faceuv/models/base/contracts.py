@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from faceuv.models.base.generator import CodeSpace
@@ -47,12 +48,21 @@ class Inversion:
     coefficients  of the faces in the images, where the inverter estimates them
     residual      maps that are added to the generator's own, for what the code does not reproduce
     errors        name → ``(B,)``: distances between reconstruction and image
+    reasons       B texts: why an image was not inverted, ``""`` where it was; empty: all were
+    generators    a generator of each image's own, where the inverter changes its weights; None: the inverter's own
     """
 
     codes: Tensor
     coefficients: Coefficients | None = None
     residual: UVMaps | None = None
     errors: Mapping[str, Tensor] = field(default_factory=dict)
+    reasons: Sequence[str] = ()
+    generators: Sequence[Any] = ()
+
+    @property
+    def ok(self) -> Tensor:
+        """``(B,)`` bool: the images that were inverted."""
+        return torch.tensor([not reason for reason in self.reasons or [""] * len(self.codes)])
 
 
 class Inverter(ABC):
