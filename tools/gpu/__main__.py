@@ -19,6 +19,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--device", help="cuda (default) or cpu")
     parser.add_argument("--toy", action="store_true", help="toy size, for a CPU")
     parser.add_argument("--seconds", type=float, help="time for each part (default: 60, 460 and 170)")
+    parser.add_argument(
+        "--face-model",
+        help="heads to draw: a name such as MakeHuman, or a file of FaceModel.save (default: the procedural face)",
+    )
     of_teacher = parser.add_argument_group("teacher")
     of_teacher.add_argument("--size", type=int, default=128, help="side of its pictures (default 128)")
     of_teacher.add_argument(

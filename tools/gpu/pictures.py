@@ -12,7 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from faceuv.errors import FaceUVError
 from faceuv.files.artefacts import atomic_path
+from faceuv.models.faces.base import FaceModel
+from faceuv.registry import FACE_MODELS
 from faceuv.synthetic import SyntheticFaces
 from tools.gpu.machine import Machine
 from tools.gpu.wheels import KitError
@@ -30,10 +33,28 @@ class Pictures(NamedTuple):
     rate: float
 
 
-def studio(machine: Machine, world: str, size: int, seed: int) -> tuple[SyntheticFaces, int]:
+def face_model_of(name: str | None) -> FaceModel | None:
+    """The model of ``--face-model``: a registered one by name, or one read from a file; None is the studio's own."""
+    if name is None:
+        return None
+    try:
+        if not name.endswith(".safetensors"):
+            model: FaceModel = FACE_MODELS.build(name)
+            return model
+        arrays, names, metadata = FaceModel.read(name)
+        return FaceModel(arrays, names=names, metadata=metadata)
+    except FaceUVError as error:
+        raise KitError(f"--face-model {name}: {error}") from error
+
+
+def studio(
+    machine: Machine, world: str, size: int, seed: int, face_model: str | None = None
+) -> tuple[SyntheticFaces, int]:
     """The faces, and how many of them the device's memory lets us draw at once."""
     samples = 1 if machine.toy else 2
-    faces = SyntheticFaces(size=size, seed=seed, world=world, samples=samples, device=machine.device)
+    faces = SyntheticFaces(
+        size=size, seed=seed, world=world, samples=samples, device=machine.device, face_model=face_model_of(face_model)
+    )
     wanted = _AT_ONCE_TOY if machine.toy or not machine.on_gpu else _AT_ONCE
     together, _ = machine.shrinking("scenes at once", wanted, 1, lambda count: draw(faces, 0, count))
     return faces, together
@@ -48,15 +69,24 @@ def draw(faces: SyntheticFaces, start: int, count: int) -> tuple[Tensor, Tensor]
 
 
 def pictures(
-    machine: Machine, count: int, *, size: int, world: str, seed: int = 0, seconds: float, keep: Path | None = None
+    machine: Machine,
+    count: int,
+    *,
+    size: int,
+    world: str,
+    face_model: str | None = None,
+    seed: int = 0,
+    seconds: float,
+    keep: Path | None = None,
 ) -> Pictures:
     """Draw ``count`` pictures, or as many as memory and ``seconds`` allow; read them from ``keep`` where they lie."""
     room = machine.free_gib() * _SHARE * 2**30 / (3 * size * size)
     if room < count:
         print(f"{count} pictures would take too much of the GPU's memory, drawing {int(room)}", flush=True)
         count = int(room)
-    faces, together = studio(machine, world, size, seed)
+    faces, together = studio(machine, world, size, seed, face_model)
     told: dict[str, Any] = {"type": "SyntheticFaces", "size": size, "world": world, "seed": seed}
+    told["face_model"] = None if face_model is None else Path(face_model).stem
     if keep is not None and keep.exists():
         return _read(keep, told, count, faces)
     images = torch.empty(count, 3, size, size, dtype=torch.uint8, device=machine.device)

@@ -10,6 +10,7 @@ import copy
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -30,6 +31,7 @@ from faceuv.structures import Coefficients
 from faceuv.synthetic import SyntheticFaces
 from tools.gpu.folder import Folder
 from tools.gpu.machine import Machine
+from tools.gpu.pictures import face_model_of
 from tools.gpu.teacher import Recipe
 
 SECONDS = 60.0
@@ -43,7 +45,10 @@ def run(machine: Machine, folder: Folder, options: argparse.Namespace) -> int:
     """All checks that the time allows; 1 if one failed or none could be run for want of time."""
     limit = options.seconds or SECONDS
     results: dict[str, Numbers] = {}
-    for name, check in CHECKS.items():
+    checks = dict(CHECKS)
+    if options.face_model is not None:
+        checks["synthetic_heads"] = partial(synthetic_faces, face_model=options.face_model)
+    for name, check in checks.items():
         results[name] = _one(name, check, machine, limit)
         kept = folder.write_json("smoke.json", {"machine": machine.facts(), "checks": results})
     failed = [name for name, result in results.items() if not result["ok"]]
@@ -134,12 +139,12 @@ def rasterizers(machine: Machine) -> Numbers:
     return found
 
 
-def synthetic_faces(machine: Machine) -> Numbers:
+def synthetic_faces(machine: Machine, face_model: str | None = None) -> Numbers:
     """The device draws the CPU's pictures; pictures per second."""
     size, together = (32, 2) if machine.toy else (128, 256)
     settings: dict[str, Any] = dict(size=size, samples=1 if machine.toy else 2, truth=("coefficients", "landmarks"))
-    expected = SyntheticFaces(**settings).batch([0, 1])
-    faces = SyntheticFaces(device=machine.device, together=2, **settings)
+    expected = SyntheticFaces(face_model=face_model_of(face_model), **settings).batch([0, 1])
+    faces = SyntheticFaces(face_model=face_model_of(face_model), device=machine.device, together=2, **settings)
     found = faces.batch([0, 1])
     differ = {name: near(name, found[name], expected[name], 0.01) for name in ("image", "coefficients", "landmarks")}
     faces.together = together

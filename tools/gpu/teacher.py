@@ -55,6 +55,7 @@ class Recipe:
     channel_base: int = 8192
     channel_max: int = 256
     gamma: float = 0.5
+    face_model: str | None = None
 
     def generator(self) -> dict[str, Any]:
         return dict(
@@ -90,16 +91,17 @@ class Recipe:
 def run(machine: Machine, folder: Folder, options: argparse.Namespace) -> int:
     """Train until the time is up; 0 if nothing went wrong."""
     if options.toy:
-        recipe = Recipe(16, options.world, code_dim=32, mapping_depth=2, channel_base=256, channel_max=16)
+        small: dict[str, Any] = dict(code_dim=32, mapping_depth=2, channel_base=256, channel_max=16)
+        recipe = Recipe(16, options.world, face_model=options.face_model, **small)
     else:
-        recipe = Recipe(options.size, options.world)
+        recipe = Recipe(options.size, options.world, face_model=options.face_model)
     end = machine.start + (options.seconds or (20.0 if options.toy else SECONDS))
     run = Training(machine, folder, recipe, batch=8 if options.toy else options.batch, pairs=options.pairs, end=end)
     count = 16 if options.toy else options.count
     run.learn_from(
         pictures(
-            machine, count, size=recipe.size, world=recipe.world, seconds=0.35 * (end - time.monotonic()),
-            keep=options.pictures,
+            machine, count, size=recipe.size, world=recipe.world, face_model=recipe.face_model,
+            seconds=0.35 * (end - time.monotonic()), keep=options.pictures,
         )
     )  # fmt: skip
     return run.train()
@@ -283,7 +285,7 @@ class Training:
     def _distances(self) -> bool:
         """Fréchet distances to held-out faces in two spaces, beside those of real faces; whether they are kept."""
         count = 8 if self.machine.toy else _HELD_OUT
-        faces, together = studio(self.machine, self.recipe.world, self.recipe.size, seed=1)
+        faces, together = studio(self.machine, self.recipe.world, self.recipe.size, 1, self.recipe.face_model)
         step = min(together, 64)
 
         def real(start: int) -> Iterator[Tensor]:
