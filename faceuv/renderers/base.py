@@ -104,8 +104,8 @@ class Renderer(nn.Module):
     def check_installed(cls) -> None:
         if not cls.installed():
             raise MissingDependency(
-                f"the renderer {cls.name!r} needs the package {cls.package!r}, which is not installed. Install it from"
-                f" its authors' repository: {cls.install} — or use the built-in renderer, type='torch'"
+                f"the renderer {cls.name!r} needs the package {cls.package!r}, which is not installed. Install it:"
+                f" {cls.install} — or use the built-in renderer, type='torch'"
             )
 
     def forward(

@@ -169,7 +169,7 @@ def test_an_unwritable_folder_is_explained(tmp_path, capsys):
 def test_list_shows_every_backend(capsys):
     assert main(["list", "renderers"]) == 0
     out = capsys.readouterr().out
-    for name in ("torch", "pytorch3d", "nvdiffrast", "drtk"):
+    for name in ("torch", "pytorch3d", "nvdiffrast", "drtk", "warp"):
         assert name in out
 
 

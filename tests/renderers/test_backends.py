@@ -21,7 +21,7 @@ from faceuv.renderers.interpolation import fragments, interpolate, spread
 from faceuv.renderers.nvdiffrast import clip_coordinates, decode_ids
 from faceuv.structures import Camera, Mesh
 
-OPTIONAL = ["pytorch3d", "drtk", "nvdiffrast"]
+OPTIONAL = ["pytorch3d", "drtk", "nvdiffrast", "warp"]
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
@@ -40,7 +40,7 @@ def view(renderer: Renderer, mesh: Mesh, height: int, width: int) -> Rasterized:
 
 
 @pytest.mark.parametrize("size", [(96, 96), (64, 112), (112, 64)])
-@pytest.mark.parametrize("name", ["pytorch3d", "drtk"])
+@pytest.mark.parametrize("name", ["pytorch3d", "drtk", "warp"])
 def test_face_ids_agree(name: str, size: tuple[int, int], head) -> None:
     other, mesh = peer(name), head(3, 41)
     ours, theirs = (view(r, mesh, *size).face_id for r in (TorchRenderer(), other))
@@ -49,7 +49,7 @@ def test_face_ids_agree(name: str, size: tuple[int, int], head) -> None:
 
 
 @pytest.mark.parametrize("cull", ["none", "back", "front"])
-@pytest.mark.parametrize("name", ["pytorch3d", "drtk"])
+@pytest.mark.parametrize("name", ["pytorch3d", "drtk", "warp"])
 def test_culling_and_near_plane_agree(name: str, cull: str, head) -> None:
     other, mesh = peer(name), head(2, 31).to(DEVICE)
     pixels = project(mesh.vertices, Camera(), 80, 80)
@@ -110,7 +110,8 @@ def test_a_missing_package_says_how_to_get_it_and_what_to_use(name: str, monkeyp
     assert repr(name) in message
     assert "type='torch'" in message
     assert part.install in message
-    assert re.fullmatch(r'pip install --no-build-isolation "?git\+https://github\.com/\w+/\w+\.git"?', part.install)
+    theirs = r'pip install --no-build-isolation "?git\+https://github\.com/\w+/\w+\.git"?'
+    assert re.fullmatch(theirs if name != "warp" else r'pip install "faceuv\[warp\]"', part.install)
 
 
 def test_a_placeholder_package_is_not_drtk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -370,5 +370,5 @@ class TestBadInput:
             build(**options)
 
     def test_unknown_backend(self) -> None:
-        with pytest.raises(UnknownName, match="known: drtk, nvdiffrast, pytorch3d, torch"):
+        with pytest.raises(UnknownName, match="known: drtk, nvdiffrast, pytorch3d, torch, warp"):
             RENDERERS.build("pytorch4d")

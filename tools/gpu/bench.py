@@ -94,9 +94,8 @@ def renderers(machine: Machine) -> list[Row]:
     from benchmarks.render import Job
 
     size, batches = (32, (1,)) if machine.toy else (256, (1, 12))
-    here = [
-        name for name in ("torch", "nvdiffrast", "pytorch3d", "drtk") if RENDERERS.get(name).available(machine.device)
-    ]
+    names = ("torch", "warp", "nvdiffrast", "pytorch3d", "drtk")
+    here = [name for name in names if RENDERERS.get(name).available(machine.device)]
     rows = []
     for batch in batches:
         for what in ("rasterize", "forward", "step"):
@@ -104,8 +103,9 @@ def renderers(machine: Machine) -> list[Row]:
             for name in here:
                 job = Job(name, batch, size, machine.device.type, "edges")
                 row[f"{name} ms"] = 1e3 * best(machine, getattr(job, what))
-            if "nvdiffrast" in here:
-                row["torch / nvdiffrast"] = row["torch ms"] / row["nvdiffrast ms"]
+            for ours, theirs in (("torch", "nvdiffrast"), ("warp", "nvdiffrast"), ("torch", "warp")):
+                if {ours, theirs} <= set(here):
+                    row[f"{ours} / {theirs}"] = row[f"{ours} ms"] / row[f"{theirs} ms"]
             rows.append(row)
     return rows
 

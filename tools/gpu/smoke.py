@@ -37,7 +37,7 @@ from tools.gpu.teacher import Recipe
 SECONDS = 60.0
 Numbers = dict[str, Any]
 Check = Callable[[Machine], Numbers]
-_BACKENDS = ("torch", "nvdiffrast", "pytorch3d", "drtk")
+_BACKENDS = ("torch", "warp", "nvdiffrast", "pytorch3d", "drtk")
 _TRACE = 6  # lines of a traceback that are kept
 
 
@@ -122,7 +122,7 @@ def rasterizers(machine: Machine) -> Numbers:
         seen = renderer.rasterize(pixels.to(machine.device), there.faces, size, size)
         same = float((seen[:1].cpu() == expected).float().mean())
         covered = float(((seen[:1].cpu() >= 0) == (expected >= 0)).float().mean())
-        if covered < 0.995 or (name == "torch" and same < 0.995):
+        if covered < 0.995 or (name in ("torch", "warp") and same < 0.995):
             raise AssertionError(f"{name}: {same:.4f} of the pixels see the same face, {covered:.4f} are covered alike")
         vertices = there.vertices.clone().requires_grad_()
 
