@@ -257,6 +257,20 @@ class TestMachine:
             machine.shrinking("pictures a step", 64, 16, call)
         assert "\n" not in str(told.value)
 
+    @pytest.mark.parametrize(("seconds", "chosen"), [((1, 1.1, 1.2), 256), ((1, 2, 2.1), 64), ((1, 1.2, 2.3), 128)])
+    def test_the_fastest_batch(self, machine, capsys, seconds, chosen):
+        taken = dict(zip((64, 128, 256), seconds))
+        assert machine.fastest("pictures a step", (64, 128, 256), taken.__getitem__) == chosen
+        assert f"pictures a step: {chosen}, {chosen / taken[chosen]:.0f} a second" in capsys.readouterr().out
+
+    def test_a_batch_that_does_not_fit_ends_the_search(self, machine):
+        def seconds(size: int) -> float:
+            if size > 100:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return 1.0
+
+        assert machine.fastest("pictures a step", (64, 128, 256), seconds) == 64
+
 
 class TestFolder:
     def test_a_full_one_costs_a_line_and_keeps_what_was_there(self, tmp_path, monkeypatch, capsys):

@@ -26,7 +26,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     of_teacher = parser.add_argument_group("teacher")
     of_teacher.add_argument("--size", type=int, default=128, help="side of its pictures (default 128)")
     of_teacher.add_argument(
-        "--batch", type=int, default=64, help="pictures a step (default 64; less if memory is short)"
+        "--batch", type=int, help="pictures a step (default: the fastest of 64, 128 and 256; less if memory is short)"
     )
     of_teacher.add_argument("--count", type=int, default=65_536, help="pictures to learn from (default 65,536)")
     of_teacher.add_argument("--world", default="calm", help="of the synthetic faces (default calm)")

@@ -39,6 +39,9 @@ _LAST = 25.0  # seconds kept for the last save and the distances
 _SAVE_EVERY, _TELL_EVERY = 60.0, 10.0
 _HALF_LIFE, _RAMP = 10_000, 0.05
 _HELD_OUT = 2048
+_TIMED = 4  # steps: every second one has the paired terms
+BATCHES = (64, 128, 256)
+"""Pictures a step that are tried, unless ``--batch`` says how many."""
 GENERATOR, DISCRIMINATOR, STATE, SHEET = (
     "teacher_generator.safetensors", "teacher_discriminator.safetensors", "teacher.json", "teacher_samples.png",
 )  # fmt: skip
@@ -111,7 +114,7 @@ class Training:
     """The networks, their average, and how far they are."""
 
     def __init__(
-        self, machine: Machine, folder: Folder, recipe: Recipe, *, batch: int, pairs: float, end: float
+        self, machine: Machine, folder: Folder, recipe: Recipe, *, batch: int | None, pairs: float, end: float
     ) -> None:
         self.machine, self.folder, self.recipe, self.end = machine, folder, recipe, end
         self.share = pairs
@@ -124,6 +127,8 @@ class Training:
         }  # fmt: skip
         self._check_size()
         self._resume()
+        if batch is None:
+            batch = machine.fastest("pictures a step", BATCHES, self._try)
         self.batch, _ = machine.shrinking("pictures a step", batch, 4, self._try)
         self.before = float(self.state["seconds"])
         self.started = self.saved = time.monotonic()
@@ -159,14 +164,18 @@ class Training:
         self.state = state
         print(f"going on after {state['images']} pictures and {state['seconds']:.0f} s", flush=True)
 
-    def _try(self, batch: int) -> None:
-        """One step of everything that takes memory, on networks that are thrown away."""
+    def _try(self, batch: int) -> float:
+        """Seconds of a step of the game; the steps before it do everything that takes memory, on networks that are
+        thrown away."""
         method = self.recipe.game(0).to(self.machine.device)
         size, latent = self.recipe.size, sum(FACTORS.values())
         images = torch.zeros(batch, 3, size, size, dtype=torch.uint8, device=self.machine.device)
         data = {"image": images, "latent": torch.randn(batch, latent, device=self.machine.device)}
-        for _ in range(2):  # the second one has Adam's moments
-            method.train_step(data, self._optimizers(method))
+        optimizers = self._optimizers(method)
+        for _ in range(2):  # R1 comes in the first one, the second one has Adam's moments
+            method.train_step(data, optimizers)
+        taken, _ = self.machine.timed(lambda: [method.train_step(data, optimizers) for _ in range(_TIMED)])
+        return taken / _TIMED
 
     def _optimizers(self, method: PairedGenerator | StyleGAN2) -> OptimWrapperDict:
         lazy = 16 / 17  # a step of R1 every 16th is one more step of the discriminator

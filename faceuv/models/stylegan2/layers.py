@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from faceuv.models.stylegan2.convolution import convolve
 from faceuv.models.stylegan2.filters import blur, downsample
 
 SLOPE = 0.2
@@ -104,11 +105,11 @@ class EqualizedConv2d(nn.Module):
         weight = self.weight * (gain / math.sqrt(self.weight[0].numel()))
         bias = None if self.bias is None else self.bias * gain
         if not self.down:
-            y = F.conv2d(x, weight, bias, padding=kernel // 2)
+            y = convolve(x, weight, bias, padding=kernel // 2)
         elif kernel == 1:  # reads only every second pixel, so only those are filtered
-            y = F.conv2d(downsample(x), weight, bias)
+            y = convolve(downsample(x), weight, bias)
         else:
-            y = F.conv2d(blur(x, padding=1 + kernel // 2), weight, bias, stride=2)
+            y = convolve(blur(x, padding=1 + kernel // 2), weight, bias, stride=2)
         if self.activate:
             y = F.leaky_relu_(y, SLOPE)
         return limit(y, self.clamp, self.gain)

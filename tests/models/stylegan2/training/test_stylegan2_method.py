@@ -213,6 +213,8 @@ RECIPES = (
     "stylegan2_synthetic",
     "stylegan2_calm",
     "stylegan2_calm_start",
+    "stylegan2_heads",
+    "stylegan2_heads_start",
     "stylegan2_synthetic_start",
     "stylegan2_synthetic_128",
 )
