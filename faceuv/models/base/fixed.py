@@ -7,6 +7,8 @@ from typing import Any, Generic, TypeVar
 
 from torch import nn
 
+from faceuv.errors import InputError
+
 M = TypeVar("M", bound=nn.Module)
 
 
@@ -21,6 +23,8 @@ class Fixed(nn.Module, Generic[M]):
 
     def __init__(self, network: M) -> None:
         super().__init__()
+        if not isinstance(network, nn.Module):
+            raise InputError(f"a frozen part of a training must be a torch.nn.Module, got {type(network).__name__}")
         # past nn.Module's own bookkeeping, which would list its parameters
         object.__setattr__(self, "_network", network.eval().requires_grad_(False))
 

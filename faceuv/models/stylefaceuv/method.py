@@ -18,6 +18,7 @@ from faceuv.files.locate import locate
 from faceuv.files.networks import save_network
 from faceuv.losses import R1Penalty
 from faceuv.models.base.fixed import Fixed
+from faceuv.models.base.generator import Generator, check_generator
 from faceuv.models.base.manifest import MANIFEST, manifest_for
 from faceuv.models.base.method import BaseMethod, LossTerms, frozen
 from faceuv.models.faces.base import FaceModel
@@ -35,16 +36,21 @@ from faceuv.models.stylefaceuv.options import (
 )
 from faceuv.models.stylefaceuv.sheets import map_sheet, view_sheet
 from faceuv.models.stylefaceuv.teacher_views import TeacherViews, ViewBatch
-from faceuv.models.stylefaceuv.uv_generator import UV_FILE, UVGenerator, load_uv_generator
+from faceuv.models.stylefaceuv.uv_generator import OF_STYLEGAN2, UV_FILE, UVGenerator, load_uv_generator
 from faceuv.models.stylefaceuv.views import ViewRender, ViewWeights, render_views
-from faceuv.models.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator, load_discriminator
+from faceuv.models.stylegan2 import (
+    StyleGAN2Discriminator,
+    StyleGAN2Generator,
+    load_discriminator,
+    pretrained_generator,
+)
 from faceuv.registry import FACE_MODELS, GENERATORS, MODELS
 from faceuv.renderers.base import Renderer
 from faceuv.structures import UVMaps
 from faceuv.synthetic.seeds import combine
 
-OF_TEACHER = ("code_dim", "num_layers", "channels", "channel_base", "channel_max", "activation_clamp")
-"""Settings of a UV generator that are its teacher's."""
+OF_TEACHER = ("code_dim", "num_layers")
+"""Settings of a UV generator that are its teacher's, whatever that is."""
 MM_PER_DM = 100
 _DEFAULT_MASK = ViewWeights()
 _YAW_SEED = 11  # of the metrics' random yaws, the same for every method that is compared
@@ -62,7 +68,7 @@ class StyleFaceUV(BaseMethod):
     for all views; a step of the discriminator uses the same renders.
 
     Args:
-        teacher: config of a generator, ``dict(type="PretrainedGenerator", path=…)``.
+        teacher: config of a generator, ``dict(type="PretrainedGenerator", path=…)``, of any type.
         mapper: file of the mapper.
         face_model: config of the face model.
         losses: by name, each with its weight. ``adversarial``, ``discriminator`` and ``r1`` belong together and read
@@ -72,8 +78,8 @@ class StyleFaceUV(BaseMethod):
         stepper: file of the stepper; the symmetric view needs it.
         discriminator: file of any known layout (usually the teacher's), or the config of a new one.
         uv_generator: what :meth:`~faceuv.models.stylefaceuv.UVGenerator.from_teacher` takes: ``size``, ``diffuse``,
-            ``displacement``, ``displacement_scale``, ``displacement_space``; or ``weights=FILE`` to start with; other
-            settings beside it must be those of the file.
+            ``displacement``, ``displacement_scale``, ``displacement_space``, its channels if the teacher is no
+            StyleGAN2; or ``weights=FILE`` to start with; other settings beside it must be those of the file.
         directions: file of directions, which the exported generator of faces names for its edits.
         views: which views are trained on: settings of :class:`~faceuv.models.stylefaceuv.ViewOptions`.
         mask: which texels a view uses: settings of :class:`~faceuv.models.stylefaceuv.ViewWeights`, ``dict(rule=
@@ -99,7 +105,7 @@ class StyleFaceUV(BaseMethod):
 
     def __init__(
         self,
-        teacher: Mapping[str, Any] | StyleGAN2Generator,
+        teacher: Mapping[str, Any] | Generator,
         mapper: str | Path | CoefficientMapper,
         face_model: Mapping[str, Any] | str | FaceModel,
         losses: Mapping[str, Any],
@@ -125,7 +131,7 @@ class StyleFaceUV(BaseMethod):
         check_terms(self.losses)
 
         # frozen: the teacher, the mapper, the stepper, the face model
-        images = cast(StyleGAN2Generator, GENERATORS.build(teacher))
+        images = check_generator(GENERATORS.build(teacher), "StyleFaceUV")
         f3d = mapper if isinstance(mapper, CoefficientMapper) else load_mapper(locate(mapper))
         f_yaw = load_stepper(locate(stepper)) if isinstance(stepper, (str, Path)) else stepper
         face: FaceModel = FACE_MODELS.build(face_model)
@@ -171,9 +177,9 @@ class StyleFaceUV(BaseMethod):
         as_options(ViewOptions, config.get("views"), "views")
         as_options(ViewWeights, config.get("mask"), "mask")
         as_options(AdversarialOptions, config.get("adversarial"), "adversarial")
-        _check_teacher(config.get("teacher"), config.get("uv_generator"))
         known = ["weights", "size", *inspect.signature(UVGenerator).parameters]
-        known = [name for name in dict.fromkeys(known) if name not in OF_TEACHER]
+        taken = OF_TEACHER + (OF_STYLEGAN2 if _is_stylegan2(config.get("teacher")) else ())
+        known = [name for name in dict.fromkeys(known) if name not in taken]
         for name in config.get("uv_generator") or {}:
             if name not in known:
                 raise InputError(
@@ -357,20 +363,16 @@ def check_term_names(terms: Collection[str]) -> None:
         )
 
 
-def _check_teacher(teacher: Any, uv_generator: Any) -> None:
-    """Raise for a teacher that no new UV generator can start from."""
-    if not isinstance(teacher, Mapping) or (isinstance(uv_generator, Mapping) and uv_generator.get("weights")):
-        return
+def _is_stylegan2(teacher: Any) -> bool:
+    """Whether the teacher's config, or the teacher itself, is a StyleGAN2, as every checkpoint is."""
+    if not isinstance(teacher, Mapping):
+        return isinstance(teacher, StyleGAN2Generator)
     part = GENERATORS.get(teacher.get("type", ""))
-    if inspect.isclass(part) and not issubclass(part, StyleGAN2Generator):
-        raise InputError(
-            f"a new UV generator starts from the weights of a StyleGAN2Generator, and the teacher is a {part.__name__}:"
-            " give uv_generator=dict(weights=FILE), one that reads the codes of this teacher"
-        )
+    return part is pretrained_generator or (inspect.isclass(part) and issubclass(part, StyleGAN2Generator))
 
 
-def start_uv_generator(teacher: StyleGAN2Generator, face_model: FaceModel, config: Mapping[str, Any]) -> UVGenerator:
-    """The UV generator at the start of training: a trained one, or one with the teacher's weights."""
+def start_uv_generator(teacher: Generator, face_model: FaceModel, config: Mapping[str, Any]) -> UVGenerator:
+    """The UV generator at the start of training: a trained one, or a new one for the teacher's codes."""
     wanted = {name: value for name, value in config.items() if name != "weights"}
     if config.get("weights") is None:
         return UVGenerator.from_teacher(teacher, face_model=face_model, **wanted)
@@ -380,7 +382,7 @@ def start_uv_generator(teacher: StyleGAN2Generator, face_model: FaceModel, confi
         asked = {name: value for name, value in wanted.items() if value != has[name]}
         raise InputError(
             f"the UV generator {config['weights']} was not made with {asked}, but with"
-            f" { ({name: has[name] for name in asked}) }; set weights=None to start with the teacher's weights"
+            f" { ({name: has[name] for name in asked}) }; set weights=None to start a new one"
         )
     if (found.num_layers, found.code_dim) != (teacher.num_layers, teacher.code_dim):
         raise InputError(

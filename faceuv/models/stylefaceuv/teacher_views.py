@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +12,10 @@ from torch import Tensor, nn
 from faceuv.checks import check_finite, check_shape
 from faceuv.errors import InputError
 from faceuv.models.base.fixed import Fixed
+from faceuv.models.base.generator import Generator
 from faceuv.models.stylefaceuv.mappers import CoefficientMapper, YawStepper
 from faceuv.models.stylefaceuv.options import VIEWS, Source, ViewOptions
-from faceuv.models.stylegan2 import StyleGAN2Generator, broadcast_code
+from faceuv.models.stylegan2 import broadcast_code
 from faceuv.structures import CoefficientLayout, Coefficients
 
 
@@ -83,7 +85,7 @@ class TeacherViews(nn.Module):
 
     def __init__(
         self,
-        teacher: StyleGAN2Generator,
+        teacher: Generator,
         mapper: CoefficientMapper,
         stepper: YawStepper | None = None,
         *,
@@ -96,7 +98,7 @@ class TeacherViews(nn.Module):
         self.memory = ViewMemory(remember) if remember else None
         self.names, self.source = options.names, options.coefficients
         mapper.check_fits(teacher)
-        self.teacher: Fixed[StyleGAN2Generator] = Fixed(teacher)
+        self.teacher: Fixed[Any] = Fixed(cast(nn.Module, teacher))
         self.mapper: Fixed[CoefficientMapper] = Fixed(mapper)
         if "symmetric" in self.names and stepper is None:
             raise InputError("the symmetric view needs a stepper; give one, or views=dict(names=('original',))")

@@ -14,6 +14,7 @@ from faceuv.files.networks import load_network, stored
 from faceuv.geometry.normals import vertex_normals
 from faceuv.geometry.uv import bake
 from faceuv.models.base.codes import broadcast_code
+from faceuv.models.base.generator import Generator, check_generator
 from faceuv.models.stylegan2.channels import arguments, channel_table, resolutions, style_layers
 from faceuv.models.stylegan2.generator import StyleGAN2Generator
 from faceuv.models.stylegan2.layers import ModulatedConv2d
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 Space = Literal["xyz", "normal"]
 UV_FILE = "uv_generator.safetensors"
 """What a trained one is called in the folder of its stage."""
+OF_STYLEGAN2 = ("channels", "channel_base", "channel_max", "activation_clamp")
+"""Settings that a UV generator takes from its teacher if that is a StyleGAN2, and from its config otherwise."""
 
 
 @stored("uv_generator", prepare=arguments)
@@ -100,40 +103,40 @@ class UVGenerator(nn.Module):
     @classmethod
     def from_teacher(
         cls,
-        teacher: StyleGAN2Generator,
+        teacher: Generator,
         *,
         size: int | None = None,
         face_model: FaceModel | None = None,
         **settings: Any,
     ) -> UVGenerator:
-        """One for the codes of ``teacher``, which starts with its weights: the first diffuse map is its image.
+        """One for the codes of ``teacher``.
 
-        Layers of resolutions that the teacher has not start at random, with half the channels of the resolution
-        before, and add nothing to the maps at first.
+        With a StyleGAN2 teacher it starts with the teacher's weights: the first diffuse map is its image. Layers of
+        resolutions that the teacher has not start at random, with half the channels of the resolution before, and add
+        nothing to the maps at first. With any other generator everything starts at random.
 
         Args:
             size: side of the maps; the teacher's if absent.
             face_model: whose normals displacements follow in the space ``"normal"``.
-            settings: ``diffuse``, ``displacement``, ``displacement_scale``, ``displacement_space``.
+            settings: ``diffuse``, ``displacement``, ``displacement_scale``, ``displacement_space``. For a teacher that
+                is no StyleGAN2 also those of :data:`OF_STYLEGAN2`, ``channel_base`` for instance.
         """
-        if not isinstance(teacher, StyleGAN2Generator):
+        side = size or check_generator(teacher, "a UVGenerator").size
+        if isinstance(side, int) and side & (side - 1):
             raise InputError(
-                f"a UVGenerator starts from a StyleGAN2Generator, got {type(teacher).__name__}; build it by its own"
-                " settings, or load a trained one"
+                f"the side of UV maps is a power of two, got {side}"
+                + ("" if size else f", the teacher's: give one, size={1 << side.bit_length()} for instance")
             )
-        side = size or teacher.size
-        channels = dict(teacher.channels)
-        for resolution in resolutions(side):
-            channels.setdefault(resolution, max(channels.get(resolution // 2, 0) // 2, 1))
-        uv = cls(
-            side,
-            teacher.code_dim,
-            num_layers=teacher.num_layers,
-            channels=channels,
-            activation_clamp=teacher.activation_clamp,
-            **settings,
-        )
-        uv.start_from(teacher)
+        if isinstance(teacher, StyleGAN2Generator):
+            if given := [name for name in OF_STYLEGAN2 if name in settings]:
+                raise InputError(f"a UV generator takes {', '.join(given)} from its StyleGAN2 teacher: leave them out")
+            channels = dict(teacher.channels)
+            for resolution in resolutions(side):
+                channels.setdefault(resolution, max(channels.get(resolution // 2, 0) // 2, 1))
+            settings = {**settings, "channels": channels, "activation_clamp": teacher.activation_clamp}
+        uv = cls(side, teacher.code_dim, num_layers=teacher.num_layers, **settings)
+        if isinstance(teacher, StyleGAN2Generator):
+            uv.start_from(teacher)
         if uv.displacement_space == "normal":
             if face_model is None:
                 raise InputError("displacements along the normals need a face_model to take the normals of")

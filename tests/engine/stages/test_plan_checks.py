@@ -76,7 +76,7 @@ SEEN = {"type": "GeneratorEMA", "modules": ["uv_generatr"]}
         ("report.features", {"type": "DiscriminatorFeatures", "zoo": "teacher_64"}, "'report' mixes two generators"),
         ("uv.model.renderer", {"type": "torch", "antialias": "egdes"}, "antialias must be 'edges'"),
         ("uv.model.mapper", 5, "StyleFaceUV.mapper must be .*, got 5"),
-        ("uv.model.teacher", {"type": "ProceduralGenerator"}, "'uv', model: a new UV generator starts from"),
+        ("uv.model.uv_generator", {"channel_max": 4}, "'uv', model: uv_generator has no setting 'channel_max'"),
         ("fits.cuont", 5, "'fits': the stage has no setting 'cuont'; .*Did you mean 'count'"),
         ("fits.count", "many", "'fits': the stage.count must be a whole number, got 'many'"),
         ("fits.count", 2**70, "count must be within 64 bits"),

@@ -135,6 +135,7 @@ VALIDATION = {
         ("uv.model.uv_generator", {"size": 15}, "'uv' would fail.*15"),
         ("uv.model.uv_generator", {"displacement_scale": "x"}, "'uv' would fail.*'str'"),
         ("uv.model.uv_generator", {"displacement_space": "xy"}, "'uv'.*xy"),
+        ("uv.model.teacher", {"type": "ProceduralGenerator", "size": 16}, "'uv' would fail.*L = 6, D = 8.*D = 512"),
         ("uv.model.discriminator", None, "'uv'.*needs a discriminator"),
         ("uv.model.discriminator", "{teacher}/generator.safetensors", "'uv' would fail.*discriminator"),
         ("uv.model.losses.flat", {"type": "MapPenalty", "of": "specular"}, "'uv' would fail.*specular"),

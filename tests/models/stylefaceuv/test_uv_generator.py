@@ -103,9 +103,61 @@ class TestStart:
         assert float(uv(codes()).displacement.abs().max()) > 0
         torch.testing.assert_close(uv(codes()).diffuse, before)
 
-    def test_only_a_stylegan2_can_be_started_from(self):
-        with pytest.raises(InputError, match="starts from a StyleGAN2Generator, got Linear"):
+    def test_a_stylegan2_gives_its_channels(self):
+        with pytest.raises(InputError, match="takes channel_max from its StyleGAN2 teacher: leave them out"):
+            UVGenerator.from_teacher(teacher(), channel_max=4)
+
+    def test_what_is_no_generator_is_refused(self):
+        with pytest.raises(InputError, match="UVGenerator needs a generator; Linear has no size, num_layers"):
             UVGenerator.from_teacher(torch.nn.Linear(2, 2))
+
+
+class Stripes(torch.nn.Module):
+    """A generator of a plug-in: L = 3, D = 4, no layers to copy."""
+
+    num_layers, code_dim = 3, 4
+
+    def __init__(self, size=16):
+        super().__init__()
+        self.size = size
+        self.register_buffer("mean_code", torch.zeros(4))
+
+    def sample_latents(self, count, *, generator=None):
+        return torch.randn(count, 4, generator=generator)
+
+    def mapping(self, z):
+        return z
+
+    def synthesis(self, code):
+        return code[:, :3, :1, None].sigmoid().expand(-1, -1, self.size, self.size)
+
+    def sample_codes(self, count, *, truncation=1.0, generator=None):
+        return self.sample_latents(count, generator=generator)[:, None].repeat(1, 3, 1)
+
+
+class TestOtherTeachers:
+    def test_its_codes_are_read_and_the_channels_are_ones_own(self):
+        source = Stripes()
+        uv = UVGenerator.from_teacher(source, displacement_scale=0.02, **SMALL)
+        assert (uv.size, uv.num_layers, uv.code_dim, uv.displacement_scale) == (16, 3, 4, 0.02)
+        assert uv.channels == {4: 6, 8: 6, 16: 4}
+        code = source.sample_codes(2, generator=torch.Generator().manual_seed(0))
+        maps = uv(code)
+        assert maps.diffuse.shape == maps.displacement.shape == (2, 3, 16, 16)
+        assert not maps.displacement.any()
+        for row in range(3):  # every row of the code reaches the map
+            changed = code.clone()
+            changed[:, row] += 1
+            assert float((uv(changed).diffuse - maps.diffuse).detach().abs().max()) > 1e-4, row
+
+    def test_a_side_that_is_no_power_of_two_needs_a_size(self):
+        with pytest.raises(InputError, match="a power of two, got 48, the teacher's: give one, size=64 for instance"):
+            UVGenerator.from_teacher(Stripes(48), **SMALL)
+        assert UVGenerator.from_teacher(Stripes(48), size=64, **SMALL).size == 64
+
+    def test_displacements_along_normals(self):
+        uv = UVGenerator.from_teacher(Stripes(), face_model=sphere(), displacement_space="normal", **SMALL)
+        assert float(uv.normals.norm(dim=1).mean()) > 0.9
 
 
 class TestRows:
