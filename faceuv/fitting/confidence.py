@@ -19,7 +19,7 @@ from torch import Tensor
 from faceuv.checks import check_shape
 from faceuv.fitting.gradient import Prediction
 from faceuv.models.faces.base import FaceModel
-from faceuv.models.faces.kinematics import Points, Posed
+from faceuv.models.faces.kinematics import Posed
 from faceuv.models.faces.landmark_truth import LandmarkTruth
 from faceuv.structures import Camera, Coefficients
 
@@ -110,7 +110,7 @@ def share_inside(
     seen or not, so that a turned head does not count as cut."""
     height, width = size
     skin = model.skin_mask.nonzero()[:, 0]
-    points = Points.of(model, skin[:: max(1, len(skin) // _POINTS)])
+    points = model.points(skin[:: max(1, len(skin) // _POINTS)])
     x_px, y_px = Posed.of(points, x, model.layout).pixels(camera, height, width).unbind(2)
     inside = (x_px >= 0) & (x_px < width) & (y_px >= 0) & (y_px < height)
     if mask is not None:

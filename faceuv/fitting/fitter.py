@@ -19,6 +19,7 @@ from faceuv.fitting.schedules import SCHEDULES
 from faceuv.fitting.steps import FitStep, Problem
 from faceuv.losses import PhotometricLoss
 from faceuv.models.faces.base import FaceModel
+from faceuv.models.faces.sliding import CONTOURS, Contour
 from faceuv.registry import FACE_MODELS, FIT_STEPS, LANDMARK_DETECTORS, RENDERERS
 from faceuv.renderers.base import Renderer
 from faceuv.structures import Coefficients
@@ -111,6 +112,9 @@ class Fitter(nn.Module):
             mesh.
         centre: centre of the priors: ``"start"``, the first guess, or ``"mean"``, the mean face.
         worst_landmarks: largest landmark error of a fit that is ok, as a share of the image's side.
+        contour: whether the jaw's landmarks lie on the contour that is seen, ``"visible"``, or are points of the head
+            though they be hidden, ``"head"``; None asks the detector, and takes landmarks that are given for visible
+            ones. It matters for face models with ``contour`` lines.
         min_confidence: smallest confidence of a fit that is ok; 0.5 makes doubtful fits failures.
         chunk: number of pictures that are fitted at once; None chooses. The result does not depend on it.
     """
@@ -128,6 +132,7 @@ class Fitter(nn.Module):
         worst_landmarks: float = 0.05,
         chunk: int | None = None,
         min_confidence: float = 0.0,
+        contour: Contour | None = None,
     ) -> None:
         super().__init__()
         if centre not in ("start", "mean"):
@@ -136,6 +141,8 @@ class Fitter(nn.Module):
             raise InputError(f"expected worst_landmarks > 0 and chunk ≥ 1, got {worst_landmarks} and {chunk}")
         if not 0 <= min_confidence <= 1:
             raise InputError(f"expected min_confidence in [0, 1], got {min_confidence}")
+        if contour is not None and contour not in CONTOURS:
+            raise InputError(f"contour must be one of {', '.join(CONTOURS)} or None, got {contour!r}")
         self.face_model: FaceModel = FACE_MODELS.build(face_model)
         self.fit_model: FaceModel = self.face_model if fit_model is None else FACE_MODELS.build(fit_model)
         if self.fit_model.layout != self.face_model.layout:
@@ -148,7 +155,7 @@ class Fitter(nn.Module):
         self.regressor = regressor
         self.steps: list[FitStep] = [FIT_STEPS.build(step) for step in steps_of(schedule)]
         self.centre, self.worst_landmarks, self.chunk = centre, worst_landmarks, chunk
-        self.min_confidence = min_confidence
+        self.min_confidence, self.contour = min_confidence, contour
         self.fits_colours = any({"albedo", "lighting"} & set(getattr(step, "groups", ())) for step in self.steps)
         self.photometric = PhotometricLoss()
 
@@ -175,9 +182,11 @@ class Fitter(nn.Module):
         if mask is not None:
             check_shape("mask", mask, (sizes["B"], 1, sizes["H"], sizes["W"]))
             mask = mask.to(images)
+        contour: Contour = self.contour or "visible"
         if landmarks is None:
             if self.detector is None:
                 raise InputError("give landmarks, or the fitter a detector: Fitter(detector='SyntheticLandmarks')")
+            contour = self.contour or self.detector.contour
             landmarks = self.detector.detect(images, names)
             if len(landmarks) == sizes["B"]:
                 landmarks = self.detector.look_again(images, landmarks, names)
@@ -190,7 +199,8 @@ class Fitter(nn.Module):
         parts = []
         for start in range(0, sizes["B"], chunk):
             rows = slice(start, start + chunk)
-            parts.append(self._fit_chunk(images[rows], landmarks[rows], None if mask is None else mask[rows]))
+            part = None if mask is None else mask[rows]
+            parts.append(self._fit_chunk(images[rows], landmarks[rows], part, contour))
         return Fit.cat(parts)
 
     def forward(self, images: Tensor, landmarks: Landmarks | None = None) -> Fit:
@@ -205,7 +215,7 @@ class Fitter(nn.Module):
         self.face_model.check_layout(guess)
         return guess.data.to(images)
 
-    def _fit_chunk(self, images: Tensor, landmarks: Landmarks, mask: Tensor | None) -> Fit:
+    def _fit_chunk(self, images: Tensor, landmarks: Landmarks, mask: Tensor | None, contour: Contour) -> Fit:
         model = self.fit_model
         readable = torch.isfinite(images).flatten(1).all(1)
         placed = torch.isfinite(landmarks.points).flatten(1).all(1)
@@ -240,8 +250,9 @@ class Fitter(nn.Module):
                 None if mask is None else mask[rows],
                 centre=guess if guessed else likely(model.layout, images),
                 guessed=guessed,
+                contour=contour,
             )
-            found = guess
+            found = guess if problem.bounds is None else guess.clamp(*problem.bounds)
             for step in self.steps:
                 found, taken = step.run(problem, found)
                 iterations[rows] += taken
@@ -282,7 +293,8 @@ class Fitter(nn.Module):
         """``(b, 2)``: landmarks in pixels, photometric; and the evidence ``(b, 7)``. ``rows`` are those of the problem,
         of which ``landmarks`` are all."""
         height, width = problem.size
-        pred = Prediction(PredictionContext.of(problem.face_model, self.renderer), x[rows], height, width)
+        context = PredictionContext.of(problem.face_model, self.renderer, problem.contour)
+        pred = Prediction(context, x[rows], height, width)
         apart = pred["landmarks"] * min(height, width) - problem.landmarks[rows]
         target = {"image": problem.images[rows]}
         if problem.mask is not None:

@@ -13,9 +13,11 @@ from torch import Tensor
 from faceuv.errors import InputError
 from faceuv.fitting.steps import ALL, FitStep, Problem, check_settings
 from faceuv.fitting.terms import group_columns
+from faceuv.geometry import project
 from faceuv.models.faces import FaceRenderer
 from faceuv.models.faces.base import FaceModel
-from faceuv.models.faces.kinematics import Points, Posed
+from faceuv.models.faces.kinematics import Posed
+from faceuv.models.faces.sliding import Contour, SlidingLandmarks
 from faceuv.registry import FIT_STEPS, LOSSES
 from faceuv.renderers.base import Renderer
 from faceuv.structures import Coefficients, Render
@@ -80,8 +82,8 @@ class AdamStep(FitStep):
         best = torch.full_like(x[:, 0], torch.inf)
         since, taken = (torch.zeros(len(x), dtype=torch.int64, device=x.device) for _ in range(2))
         rows = torch.isfinite(x).all(1).nonzero()[:, 0]
-        context = PredictionContext.of(problem.face_model, problem.renderer)
-        targets = target_of(problem)
+        context = PredictionContext.of(problem.face_model, problem.renderer, problem.contour)
+        targets, bounds = target_of(problem), problem.bounds
         for iteration in range(1, self.iterations + 1):
             if not len(rows):
                 break
@@ -95,6 +97,8 @@ class AdamStep(FitStep):
             second[rows] = torch.lerp(gradient.square(), second[rows], _BETAS[1])
             mean, spread = first[rows] / (1 - _BETAS[0] ** iteration), second[rows] / (1 - _BETAS[1] ** iteration)
             x[rows] = x[rows].index_add(1, columns, -rate * mean / (spread.sqrt() + _TINY))
+            if bounds is not None:
+                x[rows] = x[rows].clamp(*bounds)
             if self.patience is not None:
                 better = loss < best[rows] * (1 - self.tolerance)
                 best[rows] = torch.where(better, loss, best[rows])
@@ -133,12 +137,12 @@ class PredictionContext:
     """What all predictions of a face model share: its renderer and its landmarks."""
 
     drawing: FaceRenderer
-    landmarks: Points
+    landmarks: SlidingLandmarks
 
     @classmethod
-    def of(cls, model: FaceModel, renderer: Renderer) -> PredictionContext:
+    def of(cls, model: FaceModel, renderer: Renderer, contour: Contour = "visible") -> PredictionContext:
         """For a face model and its renderer."""
-        return cls(FaceRenderer(model, renderer), Points.of(model, model.landmarks))
+        return cls(FaceRenderer(model, renderer), SlidingLandmarks(model, contour))
 
 
 class Prediction(Mapping[str, Tensor]):
@@ -176,9 +180,11 @@ class Prediction(Mapping[str, Tensor]):
         return self._drawn
 
     def _landmarks(self) -> Tensor:
-        posed = Posed.of(self._context.landmarks, self._coefficients.data, self._coefficients.layout)
-        camera = self._context.drawing.renderer.camera
-        return posed.pixels(camera, self._height, self._width) / min(self._height, self._width)
+        landmarks, camera = self._context.landmarks, self._context.drawing.renderer.camera
+        posed = Posed.of(landmarks.points, self._coefficients.data, self._coefficients.layout)
+        points = landmarks.of(posed.world, posed.rotation, camera)
+        place = project(points, camera, self._height, self._width)[..., :2]
+        return place / min(self._height, self._width)
 
 
 def skin_seen(model: FaceModel, render: Render) -> Tensor:

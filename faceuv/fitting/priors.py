@@ -7,12 +7,16 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from faceuv.fitting.terms import PriorTerm, QuadraticTerm
+from faceuv.fitting.terms import PriorTerm, QuadraticTerm, SparseTerm
 from faceuv.geometry import ambient_light, directional_light
+from faceuv.models.faces.base import FaceModel
 from faceuv.structures import CoefficientLayout, Coefficients
 
 # Half the light comes from everywhere, half from the front and a little above: an average portrait's.
 _AMBIENT, _KEY, _KEY_FROM = 0.62, 0.55, (0.0, 0.45, 0.9)
+
+SPARSE = 2.0
+"""How much a full movement of a blend shape costs, in those of a mode at one standard deviation."""
 
 
 def likely(layout: CoefficientLayout, like: Tensor) -> Tensor:
@@ -27,12 +31,38 @@ def likely_light(like: Tensor) -> Tensor:
     return ambient_light(_AMBIENT * white) + directional_light(like.new_tensor([_KEY_FROM]), _KEY * white)
 
 
+def amounts_of(model: FaceModel) -> Tensor | None:
+    """``(E,)``: the full movement of expression modes that only go one way, from 0, as blend shapes do; infinity for
+    the others. None where all go both ways."""
+    if model.expression_limits is None:
+        return None
+    low, high = model.expression_limits.unbind(1)
+    amounts = torch.where((low >= 0) & (high > 0), high, torch.inf)
+    return amounts if bool(torch.isfinite(amounts).any()) else None
+
+
 def prior_terms(
-    layout: CoefficientLayout, weights: Mapping[str, float], centre: Tensor, *, tint: float
-) -> list[PriorTerm | QuadraticTerm]:
+    layout: CoefficientLayout,
+    weights: Mapping[str, float],
+    centre: Tensor,
+    *,
+    tint: float,
+    amounts: Tensor | None = None,
+) -> list[PriorTerm | QuadraticTerm | SparseTerm]:
     """``weights`` of the groups around ``centre (B or 1, N)``, and ``tint`` on the light's difference from its own
-    grey: who is brown, and who stands in a brown light?"""
-    terms: list[PriorTerm | QuadraticTerm] = [PriorTerm(layout, weights, centre)]
+    grey: who is brown, and who stands in a brown light?
+
+    ``amounts`` are those of :func:`amounts_of`: of such modes few take part in a face, and the prior is the sum of the
+    amounts, by the weight of the group times :data:`SPARSE`, instead of the sum of squares.
+    """
+    prior = PriorTerm(layout, weights, centre)
+    terms: list[PriorTerm | QuadraticTerm | SparseTerm] = [prior]
+    if amounts is not None and weights.get("expression"):
+        columns = layout.slice("expression")
+        sparse = torch.zeros_like(prior.weights)
+        sparse[columns] = SPARSE * weights["expression"] / amounts.to(sparse)
+        prior.weights[columns].masked_fill_(torch.isfinite(amounts).to(sparse.device), 0)
+        terms.append(SparseTerm(sparse))
     if tint > 0:
         columns = layout.slice("lighting")
         bands = layout.lighting // 3

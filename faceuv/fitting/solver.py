@@ -38,7 +38,14 @@ class Solution:
 
 @torch.no_grad()
 def minimise(
-    terms: Sequence[Term], x: Tensor, columns: Tensor, *, iterations: int, tolerance: float = 1e-4
+    terms: Sequence[Term],
+    x: Tensor,
+    columns: Tensor,
+    *,
+    iterations: int,
+    tolerance: float = 1e-4,
+    bounds: tuple[Tensor, Tensor] | None = None,
+    rows: Tensor | None = None,
 ) -> Solution:
     """Minimise the sum of ``terms`` over some columns of ``x (B, N)``, each row by itself.
 
@@ -49,19 +56,27 @@ def minimise(
     Args:
         columns: ``(n,)`` int64, the columns that are free.
         iterations: at most so many steps, taken or refused.
+        bounds: lowest and highest values ``(N,)``. The columns start within them and stay there: one that lies at a
+            bound and would leave is held during a step, and a step ends at the bounds.
+        rows: which rows to minimise, by default all; the others stay, and count as finite if they are.
     """
     x = x.clone()
-    every = torch.arange(len(x), device=x.device)
-    cost = _cost(terms, x, every)
-    finite = torch.isfinite(cost)
+    every = torch.arange(len(x), device=x.device) if rows is None else rows
+    limits = None if bounds is None else (bounds[0][columns], bounds[1][columns])
+    if limits is not None:
+        within = x[every][:, columns].clamp(*limits)
+        x[every[:, None], columns] = within
+    cost, finite = torch.full_like(x[:, 0], torch.nan), torch.isfinite(x).all(1)
+    cost[every] = _cost(terms, x[every], every)
+    finite[every] = torch.isfinite(cost[every])
     damping = torch.full_like(cost, _FIRST_DAMPING)
-    taken = torch.zeros_like(every)
-    rows = every[finite]
+    taken = torch.zeros(len(x), dtype=torch.int64, device=x.device)
+    rows = every[finite[every]]
     for _ in range(iterations):
         if not len(rows):
             break
         taken[rows] += 1
-        trial, promise = _step(terms, x[rows], rows, columns, damping[rows])
+        trial, promise = _step(terms, x[rows], rows, columns, damping[rows], limits)
         # NaN promises nothing, and is kept: its damping grows
         worth = ~(promise < 0.1 * tolerance * cost[rows] + torch.finfo(x.dtype).eps)
         rows, trial = rows[worth], trial[worth]
@@ -84,13 +99,26 @@ def _cost(terms: Sequence[Term], x: Tensor, rows: Tensor) -> Tensor:
     return torch.stack([term.cost(x, rows) for term in terms]).sum(0)
 
 
-def _step(terms: Sequence[Term], x: Tensor, rows: Tensor, columns: Tensor, damping: Tensor) -> tuple[Tensor, Tensor]:
+def _step(
+    terms: Sequence[Term],
+    x: Tensor,
+    rows: Tensor,
+    columns: Tensor,
+    damping: Tensor,
+    limits: tuple[Tensor, Tensor] | None,
+) -> tuple[Tensor, Tensor]:
     """``x`` after a damped Gauss–Newton step and about how much it lowers the cost; NaN where no step can be found."""
     parts = [term.system(x, rows) for term in terms]
     matrix = torch.stack([part[0] for part in parts]).sum(0) if len(parts) > 1 else parts[0][0]
     gradient = torch.stack([part[1] for part in parts]).sum(0)
     matrix = matrix.index_select(1, columns).index_select(2, columns)
     gradient = gradient.index_select(1, columns)
+    if limits is not None:
+        (low, high), now = limits, x.index_select(1, columns)
+        free = ~(((now <= low) & (gradient > 0)) | ((now >= high) & (gradient < 0)))
+        own = torch.diag_embed(torch.where(free, 0.0, matrix.diagonal(dim1=1, dim2=2)))
+        matrix = matrix * free[:, :, None] * free[:, None] + own  # what is held has its diagonal alone
+        gradient = gradient * free
     diagonal = matrix.diagonal(dim1=1, dim2=2)
     # Marquardt's scaling: the step does not depend on the units of a column; the floor is for columns without effect
     floor = 1e-6 * diagonal.amax(1, keepdim=True) + torch.finfo(x.dtype).tiny
@@ -98,4 +126,6 @@ def _step(terms: Sequence[Term], x: Tensor, rows: Tensor, columns: Tensor, dampi
     factor, failed = torch.linalg.cholesky_ex(matrix)
     step = torch.cholesky_solve(gradient[:, :, None], factor)[:, :, 0]
     step = step.masked_fill((failed != 0)[:, None], torch.nan)
+    if limits is not None:
+        step = now - (now - step).clamp(low, high)  # NaN stays NaN
     return x.index_add(1, columns, -step), (gradient * step).sum(1)

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from faceuv.errors import InputError
-from faceuv.fitting.priors import prior_terms
+from faceuv.fitting.priors import amounts_of, prior_terms
 from faceuv.fitting.solver import Solution, Term, minimise
 from faceuv.fitting.surface import SurfaceSamples, SurfaceTerm
 from faceuv.fitting.terms import LandmarkTerm, group_columns
 from faceuv.models.faces.base import FaceModel
+from faceuv.models.faces.sliding import Contour
 from faceuv.registry import FIT_STEPS
 from faceuv.renderers.base import Renderer
 
@@ -32,6 +33,7 @@ PRIOR: Mapping[str, float] = {
     "translation": 0.05,
 }
 TINT = 3.0
+_HELD = 6  # iterations with the same candidates of the jaw's points
 LANDMARKS = 30.0  # 1e-3 over the variance, and errors of a detector's 68 points go together: about seven count
 
 
@@ -43,6 +45,7 @@ class Problem:
     mask (B, 1, H, W)    which pixels count, or None for all
     centre (B or 1, N)   the most likely coefficients, before the picture is seen
     guessed              whether the centre's pose is a guess from the picture; else pose has no prior
+    contour              whether the landmarks of the jaw lie on the contour that is seen or are points of the head
     """
 
     face_model: FaceModel
@@ -52,17 +55,30 @@ class Problem:
     mask: Tensor | None
     centre: Tensor
     guessed: bool = False
+    contour: Contour = "visible"
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of the pictures."""
         return self.images.shape[2], self.images.shape[3]
 
+    @property
+    def bounds(self) -> tuple[Tensor, Tensor] | None:
+        """Lowest and highest coefficients ``(N,)``, of a face model with ``expression_limits``."""
+        model = self.face_model
+        if model.expression_limits is None:
+            return None
+        low, high = (torch.full_like(self.centre[0], edge) for edge in (-torch.inf, torch.inf))
+        columns = model.layout.slice("expression")
+        low[columns], high[columns] = model.expression_limits.to(self.centre).unbind(1)
+        return low, high
+
     def priors(self, weights: Mapping[str, float], groups: Sequence[str], tint: float) -> list[Term]:
         """The priors of the groups that move, see :func:`~faceuv.fitting.priors.prior_terms`."""
         known = groups if self.guessed else [group for group in groups if group not in RIGID]
         chosen = {group: weight for group, weight in weights.items() if group in known}
-        return [*prior_terms(self.face_model.layout, chosen, self.centre, tint=tint)]
+        amounts = None if self.guessed else amounts_of(self.face_model)
+        return [*prior_terms(self.face_model.layout, chosen, self.centre, tint=tint, amounts=amounts)]
 
 
 class FitStep(ABC):
@@ -106,15 +122,28 @@ class LandmarkStep(FitStep):
         """The landmarks' part of the objective."""
         return LandmarkTerm(
             problem.face_model, problem.renderer.camera, problem.landmarks, *problem.size,
-            weight=self.weight, emphasis=self.emphasis, robust=self.robust,
+            weight=self.weight, emphasis=self.emphasis, robust=self.robust, contour=problem.contour,
         )  # fmt: skip
 
     def run(self, problem: Problem, x: Tensor) -> tuple[Tensor, Tensor]:
         layout = problem.face_model.layout
-        terms = [self.term(problem), *problem.priors(self.prior, self.groups, tint=0)]
+        landmarks = self.term(problem)
+        terms = [landmarks, *problem.priors(self.prior, self.groups, tint=0)]
         columns = group_columns(layout, self.groups).to(x.device)
-        found = minimise(terms, x, columns, iterations=self.iterations, tolerance=self.tolerance)
-        return _lost_rows_as_nan(found), found.iterations
+        held = self.iterations if not landmarks.landmarks.slides else min(self.iterations, _HELD)
+        taken = torch.zeros(len(x), dtype=torch.int64, device=x.device)
+        rows = torch.isfinite(x).all(1).nonzero()[:, 0]
+        for left in range(self.iterations, 0, -held):
+            # jaw points slide while the head turns: they are chosen again, then held fixed for a few iterations
+            moved = landmarks.look(x[rows], rows) | (taken[rows] % held == 0)
+            rows = rows[moved]
+            if not len(rows):
+                break
+            found = minimise(terms, x, columns, rows=rows, bounds=problem.bounds,
+                             iterations=min(held, left), tolerance=self.tolerance)  # fmt: skip
+            x, taken = _lost_rows_as_nan(found), taken + found.iterations
+            rows = rows[found.finite[rows]]
+        return x, taken
 
 
 @FIT_STEPS.register_module()
@@ -164,7 +193,8 @@ class SurfaceStep(FitStep):
             weight=self.weight, outlier=self.outliers[0],
         )  # fmt: skip
         priors = problem.priors(self.prior, self.groups, self.tint)
-        terms: list[Term] = [self.landmarks.term(problem), surface, *priors]
+        landmarks = self.landmarks.term(problem)
+        terms: list[Term] = [landmarks, surface, *priors]
         columns = group_columns(layout, self.groups).to(x.device)
         iterations = torch.zeros(len(x), dtype=torch.int64, device=x.device)
         for outlier in self.outliers:
@@ -172,7 +202,9 @@ class SurfaceStep(FitStep):
             good = torch.isfinite(x).all(1).nonzero()[:, 0]
             if len(good):
                 surface.look(x[good], good)
-            found = minimise(terms, x, columns, iterations=self.iterations, tolerance=self.tolerance)
+                landmarks.look(x[good], good)
+            found = minimise(terms, x, columns, bounds=problem.bounds,
+                             iterations=self.iterations, tolerance=self.tolerance)  # fmt: skip
             x, iterations = _lost_rows_as_nan(found), iterations + found.iterations
         return x, iterations
 

@@ -18,7 +18,8 @@ from faceuv.geometry.normals import face_normals, scatter_to_vertices
 from faceuv.geometry.weld import welded_faces
 from faceuv.losses import saturating
 from faceuv.models.faces.base import FaceModel
-from faceuv.models.faces.kinematics import Points, Posed, apply_basis, rotate_back, turning, without_specks
+from faceuv.models.faces.kinematics import Posed, apply_basis, rotate_back, turning
+from faceuv.models.faces.points import Points, without_specks
 from faceuv.renderers.base import Renderer
 from faceuv.renderers.interpolation import spread
 from faceuv.structures import Coefficients, Mesh
@@ -47,7 +48,7 @@ class SurfaceSamples:
     def choose(cls, model: FaceModel, count: int) -> SurfaceSamples:
         """``count`` vertices of the skin, evenly spread over the mean face."""
         index = spread_out(model.mean, model.skin_mask, count)
-        places = Points.of(model, index)
+        places = model.points(index)
         first, second = _tangents(model, index)
         colours = model.mean_albedo[index], without_specks(model.albedo_basis[index])
         return cls(index, places, first, second, *colours, model)
@@ -83,7 +84,7 @@ def _tangents(model: FaceModel, index: Tensor) -> tuple[Points, Points]:
     local = torch.stack([(away * along[centre]).sum(1), (away * across[centre]).sum(1)], 1)  # (R, 2)
     moments = mean.new_zeros(len(index), 2, 2).index_add(0, centre, local[:, :, None] * local[:, None])
     weights = torch.linalg.solve(moments[centre], local[:, :, None])[:, :, 0]  # (R, 2)
-    full = Points.of(model, torch.cat([index, neighbour]))
+    full = model.points(torch.cat([index, neighbour]))
     ring = torch.arange(len(index), len(index) + len(neighbour), device=index.device)
     rows, columns = torch.cat([centre, centre]), torch.cat([ring, centre])
     found = []

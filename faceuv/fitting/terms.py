@@ -10,7 +10,8 @@ from torch import Tensor
 from faceuv.errors import InputError, did_you_mean
 from faceuv.losses import landmark_weights
 from faceuv.models.faces.base import FaceModel
-from faceuv.models.faces.kinematics import Points, Posed
+from faceuv.models.faces.kinematics import Posed
+from faceuv.models.faces.sliding import Contour, SlidingLandmarks
 from faceuv.structures import Camera, CoefficientLayout
 
 
@@ -24,6 +25,8 @@ class LandmarkTerm:
         points: ``(B, 68, 2)`` pixels.
         emphasis: see :class:`~faceuv.losses.LandmarkLoss`.
         robust: c, in units of the image's side; None for squares.
+        contour: whether the jaw's points are on the silhouette that is seen, ``"visible"``, or points of the head; see
+            :class:`~faceuv.models.faces.sliding.SlidingLandmarks`.
     """
 
     def __init__(
@@ -37,23 +40,41 @@ class LandmarkTerm:
         weight: float,
         emphasis: float,
         robust: float | None,
+        contour: Contour = "visible",
     ) -> None:
-        self.points = Points.of(model, model.landmarks)
+        self.landmarks = SlidingLandmarks(model, contour)
+        slides, count = self.landmarks.slides, len(points)
+        self.chosen = torch.arange(68, device=points.device).repeat(count, 1) if slides else None
         self.camera, self.layout = camera, model.layout
         self.side, self.height, self.width = min(height, width), height, width
         self.target = points / self.side
         self.weights = weight * landmark_weights(emphasis).to(points)
         self.robust = robust
 
+    def look(self, x: Tensor, rows: Tensor) -> Tensor:
+        """Choose what each landmark is at ``x (b, N)``, until the next call; which rows changed ``(b,)``."""
+        changed = torch.zeros(len(x), dtype=torch.bool, device=x.device)
+        if self.chosen is not None:
+            posed = Posed.of(self.landmarks.points, x, self.layout)
+            chosen = self.landmarks.chosen(posed.world, posed.rotation, self.camera)
+            assert chosen is not None
+            changed = (chosen != self.chosen[rows]).any(1)
+            self.chosen[rows] = chosen
+        return changed
+
+    def _posed(self, x: Tensor, rows: Tensor, *, slopes: bool = False) -> Posed:
+        chosen = None if self.chosen is None else self.chosen[rows]
+        return Posed.of(self.landmarks.points, x, self.layout, slopes=slopes, chosen=chosen)
+
     def cost(self, x: Tensor, rows: Tensor) -> Tensor:
-        posed = Posed.of(self.points, x, self.layout)
+        posed = self._posed(x, rows)
         squared = self._difference(posed, rows).square().sum(2)
         if self.robust is not None:
             squared = squared * 2 * self.robust / ((squared + self.robust**2).sqrt() + self.robust)
         return squared @ self.weights
 
     def system(self, x: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-        posed = Posed.of(self.points, x, self.layout, slopes=True)
+        posed = self._posed(x, rows, slopes=True)
         difference = self._difference(posed, rows)
         weight = self.weights.expand(len(x), -1)
         if self.robust is not None:
@@ -92,6 +113,20 @@ class PriorTerm:
 
     def system(self, x: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         return torch.diag(self.weights).expand(len(x), -1, -1), self._away(x, rows) * self.weights
+
+
+class SparseTerm:
+    """``Σ_k weight_k · x_k`` of amounts that are never negative: most stay exactly 0. ``weights (N,)``."""
+
+    def __init__(self, weights: Tensor) -> None:
+        self.weights = weights
+        self.square = torch.zeros(len(weights), len(weights)).to(weights)
+
+    def cost(self, x: Tensor, rows: Tensor) -> Tensor:
+        return x.clamp_min(0) @ self.weights
+
+    def system(self, x: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        return self.square.expand(len(x), -1, -1), (0.5 * self.weights).expand(len(x), -1)
 
 
 class QuadraticTerm:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from faceuv.errors import InputError
 from faceuv.geometry import project
+from faceuv.models.faces.landmark_truth import LandmarkTruth
 from faceuv.renderers.masks import visibility_mask
 from faceuv.renderers.occlusion import visible_points
 from faceuv.structures import Mesh, Render
@@ -83,7 +84,9 @@ def face_surface(studio: Studio, drawn: SceneRender) -> Render:
 
 def _landmarks(studio: Studio, drawn: SceneRender) -> tuple[Tensor, Tensor]:
     size, camera = studio.size, studio.renderer.camera
-    points = drawn.world[:, studio.face_model.landmarks]
+    truth = LandmarkTruth(studio.face_model, camera)  # jaw points on the silhouette, as in annotated pictures
+    vertices = truth.seen(drawn.coefficients)  # chosen without the skin's relief, so that coefficients say which
+    points = drawn.world.gather(1, vertices[:, :, None].expand(-1, -1, 3))
     place = project(points, camera, size, size)
     lifted = points + points.new_tensor([0.0, 0.0, _LIFT])
     scenery = project(drawn.scenery.vertices, camera, size, size)

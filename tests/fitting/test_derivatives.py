@@ -68,7 +68,9 @@ def test_landmark_term(model, x, faces, robust):
     term = LandmarkTerm(model, Camera(), points, 96, 96, weight=100, emphasis=10, robust=robust)
     check(term, x, model.layout, 1e-5)
     if robust is None:
-        drawn = term.points.place(x[:, :144]) @ euler_to_matrix(x[:, 224:227]).transpose(1, 2) + x[:, None, 254:]
+        drawn = (
+            term.landmarks.points.place(x[:, :144]) @ euler_to_matrix(x[:, 224:227]).transpose(1, 2) + x[:, None, 254:]
+        )
         depth = 10 - drawn[..., 2:]
         at = 0.5 + Camera().focal * drawn[..., :2] * torch.tensor([1, -1]) / depth
         loss = LandmarkLoss().per_image({"landmarks": at}, {"landmarks": points / 96})

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from faceuv.checks import check_floating, check_shape
 from faceuv.data.cutouts import mirror_points
 from faceuv.errors import InputError
+from faceuv.models.faces.sliding import Contour
 
 COUNT = 68
 
@@ -101,7 +102,13 @@ class Landmarks:
 
 
 class LandmarkDetector(nn.Module):
-    """A detector of one face per picture. A picture without a face is a row with ``found`` False, not an error."""
+    """A detector of one face per picture. A picture without a face is a row with ``found`` False, not an error.
+
+    ``contour`` says where the jaw's points are on a turned head: on the contour that is seen (``"visible"``), or points
+    of the head though they be hidden (``"head"``).
+    """
+
+    contour: Contour = "visible"
 
     @abstractmethod
     def detect(self, images: Tensor, names: Sequence[str] | None = None) -> Landmarks:

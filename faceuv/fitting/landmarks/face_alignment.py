@@ -17,7 +17,7 @@ import importlib
 import importlib.util
 import warnings
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,9 +35,9 @@ from faceuv.fitting.landmarks.base import (
     look_at_mirrored,
     unreadable,
 )
+from faceuv.models.faces.sliding import Contour
 from faceuv.registry import LANDMARK_DETECTORS
 
-Contour = Literal["head", "visible"]
 _TYPES: dict[str, str] = {"head": "TWO_HALF_D", "visible": "TWO_D"}
 
 

@@ -54,7 +54,9 @@ class SyntheticLandmarks(LandmarkDetector):
             raise InputError(f"expected looks ≥ 1 and threshold in [0, 1], got {looks} and {threshold}")
         file = locate(path)
         self.network = load_network(file, LandmarkNetwork)
-        scale, offset = read_header(file).get("calibration", (1.0, 0.0))
+        header = read_header(file)
+        scale, offset = header.get("calibration", (1.0, 0.0))
+        self.contour = header.get("contour", "head")  # trained on a face without contour lines, unless the file says so
         self.calibration: tuple[float, float] = (float(scale), float(offset))
         self.looks, self.mirror, self.threshold = looks, mirror, threshold
 

@@ -17,6 +17,7 @@ from faceuv.errors import AssetError, InputError, did_you_mean
 from faceuv.geometry.normals import apply_tangents, tangent_operator, vertex_normals
 from faceuv.geometry.uv import UVCorrespondence, bake
 from faceuv.models.faces.arrays import ARRAYS, OPTIONAL_ARRAYS, PARTS, check_arrays
+from faceuv.models.faces.points import LinearPoints, Points
 from faceuv.models.faces.sampling import ALBEDO_SIGMA, EXPRESSION_SIGMA, IDENTITY_SIGMA, gaussian, limited_expression
 from faceuv.registry import FACE_MODELS
 from faceuv.structures import CoefficientLayout, Coefficients, Mesh
@@ -254,10 +255,22 @@ class FaceModel(nn.Module):
         """The columns of expression modes that move other people otherwise than the mean face: none if linear."""
         return ()
 
+    def points(self, vertices: Tensor) -> Points:
+        """The vertices ``(P,)`` as a function of identity and expression with derivatives: they are where :meth:`shape`
+        has them. A model whose :meth:`shape` is not linear overrides both."""
+        if not self.linear:
+            raise InputError(f"the vertices of a {self.kind} do not move linearly: its class must override points")
+        return self._linear_points(vertices)
+
+    def _linear_points(self, vertices: Tensor) -> LinearPoints:
+        basis = torch.cat([self.identity_basis[vertices], self.expression_basis[vertices]], 2)
+        return LinearPoints(self.mean[vertices], basis)
+
     def slopes(self, identity: Tensor, expression: Tensor, vertices: Tensor) -> Tensor:
         """How the vertices ``(P,)`` move with each coefficient of identity, then expression, at ``identity (B, I)`` and
         ``expression (B, E)``: ``(1 or B, P, 3, I + E)``. The same everywhere for a linear model."""
-        return torch.cat([self.identity_basis[vertices], self.expression_basis[vertices]], 2)[None]
+        found = self.points(vertices).slopes(torch.cat([identity, expression], 1))
+        return found if found.ndim == 4 else found[None]
 
     def arkit_table(self) -> ARKitTable:
         """What each of the 52 ARKit blend shapes drives in this model, see

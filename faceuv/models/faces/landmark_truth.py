@@ -5,32 +5,44 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from faceuv.geometry import pose, project, view_depth
+from faceuv.geometry import euler_to_matrix, pose, project, view_depth
 from faceuv.models.faces.base import FaceModel
-from faceuv.models.faces.kinematics import LinearPoints
+from faceuv.models.faces.sliding import Contour, SlidingLandmarks
 from faceuv.structures import Camera, Coefficients
 
 OUTER_EYE_CORNERS = (36, 45)
 
 
 class LandmarkTruth(nn.Module):
-    """Coefficients → landmarks in an image. The 68 vertices alone are moved, not the whole surface."""
+    """Coefficients → landmarks in an image. The landmarks' vertices alone are moved, not the whole surface.
 
-    mean: Tensor
-    basis: Tensor
+    Args:
+        contour: ``"visible"``: jaw points slide to the silhouette of a turned head, as in annotated pictures, where the
+            face model has contour lines; ``"head"``: they are always the same points of the head.
+    """
 
-    def __init__(self, face_model: FaceModel, camera: Camera | None = None) -> None:
+    def __init__(self, face_model: FaceModel, camera: Camera | None = None, *, contour: Contour = "visible") -> None:
         super().__init__()
-        points = LinearPoints.of(face_model, face_model.landmarks)
-        self.register_buffer("mean", points.mean, persistent=False)
-        self.register_buffer("basis", points.basis, persistent=False)
+        self.landmarks = SlidingLandmarks(face_model, contour)
         self.layout, self.camera = face_model.layout, camera or Camera()
 
     def world(self, coefficients: Coefficients) -> Tensor:
         """``(B, 68, 3)`` decimetres, posed."""
+        points, turn = self._posed(coefficients)
+        return self.landmarks.of(points, turn, self.camera)
+
+    def seen(self, coefficients: Coefficients) -> Tensor:
+        """Which vertices of the face model the landmarks are, ``(B, 68)`` int64."""
+        points, turn = self._posed(coefficients)
+        chosen = self.landmarks.chosen(points, turn, self.camera)
+        vertices = self.landmarks.vertices
+        return vertices[:68].expand(len(points), -1) if chosen is None else vertices[chosen]
+
+    def _posed(self, coefficients: Coefficients) -> tuple[Tensor, Tensor]:
+        """All points ``(B, U, 3)``, posed, and the rotations ``(B, 3, 3)``."""
         shape = torch.cat([coefficients.identity, coefficients.expression], 1)
-        points = LinearPoints(self.mean, self.basis).place(shape)
-        return pose(points, coefficients.rotation, coefficients.translation)
+        points = pose(self.landmarks.points.place(shape), coefficients.rotation, coefficients.translation)
+        return points, euler_to_matrix(coefficients.rotation)
 
     def forward(self, coefficients: Coefficients, size: int) -> tuple[Tensor, Tensor]:
         """``(B, 68, 2)`` pixels of an image of side ``size``, and the interocular distance ``(B,)``: that of the outer

@@ -40,9 +40,6 @@ class NaturalUnits(nn.Module):
         seed: of their choice, which is by area.
     """
 
-    mean: Tensor
-    identity: Tensor
-    expression: Tensor
     mean_colour: Tensor
     albedo: Tensor
     normals: Tensor
@@ -51,8 +48,6 @@ class NaturalUnits(nn.Module):
         self, face_model: FaceModel, points: int = 300, camera: Camera | None = None, *, seed: int = 0
     ) -> None:
         super().__init__()
-        if not face_model.linear:
-            raise InputError(f"natural units need a linear face model; the joints of a {face_model.kind} turn")
         weight = face_weight(face_model)
         if not 1 <= points <= int((weight > 0).sum()):
             raise InputError(f"points must be 1 … {int((weight > 0).sum())} (vertices of the face), got {points}")
@@ -61,10 +56,8 @@ class NaturalUnits(nn.Module):
         chosen = torch.cat([face_model.landmarks, chosen])
         self.layout, self.camera = face_model.layout, camera or Camera()
         self.landmarks = len(face_model.landmarks)
+        self.points = face_model.points(chosen)
         for name, value in (
-            ("mean", face_model.mean[chosen]),
-            ("identity", face_model.identity_basis[chosen].flatten(0, 1).T),
-            ("expression", face_model.expression_basis[chosen].flatten(0, 1).T),
             ("mean_colour", face_model.mean_albedo[chosen]),
             ("albedo", face_model.albedo_basis[chosen].flatten(0, 1).T),
             ("normals", hemisphere(_NORMALS).to(face_model.mean)),
@@ -73,15 +66,15 @@ class NaturalUnits(nn.Module):
 
     def forward(self, coefficients: Coefficients) -> dict[str, Tensor]:
         check_shape("coefficients", coefficients.data, ("B", self.layout.size))
-        expression = (coefficients.expression @ self.expression).unflatten(1, (-1, 3))
-        shape = self.mean + (coefficients.identity @ self.identity).unflatten(1, (-1, 3)) + expression
+        shape = self.points.place(torch.cat([coefficients.identity, coefficients.expression], 1))
+        rest = self.points.place(torch.cat([coefficients.identity, torch.zeros_like(coefficients.expression)], 1))
         world = pose(shape[:, : self.landmarks], coefficients.rotation, coefficients.translation)
         colours = self.mean_colour + (coefficients.albedo @ self.albedo).unflatten(1, (-1, 3))
         light = sh_irradiance(self.normals.expand(len(coefficients), -1, -1), coefficients.lighting)
         return {
             "landmarks": project(world, self.camera, 1, 1)[..., :2] * _PERCENT,
             "shape": shape * _MM_PER_DM,
-            "expression": expression * _MM_PER_DM,
+            "expression": (shape - rest) * _MM_PER_DM,
             "angles": coefficients.rotation[:, None] * (180 / math.pi),
             "position": coefficients.translation[:, None] * _MM_PER_DM,
             "colours": colours * _PERCENT,

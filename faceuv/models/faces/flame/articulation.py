@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from faceuv.models.faces.points import LinearPoints, Points
+
 POSE = (
     "neck_pitch", "neck_yaw", "neck_roll", "jaw_open", "jaw_left", "jaw_roll",
     "eye_left_pitch", "eye_left_yaw", "eye_right_pitch", "eye_right_yaw",
@@ -96,6 +98,32 @@ def slopes(
             torch.func.jvp(lambda at: posed(rest, joints, at, weights, correctives), (pose,), (direction,))[1]
         )
     return torch.cat([linear, torch.stack(turned, -1)], -1)
+
+
+class ArticulatedPoints(Points):
+    """Points that turn with FLAME's joints.
+
+    Args:
+        rest, joints: where P points and the five joints are before the pose; K coefficients move them.
+        weights: ``(P, 5)``, linear blend skinning; ``correctives (P, 3, 36)``.
+    """
+
+    weights: Tensor
+    correctives: Tensor
+
+    def __init__(self, rest: LinearPoints, joints: LinearPoints, weights: Tensor, correctives: Tensor) -> None:
+        super().__init__()
+        self.rest, self.joints = rest, joints
+        self.keep(weights=weights, correctives=correctives)
+
+    def place(self, shape: Tensor) -> Tensor:
+        modes, pose = shape[:, : -len(POSE)], shape[:, -len(POSE) :]
+        return posed(self.rest.place(modes), self.joints.place(modes), pose, self.weights, self.correctives)
+
+    def slopes(self, shape: Tensor) -> Tensor:
+        modes, pose = shape[:, : -len(POSE)], shape[:, -len(POSE) :]
+        rest, joints = self.rest.place(modes), self.joints.place(modes)
+        return slopes(rest, joints, pose, self.weights, self.correctives, self.rest.basis, self.joints.basis)
 
 
 def coefficients_of_pose(neck: Tensor, jaw: Tensor, eyes: Tensor) -> Tensor:

@@ -13,9 +13,10 @@ from faceuv.checks import check_shape
 from faceuv.errors import AssetError, InputError
 from faceuv.files.assets import Missing, find_asset, locate_asset
 from faceuv.models.faces.base import FaceModel
-from faceuv.models.faces.flame.articulation import LIMITS, POSE, coefficients_of_pose, posed, slopes
+from faceuv.models.faces.flame.articulation import LIMITS, POSE, ArticulatedPoints, coefficients_of_pose, posed
 from faceuv.models.faces.flame.convert import check_modes, convert
 from faceuv.models.faces.flame.reading import IDENTITY_MODES
+from faceuv.models.faces.points import LinearPoints, Points
 from faceuv.models.faces.sampling import ALBEDO_SIGMA, EXPRESSION_SIGMA, IDENTITY_SIGMA, gaussian
 from faceuv.registry import FACE_MODELS
 from faceuv.structures import Coefficients
@@ -126,13 +127,12 @@ class FLAME(FaceModel):
         regressor, weights, correctives = self._rig()
         return posed(rest, regressor @ rest, pose, weights, correctives)
 
-    def slopes(self, identity: Tensor, expression: Tensor, vertices: Tensor) -> Tensor:
-        rest, pose = self._at_rest(identity, expression)
+    def points(self, vertices: Tensor) -> Points:
         regressor, weights, correctives = self._rig()
         basis = torch.cat([self.identity_basis, self.expression_basis[:, :, : -len(POSE)]], 2)
-        of_joints = torch.einsum("jv,vck->jck", regressor, basis)
-        joints, own = regressor @ rest, basis[vertices]
-        return slopes(rest[:, vertices], joints, pose, weights[vertices], correctives[vertices], own, of_joints)
+        joints = LinearPoints(regressor @ self.mean, torch.einsum("jv,vck->jck", regressor, basis))
+        rest = LinearPoints(self.mean[vertices], basis[vertices])
+        return ArticulatedPoints(rest, joints, weights[vertices], correctives[vertices])
 
     def _rig(self) -> tuple[Tensor, Tensor, Tensor]:
         """Joint weights ``(5, V)``, skin weights ``(V, 5)`` and pose correctives ``(V, 3, 36)``."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from faceuv.errors import AssetError
 from faceuv.models.faces.ict.closing import Slit
+from faceuv.models.faces.points import LinearPoints, Points, sums
 
 SIDES = ("left", "right")
 MODES = ("eyeBlinkLeft", "eyeBlinkRight")
@@ -63,6 +64,54 @@ class Blink(nn.Module):
         up = torch.einsum("brs,rns->bn", heights, self.spread)
         change = torch.stack([torch.zeros_like(up), up, torch.zeros_like(up)], 2)
         return shape.index_add(1, self.vertices, change)
+
+    def points(self, plain: LinearPoints, vertices: Tensor) -> Points:
+        """The points ``vertices (P,)`` of :meth:`forward`, for those of the shape before it."""
+        near, row = (self.vertices[:, None] == vertices).nonzero(as_tuple=True)
+        if not len(near):
+            return plain
+        spread = self.spread.new_zeros(2, len(vertices), self.spread.shape[2])
+        spread[:, row] = self.spread[:, near]
+        return BlinkPoints(plain, self.heights, spread, self.columns)
+
+
+class BlinkPoints(Points):
+    """Points of a head whose blinks depend on the person.
+
+    Args:
+        plain: the points without that.
+        heights: ``(2, I, S)`` and columns of the blinks, as in :class:`Blink`.
+        spread: ``(2, P, S)``: how much the heights move each point.
+    """
+
+    heights: Tensor
+    spread: Tensor
+
+    def __init__(self, plain: LinearPoints, heights: Tensor, spread: Tensor, columns: tuple[int, int]) -> None:
+        super().__init__()
+        self.plain = plain
+        self.columns = [heights.shape[1] + column for column in columns]  # identity comes before expression
+        self.keep(heights=heights, spread=spread)
+
+    def place(self, shape: Tensor) -> Tensor:
+        identities = self.heights.shape[1]
+        heights = torch.einsum("bi,ris->brs", shape[:, :identities], self.heights) * shape[:, self.columns, None]
+        up = torch.einsum("brs,rps->bp", heights, self.spread)
+        return self.plain.place(shape) + up[:, :, None] * up.new_tensor([0.0, 1.0, 0.0])
+
+    def slopes(self, shape: Tensor) -> Tensor:
+        identities = self.heights.shape[1]
+        per_height = torch.einsum("ris,rps->rpi", self.heights, self.spread)
+        found = self.plain.basis.expand(len(shape), -1, -1, -1).clone()
+        found[:, :, 1, :identities] += torch.einsum("br,rpi->bpi", shape[:, self.columns], per_height)
+        found[:, :, 1, self.columns] += torch.einsum("bi,rpi->bpr", shape[:, :identities], per_height)
+        return found
+
+    def combined(self, rows: Tensor, columns: Tensor, weights: Tensor, count: int) -> BlinkPoints:
+        first = self.heights.shape[1]
+        own = (self.columns[0] - first, self.columns[1] - first)
+        spread = sums(self.spread, rows, columns, weights, count)
+        return BlinkPoints(self.plain.combined(rows, columns, weights, count), self.heights, spread, own)
 
 
 def check_blink(arrays: Mapping[str, Tensor], vertices: int, identities: int, where: str) -> None:

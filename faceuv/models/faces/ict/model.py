@@ -14,6 +14,7 @@ from faceuv.models.faces.ict.blink import MODES as BLINKS
 from faceuv.models.faces.ict.blink import Blink, check_blink
 from faceuv.models.faces.ict.convert import convert
 from faceuv.models.faces.ict.folder import LAYOUT, Layout, Published, read_folder
+from faceuv.models.faces.points import Points
 from faceuv.registry import FACE_MODELS
 
 
@@ -38,6 +39,7 @@ class ICTFaceKit(FaceModel):
     """
 
     kind = "ICT-FaceKit"
+    linear = False  # blinks depend on the person
 
     def __init__(self, path: str | Path | None = None, *, tongue: str | None = None) -> None:
         path = Path(path) if path is not None else find_asset("ict_facekit")
@@ -91,6 +93,9 @@ class ICTFaceKit(FaceModel):
     def shape(self, identity: Tensor, expression: Tensor) -> Tensor:
         """As of every face model, and the lids of blinking people move as far as their eyes are open."""
         return self.blink(super().shape(identity, expression), identity, expression)
+
+    def points(self, vertices: Tensor) -> Points:
+        return self.blink.points(self._linear_points(vertices), vertices)
 
     @property
     def personal_expressions(self) -> tuple[int, ...]:

@@ -62,10 +62,10 @@ _SIDES = {
     61: 63,
     67: 65,
 }
-_CANDIDATES = 10
+_CANDIDATES = 14
 # How far behind a jaw landmark its line goes, decimetres: in front of the ear it ends at the landmark.
 _BEHIND = (0.0, 0.0, 0.0, 0.1, 0.2, 0.25, 0.25, 0.25, 0.25)
-_BEFORE = (0.4, 0.4, 0.4, 0.4, 0.35, 0.3, 0.22, 0.13, 0.08)
+_BEFORE = (0.55, 0.42, 0.45, 0.5, 0.5, 0.55, 0.45, 0.25, 0.08)
 
 
 def landmark_vertices(points: sparse.csr_matrix, candidates: Array, mirror: Array) -> Array:

@@ -18,7 +18,7 @@ from faceuv.fitting.surface import SurfaceSamples
 from faceuv.fitting.terms import LandmarkTerm
 from faceuv.models.faces import FLAME, FaceModel, ProceduralFace
 from faceuv.models.faces.flame.articulation import POSE, UNIT
-from faceuv.models.faces.kinematics import LinearPoints, Points, Posed
+from faceuv.models.faces.kinematics import Posed
 from faceuv.structures import Camera
 
 
@@ -138,8 +138,6 @@ def test_derivatives_are_those_of_the_shape(flame):
 
 def test_the_fitters_derivatives_are_right(flame):
     """Of landmarks and of tangents, against autograd at a wide open jaw."""
-    with pytest.raises(InputError, match="do not move linearly"):
-        LinearPoints.of(flame, flame.landmarks)
     model = flame.double()
     try:
         x = torch.zeros(1, model.layout.size, dtype=torch.float64)
@@ -169,13 +167,13 @@ def test_a_fit_opens_the_jaw(flame):
     truth = torch.zeros(1, flame.layout.size)
     truth[:, flame.layout.slice("expression")] = expression(flame, jaw_open=0.35)
     camera = Camera()
-    marks = Posed.of(Points.of(flame, flame.landmarks), truth, flame.layout).pixels(camera, 128, 128)
+    marks = Posed.of(flame.points(flame.landmarks), truth, flame.layout).pixels(camera, 128, 128)
     start = torch.zeros_like(truth)
     problem = Problem(flame, RENDERERS.build("torch"), torch.zeros(1, 3, 128, 128), marks, None, start)
     found, _ = LandmarkStep(prior={"identity": 1e-4, "expression": 1e-5}, iterations=40).run(problem, start)
     jaw = found[:, flame.layout.slice("expression")][0, flame.mode_index("expression", "jaw_open")] * UNIT
     assert float(jaw) == pytest.approx(0.35, abs=0.08)
-    again = Posed.of(Points.of(flame, flame.landmarks), found, flame.layout).pixels(camera, 128, 128)
+    again = Posed.of(flame.points(flame.landmarks), found, flame.layout).pixels(camera, 128, 128)
     assert (again - marks).norm(dim=2).mean() < 0.3
 
 

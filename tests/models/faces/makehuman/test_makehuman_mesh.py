@@ -109,7 +109,8 @@ def test_contour_lines_start_at_the_landmark_and_stay_on_the_cheek(makehuman):
     assert torch.equal(makehuman.contour[:, 0], makehuman.landmarks[:17])
     assert torch.equal(makehuman.mirror[makehuman.contour[:8]], makehuman.contour[9:].flip(0))
     at = makehuman.mean[makehuman.contour]
-    assert float((at[..., 1] - at[:, :1, 1]).abs().max()) < 0.2
+    climb = (at[..., 1] - at[:, :1, 1]).abs().amax(1)
+    assert float(climb[:4].max()) < 0.2 and float(climb.max()) < 0.4  # lines run towards the nose: low ones climb
     assert float(at[2, :, 2].max() - at[2, 0, 2]) > 0.3
 
 
