@@ -253,7 +253,12 @@ GENERATORS = Registry(
 )
 FACE_GENERATORS = Registry(
     "face generator",
-    locations=["faceuv.models.stylefaceuv", "faceuv.models.liftedgan", "faceuv.models.stylerig"],
+    locations=[
+        "faceuv.models.stylefaceuv",
+        "faceuv.models.liftedgan",
+        "faceuv.models.stylerig",
+        "faceuv.models.inversion",
+    ],
 )
 LANDMARK_DETECTORS = Registry("landmark detector", locations=["faceuv.fitting.landmarks"], keys=["detector"], bare=True)
 FIT_STEPS = Registry("fitting step", locations=["faceuv.fitting"], keys=["schedule"])
@@ -264,6 +269,7 @@ SUBJECTS = Registry(
         "faceuv.models.stylefaceuv.subjects",
         "faceuv.models.liftedgan.subjects",
         "faceuv.models.stylerig.subjects",
+        "faceuv.models.inversion.subjects",
     ],
     groups=["subjects"],
 )

@@ -27,6 +27,7 @@ COMMANDS = (
     "generate",
     "animate",
     "fit",
+    "invert",
     "convert",
     "transfer",
     "train",

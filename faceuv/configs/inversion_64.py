@@ -4,7 +4,9 @@ inversion_64``.
 Both learn from pictures that the generator draws. The encoder starts with the weights of the zoo's regressor.
 
 Ablations, one line each: ``--cfg-options``
-``encoder.model.drawn=0`` · ``encoder.model.mixed=1`` · ``encoder.model.losses.perceptual=None``
+``encoder.model.drawn=0`` · ``encoder.model.mixed=1`` · ``encoder.model.losses.perceptual=None`` ·
+``local.model.local.displacement_mm=0`` (colours only, as in the paper) · ``local.model.losses.symmetric=None`` ·
+``local.model.detail.strength=0`` (the branch sees the encoder's errors alone, as in the paper)
 """
 
 from mmengine.config import read_base
@@ -16,8 +18,9 @@ faces = "quickstart"
 face_model = dict(type="ProceduralFace", rows=49, columns=41, verbose=False)
 plain = dict(type="torch", antialias=None)
 encoder_iterations = 5000
+local_iterations = 1500
 
-stages = ["encoder"]
+stages = ["encoder", "local"]
 encoder = dict(
     type="train",
     model=dict(
@@ -79,4 +82,43 @@ encoder = dict(
         logger=dict(type="LoggerHook", interval=50),
         checkpoint=dict(type="CheckpointHook", interval=250, max_keep_ckpts=2),
     ),
+)
+local = dict(
+    type="train",
+    model=dict(
+        type="LocalDetailing",
+        faces=faces,
+        encoder="{encoder}/encoder.safetensors",
+        face_model=face_model,
+        renderer=plain,
+        local=dict(widths=(32, 48, 64, 96), colour=0.6, displacement_mm=2.0),
+        growth=dict(yaw_deg=45.0, over=local_iterations // 2),
+        detail=dict(strength=1.0),
+        losses=dict(
+            image=dict(type="PhotometricLoss", norm="squared", weight=10.0),
+            perceptual=dict(type="DiscriminatorPerceptual", zoo="teacher_64", weight=0.8),
+            diffuse=dict(type="PhotometricLoss", norm="length", weight=5.0),
+            positions=dict(type="PhotometricLoss", norm="length", epsilon=0.1, weight=0.02),  # mm
+            small=dict(type="MapPenalty", of="delta", unit=0.1, weight=0.01),
+            symmetric=dict(type="PhotometricLoss", norm="squared", weight=0.1),
+        ),
+        dtype="float16",
+    ),
+    optim_wrapper=dict(
+        constructor="OptimizerPerModule",
+        local=dict(optimizer=dict(type="AdamW", lr=2e-3, weight_decay=0.01), clip_grad=dict(max_norm=5.0)),
+    ),
+    param_scheduler=dict(local=[dict(type="CosineAnnealingLR", T_max=local_iterations, by_epoch=False)]),
+    train_cfg=dict(max_iters=local_iterations, val_interval=500),
+    train_dataloader=dict(encoder["train_dataloader"], batch_size=8),
+    val_cfg=dict(),
+    val_dataloader=dict(encoder["val_dataloader"], batch_size=16),
+    val_evaluator=dict(
+        type="HiddenViews", losses=dict(perceptual=dict(type="DiscriminatorPerceptual", zoo="teacher_64"))
+    ),
+    custom_hooks=[
+        dict(type="GeneratorEMA", modules=["local"], half_life=2_000),
+        dict(type="ImageSheets", interval=500, count=8, columns=1),
+    ],
+    default_hooks=encoder["default_hooks"],
 )

@@ -13,6 +13,7 @@ from faceuv.evaluation.coefficient_errors import (
 from faceuv.evaluation.consistency import TexelView, texel_difference, texel_view, unproject, view_difference
 from faceuv.evaluation.features import DiscriminatorFeatures, RegressorFeatures
 from faceuv.evaluation.frechet import FrechetDistance, feature_moments, frechet_distance, frechet_distance_of
+from faceuv.evaluation.hidden_views import HiddenViews, seen_and_unseen
 from faceuv.evaluation.identity import (
     IdentityFeatures,
     IdentitySimilarity,
@@ -46,6 +47,7 @@ __all__ = [
     "CoefficientErrors",
     "DiscriminatorFeatures",
     "FrechetDistance",
+    "HiddenViews",
     "IdentityFeatures",
     "IdentitySimilarity",
     "InceptionFeatures",
@@ -77,6 +79,7 @@ __all__ = [
     "mean_face",
     "normal_error_deg",
     "reconstruction_errors",
+    "seen_and_unseen",
     "similarity",
     "summarise",
     "summarise_landmarks",

@@ -259,6 +259,13 @@ class FaceGenerator(ABC):
 
     # ---------------------------------------------------------------- faces and images
 
+    def invert(self, image: Tensor, **options: Any) -> Any:
+        """The face of a picture, with a code: generators of type Inversion have an encoder for it."""
+        raise InputError(
+            f"{self.name!r}, a {type(self).__name__}, has no encoder of pictures: load a generator of type Inversion,"
+            " or project the picture (faceuv invert --method w+)"
+        )
+
     def check_movement(self, name: str) -> None:
         """Raise unless the faces of this generator have the movement ``name``."""
         if self.face_model is None:

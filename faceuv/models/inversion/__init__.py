@@ -1,9 +1,14 @@
 """Inversion in UV space: picture → code, coefficients and local detail, after E3DGE (Lan et al., CVPR 2023)."""
 
 from faceuv.models.inversion.detail import DetailPainter, DetailShares
+from faceuv.models.inversion.detailing import LocalDetailing
 from faceuv.models.inversion.encoder import Encoded, PyramidEncoder, load_encoder
 from faceuv.models.inversion.encoding import CodeEncoding
+from faceuv.models.inversion.generator import InversionGenerator, invert_with
 from faceuv.models.inversion.growth import PoseGrowth
+from faceuv.models.inversion.inverted import InvertedFace, inverted_faces, load_inverted
+from faceuv.models.inversion.learned import EncoderInverter
+from faceuv.models.inversion.local import LocalBranch, corrected, edit_mask, load_local
 from faceuv.models.inversion.pivotal import PivotalTuning
 from faceuv.models.inversion.projection import Projection, WPlusProjection, WProjection
 from faceuv.models.inversion.world import GeneratorWorld, Scene
@@ -13,7 +18,12 @@ __all__ = [
     "DetailPainter",
     "DetailShares",
     "Encoded",
+    "EncoderInverter",
     "GeneratorWorld",
+    "InversionGenerator",
+    "InvertedFace",
+    "LocalBranch",
+    "LocalDetailing",
     "PivotalTuning",
     "PoseGrowth",
     "Projection",
@@ -21,5 +31,11 @@ __all__ = [
     "Scene",
     "WPlusProjection",
     "WProjection",
+    "corrected",
+    "edit_mask",
+    "invert_with",
+    "inverted_faces",
     "load_encoder",
+    "load_inverted",
+    "load_local",
 ]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from faceuv.errors import InputError
+from faceuv.models.readers.regressor import resample
 
 LEAST = 32  # pixels: the side of the smallest picture whose face can be read
 _LEVELS = {torch.uint8: 255, torch.uint16: 65535}
@@ -55,11 +55,8 @@ def unusable(images: Tensor) -> list[str]:
 
 
 def at_size(images: Tensor, size: int) -> Tensor:
-    """Square pictures at another size: averaged where they shrink."""
-    if images.shape[-1] == size:
-        return images
-    small = size < images.shape[-1]
-    return F.interpolate(images, (size, size), mode="bilinear", align_corners=False, antialias=small).clamp(0, 1)
+    """Square pictures at another size: means of whole blocks where they fit."""
+    return resample(images, size).clamp(0, 1)
 
 
 def prepared(images: Tensor, size: int) -> tuple[Tensor, list[str]]:

@@ -179,12 +179,45 @@ class StyleFaceUVGenerator(FaceGenerator):
             behind: ``"filled"`` takes what looks out of the teacher's face away where a yaw is asked for
                 (:func:`~faceuv.models.stylefaceuv.behind.without_face`); ``"picture"`` leaves the image as it is.
         """
+        code = self.check(code)
+        return self.composed(
+            code,
+            self.coefficients(code),
+            self.maps(code),
+            yaw_deg=yaw_deg,
+            pitch_deg=pitch_deg,
+            roll_deg=roll_deg,
+            expression=expression,
+            light=light,
+            size=size,
+            seam=seam,
+            width=width,
+            behind=behind,
+        )
+
+    @torch.no_grad()
+    def composed(
+        self,
+        code: Tensor,
+        coefficients: Coefficients,
+        maps: UVMaps,
+        *,
+        yaw_deg: Degrees | None = None,
+        pitch_deg: Degrees | None = None,
+        roll_deg: Degrees | None = None,
+        expression: Expression | None = None,
+        light: Light | None = None,
+        size: int | None = None,
+        seam: Seam = "laplacian",
+        width: float | None = None,
+        behind: Behind = "filled",
+    ) -> Tensor:
+        """:meth:`generate` for faces with coefficients and maps of their own, such as inverted ones: ``(B, 3, size,
+        size)``. The teacher's images of ``code`` give what lies around the face."""
         if behind not in ("filled", "picture"):
             raise InputError(f"behind must be 'filled' or 'picture', got {behind!r}")
         size = self.check_size(size)
-        code = self.check(code)
-        coefficients, seen = self.coefficients(code), code
-        there = coefficients
+        seen, there = code, coefficients
         if yaw_deg is not None:
             seen = self.turn(code, yaw_deg)
             there = self.coefficients(seen)
@@ -197,7 +230,7 @@ class StyleFaceUVGenerator(FaceGenerator):
         if light is not None:
             coefficients = relit(coefficients, light)
         renderer = FaceRenderer(self.face_model, self.renderer, normals="map")
-        drawn = renderer(coefficients, self.maps(code), size=size)
+        drawn = renderer(coefficients, maps, size=size)
         picture = enlarged(self.image(seen), size)
         if behind == "filled" and yaw_deg is not None:
             head = renderer(there, size=size, lighting=False).mask

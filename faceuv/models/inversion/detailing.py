@@ -1,0 +1,253 @@
+"""The training of the local branch: one face in two poses, with detail that no code draws; the encoder is frozen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import torch
+import torch.nn.functional as F
+from mmengine.dist import get_rank, get_world_size
+from torch import Tensor
+
+from faceuv.errors import InputError, did_you_mean
+from faceuv.files.locate import locate
+from faceuv.files.networks import save_network
+from faceuv.geometry.uv import bake
+from faceuv.models.base.fixed import Fixed
+from faceuv.models.base.manifest import MANIFEST
+from faceuv.models.base.method import BaseMethod
+from faceuv.models.faces.base import FaceModel
+from faceuv.models.inversion.detail import DetailShares
+from faceuv.models.inversion.encoder import PyramidEncoder, check_teacher, load_encoder
+from faceuv.models.inversion.encoding import write_manifest
+from faceuv.models.inversion.growth import PoseGrowth
+from faceuv.models.inversion.local import LOCAL_FILE, Detailer, LocalBranch, corrected, start_local
+from faceuv.models.inversion.world import GeneratorWorld, Scene
+from faceuv.models.stylefaceuv.mapper_training import weights_dtype
+from faceuv.models.stylefaceuv.options import as_options
+from faceuv.registry import MODELS
+from faceuv.renderers.base import Renderer
+from faceuv.renderers.masks import mask_in_view
+from faceuv.structures import Coefficients, Render, UVMaps
+from faceuv.synthetic.seeds import combine, uniforms
+
+TERMS = ("image", "perceptual", "diffuse", "positions", "small", "symmetric")
+_STEP_SEED, _PAINT_SEED, _VIEW_SEED = 47, 53, 59
+_MM = 100.0
+_LEAST_TURN = 20.0  # degrees between the picture and the hidden view of the evaluation
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """One face in two poses. A is the picture, B is hidden from the networks.
+
+    scene    the true face, and picture A
+    found    coefficients that the encoder reads in A; ``there`` are those at B's pose, and ``true_there`` the true ones
+    bare     maps of the code that the encoder finds
+    given    input of the local branch; ``known (B, 1, H, W)``: the texels that A shows
+    """
+
+    scene: Scene
+    found: Coefficients
+    there: Coefficients
+    true_there: Coefficients
+    bare: UVMaps
+    given: Tensor
+    known: Tensor
+
+
+@MODELS.register_module()
+class LocalDetailing(BaseMethod):
+    """Trains :class:`~faceuv.models.inversion.LocalBranch` on pairs that the generator draws: maps of one code, painted
+    with detail that no code draws, in two poses. The encoder, which is frozen, reads view A; the corrected face is
+    compared with view B.
+
+    A batch is ``dict(index (B,))`` of :class:`~faceuv.models.liftedgan.SampleNumbers`. Optimiser: ``local``.
+
+    Args:
+        faces: the generator of faces, as for :class:`~faceuv.models.inversion.CodeEncoding`.
+        encoder: file of the encoder.
+        losses: terms by name, each with its weight: ``image`` and ``perceptual`` compare renders of A and of B
+            ``{"image", "mask"}``; ``diffuse`` (colours) and ``positions`` (mm) compare maps, ``mask`` weighs the
+            texels: 1 where A shows them, ``unseen`` elsewhere; ``small``: ``MapPenalty(of="delta")``, the correction
+            where A does not show it; ``symmetric``: there, the correction beside the mirrored one.
+        local: settings of the branch.
+        growth: how far B is turned from A.
+        unseen: weight of the texels, and of the pixels of B, that A does not show.
+        others: as for :class:`~faceuv.models.inversion.CodeEncoding`.
+    """
+
+    steps: Tensor
+    networks: ClassVar[tuple[str, ...]] = ("local",)
+
+    def __init__(
+        self,
+        faces: str | Path | Any,
+        encoder: str | Path | PyramidEncoder,
+        losses: Mapping[str, Any],
+        *,
+        face_model: FaceModel | Mapping[str, Any] | str | None = None,
+        local: Mapping[str, Any] | None = None,
+        growth: PoseGrowth | Mapping[str, Any] | None = None,
+        detail: DetailShares | Mapping[str, Any] | None = None,
+        unseen: float = 0.25,
+        mixed: int = 3,
+        renderer: Renderer | Mapping[str, Any] | str = "torch",
+        seed: int = 1,
+        dtype: str = "float32",
+    ) -> None:
+        super().__init__(losses)
+        check_terms(list(self.losses.terms))
+        if not 0 <= unseen <= 1:
+            raise InputError(f"unseen is the weight of texels that the picture does not show, 0 … 1, got {unseen}")
+        self.growth = as_options(PoseGrowth, growth, "growth")
+        self.unseen, self.seed, self.dtype = float(unseen), int(seed), weights_dtype(dtype)
+        shares = as_options(DetailShares, detail, "detail")
+        self.world = GeneratorWorld(faces, face_model, renderer, mixed=mixed, detail=shares, seed=seed)
+        found = encoder if isinstance(encoder, PyramidEncoder) else load_encoder(locate(encoder))
+        self.encoder_source = None if isinstance(encoder, PyramidEncoder) else encoder
+        self.encoder: Fixed[PyramidEncoder] = Fixed(check_teacher(found, self.world.teacher.network))
+        self.local = start_local(local)
+        self.detailer = Detailer(self.world.renderer.network, self.world.uv_generator.network.size)
+        self.add_counters("steps")
+
+    @classmethod
+    def check_config(cls, config: Mapping[str, Any]) -> None:
+        """Raise for what is wrong with a config before anything is loaded."""
+        check_terms([name for name, term in (config.get("losses") or {}).items() if term is not None])
+        as_options(PoseGrowth, config.get("growth"), "growth")
+        as_options(DetailShares, config.get("detail"), "detail")
+
+    # ------------------------------------------------------------ training
+
+    def train_step(self, data: Any, optim_wrapper: Any) -> dict[str, Tensor]:
+        """One step of the local branch."""
+        index = self.data_preprocessor(data, True)["index"]
+        number = self.counted("steps") * get_world_size() + get_rank()
+        seeds = combine(combine(torch.tensor([self.seed + _STEP_SEED]), number), index.cpu())
+        yaw = (2 * uniforms(seeds, (1,))[:, 0] - 1) * math.radians(self.growth.yaw_deg)
+        pair = self.pair(index, yaw, self.growth.multiplier(self.counted("steps")), combine(seeds, _PAINT_SEED))
+        logs = self.update(optim_wrapper["local"], lambda: self.terms(pair))
+        self.count("steps", 1)
+        return logs
+
+    @torch.no_grad()
+    def pair(self, index: Tensor, yaw: Tensor, share: float, painted: Tensor) -> Pair:
+        """The faces of sample numbers, turned ``share`` of the way to ``yaw (B,)`` for view B."""
+        world = self.world
+        scene = world.scene(world.codes(index), painted=painted)
+        read = self.encoder.network(scene.image)
+        bare: UVMaps = world.uv_generator.network(read.codes)
+        given, known, _ = self.detailer.look(scene.image, read.coefficients, bare)
+        angle = torch.lerp(scene.coefficients.rotation[:, 1], yaw.to(scene.image), share)
+        true_there = world.at_yaw(scene.coefficients, angle)
+        there = read.coefficients.replace(rotation=true_there.rotation, translation=true_there.translation)
+        return Pair(scene, read.coefficients, there, true_there, bare, given, known)
+
+    def terms(self, pair: Pair) -> dict[str, Tensor]:
+        """The weighted loss terms."""
+        wanted, world = set(self.losses.terms), self.world
+        delta = self.local(pair.given)
+        maps = corrected(pair.bare, delta)
+        assert maps.diffuse is not None and pair.scene.maps.diffuse is not None and delta.diffuse is not None
+        chart = world.face_model.uv_mask(*pair.known.shape[2:])
+        weights = chart * torch.where(pair.known > 0, 1.0, self.unseen)
+        sides: dict[str, tuple[dict[str, Tensor], dict[str, Tensor]]] = {}
+        if wanted & {"image", "perceptual"}:
+            pred = world.draw(_both(pair.found, pair.there), _twice(maps))
+            with torch.no_grad():
+                true = world.draw(_both(pair.scene.coefficients, pair.true_there), _twice(pair.scene.maps))
+                counted = mask_in_view(pair.known.repeat(2, 1, 1, 1), true.uv)
+                counted = true.mask * (self.unseen + (1 - self.unseen) * counted)
+            shared: dict[str, Tensor] = {"image": pred.image, "mask": pred.mask.detach()}
+            sides["image"] = sides["perceptual"] = (shared, {"image": true.image, "mask": counted})
+        sides["diffuse"] = ({"image": maps.diffuse, "mask": weights}, {"image": pair.scene.maps.diffuse})
+        if "positions" in wanted:
+            found, target = self._positions(pair.found, maps), self._positions(pair.scene.coefficients, pair.scene.maps)
+            sides["positions"] = ({"image": found, "mask": weights}, {"image": target})
+        hidden = chart * (1 - pair.known)
+        sides["small"] = ({"delta": delta.diffuse * hidden}, {})
+        mirror = self.detailer.mirror
+        beside = (mirror(pair.known) > 0.5) * hidden
+        sides["symmetric"] = ({"image": delta.diffuse, "mask": beside}, {"image": mirror(delta.diffuse).detach()})
+        return {name: self.losses.term(name, *sides[name]) for name in self.losses.terms}
+
+    def _positions(self, coefficients: Coefficients, maps: UVMaps) -> Tensor:
+        """Of the displaced surface ``(B, 3, H, W)`` in mm, object frame."""
+        model, size = self.world.face_model, self.detailer.map_size
+        surface = bake(model.shape(coefficients.identity, coefficients.expression), model.chart(size, size))
+        if maps.displacement is None:
+            return surface * _MM
+        moved = maps.displacement
+        if moved.shape[-1] != size:
+            moved = F.interpolate(moved, (size, size), mode="bilinear", align_corners=False)
+        return (surface + moved) * _MM
+
+    # ------------------------------------------------------------ evaluation
+
+    @torch.no_grad()
+    def forward(self, data: Any) -> list[dict[str, Tensor]]:
+        """For ``HiddenViews``, of held-out faces with detail: view B, turned to the other side by 20° at least, as it
+        is, ``real``, by the code alone, ``bare``, and with the local branch, ``fake``; where the face is, ``mask``, and
+        the share of each pixel that view A shows, ``seen``."""
+        pair = self._hidden(data["index"])
+        local = cast(LocalBranch, self.averaged("local")).eval()
+        true = self.world.draw(pair.true_there, pair.scene.maps)
+        images = {"real": true.image, "mask": true.mask, "seen": mask_in_view(pair.known, true.uv) * true.mask}
+        images["bare"] = _over(self.world.draw(pair.there, pair.bare), true)
+        images["fake"] = _over(self.world.draw(pair.there, corrected(pair.bare, local(pair.given))), true)
+        return [{name: value[k].clamp(0, 1) for name, value in images.items()} for k in range(len(true.image))]
+
+    def _hidden(self, index: Tensor) -> Pair:
+        """Held-out pairs; numbers decide about detail and pose."""
+        seeds = combine(torch.tensor([_VIEW_SEED]), index.cpu())
+        own = self.world.mapper.network.yaw(self.world.codes(index)).cpu()
+        away = _LEAST_TURN + uniforms(seeds, (1,))[:, 0] * max(self.growth.yaw_deg - _LEAST_TURN, 0)
+        yaw = own - torch.where(own > 0, 1.0, -1.0) * away.deg2rad()
+        return self.pair(index, yaw, 1.0, combine(seeds, _PAINT_SEED))
+
+    @torch.no_grad()
+    def sample_images(self, count: int) -> dict[str, Tensor]:
+        """``pairs``: picture A; view B as it is, by the code alone, and with the local branch."""
+        index = torch.arange(count) + 3_000_000
+        rows = self.forward({"index": index})
+        picture = self._hidden(index).scene.image
+        views = [torch.stack([row[name] for row in rows]) for name in ("real", "bare", "fake")]
+        return {"pairs": torch.cat([picture, *views], 3)}
+
+    def export(self, folder: Path) -> list[str]:
+        """Write ``local.safetensors`` and ``generator.json``, which makes a generator of faces of the folder."""
+        metadata = {"steps": self.counted("steps"), "faces": str(self.world.source)}
+        file = save_network(folder / LOCAL_FILE, self.averaged("local"), dtype=self.dtype, metadata=metadata)
+        if self.world.source is None or self.encoder_source is None:
+            return [LOCAL_FILE]
+        write_manifest(folder, self.world, {"encoder": self.encoder_source, "local": file})
+        return [LOCAL_FILE, MANIFEST]
+
+
+def _over(render: Render, true: Render) -> Tensor:
+    """A render on the true one's background, so that a silhouette that is too small shows."""
+    return render.image + (1 - render.mask) * true.image * (1 - true.mask)
+
+
+def _both(first: Coefficients, second: Coefficients) -> Coefficients:
+    return Coefficients(torch.cat([first.data, second.data]), first.layout)
+
+
+def _twice(maps: UVMaps) -> UVMaps:
+    return UVMaps(*(None if m is None else m.repeat(2, 1, 1, 1) for m in (maps.diffuse, maps.displacement)))
+
+
+def check_terms(names: list[str]) -> None:
+    """Raise for unknown terms, and where none says what the detail is."""
+    for name in names:
+        if name not in TERMS:
+            raise InputError(
+                f"LocalDetailing has no loss {name!r}; it has {', '.join(TERMS)}{did_you_mean(name, TERMS)}"
+            )
+    if not {"image", "diffuse"} & set(names):
+        raise InputError("LocalDetailing needs the loss 'image' or 'diffuse': without both no detail is learned")
