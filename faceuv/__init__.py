@@ -12,7 +12,10 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from faceuv.home import have_a_home
 from faceuv.version import __version__
+
+have_a_home()  # the only effect of the import, and only where there is no home folder
 
 # name → module; imported on first use, so that `import faceuv` loads neither torch nor MMEngine.
 _LAZY = {

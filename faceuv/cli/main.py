@@ -10,11 +10,8 @@ from __future__ import annotations
 import argparse
 import importlib
 import io
-import os
 import sys
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 from faceuv.cli.arguments import Parser
 from faceuv.errors import FaceUVError
@@ -57,7 +54,6 @@ def build_parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     _speak_any_encoding()
-    _have_a_home()
     debug = "--debug" in (sys.argv[1:] if argv is None else argv)
     try:
         args = build_parser().parse_args(argv)
@@ -107,15 +103,6 @@ def _speak_any_encoding() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-
-
-def _have_a_home() -> None:
-    """A user without a home folder (a container's, that is in no list of users) keeps caches among temporary files:
-    libraries below fail at import where there is none."""
-    try:
-        Path.home()
-    except RuntimeError:
-        os.environ["HOME"] = tempfile.gettempdir()
 
 
 def run_tool(command: str) -> None:
