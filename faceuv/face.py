@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,10 +25,12 @@ from faceuv.export import MOVING, Animation, MeshFile, save_mesh, save_video
 from faceuv.export.face_mesh import face_mesh, surface_mesh
 from faceuv.export.images import encode
 from faceuv.export.movements import EyesBy
+from faceuv.export.page import PageFace, embedded, frame_of, page_html, save_page
 from faceuv.export.textures import check_texture_size
 from faceuv.files.artefacts import load_tensors, save_tensors
 from faceuv.files.licences import head_licence
 from faceuv.files.surfaces import surface_from, surface_tensors
+from faceuv.geometry.lighting import light_names, named_light
 from faceuv.geometry.rotations import euler_to_matrix, rotate
 from faceuv.models.faces import FaceModel, FaceRenderer
 from faceuv.models.faces.appearance import appearance_maps, has_appearance, likely_age
@@ -43,6 +46,7 @@ DEFAULT_RENDERER = {"type": "torch", "samples": 2}  # two samples per axis: pict
 BACKGROUND = (0.86, 0.87, 0.89)  # a neutral studio wall
 FILE_VERTICES = 70_000  # of the mesh that a file may ask for: twice the default, 15 s and 1.3 GB to build
 _HALF, _MOST = 0.45, 0.475  # of a picture's side, that half a centred head takes: a model's mean, anybody at most
+NOTEBOOK_TEXTURE = 512  # of a face in a notebook, which keeps every cell's output
 TEXTURE_SIZE = 1024  # of the linear albedo, when there is no diffuse map of its own
 
 _GREY = 0.72  # of pictures that show the shape alone
@@ -92,8 +96,13 @@ class Face:
         return f"Face({FACE_MODELS.name_of(type(self.face_model))}{said}, maps={'+'.join(maps) or 'none'})"
 
     def _repr_png_(self) -> bytes:
-        """The picture of the face that notebooks display."""
+        """The picture of the face that programs display which show no page."""
         return encode(self.render(256, centred=True))
+
+    def _repr_html_(self) -> str:
+        """The face in 3D, which notebooks display: a viewer that turns it, lights it and moves its 52 shapes."""
+        page = page_html([self.on_page(texture_size=NOTEBOOK_TEXTURE)], title=repr(self)[:80], bare=True)
+        return embedded(page)
 
     @cached_property
     def surface(self) -> Surface:
@@ -228,6 +237,14 @@ class Face:
         How large it is depends on the face model alone, so that faces side by side keep their proportions; somebody
         larger than the picture would show is moved farther away. A turning or talking head stays in its place.
         """
+        middle, distance, _ = self._framing()
+        camera = self.surface.camera or self.renderer.camera
+        away = middle.new_tensor([[0.0, 0.0, camera.distance - distance]])
+        return self.placed(away - rotate(middle[None, None], euler_to_matrix(self.pose[0]))[:, 0])
+
+    def _framing(self) -> tuple[Tensor, float, float]:
+        """Of a centred picture: the point in its middle ``(3,)``, in the object frame, its distance from the camera,
+        and how far the person reaches from it, decimetres."""
         if self.face_model is None or self.coefficients is None:
             mean = person = self.surface.mesh.vertices[0]
         else:
@@ -235,11 +252,9 @@ class Face:
             rest = torch.zeros_like(self.coefficients.expression)
             with torch.no_grad():
                 person = self.face_model.shape(self.coefficients.identity, rest)[0]
-        camera = self.surface.camera or self.renderer.camera
-        middle = (person.amin(0) + person.amax(0)) / 2
-        distance = max(camera.focal * _reach(mean) / _HALF, _least_distance(person, camera.focal))
-        away = mean.new_tensor([[0.0, 0.0, camera.distance - distance]])
-        return self.placed(away - rotate(middle[None, None], euler_to_matrix(self.pose[0]))[:, 0])
+        focal = (self.surface.camera or self.renderer.camera).focal
+        distance = max(focal * _reach(mean) / _HALF, _least_distance(person, focal))
+        return (person.amin(0) + person.amax(0)) / 2, distance, _reach(person)
 
     @property
     def lies_free(self) -> bool:
@@ -419,6 +434,36 @@ class Face:
         """Write :meth:`turntable` as ``.gif`` or ``.mp4``."""
         return save_video(path, self.turntable(frames, size, **options), fps=fps)
 
+    def on_page(self, name: str = "face", *, texture_size: int | None = TEXTURE_SIZE, picture: int = 0) -> PageFace:
+        """This face for a page in the browser (:mod:`faceuv.export.page`), seen in its pose and light.
+
+        Args:
+            texture_size: side of its textures at most; None keeps that of the maps.
+            picture: side of its small picture in the list of faces; 0: none.
+        """
+        middle, distance, reach = self._framing()
+        focal = (self.surface.camera or self.renderer.camera).focal
+        pitch, yaw, roll = (round(math.degrees(angle), 3) for angle in self.pose[0][0].tolist())
+        lighting = self.surface.lighting
+        light = named_light("flat") if lighting is None else lighting
+        own = [round(value, 5) for value in light[0].flatten().tolist()]
+        named = next(
+            (key for key in light_names() if torch.allclose(named_light(key)[0], light[0].cpu(), atol=1e-4)), None
+        )
+        shown = None
+        if picture:
+            data = encode(self.render(picture, centred=True), kind="JPEG")
+            shown = f"data:image/jpeg;base64,{base64.b64encode(data).decode('ascii')}"
+        drawn = max((m.shape[-1] for m in (self.surface.diffuse, self.surface.normal_map) if m is not None), default=0)
+        side = texture_size if texture_size is None or drawn > texture_size or self.coefficients is not None else None
+        return PageFace.of_mesh(
+            self.mesh_file(texture_size=side, name=name),
+            light=None if named else own,
+            view={"yaw": yaw, "pitch": pitch, "roll": roll, "light": named or "own"},
+            frame=frame_of(middle.tolist(), distance, reach, focal),
+            picture=shown,
+        )
+
     # ---------------------------------------------------------------- files
 
     def vertices(self) -> Tensor:
@@ -490,7 +535,8 @@ class Face:
         look_at: Sequence[float] | None = None,
         animation: Animation | None = None,
     ) -> Path:
-        """Write ``.glb``, ``.obj``, ``.ply`` (a textured mesh) or ``.safetensors`` (this face, for :meth:`load`).
+        """Write ``.glb``, ``.obj``, ``.ply`` (a textured mesh), ``.html`` (a page that shows it in 3D) or
+        ``.safetensors`` (this face, for :meth:`load`).
 
         Args:
             blend_shapes, eyes_by, texture_size: see :meth:`mesh_file`; OBJ and PLY hold the expression itself.
@@ -503,6 +549,8 @@ class Face:
         with torch.no_grad():
             if path.suffix == ".safetensors":
                 return self._save_state(path)
+            if path.suffix.lower() in (".html", ".htm"):
+                return save_page(path, [self.on_page(path.stem, texture_size=texture_size)], title=path.stem)
             moving = path.suffix.lower() in MOVING
             mesh = self.mesh_file(
                 blend_shapes=blend_shapes if moving else False,

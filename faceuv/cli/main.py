@@ -21,6 +21,7 @@ from faceuv.version import __version__
 COMMANDS = (
     "sample",
     "render",
+    "page",
     "generate",
     "animate",
     "fit",

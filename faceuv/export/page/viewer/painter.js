@@ -1,0 +1,261 @@
+// Draws a Head with WebGL2. Holds all buffers and textures, so that it can free them.
+
+const MODES = ["textured", "albedo", "shape", "normals", "relief", "wireframe", "uv"];
+const encoded = (value) => (value <= 0.0031308 ? 12.92 * value : 1.055 * value ** (1 / 2.4) - 0.055);
+
+class Painter {
+  constructor(canvas) {
+    this.canvas = canvas;
+    this.gl = canvas.getContext("webgl2", { antialias: true, alpha: false, preserveDrawingBuffer: false });
+    if (!this.gl) throw new FileError("this browser has no WebGL2, which the viewer needs: take a current Firefox, Chrome, Edge or Safari with graphics acceleration");
+    const gl = this.gl;
+    this.live = 0;
+    this.program = this.#program(VERTEX, FRAGMENT);
+    this.lines = this.#program(VERTEX, LINE_FRAGMENT);
+    this.anisotropy = gl.getExtension("EXT_texture_filter_anisotropic");
+    this.meshes = [];
+    this.textures = [];
+  }
+
+  #program(vertex, fragment) {
+    const gl = this.gl, program = gl.createProgram();
+    for (const [kind, text] of [[gl.VERTEX_SHADER, vertex], [gl.FRAGMENT_SHADER, fragment]]) {
+      const shader = gl.createShader(kind);
+      gl.shaderSource(shader, text);
+      gl.compileShader(shader);
+      if (!gl.getShaderParameter(shader, gl.COMPILE_STATUS)) throw new Error(`a shader: ${gl.getShaderInfoLog(shader)}`);
+      gl.attachShader(program, shader);
+    }
+    gl.linkProgram(program);
+    if (!gl.getProgramParameter(program, gl.LINK_STATUS)) throw new Error(`a shader: ${gl.getProgramInfoLog(program)}`);
+    const places = {};
+    for (let k = 0; k < gl.getProgramParameter(program, gl.ACTIVE_UNIFORMS); k++) {
+      const name = gl.getActiveUniform(program, k).name.replace("[0]", "");
+      places[name] = gl.getUniformLocation(program, name);
+    }
+    return { program, places };
+  }
+
+  #buffer(target, data, usage) {
+    const gl = this.gl, buffer = gl.createBuffer();
+    this.live++;
+    gl.bindBuffer(target, buffer);
+    gl.bufferData(target, data, usage ?? gl.STATIC_DRAW);
+    return buffer;
+  }
+
+  async load(head) {
+    const gl = this.gl, glb = head.glb, pictures = new Map();
+    const wanted = new Map();
+    const texture = (info) => {
+      if (!info) return null;
+      const entry = glb.entry("textures", info.index, "a material");
+      const key = `${entry.source},${entry.sampler}`;
+      if (!wanted.has(key)) wanted.set(key, entry);
+      return key;
+    };
+    const looks = head.parts.map(({ material }) => ({
+      albedo: texture(material.pbrMetallicRoughness?.baseColorTexture), normal: texture(material.normalTexture),
+      rough: texture(material.pbrMetallicRoughness?.metallicRoughnessTexture),
+    }));
+    const bitmaps = await Promise.all([...wanted].map(async ([key, entry]) => [key, entry, await glb.image(entry.source)]));
+    this.free();
+    for (const [key, entry, bitmap] of bitmaps) {
+      pictures.set(key, this.#texture(bitmap, glb.json.samplers?.[entry.sampler]));
+      bitmap.close();
+    }
+    this.head = head;
+    head.parts.forEach((part, k) => {
+      const look = looks[k];
+      this.meshes.push(this.#mesh(part, { albedo: pictures.get(look.albedo), normal: pictures.get(look.normal), rough: pictures.get(look.rough) }));
+    });
+  }
+
+  #texture(bitmap, sampler = {}) {
+    const gl = this.gl, texture = gl.createTexture();
+    this.live++;
+    this.textures.push(texture);
+    gl.bindTexture(gl.TEXTURE_2D, texture);
+    gl.pixelStorei(gl.UNPACK_PREMULTIPLY_ALPHA_WEBGL, false);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, gl.RGBA, gl.UNSIGNED_BYTE, bitmap);
+    gl.generateMipmap(gl.TEXTURE_2D);
+    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.LINEAR_MIPMAP_LINEAR);
+    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_WRAP_S, sampler.wrapS || gl.REPEAT);
+    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_WRAP_T, sampler.wrapT || gl.REPEAT);
+    if (this.anisotropy) gl.texParameterf(gl.TEXTURE_2D, this.anisotropy.TEXTURE_MAX_ANISOTROPY_EXT, 4);
+    return texture;
+  }
+
+  #mesh(part, textures) {
+    const gl = this.gl, array = gl.createVertexArray(), buffers = [];
+    this.live++;
+    gl.bindVertexArray(array);
+    const attribute = (place, data, width, usage) => {
+      if (!data) return null;
+      const buffer = this.#buffer(gl.ARRAY_BUFFER, data, usage);
+      buffers.push(buffer);
+      gl.enableVertexAttribArray(place);
+      gl.vertexAttribPointer(place, width, gl.FLOAT, false, 0, 0);
+      return buffer;
+    };
+    const moved = attribute(0, part.moved, 3, gl.DYNAMIC_DRAW), bent = attribute(1, part.bent, 3, gl.DYNAMIC_DRAW);
+    attribute(2, part.tangent, 4);
+    attribute(3, part.uv, 2);
+    let colour = part.colour;
+    if (colour) {  // linear in files; opacity stays
+      colour = new Float32Array(4 * part.count).fill(1);
+      for (let k = 0; k < part.count; k++)
+        for (let r = 0; r < part.colourWidth; r++) {
+          const value = part.colour[k * part.colourWidth + r];
+          colour[4 * k + r] = r < 3 ? encoded(value) : value;
+        }
+    }
+    attribute(4, colour, 4);
+    attribute(5, part.joint, 4);
+    attribute(6, part.weight, 4);
+    const index = this.#buffer(gl.ELEMENT_ARRAY_BUFFER, part.indices);
+    buffers.push(index);
+    gl.bindVertexArray(null);
+    const material = part.material, surface = material.pbrMetallicRoughness || {}, coat = material.extensions?.KHR_materials_clearcoat;
+    const [r, g, b, a] = surface.baseColorFactor || [1, 1, 1, 1];
+    return {
+      part, array, buffers, index, moved, bent, textures, shown: true, name: nameOf(material, this.head.glb.json),
+      factor: [encoded(r), encoded(g), encoded(b), a], blend: material.alphaMode === "BLEND",
+      cutoff: material.alphaMode === "MASK" ? (material.alphaCutoff ?? 0.5) : -1, twoSided: !!material.doubleSided,
+      gloss: [surface.roughnessFactor ?? 1, coat?.clearcoatFactor || 0, coat?.clearcoatRoughnessFactor || 0],
+      skin: /skin|surface|cap/.test(String(material.name || "surface")),
+    };
+  }
+
+  // vertices that moved go to the graphics card
+  update() {
+    const gl = this.gl;
+    for (const { part, moved, bent } of this.meshes) {
+      if (!part.changed) continue;
+      part.changed = false;
+      gl.bindBuffer(gl.ARRAY_BUFFER, moved);
+      gl.bufferSubData(gl.ARRAY_BUFFER, 0, part.moved);
+      gl.bindBuffer(gl.ARRAY_BUFFER, bent);
+      gl.bufferSubData(gl.ARRAY_BUFFER, 0, part.bent);
+    }
+  }
+
+  #wires(mesh) {
+    if (mesh.wires) return mesh.wires;
+    const { indices } = mesh.part, lines = [];
+    const seen = new Set();
+    for (let f = 0; f < indices.length; f += 3)
+      for (let e = 0; e < 3; e++) {
+        const [a, b] = [indices[f + e], indices[f + ((e + 1) % 3)]];
+        const key = Math.min(a, b) * 4194304 + Math.max(a, b);
+        if (!seen.has(key)) seen.add(key), lines.push(a, b);
+      }
+    const buffer = this.#buffer(this.gl.ELEMENT_ARRAY_BUFFER, Uint32Array.from(lines));
+    mesh.buffers.push(buffer);
+    return (mesh.wires = { buffer, count: lines.length });
+  }
+
+  draw(view) {
+    const gl = this.gl, { width, height } = this.canvas;
+    gl.viewport(0, 0, width, height);
+    gl.clearColor(...view.background, 1);
+    gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
+    if (!this.head) return;
+    gl.enable(gl.DEPTH_TEST);
+    gl.depthFunc(gl.LEQUAL);
+    const side = Math.min(width, height), focal = 2 * view.focal * view.zoom;
+    const common = (places) => {
+      gl.uniformMatrix3fv(places.turn, true, view.turn);
+      gl.uniform3fv(places.middle, view.middle);
+      gl.uniform3f(places.lens, (focal * side) / width, (focal * side) / height, view.distance);
+      gl.uniform2fv(places.shift, view.shift);
+      gl.uniform2f(places.range, Math.max(view.distance - 2 * view.reach, 0.02 * view.distance), view.distance + 2 * view.reach);
+    };
+    const { program, places } = this.program;
+    gl.useProgram(program);
+    common(places);
+    gl.uniform1i(places.mode, MODES.indexOf(view.mode));
+    gl.uniform1i(places.relief, view.relief ? 1 : 0);
+    gl.uniform3f(places.eye, 0, 0, view.distance);
+    gl.uniformMatrix3fv(places.quadratic, false, view.light.quadratic);
+    gl.uniform3fv(places.linear, view.light.linear);
+    gl.uniform3fv(places.constant, view.light.constant);
+    gl.uniform3fv(places.key, view.light.key);
+    gl.uniform3fv(places.keyColour, view.light.colour);
+    gl.uniformMatrix3fv(places.lampTurn, true, view.lampTurn);
+    [places.albedoMap, places.normalMap, places.roughMap].forEach((place, k) => gl.uniform1i(place, k));
+    for (const blend of [false, true]) {
+      if (blend && !view.layers) break;
+      if (blend) gl.enable(gl.BLEND); else gl.disable(gl.BLEND);
+      gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
+      gl.depthMask(!blend);
+      for (const mesh of this.meshes) if (mesh.blend === blend && mesh.shown) this.#surface(mesh, places, view);
+    }
+    gl.depthMask(true);
+    gl.disable(gl.BLEND);
+    if (view.mode === "wireframe") {
+      gl.useProgram(this.lines.program);
+      common(this.lines.places);
+      gl.uniform4f(this.lines.places.factor, 0.08, 0.16, 0.3, 1);
+      for (const mesh of this.meshes) {
+        if (mesh.blend || !mesh.shown) continue;
+        this.#joints(mesh, this.lines.places);
+        const wires = this.#wires(mesh);
+        gl.bindVertexArray(mesh.array);
+        gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, wires.buffer);
+        gl.drawElements(gl.LINES, wires.count, gl.UNSIGNED_INT, 0);
+        gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, mesh.index);
+      }
+    }
+    gl.bindVertexArray(null);
+  }
+
+  #joints(mesh, places) {
+    const gl = this.gl;
+    gl.uniform1i(places.skinned, mesh.part.skin ? 1 : 0);
+    if (mesh.part.skin) gl.uniformMatrix4fv(places.joints, false, mesh.part.skin.matrices);
+  }
+
+  #surface(mesh, places, view) {
+    const gl = this.gl, { textures } = mesh;
+    const albedo = view.texture ? textures.albedo : null;
+    gl.uniform3i(places.has, albedo ? 1 : 0, textures.normal ? 1 : 0, textures.rough ? 1 : 0);
+    [albedo, textures.normal, textures.rough].forEach((texture, k) => {
+      gl.activeTexture(gl.TEXTURE0 + k);
+      gl.bindTexture(gl.TEXTURE_2D, texture || null);
+    });
+    const grey = !view.texture && textures.albedo && !mesh.blend;
+    gl.uniform4fv(places.factor, grey ? [0.72, 0.72, 0.72, mesh.factor[3]] : mesh.factor);
+    gl.uniform4f(places.gloss, ...mesh.gloss, view.gloss ? 1 : 0);
+    gl.uniform1f(places.soft, view.gloss && mesh.skin ? 1 : 0);
+    gl.uniform1f(places.cutoff, mesh.cutoff);
+    gl.uniform1i(places.twoSided, mesh.twoSided ? 1 : 0);
+    if (mesh.twoSided) gl.disable(gl.CULL_FACE); else gl.enable(gl.CULL_FACE);
+    this.#joints(mesh, places);
+    gl.bindVertexArray(mesh.array);
+    if (!mesh.part.colour) gl.vertexAttrib4f(4, 1, 1, 1, 1);
+    if (view.mode === "wireframe") gl.enable(gl.POLYGON_OFFSET_FILL), gl.polygonOffset(1, 1);
+    gl.drawElements(gl.TRIANGLES, mesh.part.indices.length, gl.UNSIGNED_INT, 0);
+    gl.disable(gl.POLYGON_OFFSET_FILL);
+  }
+
+  free() {
+    const gl = this.gl;
+    for (const mesh of this.meshes) {
+      gl.deleteVertexArray(mesh.array);
+      mesh.buffers.forEach((buffer) => gl.deleteBuffer(buffer));
+      this.live -= 1 + mesh.buffers.length;
+    }
+    this.textures.forEach((texture) => gl.deleteTexture(texture));
+    this.live -= this.textures.length;
+    this.meshes = [];
+    this.textures = [];
+    this.head = null;
+  }
+}
+
+// "ada_skin" of a mesh "ada" is its skin
+function nameOf(material, json) {
+  const name = String(material.name || "surface"), mesh = `${json.meshes[0].name}_`;
+  return name.startsWith(mesh) ? name.slice(mesh.length) : name;
+}

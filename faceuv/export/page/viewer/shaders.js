@@ -1,0 +1,102 @@
+const VERTEX = `#version 300 es
+precision highp float;
+layout(location = 0) in vec3 position;
+layout(location = 1) in vec3 normal;
+layout(location = 2) in vec4 tangent;
+layout(location = 3) in vec2 uv;
+layout(location = 4) in vec4 colour;
+layout(location = 5) in vec4 joint;
+layout(location = 6) in vec4 weight;
+uniform mat4 joints[${32}];
+uniform bool skinned;
+uniform mat3 turn;        // the head
+uniform vec3 middle;      // metres; turned about, and in the middle of the picture
+uniform vec3 lens;        // focal in half pictures, x and y, and distance in decimetres
+uniform vec2 shift;       // in half pictures
+uniform vec2 range;       // near and far, decimetres
+out vec3 at, vNormal;
+out vec4 vTangent, vColour;
+out vec2 vUV;
+void main() {
+  mat4 m = skinned ? weight.x * joints[int(joint.x)] + weight.y * joints[int(joint.y)]
+    + weight.z * joints[int(joint.z)] + weight.w * joints[int(joint.w)] : mat4(1.0);
+  mat3 bend = mat3(m);
+  at = turn * (10.0 * ((m * vec4(position, 1.0)).xyz - middle));
+  vNormal = turn * (bend * normal);
+  vTangent = vec4(turn * (bend * tangent.xyz), tangent.w);
+  vColour = colour;
+  vUV = uv;
+  float depth = lens.z - at.z;
+  float z = ((range.y + range.x) * depth - 2.0 * range.x * range.y) / (range.y - range.x);
+  gl_Position = vec4(lens.xy * at.xy + shift * depth, z, depth);
+}`;
+
+const FRAGMENT = `#version 300 es
+precision highp float;
+in vec3 at, vNormal;
+in vec4 vTangent, vColour;
+in vec2 vUV;
+uniform sampler2D albedoMap, normalMap, roughMap;
+uniform bvec3 has;        // which of the maps there are
+uniform vec4 factor;      // of the albedo, display-referred, and opacity
+uniform vec4 gloss;       // roughness, clearcoat, its roughness, strength of all highlights
+uniform float soft;       // how far light spreads below the skin
+uniform float cutoff;     // opacity below which nothing is drawn
+uniform int mode;         // 0 textured, 1 albedo, 2 shape, 3 normals, 4 relief, 5 wires, 6 uv
+uniform bool twoSided, relief;
+uniform mat3 quadratic[3];
+uniform vec3 linear[3], constant, key, keyColour;
+uniform mat3 lampTurn;
+uniform vec3 eye;         // of the camera, decimetres
+out vec4 colour;
+float light(int c, vec3 n) { return max(dot(n, quadratic[c] * n) + dot(linear[c], n) + constant[c], 0.0); }
+float lobe(float rough, vec3 n, vec3 l, vec3 v) {
+  vec3 h = normalize(l + v);
+  float a = rough * rough, d = dot(n, h) * dot(n, h) * (a * a - 1.0) + 1.0, nl = max(dot(n, l), 0.0), nv = max(dot(n, v), 0.05);
+  float shade = 0.25 / (mix(nl, 1.0, a * 0.5) * mix(nv, 1.0, a * 0.5));
+  float fresnel = 0.035 + 0.965 * pow(1.0 - max(dot(h, v), 0.0), 5.0);
+  return a * a / (3.14159 * d * d) * shade * fresnel * nl;
+}
+void main() {
+  vec4 base = factor * vColour * (has.x && mode != 4 ? texture(albedoMap, vUV) : vec4(1.0));
+  if (base.a < cutoff) discard;
+  vec3 flat_ = normalize(vNormal);
+  if (twoSided && !gl_FrontFacing) flat_ = -flat_;
+  vec3 n = flat_;
+  if (has.y && relief && mode != 2) {
+    vec3 t = normalize(vTangent.xyz - flat_ * dot(flat_, vTangent.xyz)), m = texture(normalMap, vUV).xyz * 2.0 - 1.0;
+    n = normalize(t * m.x + cross(flat_, t) * vTangent.w * m.y + flat_ * m.z);
+  }
+  if (mode == 1) { colour = vec4(base.rgb * base.a, base.a); return; }
+  if (mode == 3) { colour = vec4((n * 0.5 + 0.5) * base.a, base.a); return; }
+  if (mode == 2 || mode == 4 || mode == 5) base.rgb = vec3(0.72);
+  if (mode == 6) {
+    vec2 cell = floor(vUV * 32.0);
+    base.rgb = mix(vec3(vUV.x, 1.0 - vUV.y, 0.45), vec3(1.0), mod(cell.x + cell.y, 2.0) < 1.0 ? 0.0 : 0.35);
+  }
+  vec3 nl = lampTurn * n, broad = lampTurn * normalize(mix(n, flat_, 0.6 * soft));
+  vec3 mean = lampTurn * normalize(mix(n, flat_, 0.35 * soft));
+  vec3 lit = base.rgb * vec3(light(0, broad), light(1, mean), light(2, nl));
+  vec3 shine = vec3(0.0);
+  if (gloss.w > 0.0 && mode != 5 && mode != 6) {
+    vec3 v = normalize(eye - at);
+    float rough = clamp(has.z ? texture(roughMap, vUV).g : gloss.x, 0.2, 1.0);
+    vec3 lamp = key * lampTurn;
+    shine = gloss.w * 1.6 * keyColour * lobe(rough, n, lamp, v);
+    if (gloss.y > 0.0) {  // a wet layer mirrors a round lamp, as curved as a cornea: nearer to the middle of an eye
+      lamp = normalize(lamp + v);
+      vec3 mirror = reflect(-v, flat_);
+      float lampWidth = 0.003 + 0.1 * gloss.z;
+      float seen = smoothstep(0.988 - lampWidth, 0.988 + lampWidth, dot(mirror, lamp));
+      float fresnel = 0.3 + 0.7 * pow(1.0 - max(dot(flat_, v), 0.0), 4.0);
+      shine += gloss.w * gloss.y * keyColour * (5.0 * seen * fresnel + 0.8 * lobe(0.32, flat_, lamp, v));
+    }
+  }
+  colour = vec4(lit * base.a + shine, base.a);
+}`;
+
+const LINE_FRAGMENT = `#version 300 es
+precision highp float;
+uniform vec4 factor;
+out vec4 colour;
+void main() { colour = factor; }`;
