@@ -17,10 +17,10 @@ from faceuv.errors import InputError, did_you_mean
 
 DC_OFFSET = 0.8  # the light that all-zero coefficients mean
 
-_K0 = math.pi / math.sqrt(4 * math.pi)
-_K1 = (2 * math.pi / math.sqrt(3)) * (math.sqrt(3) / math.sqrt(4 * math.pi))
-_K2 = (2 * math.pi / math.sqrt(8)) * (3 * math.sqrt(5) / math.sqrt(12 * math.pi))
-_D0 = 0.5 / math.sqrt(3)
+K0 = math.pi / math.sqrt(4 * math.pi)
+K1 = (2 * math.pi / math.sqrt(3)) * (math.sqrt(3) / math.sqrt(4 * math.pi))
+K2 = (2 * math.pi / math.sqrt(8)) * (3 * math.sqrt(5) / math.sqrt(12 * math.pi))
+D0 = 0.5 / math.sqrt(3)
 
 
 def sh_basis(normals: Tensor) -> Tensor:
@@ -29,15 +29,15 @@ def sh_basis(normals: Tensor) -> Tensor:
     x, y, z = normals.unbind(-1)
     return torch.stack(
         [
-            torch.full_like(x, _K0),
-            -_K1 * y,
-            _K1 * z,
-            -_K1 * x,
-            _K2 * x * y,
-            -_K2 * y * z,
-            _K2 * _D0 * (3 * z * z - 1),
-            -_K2 * x * z,
-            0.5 * _K2 * (x * x - y * y),
+            torch.full_like(x, K0),
+            -K1 * y,
+            K1 * z,
+            -K1 * x,
+            K2 * x * y,
+            -K2 * y * z,
+            K2 * D0 * (3 * z * z - 1),
+            -K2 * x * z,
+            0.5 * K2 * (x * x - y * y),
         ],
         -1,
     )
@@ -62,12 +62,12 @@ def light_form(lighting: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     ``(B, 3 colours)`` of ``lighting (B, 3, 9)``."""
     check_shape("lighting", lighting, ("B", 3, 9))
     g = lighting
-    xy, yz, xz = 0.5 * _K2 * g[..., 4], -0.5 * _K2 * g[..., 5], -0.5 * _K2 * g[..., 7]
-    xx = 0.5 * _K2 * g[..., 8]
-    zz = 3 * _K2 * _D0 * g[..., 6]
+    xy, yz, xz = 0.5 * K2 * g[..., 4], -0.5 * K2 * g[..., 5], -0.5 * K2 * g[..., 7]
+    xx = 0.5 * K2 * g[..., 8]
+    zz = 3 * K2 * D0 * g[..., 6]
     quadratic = torch.stack([xx, xy, xz, xy, -xx, yz, xz, yz, zz], -1).unflatten(-1, (3, 3))  # (B, 3 colours, 3, 3)
-    linear = torch.stack([-_K1 * g[..., 3], -_K1 * g[..., 1], _K1 * g[..., 2]], -1)  # (B, 3, 3)
-    constant = _K0 * (g[..., 0] + DC_OFFSET) - _K2 * _D0 * g[..., 6]
+    linear = torch.stack([-K1 * g[..., 3], -K1 * g[..., 1], K1 * g[..., 2]], -1)  # (B, 3, 3)
+    constant = K0 * (g[..., 0] + DC_OFFSET) - K2 * D0 * g[..., 6]
     return quadratic, linear, constant
 
 
@@ -87,7 +87,7 @@ def ambient_light(colour: Tensor) -> Tensor:
     """The ``lighting (B, 3, 9)`` whose irradiance is ``colour (B, 3)`` everywhere (the offset 0.8 is subtracted)."""
     check_shape("colour", colour, ("B", 3))
     lighting = colour.new_zeros(colour.shape[0], 3, 9)
-    lighting[:, :, 0] = colour / _K0 - DC_OFFSET
+    lighting[:, :, 0] = colour / K0 - DC_OFFSET
     return lighting
 
 

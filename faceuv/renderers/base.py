@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any, ClassVar, Literal
 
@@ -136,87 +136,85 @@ class Renderer(nn.Module):
         ``image`` and ``mask`` are antialiased; ``depth``, ``normal``, ``uv`` and ``face_id`` are at pixel centres.
         """
         self._check(mesh, height, width, texture, vertex_colours, lighting, normals, normal_map)
-        topology = self._topology_of(mesh)
+        self._topology_of(mesh)
         if normals is None and normal_map is None:
             normals = vertex_normals(mesh.vertices, mesh.faces, mesh.weld)
-        s = self.samples
-        view = self._look(mesh, height * s, width * s, camera)
+        look = Appearance(texture, vertex_colours, lighting, normals, normal_map, background)
+        s, camera = self.samples, camera or self.camera
+        drawn = self._paint(mesh, look, height * s, width * s, camera, s)
+        if s == 1:
+            return drawn
+        image, mask = F.avg_pool2d(drawn.image, s), F.avg_pool2d(drawn.mask, s)
+        return replace(self._relief(mesh, look, height, width, camera), image=image, mask=mask)
+
+    def _paint(self, mesh: Mesh, look: Appearance, height: int, width: int, camera: Camera, repeat: int) -> Render:
+        """All layers at this size, over the background, whose pixels are repeated. A backend may have a faster way."""
+        view = self._look(mesh, height, width, camera)
         uv = None if mesh.uv is None else interpolate(mesh.uv.to(view.pixels.dtype), view.at)
-        colour, normal = self._surface_at(mesh, view, uv, texture, vertex_colours, normals, normal_map)
+        colour, normal = self._surface_at(mesh, view, uv, look)
         image = spread(colour, view.at).permute(0, 3, 1, 2).contiguous()
         normal = spread(normal, view.at)
-        if lighting is not None:
-            image = shade(image, normal, lighting)
+        if look.lighting is not None:
+            image = shade(image, normal, look.lighting)
         mask = (view.face_id >= 0)[:, None].to(image.dtype)
         depth = spread(view.at.depth[:, None], view.at)
         if self.antialias == "edges":
+            topology = self._topology_of(mesh)
             crossings = find_crossings(view.pixels, mesh.faces, topology, view.face_id, depth.detach()[..., 0])
             image, mask = blend_edges(image, crossings), blend_edges(mask, crossings).clamp(0, 1)  # but for rounding
-        image = composite(image, mask, background, repeat=s)
+        image = composite(image, mask, look.background, repeat=repeat)
         if self.antialias == "gradient":
             both = edge_gradient(torch.cat([image, mask], 1), view.pixels, view.face_id, view.at)
             image, mask = both.split([3, 1], 1)
-        if s > 1:
-            image, mask = F.avg_pool2d(image, s), F.avg_pool2d(mask, s)
-            view = self._look(mesh, height, width, camera)
-            uv = None if mesh.uv is None else interpolate(mesh.uv.to(view.pixels.dtype), view.at)
-            normal = spread(self._normals_at(mesh, view, uv, normals, normal_map), view.at)
-            depth = spread(view.at.depth[:, None], view.at)
-        flat_uv = view.pixels.new_zeros(view.at.flat.shape[0], 2) if uv is None else uv
-        return Render(
-            image=image,
-            mask=mask,
-            depth=depth.permute(0, 3, 1, 2),
-            normal=normal.permute(0, 3, 1, 2),
-            uv=spread(flat_uv, view.at).permute(0, 3, 1, 2),
-            face_id=view.face_id,
-        )
+        return _render(image, mask, depth, normal, uv, view)
+
+    def _relief(self, mesh: Mesh, look: Appearance, height: int, width: int, camera: Camera) -> Render:
+        """Depth, normals, uv and face ids alone; image and mask are empty."""
+        view = self._look(mesh, height, width, camera)
+        uv = None if mesh.uv is None else interpolate(mesh.uv.to(view.pixels.dtype), view.at)
+        normal = spread(self._normals_at(mesh, view, uv, look), view.at)
+        depth = spread(view.at.depth[:, None], view.at)
+        nothing = depth.new_empty(0)
+        return _render(nothing, nothing, depth, normal, uv, view)
 
     def look(self, mesh: Mesh, *, height: int, width: int) -> Rasterized:
         """Visibility alone: the face at each pixel centre of a ``height × width`` image, and the point on it."""
         self._check(mesh, height, width)
         self._topology_of(mesh)
-        return self._look(mesh, height, width)
+        return self._look(mesh, height, width, self.camera)
 
-    def _look(self, mesh: Mesh, height: int, width: int, camera: Camera | None = None) -> Rasterized:
-        camera = camera or self.camera
+    def _look(self, mesh: Mesh, height: int, width: int, camera: Camera) -> Rasterized:
+        pixels, face_id = self._see(mesh, height, width, camera)
+        return Rasterized(pixels, face_id, fragments(pixels, mesh.faces, face_id))
+
+    def _see(self, mesh: Mesh, height: int, width: int, camera: Camera) -> tuple[Tensor, Tensor]:
+        """Projected vertices ``(B, V, 3)`` and face ids ``(B, H, W)``."""
         pixels = project(mesh.vertices, camera, height, width)
         # In front of the near plane or not at all; backends drop faces with a vertex at z ≤ 0 by themselves.
         pixels = pixels.masked_fill((pixels[..., 2:] <= camera.near), -1.0)
-        face_id = self.rasterize(pixels.detach().float(), mesh.faces, height, width, cull=self.cull)
-        return Rasterized(pixels, face_id, fragments(pixels, mesh.faces, face_id))
+        return pixels, self.rasterize(pixels.detach().float(), mesh.faces, height, width, cull=self.cull)
 
     def _look_up(self, texture: Tensor, mesh: Mesh, uv: Tensor | None, view: Rasterized) -> Tensor:
         assert uv is not None and mesh.uv is not None  # a texture comes with uv: see _check
         return sample_texture(texture, uv, view.at, vertex_uv=mesh.uv.to(uv.dtype), samples=self.texture_samples)
 
-    def _surface_at(
-        self,
-        mesh: Mesh,
-        view: Rasterized,
-        uv: Tensor | None,
-        texture: Tensor | None,
-        vertex_colours: Tensor | None,
-        normals: Tensor | None,
-        normal_map: Tensor | None,
-    ) -> tuple[Tensor, Tensor]:
+    def _surface_at(self, mesh: Mesh, view: Rasterized, uv: Tensor | None, look: Appearance) -> tuple[Tensor, Tensor]:
         """Unlit colours and unit normals at the fragments, each ``(P, 3)``."""
+        texture, normal_map = look.texture, look.normal_map
         if texture is None:
-            assert vertex_colours is not None  # one of the two is given: see _check
-            return interpolate(vertex_colours, view.at), self._normals_at(mesh, view, uv, normals, normal_map)
+            assert look.vertex_colours is not None  # one of the two is given: see _check
+            return interpolate(look.vertex_colours, view.at), self._normals_at(mesh, view, uv, look)
         if normal_map is not None and normal_map.shape[2:] == texture.shape[2:]:  # one look-up for both
             colour, normal = self._look_up(torch.cat([texture, normal_map], 1), mesh, uv, view).split(3, 1)
             return colour, unit(normal)
-        return self._look_up(texture, mesh, uv, view), self._normals_at(mesh, view, uv, normals, normal_map)
+        return self._look_up(texture, mesh, uv, view), self._normals_at(mesh, view, uv, look)
 
-    def _normals_at(
-        self, mesh: Mesh, view: Rasterized, uv: Tensor | None, normals: Tensor | None, normal_map: Tensor | None
-    ) -> Tensor:
+    def _normals_at(self, mesh: Mesh, view: Rasterized, uv: Tensor | None, look: Appearance) -> Tensor:
         """Unit normals at the fragments ``(P, 3)``."""
-        if normal_map is not None:
-            return unit(self._look_up(normal_map, mesh, uv, view))
-        assert normals is not None  # those of the mesh, at least: see forward
-        return unit(interpolate(normals, view.at))
+        if look.normal_map is not None:
+            return unit(self._look_up(look.normal_map, mesh, uv, view))
+        assert look.normals is not None  # those of the mesh, at least: see forward
+        return unit(interpolate(look.normals, view.at))
 
     def _topology_of(self, mesh: Mesh) -> Topology:
         """Edges of the mesh, kept for the last ``faces`` tensor; checks the indices of a new one.
@@ -283,3 +281,28 @@ class Rasterized:
     pixels: Tensor
     face_id: Tensor
     at: Fragments
+
+
+@dataclass(frozen=True, eq=False)
+class Appearance:
+    """What :meth:`Renderer.forward` gets to colour a mesh with; ``normals`` or ``normal_map`` is there."""
+
+    texture: Tensor | None
+    vertex_colours: Tensor | None
+    lighting: Tensor | None
+    normals: Tensor | None
+    normal_map: Tensor | None
+    background: Background
+
+
+def _render(image: Tensor, mask: Tensor, depth: Tensor, normal: Tensor, uv: Tensor | None, view: Rasterized) -> Render:
+    """From layers with channels last, and uv ``(P, 2)`` at the fragments."""
+    flat_uv = view.pixels.new_zeros(view.at.flat.shape[0], 2) if uv is None else uv
+    return Render(
+        image=image,
+        mask=mask,
+        depth=depth.permute(0, 3, 1, 2),
+        normal=normal.permute(0, 3, 1, 2),
+        uv=spread(flat_uv, view.at).permute(0, 3, 1, 2),
+        face_id=view.face_id,
+    )

@@ -173,7 +173,7 @@ def per_pixel(attribute: Tensor, value: Tensor, at: Fragments) -> tuple[Tensor, 
 
 
 # Of unit vectors' weighted means: below, they cancel, and what is left of them is rounding.
-_CANCELLED = 1e-6
+CANCELLED = 1e-6
 
 
 def unit(rows: Tensor) -> Tensor:
@@ -187,7 +187,7 @@ class _Unit(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: Tensor) -> Tensor:
         length = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
-        length.masked_fill_(length <= _CANCELLED, torch.inf)  # the direction is zero then, and its gradient
+        length.masked_fill_(length <= CANCELLED, torch.inf)  # the direction is zero then, and its gradient
         direction = rows / length
         ctx.save_for_backward(direction, length)
         return direction

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from faceuv.renderers.interpolation import Fragments, per_pixel
 
-_WIDEST = 16.0  # texels; the derivatives of a sliver may be anything
+WIDEST = 16.0  # texels; the derivatives of a sliver may be anything
 
 
 def sample_texture(texture: Tensor, uv: Tensor, at: Fragments, *, vertex_uv: Tensor, samples: int) -> Tensor:
@@ -32,7 +32,7 @@ def sample_texture(texture: Tensor, uv: Tensor, at: Fragments, *, vertex_uv: Ten
     if samples > 1:
         texels = uv.new_tensor([width, height])
         right, down = (
-            (2 * d).clamp(min=-2 * _WIDEST / texels, max=2 * _WIDEST / texels) for d in per_pixel(vertex_uv, uv, at)
+            (2 * d).clamp(min=-2 * WIDEST / texels, max=2 * WIDEST / texels) for d in per_pixel(vertex_uv, uv, at)
         )
         offsets = [(k + 0.5) / samples - 0.5 for k in range(samples)]
         points = torch.stack([points + (i * right + j * down) for i in offsets for j in offsets], 1)

@@ -1,4 +1,4 @@
-"""The renderer ``warp`` draws what the built-in one draws; on CUDA where there is one."""
+"""The renderer ``warp`` draws what the built-in one draws on a CPU; on CUDA, too, where there is one."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from faceuv.geometry.projection import project
 from faceuv.geometry.scan import scan_triangles
 from faceuv.registry import RENDERERS
-from faceuv.structures import Camera
+from faceuv.structures import Camera, Mesh, Render
 
 pytest.importorskip("warp")
 DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
@@ -108,3 +109,99 @@ print(int(renderer.rasterize(points, torch.tensor([[0, 1, 2]]), 4, 4).sum()))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert (done.returncode, done.stdout, done.stderr) == (0, "0\n", "")
     assert any((tmp_path / "warp").rglob("*kernels.scan*"))
+
+
+FORMS = {
+    "texture": {},
+    "no antialiasing": dict(antialias=None),
+    "gradient": dict(antialias="gradient"),
+    "one look-up": dict(texture_samples=1),
+    "normal map": dict(texture_samples=3, mapped=True),
+    "colours": dict(coloured=True),
+    "colours and normal map, unlit": dict(coloured=True, mapped=True, lit=False),
+    "supersampled": dict(samples=2, mapped=True),
+    "front faces culled": dict(cull="front"),
+}
+
+
+def picture_and_gradients(
+    name: str, mesh: Mesh, device: str, *, coloured: bool = False, mapped: bool = False, lit: bool = True,
+    dtype: torch.dtype = torch.float32, **options: object,
+) -> tuple[Render, dict[str, torch.Tensor]]:  # fmt: skip
+    """A picture of a smooth look, and the gradients of a weighted sum of all its layers."""
+    g = torch.Generator().manual_seed(1)
+    count = mesh.vertices.shape[0]
+
+    def smooth(size: tuple[int, int], low: float, high: float) -> torch.Tensor:
+        few = low + (high - low) * torch.rand(count, 3, 5, 5, generator=g)
+        return F.interpolate(few, size=size, mode="bicubic", align_corners=False)
+
+    leaves = {"vertices": mesh.vertices.clone()}
+    if coloured:
+        leaves["vertex_colours"] = torch.rand(mesh.vertices.shape, generator=g)
+    else:
+        leaves["texture"] = smooth((64, 48), 0, 1)
+    if mapped:
+        leaves["normal_map"] = smooth((32, 40), -1, 1) + torch.tensor([0.0, 0, 2])[:, None, None]
+    if lit:
+        leaves["lighting"] = 0.2 * torch.randn(count, 3, 9, generator=g)
+    leaves = {key: value.to(device, dtype).requires_grad_() for key, value in leaves.items()}
+    there = mesh.to(device)
+    renderer = RENDERERS.build(dict(type=name, **options))
+    others = {key: value for key, value in leaves.items() if key != "vertices"}
+    drawn = renderer(
+        Mesh(leaves["vertices"], there.faces, there.uv), height=56, width=72, background=(0.2, 0.3, 0.4), **others
+    )
+    total = torch.zeros((), device=device, dtype=dtype)
+    for layer in ("image", "mask", "depth", "normal", "uv"):
+        values = getattr(drawn, layer)
+        total = total + (values * torch.randn(values.shape, generator=g).to(device, dtype)).sum()
+    total.backward()
+    return drawn, {key: value.grad for key, value in leaves.items()}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_pictures_and_gradients_are_those_of_the_built_in_renderer(device: str, form: str, head) -> None:
+    """All layers, also of a head that is partly behind the camera and of one with holes."""
+    mesh = head(3, 31)
+    away = mesh.vertices.clone()
+    away[1, :, 2] += torch.linspace(-1, 12, away.shape[1])
+    mesh = Mesh(away, mesh.faces[torch.arange(len(mesh.faces)) % 17 != 0], mesh.uv)
+    expected, wanted = picture_and_gradients("torch", mesh, "cpu", **FORMS[form])
+    found, gradients = picture_and_gradients("warp", mesh, device, **FORMS[form])
+    assert (found.face_id.cpu() == expected.face_id).float().mean() >= 0.9999
+    assert (expected.mask > 0).float().mean() > 0.02
+    same = (found.face_id.cpu() == expected.face_id)[:, None]
+    for layer in ("image", "mask", "normal", "uv"):
+        assert ((getattr(found, layer).cpu() - getattr(expected, layer)) * same).abs().max() <= 1e-5, layer
+    assert ((found.depth.cpu() - expected.depth) * same).abs().max() <= 2e-5  # of ten decimetres
+    for name, gradient in wanted.items():
+        assert (gradients[name].cpu() - gradient).norm() <= 1e-4 * gradient.norm(), name
+
+
+def test_no_worse_than_the_built_in_renderer_by_float64(device: str, head) -> None:
+    mesh = head(2, 41)
+    double = Mesh(mesh.vertices.double(), mesh.faces, mesh.uv)
+    _, truth = picture_and_gradients("torch", double, "cpu", dtype=torch.float64)
+    errors = []
+    for name, where in (("torch", "cpu"), ("warp", device)):
+        _, found = picture_and_gradients(name, mesh, where)
+        errors.append({key: float((found[key].cpu() - truth[key]).norm() / truth[key].norm()) for key in truth})
+    for key, error in errors[1].items():
+        assert error < max(3 * errors[0][key], 1e-5), (key, errors)
+
+
+def test_float64_and_gradients_of_uv_take_the_shared_code(head, texture) -> None:
+    mesh = head(1, 21)
+    look = texture(1)
+    double = Mesh(mesh.vertices.double(), mesh.faces, mesh.uv)
+    pictures = [
+        RENDERERS.build(name)(double, height=24, width=24, texture=look.double()).image for name in ("warp", "torch")
+    ]
+    assert pictures[0].dtype == torch.float64
+    assert torch.equal(*pictures)
+    uv = mesh.uv.clone().requires_grad_()
+    RENDERERS.build("warp")(
+        Mesh(mesh.vertices, mesh.faces, uv), height=24, width=24, texture=look
+    ).image.sum().backward()
+    assert uv.grad.abs().sum() > 0

@@ -9,14 +9,14 @@ MUTANTS = [
         "tests/geometry/test_lighting.py",
         [
             (
-                "            _K2 * x * y,\n            -_K2 * y * z,",
-                "            -_K2 * y * z,\n            _K2 * x * y,",
+                "            K2 * x * y,\n            -K2 * y * z,",
+                "            -K2 * y * z,\n            K2 * x * y,",
             ),
             ("x, y, z = normals.unbind(-1)", "x, y, z = normals.unbind(-1)\n    y = -y"),
             ("DC_OFFSET = 0.8", "DC_OFFSET = 0.0"),
             ("scale[:, 0] = 1 / math.pi", "scale[:, 0] = 1 / (2 * math.pi)"),
-            ("zz = 3 * _K2 * _D0 * g[..., 6]", "zz = _K2 * _D0 * g[..., 6]"),
-            ("lighting[:, :, 0] = colour / _K0 - DC_OFFSET", "lighting[:, :, 0] = colour / _K0"),
+            ("zz = 3 * K2 * D0 * g[..., 6]", "zz = K2 * D0 * g[..., 6]"),
+            ("lighting[:, :, 0] = colour / K0 - DC_OFFSET", "lighting[:, :, 0] = colour / K0"),
             ('"left": ((0.25, 0.25, 0.26), [((-1.0,', '"left": ((0.25, 0.25, 0.26), [((1.0,'),
         ],
     ),
@@ -111,8 +111,11 @@ MUTANTS = [
         "faceuv/renderers/base.py",
         _RENDERER,
         [
-            ("F.avg_pool2d(image, s), F.avg_pool2d(mask, s)", "image[..., ::s, ::s], mask[..., ::s, ::s]"),
-            ("image = shade(image, normal, lighting)", "image = image"),
+            (
+                "F.avg_pool2d(drawn.image, s), F.avg_pool2d(drawn.mask, s)",
+                "drawn.image[..., ::s, ::s], drawn.mask[..., ::s, ::s]",
+            ),
+            ("image = shade(image, normal, look.lighting)", "image = image"),
         ],
     ),
     (

@@ -46,7 +46,7 @@ EMPTY = wp.constant(wp.int64(_EMPTY))
 #endif
 """)
 def cross(a: float, b: float, c: float, d: float) -> float:
-    """a·d − b·c, each product rounded."""
+    """a * d - b * c, each product rounded."""
 
 
 @wp.func_native("""
@@ -63,7 +63,7 @@ def cross(a: float, b: float, c: float, d: float) -> float:
 #endif
 """)
 def dot(e0: float, e1: float, e2: float, r0: float, r1: float, r2: float) -> float:
-    """e·r, each product rounded."""
+    """e * r, each product rounded."""
 
 
 @wp.func_native("""
