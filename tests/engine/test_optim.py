@@ -113,3 +113,22 @@ def test_launchers_are_translated_for_torch(monkeypatch, launcher):
 def test_an_unknown_launcher():
     with pytest.raises(InputError, match="unknown launcher 'ssh'; choose one of none, pytorch, slurm, mpi"):
         start_processes("ssh")
+
+
+def test_a_part_of_a_network_learns_at_its_own_rate():
+    model = nn.Module()
+    model.generator = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 2))
+    config = {"optimizer": {"type": "SGD", "lr": 0.5}, "rates": {"1": 0.01}}
+    groups = OptimizerPerModule({"generator": config})(model)["generator"].optimizer.param_groups
+    assert [(group["lr"], group["params"]) for group in groups] == [
+        (0.5, list(model.generator[0].parameters())),
+        (0.005, list(model.generator[1].parameters())),
+    ]
+
+
+@pytest.mark.parametrize(("clip", "moved"), [(None, 5.0), ({"max_norm": 2.0}, 2.0)])
+def test_gradients_are_clipped_before_the_step(clip, moved):
+    weight = nn.Parameter(torch.zeros(2))
+    wrapper = OptimWrapper(torch.optim.SGD([weight], lr=1.0), clip_grad=clip)
+    wrapper.update_params((weight * torch.tensor([3.0, 4.0])).sum())
+    assert float(weight.detach().norm()) == pytest.approx(moved, rel=1e-4)

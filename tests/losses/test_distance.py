@@ -36,3 +36,8 @@ def test_bad_input():
         MeanDistance("x")({"x": torch.zeros(1, 2)}, {"y": torch.zeros(1, 2)})
     with pytest.raises(InputError, match=r"target\['x'\] must have shape \(1, 2\), got \(3, 2\)"):
         MeanDistance("x")({"x": torch.zeros(1, 2)}, {"x": torch.zeros(3, 2)})
+
+
+def test_the_bend_lies_at_a_tenth_of_a_unit():
+    pred, target = {"x": torch.tensor([[0.1, 0.0]])}, {"x": torch.zeros(1, 2)}
+    assert float(MeanDistance("x")(pred, target)) == pytest.approx(0.1 * (2**0.5 - 1))

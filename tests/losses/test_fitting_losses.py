@@ -128,3 +128,12 @@ def test_photometric_divided_by_the_number_of_pixels(pictures):
     torch.testing.assert_close(found, usual / 2)
     with pytest.raises(InputError, match="divide_by must be 'weights' or 'pixels', got 'area'"):
         LOSSES.build({"type": "PhotometricLoss", "divide_by": "area"})
+
+
+def test_which_landmarks_count_ten_times():
+    """Tip of the nose's bridge and the whole mouth, in the 68-point order."""
+    weights = landmark_weights(10.0)
+    heavy = {index for index in range(68) if float(weights[index]) > 5 * float(weights[0])}
+    assert heavy == {28, 29, 30, *range(48, 68)}
+    assert float(weights[48] / weights[0]) == pytest.approx(10)
+    assert float(weights.sum()) == pytest.approx(1)

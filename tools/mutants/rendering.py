@@ -67,7 +67,7 @@ MUTANTS = [
         [
             ('side = front if cull == "back" else back', 'side = back if cull == "back" else front'),
             ('_key(depth, seen + first), "amin"', '_key(depth, seen + first), "amax"'),
-            ("return side & (area != 0)", "return side"),
+            ("return side & (area != 0)", "return area != 0"),
         ],
     ),
     (

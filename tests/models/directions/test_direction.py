@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from faceuv.errors import AssetError, InputError
 from faceuv.files.artefacts import load_tensors, save_tensors
 from faceuv.models.directions import Direction, condition, load_directions, save_directions
+from faceuv.models.directions.base import unit_over_layers
 
 
 def direction(layers=4, width=6, seed=0, dtype=torch.float32, **extra):
@@ -167,3 +168,13 @@ class TestCondition:
     def test_another_generator(self):
         with pytest.raises(InputError, match="same generator"):
             condition(direction().vector, [direction(layers=5).vector])
+
+
+@pytest.mark.parametrize("layers", [[0], [1, 3], [0, 1, 2, 3]])
+def test_a_row_becomes_a_unit_direction_over_layers(layers):
+    row = torch.tensor([3.0, 0.0, -4.0], dtype=torch.float64)
+    found = unit_over_layers(row, 4, layers)
+    assert float(found.norm()) == pytest.approx(1.0)
+    for layer in range(4):
+        wanted = row / 5 / math.sqrt(len(layers)) if layer in layers else torch.zeros(3)
+        torch.testing.assert_close(found[layer], wanted.double())

@@ -91,3 +91,14 @@ def test_bad_settings(small):
         SeFaDirections([6]).find(small)
     with pytest.raises(InputError, match="components must be a whole number of at least 1, got 0"):
         SeFaDirections(components=0)
+
+
+def test_styles_are_normalised_unless_asked_otherwise(small):
+    """The default is that of the authors' release; the paper's formula gives other directions."""
+    default, release, paper = (
+        SeFaDirections([0, 1], components=2, **words).find(small)[0]
+        for words in ({}, {"normalise": True}, {"normalise": False})
+    )
+    assert torch.equal(default.vector, release.vector)
+    assert default.metadata["normalise"] is True
+    assert not torch.allclose(default.vector, paper.vector, atol=1e-3)

@@ -9,6 +9,7 @@ import torch
 from faceuv.errors import FaceUVError, InputError
 from faceuv.models.directions import Direction, SVMDirection, named_score
 from faceuv.models.directions.linear_svm import separate
+from faceuv.models.directions.svm import Ends
 from faceuv.registry import DIRECTION_FINDERS
 from faceuv.structures import Coefficients
 from faceuv.synthetic import ProceduralGenerator
@@ -311,3 +312,12 @@ def test_saved_and_read_back(linear, tmp_path):
     read = Direction.load(found.save(tmp_path / "yaw.safetensors"), linear)
     assert torch.equal(read.vector, found.vector)
     assert (read.scale, read.accuracy, read.metadata) == (found.scale, found.accuracy, found.metadata)
+
+
+def test_codes_that_judge_the_plane_have_not_made_it():
+    finder = SVMDirection(along(planted()), samples=200, ratio=0.5)
+    low, high = torch.arange(100.0)[:, None], torch.arange(100.0, 200.0)[:, None]
+    train, held_out = finder._split(Ends(low, high, 0))
+    for whole, made, judged in zip((low, high), train, held_out):
+        assert (len(made), len(judged)) == (70, 30)
+        assert sorted(torch.cat([made, judged]).flatten().tolist()) == whole.flatten().tolist()

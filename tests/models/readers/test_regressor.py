@@ -125,3 +125,14 @@ class TestFiles:
             regressor.head[-1].bias[0] = float("nan")
         with pytest.raises(AssetError, match=r"not written: head.5.bias holds NaN"):
             save_network(tmp_path / "nan.safetensors", regressor)
+
+
+def test_scores_are_in_standard_deviations_of_the_population():
+    regressor = trained()
+    population = torch.randn(60, 257, generator=torch.Generator().manual_seed(0)) * torch.linspace(0.1, 5, 257) + 2
+    regressor.set_statistics(population)
+    images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        scores, found = regressor.scores(images), regressor(images).data
+    torch.testing.assert_close(found, population.mean(0) + population.std(0) * scores)
+    torch.testing.assert_close(regressor.standardised(found), scores, atol=1e-4, rtol=1e-4)

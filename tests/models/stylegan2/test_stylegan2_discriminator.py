@@ -5,7 +5,8 @@ import torch
 
 from faceuv.errors import InputError
 from faceuv.models.stylegan2 import StyleGAN2Discriminator
-from faceuv.models.stylegan2.discriminator import minibatch_deviation
+from faceuv.models.stylegan2.discriminator import DiscriminatorBlock, minibatch_deviation
+from faceuv.models.stylegan2.layers import EqualizedConv2d
 from faceuv.registry import MODELS
 
 
@@ -105,3 +106,13 @@ def test_is_a_registered_model():
     assert isinstance(built, StyleGAN2Discriminator)
     rebuilt = StyleGAN2Discriminator(**built.settings())
     rebuilt.load_state_dict(built.state_dict())
+
+
+def test_a_block_keeps_the_variance_of_its_two_paths():
+    block, x = DiscriminatorBlock(3, 4), torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    shrink = EqualizedConv2d(3, 4, 3, down=True)
+    skip = EqualizedConv2d(3, 4, 1, down=True, bias=False, activate=False)
+    shrink.load_state_dict(block.shrink.state_dict())
+    skip.load_state_dict(block.skip.state_dict())
+    with torch.no_grad():
+        torch.testing.assert_close(block(x), (shrink(block.conv(x)) + skip(x)) / 2**0.5)

@@ -6,6 +6,8 @@ import torch
 from faceuv.errors import InputError
 from faceuv.models.stylegan2 import SkipHead, StyleGAN2Generator, broadcast_code, mix, truncate
 from faceuv.models.stylegan2.channels import channel_table, style_layers
+from faceuv.models.stylegan2.filters import upsample
+from faceuv.models.stylegan2.mapping import MappingNetwork
 from faceuv.registry import GENERATORS
 
 
@@ -247,3 +249,25 @@ def test_synthesis_can_be_traced_as_a_whole(small_generator):
     plain = small_generator.synthesis(code)
     small_generator.synthesis.compile(backend="eager", fullgraph=True)  # what ``compile=True`` does, without a compiler
     torch.testing.assert_close(small_generator.synthesis(code), plain)
+
+
+def test_latents_are_brought_to_unit_mean_square():
+    mapping = MappingNetwork(6, 5, depth=1)
+    z = torch.randn(3, 6, generator=rng()) * 7
+    with torch.no_grad():
+        torch.testing.assert_close(mapping(z), mapping.layers[0](z / z.square().mean(1, keepdim=True).sqrt()))
+
+
+def test_a_picture_is_the_sum_over_resolutions():
+    head = SkipHead({4: 2, 8: 3}, 5)
+    features = [torch.randn(2, 2, 4, 4, generator=rng(1)), torch.randn(2, 3, 8, 8, generator=rng(2))]
+    code = torch.randn(2, 4, 5, generator=rng(3))
+    with torch.no_grad():
+        for bias in head.biases:
+            bias.normal_(generator=rng(4))
+        small, large = (
+            layer(part, code[:, row])[0] + bias[None, :, None, None]
+            for layer, part, row, bias in zip(head.layers, features, (1, 3), head.biases)
+        )
+        picture = head.step(features[1], code, head.step(features[0], code, None))
+    torch.testing.assert_close(picture, upsample(small) + large)

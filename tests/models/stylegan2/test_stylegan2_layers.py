@@ -138,3 +138,14 @@ class TestModulatedConv2d:
 
         assert gradcheck(run, (x, style, layer.weight, layer.affine.weight))
         assert gradgradcheck(run, (x, style, layer.weight, layer.affine.weight))
+
+
+def test_a_new_layer_modulates_around_one():
+    """Without style weights every input counts once: the convolution is that of its normalised weights."""
+    layer = ModulatedConv2d(3, 4, 3, 5)
+    with torch.no_grad():
+        layer.affine.weight.zero_()
+        x = torch.randn(2, 3, 6, 6, generator=torch.Generator().manual_seed(0))
+        y, demodulation = layer(x, torch.randn(2, 5))
+        weight = layer.weight / layer.weight.square().sum((1, 2, 3), keepdim=True).sqrt()
+    torch.testing.assert_close(y * demodulation[:, :, None, None], F.conv2d(x, weight, padding=1))

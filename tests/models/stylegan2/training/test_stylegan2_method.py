@@ -231,3 +231,43 @@ def test_the_recipe_builds(path):
     assert {*sizes, *pictures, METRICS.build(config.val_evaluator).features.network.size} == {config.size}
     held_out = config.val_dataloader.dataset.dataset.seed
     assert held_out != config.train_dataloader.dataset.dataset.seed
+
+
+class TestWhatThePlayersSee:
+    def test_codes_are_mixed_as_often_as_asked(self):
+        plain, _ = build(style_mixing=0.0)
+        codes = plain.codes(32)
+        assert torch.equal(codes, codes[:, :1].expand_as(codes))  # one w for every row
+        mixed, _ = build(style_mixing=1.0)
+        changes = (mixed.codes(64).diff(dim=1).abs().amax(2) > 0).sum(1)
+        assert torch.equal(changes, torch.ones_like(changes))  # each has one edge
+
+    def test_real_images_are_mirrored_left_to_right(self):
+        method, _ = build()
+        data = batch(64)
+        plain = data["image"].float() / 255
+        shown = method.real_images(data)
+        kept = (shown == plain).flatten(1).all(1)
+        mirrored = (shown == plain.flip(3)).flatten(1).all(1)
+        assert bool((kept ^ mirrored).all())
+        assert 10 < int(mirrored.sum()) < 54
+
+    def test_real_images_shall_score_high_and_generated_ones_low(self, monkeypatch):
+        class Brightness(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.gain = torch.nn.Parameter(torch.tensor(3.0))
+
+            def forward(self, image, raw=False):
+                return self.gain * image.mean((1, 2, 3), keepdim=True)[:, :, 0, 0]
+
+        method, _ = build(mirror=False)
+        method.discriminator = Brightness()
+        dark = torch.zeros(4, 3, 8, 8)
+        monkeypatch.setattr(method.generator.synthesis, "forward", lambda code, noise: dark[: len(code)])
+        optimizer = OptimWrapper(torch.optim.SGD(method.discriminator.parameters(), lr=0.1))
+        logs = method._discriminator_step(torch.ones(4, 3, 8, 8), optimizer)
+        wanted = torch.nn.functional.softplus(torch.tensor([0.0, -3.0])).sum()
+        torch.testing.assert_close(logs["discriminator"].detach(), wanted)
+        assert (float(logs["sign_real"]), float(logs["sign_fake"])) == (1.0, 0.0)
+        assert float(method.discriminator.gain.detach()) > 3  # it learns that bright is real
