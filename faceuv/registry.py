@@ -273,7 +273,7 @@ SUBJECTS = Registry(
     ],
     groups=["subjects"],
 )
-INVERTERS = Registry("inverter", locations=["faceuv.models.inversion"], keys=["inverter"])
+INVERTERS = Registry("inverter", locations=["faceuv.models.inversion"], keys=["inverter"], groups=["inverters"])
 COEFFICIENT_SOURCES = Registry(
     "coefficient source", locations=["faceuv.fitting.sources", "faceuv.models.stylefaceuv"], keys=["source"]
 )

@@ -3,6 +3,7 @@
 from faceuv.engine.stages.base import Stage, StageContext, StageResult
 from faceuv.engine.stages.direction import DirectionStage
 from faceuv.engine.stages.fits import FitsStage
+from faceuv.engine.stages.inversion_study import InversionStudyStage
 from faceuv.engine.stages.pictures import PicturesStage
 from faceuv.engine.stages.plan import PlannedStage, make_plan, show
 from faceuv.engine.stages.report import ReportStage
@@ -17,6 +18,7 @@ __all__ = [
     "DirectionStage",
     "Estimates",
     "FitsStage",
+    "InversionStudyStage",
     "PicturesStage",
     "PlannedStage",
     "ReportStage",
