@@ -1,4 +1,4 @@
-"""The recipe that compares the four systems: its subjects build from the zoo, and every one turns the way it is asked."""
+"""The recipe that compares four systems: its subjects build from the zoo, and each turns to the side that is asked."""
 
 from __future__ import annotations
 
