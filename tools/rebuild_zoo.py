@@ -4,9 +4,9 @@
     python tools/rebuild_zoo.py --hardware "1 core of …"        # days on a CPU; cut it at any time and start it again
     python tools/rebuild_zoo.py --only liftedgan stylerig_64 --hardware "…"
 
-A step trains by the recipe and writes the entry with its card. It is fresh when it was made from today's recipe and from today's
-files of the entries that it needs; all others run. Trainings go on from their last checkpoint. `WORK/rebuild.json` holds
-what was made from what.
+A step trains by the recipe and writes the entry with its card. It is fresh when it was made from today's recipe and
+from today's files of the entries that it needs; all others run. Trainings go on from their last checkpoint.
+`WORK/rebuild.json` holds what was made from what.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from faceuv.cli.console import console
 from faceuv.engine.checkpoint_hook import resumable
@@ -84,7 +85,7 @@ STEPS = (
         ("liftedgan",),
         ("liftedgan_64",),
         "tools/export_lifted.py {work} --entry liftedgan --training 'the recipe whole' " + _CARD,
-        needs=("teacher_64", "regressor", "mapper_64", "stepper_64"),
+        needs=("teacher_64", "regressor", "mapper_64", "stepper_64", "quickstart"),
     ),
     Step(
         ("lifted_cats",),
@@ -103,9 +104,7 @@ STEPS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 if everything asked for is fresh in the end."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--work-dir", type=Path, default=Path("work_dirs"), help="of all trainings (default: work_dirs)"
-    )
+    parser.add_argument("--work-dir", type=Path, default=Path("work_dirs"), help="default: work_dirs")
     parser.add_argument("--only", nargs="+", metavar="ENTRY", help="these entries (default: all)")
     parser.add_argument("--plan", action="store_true", help="say what would be made, and why")
     parser.add_argument("--hardware", help="for the cards, in words: '1 core of …'")
@@ -197,12 +196,12 @@ def run(command: Sequence[str]) -> None:
         raise InputError(f"exit status {status} of {shlex.join(command)}; start it again to go on from there")
 
 
-def _state(work: Path) -> dict[str, dict[str, dict[str, str]]]:
+def _state(work: Path) -> dict[str, dict[str, Any]]:
     path = work / STATE
     if not path.is_file():
         return {}
     try:
-        state: dict[str, dict[str, dict[str, str]]] = json.loads(path.read_text(encoding="utf-8"))
+        state: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{path} is damaged ({error}); delete it to make every entry again") from error
     return state

@@ -60,7 +60,7 @@ def small_zoo(tmp_path, monkeypatch):
 
 
 def test_what_is_fresh_is_kept(small_zoo):
-    zoo, ran, arguments = small_zoo
+    _, ran, arguments = small_zoo
     assert main(arguments) == 0
     assert [command[-1] for command in ran if "make.py" in command] == ["one", "two"]
     ran.clear()
