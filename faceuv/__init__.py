@@ -20,6 +20,7 @@ have_a_home()  # the only effect of the import, and only where there is no home 
 # name → module; imported on first use, so that `import faceuv` loads neither torch nor MMEngine.
 _LAZY = {
     "Face": "faceuv.face",
+    "head": "faceuv.photo",
     "FaceGenerator": "faceuv.models.base.face_generator",
     "load": "faceuv.models.base.face_generator",
     "list_models": "faceuv.models.base.face_generator",

@@ -32,7 +32,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("faceuv.data",),
     ("faceuv.models.readers", "faceuv.models.stylegan2.training"),
     ("faceuv.fitting",),
-    ("faceuv.models.stylefaceuv", "faceuv.models.liftedgan"),
+    ("faceuv.photo", "faceuv.models.stylefaceuv", "faceuv.models.liftedgan"),
     ("faceuv.models.stylerig", "faceuv.models.inversion"),
     ("faceuv.figures",),
     ("faceuv.evaluation",),

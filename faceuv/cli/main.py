@@ -26,6 +26,7 @@ COMMANDS = (
     "animate",
     "fit",
     "invert",
+    "head",
     "convert",
     "transfer",
     "train",

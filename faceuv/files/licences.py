@@ -72,12 +72,13 @@ def zoo_licences() -> list[dict[str, str]]:
     return found
 
 
+def _part(entry: Mapping[str, str]) -> str:
+    return f"head model {entry['name']}" if entry["part"] == "head model" else entry["part"].split(":")[0]
+
+
 def licence_line(licences: Sequence[Mapping[str, str]]) -> str:
     """One line about all parts: ``commercial use: yes (head model ICTFaceKit: MIT; …)``."""
-    parts = dict.fromkeys(
-        f"{'head model ' + entry['name'] if entry['part'] == 'head model' else 'weights'}: {entry['licence']}"
-        for entry in licences
-    )
+    parts = dict.fromkeys(f"{_part(entry)}: {entry['licence']}" for entry in licences)
     return f"commercial use: {commercial_use(licences)} ({'; '.join(parts) or 'nothing is known of its parts'})"
 
 

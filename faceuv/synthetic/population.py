@@ -115,14 +115,14 @@ class Population(nn.Module):
         tinted = 1 + 0.15 * torch.stack([draw.normal(), draw.normal(), draw.normal()], 1)
         return light + directional_light(second, strength[:, None] * tinted)
 
-    def head_turn(self, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def head_turn(self, numbers: Tensor, reach: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
         """Pitch, yaw and the roll left over after alignment, ``(B,)`` radians each.
 
-        Yaw is symmetric, within ±45° in 96 of 100 cases and always within ±65°.
+        Yaw is symmetric, within ±45° in 96 of 100 cases and always within ±65°; ``reach`` is a factor on yaw and pitch.
         """
         draw = Draw(numbers)
-        yaw = 65 * torch.tanh(draw.normal(0, 27 / 65))
-        pitch, roll = 26 * torch.tanh(draw.normal(0.06, 0.36)), draw.normal(0, 2.2)
+        yaw = 65 * reach * torch.tanh(draw.normal(0, 27 / 65))
+        pitch, roll = 26 * reach * torch.tanh(draw.normal(0.06, 0.36)), draw.normal(0, 2.2)
         degree = math.pi / 180
         return pitch * degree, yaw * degree, roll * degree
 

@@ -239,7 +239,7 @@ class Studio(nn.Module):
     def face_of(self, scene: Scene) -> SceneFace:
         """Coefficients, surface and traits of the face of a scene, without drawing it."""
         identity, male, age = self.population.identity(scene.numbers["identity"])
-        expression = self.population.expression(scene.numbers["expression"])
+        expression = self.population.expression(self.world.expression * scene.numbers["expression"])
         surface = self.face_model.shape(identity, expression)
         coefficients = self._coefficients(scene, identity, expression, surface[:, self.face_model.landmarks])
         return SceneFace(coefficients, surface, male, age)
@@ -247,7 +247,7 @@ class Studio(nn.Module):
     def coefficients(self, scene: Scene) -> Coefficients:
         """The coefficients of :meth:`face_of` to the rounding of a float, without its surface: many times as fast."""
         identity, _, _ = self.population.identity(scene.numbers["identity"])
-        expression = self.population.expression(scene.numbers["expression"])
+        expression = self.population.expression(self.world.expression * scene.numbers["expression"])
         points = self.face_model.points(self.face_model.landmarks)
         return self._coefficients(scene, identity, expression, points.place(torch.cat([identity, expression], 1)))
 
@@ -255,7 +255,7 @@ class Studio(nn.Module):
         """``landmarks (B, 68, 3)`` in the object frame decide where the head stands."""
         albedo = self.population.albedo(scene.numbers["albedo"])
         lighting = self.population.light(scene.numbers["light"])
-        pitch, yaw, roll = self.population.head_turn(scene.numbers["pose"])
+        pitch, yaw, roll = self.population.head_turn(scene.numbers["pose"], self.world.turn)
         draw = Draw(scene.numbers["framing"])
         framing = Framing(draw.normal(0, 0.008), draw.normal(0, 0.008), draw.normal(0, 0.025), roll)
         rotation, translation = align(landmarks, pitch, yaw, framing, self.renderer.camera)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -15,9 +16,11 @@ from faceuv.data.no_face import no_face
 from faceuv.data.perturb import Shares, perturb
 from faceuv.errors import InputError
 from faceuv.export.landmarks import draw_points
+from faceuv.files.locate import locate
+from faceuv.files.networks import load_network
 from faceuv.models.base.method import BaseMethod
 from faceuv.models.faces.base import FaceModel
-from faceuv.models.faces.landmark_truth import LandmarkTruth
+from faceuv.models.faces.landmark_truth import LandmarkTruth, interocular_distance
 from faceuv.models.readers.landmark_network import LandmarkNetwork
 from faceuv.registry import DATASETS, FACE_MODELS, MODELS
 from faceuv.structures import Coefficients
@@ -31,7 +34,8 @@ _HELD_OUT = 10_000_000  # first index of the pictures that are shown: beyond any
 class LandmarkRegression(BaseMethod):
     """Cut-out → 68 landmarks and whether there is a face, supervised by exact truth.
 
-    A batch is ``dict(image (B, 3, S, S), coefficients (B, N))``, uint8 or float in [0, 1]. Each image is mirrored
+    A batch is ``dict(image (B, 3, S, S), coefficients (B, N))``, uint8 or float in [0, 1]; pictures of several head
+    models come with ``landmarks (B, 68, 2)`` in their pixels instead. Each image is mirrored
     half the time, cut out of a random frame and perturbed; some are replaced by images without a face. The hook
     ``GeneratorEMA(modules=["network"])`` keeps the average that is evaluated and shipped.
 
@@ -42,6 +46,7 @@ class LandmarkRegression(BaseMethod):
             (logits) of images without a face, pred, and with one, target.
         population: config of a data set with ``facts(indices)`` and ``batch(indices)``, of whose landmarks the network
             takes the mean, and whose images are shown; None to keep the mean of ``network``.
+        start: weights of a network of the same shape to train on from.
         shift, zoom, turn_deg: of the frames: share of the side, range of sizes, degrees either way.
         without_face: share of the batch that is replaced.
         shares: of :class:`~faceuv.data.perturb.Shares`.
@@ -54,6 +59,7 @@ class LandmarkRegression(BaseMethod):
         losses: Mapping[str, Any],
         *,
         population: Mapping[str, Any] | None = None,
+        start: str | Path | None = None,
         shift: float = 0.15,
         zoom: tuple[float, float] = (0.7, 1.3),
         turn_deg: float = 30.0,
@@ -76,10 +82,22 @@ class LandmarkRegression(BaseMethod):
         self._kept: Tensor | None = None
         if population is not None:
             self.network.mean_points.copy_(self._mean_points())
+        if start is not None:
+            known = load_network(locate(start), LandmarkNetwork)
+            if known.settings() != self.network.settings():
+                raise InputError(f"start {start} is a network of {known.settings()}, not of {self.network.settings()}")
+            mean = self.network.mean_points.clone()
+            self.network.load_state_dict(known.state_dict())
+            if population is not None:
+                self.network.mean_points.copy_(mean)
 
     def _mean_points(self) -> Tensor:
-        data = DATASETS.build(self._population).facts(range(_POPULATION))["coefficients"].cpu()
-        points, _ = self.truth(Coefficients(data, self.truth.layout), 2)
+        data = DATASETS.build(self._population)
+        facts = data.facts(range(_POPULATION))
+        if "coefficients" not in facts:
+            size = data.faces[0].studio.size
+            return facts["landmarks"].cpu().mean(0) * (2 / size) - 1
+        points, _ = self.truth(Coefficients(facts["coefficients"].cpu(), self.truth.layout), 2)
         return points.mean(0) - 1  # a picture of two pixels: [0, 2] from edge to edge
 
     def train_step(self, data: Any, optim_wrapper: Any) -> dict[str, Tensor]:
@@ -112,6 +130,9 @@ class LandmarkRegression(BaseMethod):
         image = data["image"]
         sizes = check_shape("pictures", image, ("B", 3, "S", "S"))
         image = image.float() / 255 if image.dtype == torch.uint8 else image
+        if "landmarks" in data:  # of pictures of several head models, in pixels
+            points = data["landmarks"].float()
+            return image, points, interocular_distance(points)
         points, interocular = self.truth(Coefficients(data["coefficients"].float(), self.truth.layout), sizes["S"])
         return image, points, interocular
 

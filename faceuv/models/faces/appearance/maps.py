@@ -61,7 +61,7 @@ def diffuse_map(
     *,
     age: float = 30.0,
     freckles: float | None = None,
-    eye_colour: str | None = None,
+    eye_colour: str | EyeColour | None = None,
 ) -> Tensor:
     """The diffuse map ``(3, size, size)`` in [0, 1] of a person with the coefficients ``albedo (A,)`` or ``(1, A)``.
 
@@ -69,7 +69,7 @@ def diffuse_map(
         seed: of the detail: pores, freckles, hairs, veins.
         age: years.
         freckles: 0 … 1; None leaves it to the seed and the skin.
-        eye_colour: a name of ``EYE_COLOURS``; None is that of the coefficients.
+        eye_colour: a name of ``EYE_COLOURS`` or a colour; None is that of the coefficients.
     """
     return look(model, albedo, seed, size, age=age, freckles=freckles, eye_colour=eye_colour).diffuse
 
@@ -83,7 +83,7 @@ def look(
     *,
     age: float = 30.0,
     freckles: float | None = None,
-    eye_colour: str | None = None,
+    eye_colour: str | EyeColour | None = None,
 ) -> Look:
     """:func:`diffuse_map` together with the detail that was drawn."""
     if not has_appearance(model):
@@ -95,7 +95,7 @@ def look(
     values = albedo.detach().cpu().float()
     values = values[0] if values.ndim == 2 and len(values) == 1 else values
     check_shape("albedo coefficients of one person", values, (len(NAMES),))
-    colour = None if eye_colour is None else named_eye_colour(eye_colour)
+    colour = named_eye_colour(eye_colour) if isinstance(eye_colour, str) else eye_colour
     person = Person(values)
     if freckles is None:
         freckles = _own_freckles(person, seed)
@@ -174,7 +174,7 @@ def appearance_maps(
     *,
     age: float = 30.0,
     freckles: float | None = None,
-    eye_colour: str | None = None,
+    eye_colour: str | EyeColour | None = None,
     relief: bool = True,
 ) -> UVMaps:
     """What :class:`~faceuv.face.Face` takes: the map of :func:`diffuse_map` and, with ``relief``, the displacement of

@@ -1,0 +1,133 @@
+"""``faceuv head``: photographs → textured, rigged heads."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from faceuv.cli.arguments import COUNT, SIDE
+from faceuv.errors import AssetError, InputError
+
+if TYPE_CHECKING:
+    from faceuv.data.images import PictureFile
+    from faceuv.photo import PhotoHead, PhotoHeads
+
+_LARGEST = 2048
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser("head", help="make textured, rigged heads from photographs")
+    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="pictures, folders, globs or videos")
+    parser.add_argument("--out", type=Path, default=Path("out/head"), metavar="DIR", help="where to (out/head)")
+    parser.add_argument("--face-model", help="a head model by name (the best one installed)")
+    parser.add_argument("--detector", default="SyntheticLandmarks", help="a landmark detector by name")
+    parser.add_argument(
+        "--texture-size", type=SIDE, default=1024, metavar="PX", help="side of the texture, at most 2048 (1024)"
+    )
+    parser.add_argument("--lit", action="store_true", help="keep the photograph's light in the texture")
+    parser.add_argument("--every", type=COUNT, default=1, metavar="N", help="of a video, every N-th frame")
+    parser.add_argument("--no-turntable", action="store_true", help="write no turntable")
+    parser.add_argument("--overwrite", action="store_true", help="make heads again that are made already")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make the heads that are not made yet; 1 if no photograph gave one."""
+    from faceuv.cli.console import console
+    from faceuv.data.images import PictureReader, find_pictures
+    from faceuv.files.artefacts import check_writable
+    from faceuv.photo import PhotoHeads
+
+    if args.texture_size > _LARGEST:
+        raise InputError(f"--texture-size is at most {_LARGEST}, got {args.texture_size}")
+    files = find_pictures(args.photos, every=args.every)
+    for source in args.photos:
+        if Path(source).is_dir() and args.out.exists() and Path(source).samefile(args.out):
+            raise InputError(f"--out {args.out} is the folder that the photographs are in; choose another")
+    check_writable(args.out)
+    maker: PhotoHeads | None = None
+    reader = PictureReader()
+    report = []
+    for file in files:
+        record = None if args.overwrite else _finished(args, file)
+        if record is None:
+            if maker is None:
+                maker = PhotoHeads(
+                    args.face_model, detector=args.detector, texture_size=args.texture_size, lit=args.lit
+                )
+                if maker.remark:
+                    console.print(maker.remark)
+            record = _make(args, file, maker, reader)
+        report.append(record)
+        console.print(_line(record), markup=False, highlight=False)
+    _write(args.out / "report.json", {"photographs": report})
+    return 0 if any(record["heads"] for record in report) else 1
+
+
+def _make(args: argparse.Namespace, file: PictureFile, maker: PhotoHeads, reader: Any) -> dict[str, Any]:
+    """Write the heads of one photograph; its record comes last and marks it as finished."""
+    record: dict[str, Any] = {"source": str(file), "heads": [], "reasons": [], **_settings(args, file)}
+    try:
+        made = maker.of(reader.read(file), str(file))
+    except (AssetError, InputError) as error:  # the rest of the folder goes on
+        record["reasons"] = [str(error)]
+        return record
+    for number, one in enumerate(made, 1):
+        if isinstance(one, str):
+            record["reasons"].append(one)
+            continue
+        name = file.name if len(made) == 1 else f"{file.name}_{number}"
+        record["heads"].append({"name": name, **_save(args.out, name, one, turntable=not args.no_turntable)})
+    if record["heads"]:
+        _write(args.out / f"{file.name}.json", record)
+    return record
+
+
+def _save(folder: Path, name: str, made: PhotoHead, *, turntable: bool) -> dict[str, Any]:
+    from faceuv.export import save_png
+    from faceuv.photo import head_page
+
+    made.face.save(folder / f"{name}.glb")
+    made.face.save(folder / f"{name}.safetensors")
+    if turntable:
+        upright = made.face.with_pose(0, 0, 0)
+        upright = upright if made.texture.lit else upright.with_lighting("studio")
+        upright.save_turntable(folder / f"{name}.gif", centred=True)
+    save_png(folder / f"{name}.png", head_page(made))
+    return {"confidence": round(made.confidence, 3), "doubt": made.doubt, "seen": round(made.texture.share, 3)}
+
+
+def _settings(args: argparse.Namespace, file: PictureFile) -> dict[str, Any]:
+    """What a head depends on."""
+    from faceuv.cli.fit_folder import contents
+
+    names = ("face_model", "detector", "texture_size", "lit", "no_turntable")
+    return {"sha256": contents(file), **{name: getattr(args, name) for name in names}}
+
+
+def _finished(args: argparse.Namespace, file: PictureFile) -> dict[str, Any] | None:
+    """The record of a photograph that was finished under the same settings; None otherwise."""
+    path = args.out / f"{file.name}.json"
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # none, or cut short: the head is made again
+        return None
+    same = isinstance(record, dict) and all(record.get(k) == v for k, v in _settings(args, file).items())
+    return record if same and record.get("heads") else None
+
+
+def _line(record: dict[str, Any]) -> str:
+    heads = [
+        f"{one['name']}: confidence {one['confidence']:.2f}{', ' + one['doubt'] if one['doubt'] else ''}"
+        for one in record["heads"]
+    ]
+    return "\n".join([*heads, *record["reasons"]])
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    from faceuv.files.artefacts import atomic_path
+
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

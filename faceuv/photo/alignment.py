@@ -1,0 +1,87 @@
+"""Eyes, nose and mouth of a fit laid onto those of the photograph, by what they look like."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from faceuv.models.faces import FaceRenderer
+from faceuv.structures import Coefficients
+
+_GROUPS = {"eyes": range(36, 48), "nose": range(29, 36), "mouth": range(48, 68)}
+_AROUND = {"eyes": 0.16, "nose": 0.12, "mouth": 0.14}  # of the eye distance, the patch beyond the landmarks
+_FAR = 0.12  # the largest shift, in eye distances
+_PULL = 0.5  # loss of correlation at the largest shift: nothing moves without a reason
+_GAIN = 0.02  # correlation that a shift must gain
+
+
+@torch.no_grad()
+def feature_shifts(
+    renderer: FaceRenderer, coefficients: Coefficients, image: Tensor, landmarks: Tensor
+) -> dict[str, Tensor]:
+    """How far the photograph's features lie from the fitted face's: name → ``(2,)`` pixels.
+
+    The face is drawn as it was fitted, and patches about its eyes, its nose and its mouth are shifted to where they
+    correlate best with the picture.
+
+    Args:
+        image: ``(3, S, S)``, the fitted square; ``landmarks (68, 2)`` of the fitted face in it.
+    """
+    drawn = renderer(coefficients, size=image.shape[1], background=image[None]).image[0]
+    ours, theirs = _structure(drawn), _structure(image)
+    eyes = float((landmarks[36] - landmarks[45]).norm())
+    found = {}
+    for name, rows in _GROUPS.items():
+        points = landmarks[list(rows)]
+        reach = _AROUND[name] * eyes
+        low, high = points.amin(0) - reach, points.amax(0) + reach
+        found[name] = _shift(ours, theirs, low, high, max(1, round(_FAR * eyes)))
+    return found
+
+
+def moved(landmarks: Tensor, shifts: dict[str, Tensor]) -> Tensor:
+    """``landmarks (68, 2)`` moved with their features: brows with the eyes, the jaw between eyes and mouth."""
+    points = landmarks.clone()
+    for name, rows in _GROUPS.items():
+        points[list(rows)] += shifts[name].to(points)
+    points[17:27] += shifts["eyes"].to(points)
+    points[27:29] += ((shifts["eyes"] + shifts["nose"]) / 2).to(points)
+    share = torch.linspace(-1, 1, 17).abs()[:, None].to(points)  # 1 at the ears, 0 at the chin
+    points[:17] += share * shifts["eyes"].to(points) + (1 - share) * shifts["mouth"].to(points)
+    return points
+
+
+def _structure(image: Tensor) -> Tensor:
+    """``(1, H, W)``: brightness without its slow part, which light and skin tone decide."""
+    grey = image.mean(0, keepdim=True)[None]
+
+    def smooth(x: Tensor, size: int) -> Tensor:
+        return F.avg_pool2d(F.pad(x, (size // 2,) * 4, mode="replicate"), size, 1)
+
+    return (smooth(grey, 3) - smooth(smooth(grey, 31), 31))[0]
+
+
+def _shift(ours: Tensor, theirs: Tensor, low: Tensor, high: Tensor, most: int) -> Tensor:
+    """The shift ``(2,)`` of a patch of ``ours`` at which it looks most like ``theirs``."""
+    height, width = ours.shape[1:]
+    left, top = (max(most, int(v)) for v in low.tolist())
+    right, bottom = (min(size - most, int(v) + 1) for v, size in zip(high.tolist(), (width, height)))
+    if right - left < 8 or bottom - top < 6:
+        return ours.new_zeros(2)
+    patch = ours[:, top:bottom, left:right]
+    field = theirs[:, top - most : bottom + most, left - most : right + most]
+    patch = patch - patch.mean()
+    ones = torch.ones_like(patch)[None]
+    count = patch.numel()
+    product = F.conv2d(field[None], patch[None])
+    mean, square = F.conv2d(field[None], ones) / count, F.conv2d(field.square()[None], ones) / count
+    spread = ((square - mean.square()).clamp_min(1e-10) * patch.square().mean().clamp_min(1e-10)).sqrt()
+    match = (product / count / spread)[0, 0]
+    steps = torch.arange(-most, most + 1).to(match)
+    down, across = torch.meshgrid(steps, steps, indexing="ij")
+    score = match - _PULL * (down.square() + across.square()) / (2 * most**2)
+    best = int(score.argmax())
+    if float(score.flatten()[best] - score[most, most]) < _GAIN:
+        return ours.new_zeros(2)
+    return torch.stack([across.flatten()[best], down.flatten()[best]])

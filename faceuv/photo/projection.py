@@ -1,0 +1,129 @@
+"""A photograph on the chart: for each texel the colour that the picture shows there, and how far that can be used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from faceuv.checks import check_shape
+from faceuv.data.window import Window
+from faceuv.geometry.normals import vertex_normals
+from faceuv.geometry.projection import pose, project
+from faceuv.geometry.uv import UVCorrespondence, bake
+from faceuv.models.faces.base import FaceModel
+from faceuv.renderers.base import Renderer
+from faceuv.renderers.occlusion import visible_points
+from faceuv.structures import Coefficients, Mesh
+
+_SQUARE = 512  # pixels: the frame in which margins are measured
+_MARGIN = 9.0  # pixels of it at an outline: the fit is not better than that
+_STEP = 0.12  # dm between neighbouring pixels: the edge of a nose, a jaw or an ear
+_GRAZING = (0.22, 0.60)  # cosine of the angle of view: weight 0, weight 1
+
+
+@dataclass(frozen=True, eq=False)
+class Projected:
+    """One picture on a chart of H × W texels.
+
+    colour   (3, H, W)  RGB of the picture at the texel's surface point; off the picture its border
+    weight   (1, H, W)  in [0, 1]: 0 where the point is hidden, outside or seen at a grazing angle; less at outlines
+    normal   (3, H, W)  unit normals after the pose
+    """
+
+    colour: Tensor
+    weight: Tensor
+    normal: Tensor
+
+
+@torch.no_grad()
+def project_picture(
+    model: FaceModel,
+    coefficients: Coefficients,
+    renderer: Renderer,
+    picture: Tensor,
+    window: Window,
+    size: int,
+) -> Projected:
+    """The ``picture (3, H, W)`` on the chart of ``size × size`` texels of a face that was fitted in the square
+    ``window`` of it. Visibility is exact for each texel."""
+    sizes = check_shape("the picture", picture, (3, "H", "W"))
+    chart = model.chart(size, size)
+    mesh = model.mesh(coefficients)
+    world = mesh.at(pose(mesh.vertices, coefficients.rotation, coefficients.translation))
+    points = _rows(bake(world.vertices, chart))
+    normal = F.normalize(bake(vertex_normals(world.vertices, world.faces, world.weld), chart), dim=1)
+    camera = renderer.camera
+    on_chart = (chart.face_id >= 0).flatten()
+    toward = F.normalize(points.new_tensor([0.0, 0.0, camera.distance]) - points, dim=2)
+    facing = (_rows(normal) * toward).sum(2)[0]
+    wanted = (on_chart & (facing > _GRAZING[0])).nonzero()[:, 0]  # the others have no weight whoever sees them
+    square = project(points[:, wanted], camera, _SQUARE, _SQUARE)
+    corners = project(world.vertices, camera, _SQUARE, _SQUARE)
+    seen = visible_points(corners, world.faces, square, _SQUARE, _SQUARE, near=camera.near)[0]
+    place = window.to_picture(square[0, :, :2].double(), _SQUARE)
+    inside = (place >= 0).all(1) & (place[:, 0] <= sizes["W"]) & (place[:, 1] <= sizes["H"])
+    steep = ((facing[wanted] - _GRAZING[0]) / (_GRAZING[1] - _GRAZING[0])).clamp(0, 1)
+    steep = steep * steep * (3 - 2 * steep)
+    margin = _look_up(outline_margin(renderer, world), square[0, :, :2])[0]
+    weight = points.new_zeros(size * size)
+    weight[wanted] = (seen & inside).to(points) * steep * margin
+    colour = points.new_zeros(3, size * size)
+    colour[:, wanted] = _colours(picture, place, max(1, int(window.side / size)))
+    return Projected(colour.view(3, size, size), weight.view(1, size, size), normal[0])
+
+
+def outline_margin(renderer: Renderer, world: Mesh) -> Tensor:
+    """``(1, S, S)`` in [0, 1] over the square: 0 at outlines of the surface and at its own edges, 1 away from them."""
+    from scipy import ndimage
+
+    view = renderer.look(world, height=_SQUARE, width=_SQUARE)
+    near = world.vertices.new_full((_SQUARE * _SQUARE,), torch.inf)
+    near[view.at.flat] = view.at.depth
+    near = near.view(_SQUARE, _SQUARE)
+    edge = torch.zeros_like(near, dtype=torch.bool)
+    for axis in range(2):
+        first, second = near.narrow(axis, 0, _SQUARE - 1), near.narrow(axis, 1, _SQUARE - 1)
+        step = (first - second).abs().nan_to_num(0.0, posinf=torch.inf) > _STEP
+        edge.narrow(axis, 0, _SQUARE - 1).logical_or_(step)
+        edge.narrow(axis, 1, _SQUARE - 1).logical_or_(step)
+    if not bool(edge.any()):
+        return torch.ones_like(near)[None]
+    away = ndimage.distance_transform_edt(~edge.cpu().numpy())
+    ramp = (torch.from_numpy(away).to(near) / _MARGIN).clamp(0, 1)
+    return (ramp * ramp * (3 - 2 * ramp))[None]
+
+
+def part_texels(model: FaceModel, chart: UVCorrespondence, *parts: str) -> Tensor:
+    """``(1, H, W)`` bool: the texels that lie on one of the parts; for a face without parts, on the skin anywhere."""
+    covered = chart.face_id >= 0
+    if model.part is None:
+        return covered[None] if "skin" in parts else torch.zeros_like(covered)[None]
+    chosen = torch.zeros(len(model.faces), dtype=torch.bool, device=covered.device)
+    for name in parts:
+        if name in model.part_names:
+            chosen |= model.faces_of(name)
+    return (covered & chosen[chart.face_id.clamp_min(0)])[None]
+
+
+def _colours(picture: Tensor, place: Tensor, shrink: int) -> Tensor:
+    """``(3, N)`` at ``place (N, 2)``; a picture much finer than the texels is averaged first."""
+    height, width = picture.shape[1:]
+    if shrink > 1:
+        padded = F.pad(picture[None], (0, -width % shrink, 0, -height % shrink), mode="replicate")
+        picture = F.avg_pool2d(padded, shrink)[0]
+    return _look_up(picture, place / shrink)
+
+
+def _look_up(picture: Tensor, pixels: Tensor) -> Tensor:
+    """``picture (C, H, W)`` at ``pixels (N, 2)`` → ``(C, N)``, bilinear."""
+    size = pixels.new_tensor([picture.shape[2], picture.shape[1]])
+    grid = (pixels * 2 / size - 1).to(picture)
+    return F.grid_sample(picture[None], grid[None, None], padding_mode="border", align_corners=False)[0, :, 0]
+
+
+def _rows(maps: Tensor) -> Tensor:
+    """``(B, C, H, W)`` → ``(B, H·W, C)``."""
+    return maps.flatten(2).transpose(1, 2)

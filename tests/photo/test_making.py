@@ -1,0 +1,82 @@
+"""From pictures to heads: finding, fitting, refusing."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from faceuv.errors import InputError
+from faceuv.fitting.landmarks import SyntheticLandmarks
+from faceuv.models.faces.procedural import ProceduralFace
+from faceuv.photo import PhotoHeads, find_faces, head_page, making
+from faceuv.photo.making import LIKENESS
+from faceuv.synthetic import SyntheticFaces
+
+SIZE = 192
+
+
+@pytest.fixture(scope="module")
+def portraits() -> torch.Tensor:
+    return SyntheticFaces(size=SIZE, seed=4).batch(range(2))["image"]
+
+
+@pytest.fixture(scope="module")
+def maker() -> PhotoHeads:
+    return PhotoHeads(ProceduralFace(rows=65, columns=51, verbose=False), texture_size=128)
+
+
+@pytest.fixture(scope="module")
+def scene(portraits) -> torch.Tensor:
+    """Two people before a plain wall."""
+    picture = torch.full((3, 300, 520), 0.6)
+    picture[:, 60 : 60 + SIZE, 30 : 30 + SIZE] = portraits[0]
+    picture[:, 60 : 60 + SIZE, 300 : 300 + SIZE] = portraits[1]
+    return picture
+
+
+def test_faces_are_found_where_they_are(scene) -> None:
+    found = find_faces(SyntheticLandmarks(), scene)
+    places = sorted(float(face.points[36:48, 0].mean()) for face in found)
+    assert len(found) == 2
+    assert abs(places[0] - 126) < 30 and abs(places[1] - 396) < 30
+
+
+def test_a_picture_without_a_face_has_none() -> None:
+    noise = torch.rand(3, 160, 160, generator=torch.Generator().manual_seed(0))
+    assert find_faces(SyntheticLandmarks(), noise) == []
+
+
+def test_a_head_of_each_face(scene, maker) -> None:
+    made = maker.of(scene, "two.png")
+    assert len(made) == 2 and not any(isinstance(one, str) for one in made)
+    first = made[0]
+    facts = first.face.metadata["photo"]
+    assert facts["faces"] == 2 and 0 < facts["confidence"] <= 1 and 0.5 < facts["seen"] <= 1
+    assert first.face.metadata["licences"][0]["licence"] == LIKENESS
+    assert first.face.maps.diffuse.shape == (1, 3, 128, 128)
+    page = head_page(first, size=64)
+    assert page.shape[0] == 3 and page.isfinite().all()
+
+
+def test_the_head_looks_like_the_picture(portraits, maker) -> None:
+    """Laid over its photograph, a head differs little on its own skin, and far less than that of another person."""
+    own, other = (maker.of(picture, "p.png", most=1)[0] for picture in portraits)
+
+    def error(made, square) -> float:
+        drawn = made.face.render_full(square.shape[1], background=square[None])
+        inside = drawn.mask[0, 0] > 0.5
+        return float((drawn.image[0] - square).abs().mean(0)[inside].mean())
+
+    assert error(own, own.square) < 0.08
+    assert error(own, own.square) < 0.5 * error(other, own.square)
+
+
+def test_no_face_is_one_line(maker) -> None:
+    with pytest.raises(InputError, match=r"wall\.png: no face was found.*cut the picture"):
+        maker.of(torch.full((3, 128, 128), 0.5), "wall.png")
+
+
+def test_what_has_not_the_colours_of_skin_is_refused(portraits, maker, monkeypatch) -> None:
+    monkeypatch.setattr(making, "_LIKELY", 1.01)
+    made = maker.of(portraits[0], "sack.png", most=1)
+    assert isinstance(made[0], str) and "sack.png: find 1 of 1" in made[0] and "colours of a face" in made[0]

@@ -1,0 +1,188 @@
+"""Textures from pictures, against synthetic truth."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from faceuv.data.window import Window
+from faceuv.errors import InputError
+from faceuv.face import Face
+from faceuv.geometry.lighting import named_light
+from faceuv.models.faces import FaceModel
+from faceuv.photo.blending import mirror_grid, sampled, spread, spread_over
+from faceuv.photo.eyes import iris_colour
+from faceuv.photo.light import delit, fit_colours, irradiance_of
+from faceuv.photo.projection import project_picture
+from faceuv.photo.texture import head_texture
+from faceuv.structures import Coefficients
+
+SIZE = 256
+
+
+@pytest.fixture(scope="module")
+def person() -> Face:
+    """A procedural person, turned, under a light from the side."""
+    face = Face.random(5, face_model={"type": "ProceduralFace", "rows": 97, "columns": 81}, renderer="torch")
+    return face.with_pose(yaw_deg=25).with_lighting("left")
+
+
+@pytest.fixture(scope="module")
+def shot(person: Face) -> tuple[FaceModel, Coefficients, torch.Tensor, Window]:
+    assert person.face_model is not None and person.coefficients is not None
+    picture = person.render_full(SIZE, background=(0.1, 0.9, 0.1)).image[0].clamp(0, 1)
+    return person.face_model, person.coefficients, picture, Window.whole(SIZE, SIZE)
+
+
+def test_the_projected_colours_are_those_of_the_surface(person: Face, shot) -> None:
+    model, coefficients, picture, window = shot
+    shown = project_picture(model, coefficients, person.renderer, picture, window, 128)
+    albedo = model.albedo_map(coefficients.albedo, 128, 128)[0]
+    light = irradiance_of(shown.normal.flatten(1).T, coefficients.lighting[0]).T.view_as(albedo)
+    sure = shown.weight[0] > 0.9
+    assert sure.float().mean() > 0.15
+    error = (shown.colour - (albedo * light).clamp(0, 1)).abs().mean(0)[sure]
+    assert error.mean() < 0.012
+    green = (shown.colour[1] - shown.colour[0] > 0.4) & (shown.weight[0] > 0.05)
+    assert not bool(green.any()), "background on the face"
+
+
+def test_what_is_turned_away_has_no_weight(person: Face, shot) -> None:
+    model, coefficients, picture, window = shot
+    shown = project_picture(model, coefficients, person.renderer, picture, window, 128)
+    far = model.mean[:, 0] * coefficients.rotation[0, 1].sign() > 0.4  # turned to +x: that cheek is hidden
+    at = (model.uv * 2 - 1)[None, None]
+    weight = torch.nn.functional.grid_sample(shown.weight[None], at, align_corners=False)[0, 0, 0]
+    assert weight[far].mean() < 0.5 * weight[model.mirror[far]].mean()
+
+
+def test_the_texture_comes_near_the_albedo_where_the_baselines_do_not(person: Face, shot) -> None:
+    model, coefficients, picture, window = shot
+    start = coefficients.replace(albedo=torch.zeros_like(coefficients.albedo), lighting=named_light("studio"))
+    truth = model.albedo_map(coefficients.albedo, 128, 128)[0]
+    skin = _skin(model)
+
+    def error(**options: bool) -> float:
+        made = head_texture(model, start, person.renderer, picture, window, size=128, **options)
+        return float((made.diffuse - truth).abs().mean(0)[skin].mean())
+
+    guess = model.albedo_map(start.albedo, 128, 128)[0]
+    mean = float((guess - truth).abs().mean(0)[skin].mean())
+    ours = error()
+    assert ours < 0.5 * mean
+    assert ours < 0.5 * error(delight=False)
+    # up to one colour, which light and skin share: what is left is the unevenness of skin and light
+    made = head_texture(model, start, person.renderer, picture, window, size=128).diffuse
+
+    def uneven(maps: torch.Tensor) -> float:
+        factor = truth[:, skin].mean(1) / maps[:, skin].mean(1)
+        return float((maps * factor[:, None, None] - truth).abs().mean(0)[skin].mean())
+
+    assert uneven(made) < uneven(guess)
+
+
+def test_the_colours_of_skin_are_told_from_others(person: Face, shot) -> None:
+    model, coefficients, picture, window = shot
+    stripes = (torch.arange(SIZE)[:, None] + torch.arange(SIZE)) // 40 % 2 > 0
+    paint = torch.where(
+        stripes, torch.tensor([0.1, 0.8, 0.2])[:, None, None], torch.tensor([0.2, 0.1, 0.9])[:, None, None]
+    )
+
+    def likely(shown: torch.Tensor) -> float:
+        return head_texture(model, coefficients, person.renderer, shown, window, size=64).likely
+
+    assert likely(picture) > 0.9
+    assert likely(0.5 * picture + 0.5 * paint) < 0.4
+
+
+def test_a_lit_texture_keeps_the_light(person: Face, shot) -> None:
+    model, coefficients, picture, window = shot
+    plain = head_texture(model, coefficients, person.renderer, picture, window, size=128)
+    lit = head_texture(model, coefficients, person.renderer, picture, window, size=128, lit=True)
+    left = _skin(model) & (torch.arange(128) < 64)
+    right = _skin(model) & (torch.arange(128) >= 64)
+
+    def lean(texture) -> float:
+        grey = texture.diffuse.mean(0)
+        return abs(float(grey[left].mean() - grey[right].mean()))
+
+    assert lean(lit) > 2 * lean(plain)
+
+
+def test_a_texture_has_a_size(person: Face, shot) -> None:
+    model, coefficients, picture, window = shot
+    with pytest.raises(InputError, match="2048"):
+        head_texture(model, coefficients, person.renderer, picture, window, size=4096)
+
+
+def test_light_and_albedo_are_found_again() -> None:
+    generator = torch.Generator().manual_seed(1)
+    count = 3000
+    normal = torch.nn.functional.normalize(torch.randn(count, 3, generator=generator), dim=1)
+    normal[:, 2] = normal[:, 2].abs()
+    mean = torch.full((count, 3), 0.5)
+    basis = 0.05 * torch.randn(count, 3, 4, generator=generator)
+    albedo, lighting = torch.tensor([1.0, -0.5, 0.3, 0.8]), named_light("left")[0]
+    colour = (mean + basis @ albedo) * irradiance_of(normal, lighting)
+    colour[:300] = torch.tensor([0.0, 1.0, 0.0])  # a tenth is no skin
+    found = fit_colours(
+        colour, normal, torch.ones(count), mean, basis, albedo=torch.zeros(4), lighting=named_light("studio")[0]
+    )
+    assert (found.albedo - albedo).abs().max() < 0.15
+    there = irradiance_of(normal, lighting)
+    assert (irradiance_of(normal, found.lighting) / there.clamp_min(0.2) - 1)[300:].abs().mean() < 0.08
+    assert found.weight[:300].max() < 0.2 < found.weight[300:].mean()
+    bare = delit(colour, irradiance_of(normal, found.lighting))
+    assert (bare - (mean + basis @ albedo))[300:].abs().mean() < 0.04
+
+
+def test_spread_keeps_what_is_known_and_goes_on_smoothly() -> None:
+    values = torch.linspace(0, 1, 64).expand(1, 64, 64).contiguous()
+    weight = torch.zeros(1, 64, 64)
+    weight[:, :, :32] = 1
+    found = spread(values, weight)
+    assert torch.allclose(found[:, :, :32], values[:, :, :32], atol=1e-5)
+    assert (found[:, :, 31] - found[:, :, 32]).abs().max() < 0.05
+    assert found[:, :, 32:].max() < 0.7
+
+
+def test_the_mirrored_texel_is_on_the_other_side(person: Face) -> None:
+    model = person.face_model
+    assert model is not None
+    from faceuv.geometry.uv import bake
+
+    where = bake(model.mean[None], model.chart(64, 64))[0]
+    grid, there = mirror_grid(model, 64)
+    other = sampled(where, grid)
+    gap = (other - where * torch.tensor([-1.0, 1.0, 1.0])[:, None, None]).norm(dim=0)[there[0]]
+    assert there.float().mean() > 0.5
+    assert gap.median() < 0.03
+
+
+def test_values_go_on_over_the_surface(person: Face) -> None:
+    model = person.face_model
+    assert model is not None
+    from faceuv.geometry.uv import bake
+
+    side = bake((model.mean[None, :, :1] > 0).float(), model.chart(64, 64))[0]
+    found = spread_over(model, torch.full((1, 64, 64), 0.3), side)
+    assert (found - 0.3).abs().max() < 1e-3
+
+
+def test_an_iris_is_found_among_white_and_lashes() -> None:
+    rows, columns = torch.meshgrid(torch.arange(20.0), torch.arange(40.0), indexing="ij")
+    place = torch.stack([rows.flatten(), columns.flatten()], 1)
+    away = (place - torch.tensor([9.0, 24.0])).norm(dim=1)
+    colour = torch.full((800, 3), 0.8)
+    colour[away < 7] = torch.tensor([0.2, 0.3, 0.5])
+    colour[away < 2.5] = 0.02
+    found = iris_colour(colour, place, 7.0, torch.ones(3))
+    assert found is not None
+    assert torch.tensor(found.outer).allclose(torch.tensor([0.2, 0.3, 0.5]), atol=0.03)
+    assert iris_colour(colour[:5], place[:5], 7.0, torch.ones(3)) is None
+
+
+def _skin(model: FaceModel) -> torch.Tensor:
+    from faceuv.geometry.uv import bake
+
+    return bake(model.skin_mask.float()[None, :, None], model.chart(128, 128))[0, 0] > 0.9
