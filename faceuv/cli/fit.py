@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from faceuv.cli.fit_folder import FitFolder
     from faceuv.data.images import PictureFile
     from faceuv.fitting import Fitter
+    from faceuv.models.faces import FaceModel
 
+_REGRESSORS = {"ProceduralFace": "zoo:regressor/weights.safetensors"}  # what starts a fit of a face model by itself
 COARSE = {"type": "ProceduralFace", "rows": 97, "columns": 81}  # stands in while fitting the procedural face
 
 
@@ -31,9 +33,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument(
         "--regressor",
-        default="zoo:regressor/weights.safetensors",
         metavar="FILE",
-        help="weights of the regressor that starts the fit; none starts from the mean face",
+        help="weights of the regressor that starts the fit; none starts from the mean face (default: the embedded one"
+        " for ProceduralFace, none for other face models)",
     )
     parser.add_argument(
         "--schedule",
@@ -81,6 +83,8 @@ def run(args: argparse.Namespace) -> int:
     from faceuv.engine.compat.distributed import start_processes, stop_processes
     from faceuv.files.artefacts import check_writable
 
+    if args.regressor is None:
+        args.regressor = _REGRESSORS.get(args.face_model, "none")
     for option, value in (("--batch-size", args.batch_size), ("--every", args.every)):
         require_positive(option, value)
     files = find_pictures(args.images, every=args.every)
@@ -153,10 +157,16 @@ def build_fitter(args: argparse.Namespace) -> Fitter:
 
     device = checked_device(args.device)
     regressor = None if args.regressor == "none" else load_regressor(locate(args.regressor)).eval()
+    model: FaceModel = FACE_MODELS.build(args.face_model)
+    if regressor is not None and regressor.layout != model.layout:
+        raise InputError(
+            f"the regressor {args.regressor} answers in {regressor.layout.groups}, {args.face_model} has"
+            f" {model.layout.groups}: give one that was trained for it, or --regressor none"
+        )
     from_file = Path(args.detector).suffix.lower() in SUFFIXES
     detector = {"type": "PrecomputedLandmarks", "path": args.detector} if from_file else args.detector
     return Fitter(
-        FACE_MODELS.build(args.face_model),
+        model,
         args.renderer,
         detector,
         regressor,

@@ -252,7 +252,7 @@ def _hash(path: Path, size: int, time: int) -> str:
 @torch.no_grad()
 def overlay(result: PictureFit, face: Any) -> Tensor:
     """``(3, S, 3·S)``: the picture with its landmarks, the fitted face over the picture, its shape; in an orange frame
-    if the fit is doubtful."""
+    if the fit is doubtful. Of a whole head the shape is shown from crown to shoulders, which the picture need not."""
     from faceuv.export.landmarks import draw_points
     from faceuv.models.faces import FaceRenderer
     from faceuv.structures import UVMaps
@@ -263,7 +263,11 @@ def overlay(result: PictureFit, face: Any) -> Tensor:
     drawing = FaceRenderer(face.face_model, face.renderer)
     grey = UVMaps(diffuse=torch.full((1, 3, 2, 2), 0.72, device=device))
     fitted = drawing(face.coefficients, size=size, background=image.to(device)).image
-    shape = drawing(face.coefficients, grey, size=size, background=image.to(device)).image
+    if face.face_model.joint_weights is None:
+        shape = drawing(face.coefficients, grey, size=size, background=image.to(device)).image
+    else:
+        whole = face.centred().with_lighting("studio")
+        shape = whole.render_full(size, shape_only=True).image
     panels = [draw_points(image, result.landmarks[None]), fitted.cpu(), shape.cpu()]
     drawn = torch.cat(panels, 3)[0].clamp(0, 1)
     return framed(drawn) if result.outcome == "doubtful" else drawn

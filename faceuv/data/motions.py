@@ -15,6 +15,7 @@ from faceuv.models.faces.base import FaceModel
 from faceuv.structures import Coefficients
 
 _TOLERANCE = 1e-3  # of the length of a mode: what its mirror image may lack in the model's span
+_PEOPLE = 2  # whose shapes are compared with their mirror images
 _ODD_LIGHT = (3, 4, 7)  # the spherical-harmonic bands that are odd in x
 _X_FLIPPED = (-1.0, 1.0, 1.0)
 
@@ -50,6 +51,27 @@ class Mirror(nn.Module):
                     f" in the span of the face model ({float(lack.max()):.1%} off); train without mirroring"
                 )
             self.register_buffer(group, found.T.to(face_model.mean.dtype).contiguous(), persistent=False)
+        if not face_model.linear:
+            self._check_shape(face_model)
+
+    @torch.no_grad()
+    def _check_shape(self, model: FaceModel) -> None:
+        """Whether a model that moves otherwise than its bases say has mirrored shapes, too: of a few people."""
+        generator = torch.Generator().manual_seed(0)
+        for _ in range(_PEOPLE):
+            identity, expression = (
+                torch.randn(1, count, generator=generator).to(model.mean)
+                for count in (model.layout.identity, model.layout.expression)
+            )
+            shape, own = model.shape(identity, expression), model.shape(identity * 0, expression * 0)
+            mirrored = model.shape(identity @ self.identity.T, expression @ self.expression.T)
+            wanted = shape[:, model.mirror] * shape.new_tensor(_X_FLIPPED)
+            lack = float((mirrored - wanted).norm() / (shape - own).norm())
+            if lack > _TOLERANCE:
+                raise InputError(
+                    f"the shapes of this {model.kind} have no mirror images among its own ({lack:.1%} off); train"
+                    " without mirroring"
+                )
 
     def forward(self, coefficients: Coefficients) -> Coefficients:
         light = coefficients.lighting.clone()

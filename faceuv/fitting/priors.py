@@ -15,8 +15,8 @@ from faceuv.structures import CoefficientLayout, Coefficients
 # Half the light comes from everywhere, half from the front and a little above: an average portrait's.
 _AMBIENT, _KEY, _KEY_FROM = 0.62, 0.55, (0.0, 0.45, 0.9)
 
-SPARSE = 2.0
-"""How much a full movement of a blend shape costs, in those of a mode at one standard deviation."""
+SPARSE = 1.0
+"""How much a full movement of a blend shape costs by its amount, in what it costs by its square."""
 
 
 def likely(layout: CoefficientLayout, like: Tensor) -> Tensor:
@@ -52,8 +52,8 @@ def prior_terms(
     """``weights`` of the groups around ``centre (B or 1, N)``, and ``tint`` on the light's difference from its own
     grey: who is brown, and who stands in a brown light?
 
-    ``amounts`` are those of :func:`amounts_of`: of such modes few take part in a face, and the prior is the sum of the
-    amounts, by the weight of the group times :data:`SPARSE`, instead of the sum of squares.
+    ``amounts`` are those of :func:`amounts_of`: of such modes few take part in a face, so that the sum of the amounts
+    costs, too, by the weight of the group times :data:`SPARSE`.
     """
     prior = PriorTerm(layout, weights, centre)
     terms: list[PriorTerm | QuadraticTerm | SparseTerm] = [prior]
@@ -61,7 +61,6 @@ def prior_terms(
         columns = layout.slice("expression")
         sparse = torch.zeros_like(prior.weights)
         sparse[columns] = SPARSE * weights["expression"] / amounts.to(sparse)
-        prior.weights[columns].masked_fill_(torch.isfinite(amounts).to(sparse.device), 0)
         terms.append(SparseTerm(sparse))
     if tint > 0:
         columns = layout.slice("lighting")

@@ -11,6 +11,7 @@ from torch import Tensor
 
 _FIRST_DAMPING, _LEAST_DAMPING, _MOST_DAMPING = 1e-3, 1e-7, 10.0
 _EASE, _STIFFEN = 0.2, 5.0
+_PASSES = 3  # at most: of columns that meet their bounds within a step
 
 
 class Term(Protocol):
@@ -113,19 +114,39 @@ def _step(
     gradient = torch.stack([part[1] for part in parts]).sum(0)
     matrix = matrix.index_select(1, columns).index_select(2, columns)
     gradient = gradient.index_select(1, columns)
+    held, fixed = torch.zeros_like(gradient, dtype=torch.bool), torch.zeros_like(gradient)
     if limits is not None:
         (low, high), now = limits, x.index_select(1, columns)
-        free = ~(((now <= low) & (gradient > 0)) | ((now >= high) & (gradient < 0)))
-        own = torch.diag_embed(torch.where(free, 0.0, matrix.diagonal(dim1=1, dim2=2)))
-        matrix = matrix * free[:, :, None] * free[:, None] + own  # what is held has its diagonal alone
-        gradient = gradient * free
+        held = ((now <= low) & (gradient > 0)) | ((now >= high) & (gradient < 0))
+    step = _solve(matrix, gradient, damping, held, fixed)
+    promise = (gradient * step).sum(1)
+    if limits is not None:
+        for _ in range(_PASSES):
+            # what would leave its limits goes to them; the others make the best of it
+            beyond = ~held & ((now - step < low) | (now - step > high))  # False for NaN
+            if not bool(beyond.any()):
+                break
+            held = held | beyond
+            fixed = torch.where(beyond, now - (now - step).clamp(low, high), fixed)
+            step = _solve(matrix, gradient, damping, held, fixed)
+        step = now - (now - step).clamp(low, high)  # NaN stays NaN
+        promise = (2 * gradient - (matrix @ step[:, :, None])[:, :, 0]).mul(step).sum(1)
+        lost = (step != 0).any(1) & (promise <= 0)  # cut off until nothing is gained: a shorter step may gain
+        promise = promise.masked_fill(lost, torch.nan)
+    return x.index_add(1, columns, -step), promise
+
+
+def _solve(matrix: Tensor, gradient: Tensor, damping: Tensor, held: Tensor, fixed: Tensor) -> Tensor:
+    """The damped step ``(b, n)`` of the columns that are not ``held``; those that are take the step ``fixed``."""
     diagonal = matrix.diagonal(dim1=1, dim2=2)
     # Marquardt's scaling: the step does not depend on the units of a column; the floor is for columns without effect
-    floor = 1e-6 * diagonal.amax(1, keepdim=True) + torch.finfo(x.dtype).tiny
-    matrix = matrix + torch.diag_embed(damping[:, None] * torch.maximum(diagonal, floor))
-    factor, failed = torch.linalg.cholesky_ex(matrix)
+    floor = 1e-6 * diagonal.amax(1, keepdim=True) + torch.finfo(matrix.dtype).tiny
+    damped = matrix + torch.diag_embed(damping[:, None] * torch.maximum(diagonal, floor))
+    if bool(held.any()):
+        gradient = torch.where(held, 0.0, gradient - (damped @ fixed[:, :, None])[:, :, 0])
+        free = ~held
+        own = torch.diag_embed(torch.where(held, torch.maximum(diagonal, floor), 0.0))
+        damped = damped * free[:, :, None] * free[:, None] + own  # what is held has its diagonal alone
+    factor, failed = torch.linalg.cholesky_ex(damped)
     step = torch.cholesky_solve(gradient[:, :, None], factor)[:, :, 0]
-    step = step.masked_fill((failed != 0)[:, None], torch.nan)
-    if limits is not None:
-        step = now - (now - step).clamp(low, high)  # NaN stays NaN
-    return x.index_add(1, columns, -step), (gradient * step).sum(1)
+    return torch.where(held, fixed, step.masked_fill((failed != 0)[:, None], torch.nan))

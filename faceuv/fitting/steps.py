@@ -34,6 +34,7 @@ PRIOR: Mapping[str, float] = {
 }
 TINT = 3.0
 _HELD = 6  # iterations with the same candidates of the jaw's points
+CLOSING = 2.0  # 1e-3 over the variance of a lid's distance from the other, 1 % of the image, for seven pairs
 LANDMARKS = 30.0  # 1e-3 over the variance, and errors of a detector's 68 points go together: about seven count
 
 
@@ -99,6 +100,8 @@ class LandmarkStep(FitStep):
         weight: of the landmarks' mean squared distance, in squared image sides.
         emphasis: how many times nose and mouth count.
         robust: distance, in image sides, from which on a landmark is distrusted; None: never.
+        closing: how much the distances across lids and lips count, in those of the landmarks; of face models whose
+            expressions are amounts (blend shapes), where a blink moves few landmarks and a prior holds it back.
         prior: group → weight of its squared distance from the most likely value; pose has one only after a regressor.
         iterations, tolerance: largest number of iterations; an image is done when a step gains less than this share.
     """
@@ -110,19 +113,25 @@ class LandmarkStep(FitStep):
         weight: float = LANDMARKS,
         emphasis: float = 1.0,
         robust: float | None = 0.02,
+        closing: float = CLOSING,
         prior: Mapping[str, float] = PRIOR,
         iterations: int = 30,
         tolerance: float = 1e-3,
     ) -> None:
         check_settings(weight=weight, emphasis=emphasis, iterations=iterations, tolerance=tolerance)
         self.groups, self.weight, self.emphasis, self.robust = tuple(groups), weight, emphasis, robust
+        if not closing >= 0:
+            raise InputError(f"closing must not be negative, got {closing}")
+        self.closing = closing
         self.prior, self.iterations, self.tolerance = dict(prior), iterations, tolerance
 
     def term(self, problem: Problem) -> LandmarkTerm:
         """The landmarks' part of the objective."""
+        closing = 0.0 if amounts_of(problem.face_model) is None else self.closing * self.weight
         return LandmarkTerm(
             problem.face_model, problem.renderer.camera, problem.landmarks, *problem.size,
-            weight=self.weight, emphasis=self.emphasis, robust=self.robust, contour=problem.contour,
+            weight=self.weight, emphasis=self.emphasis, robust=self.robust,
+            closing=closing, contour=problem.contour,
         )  # fmt: skip
 
     def run(self, problem: Problem, x: Tensor) -> tuple[Tensor, Tensor]:

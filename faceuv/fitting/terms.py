@@ -14,9 +14,15 @@ from faceuv.models.faces.kinematics import Posed
 from faceuv.models.faces.sliding import Contour, SlidingLandmarks
 from faceuv.structures import Camera, CoefficientLayout
 
+LIDS = ((37, 41), (38, 40), (43, 47), (44, 46))
+LIPS = ((61, 67), (62, 66), (63, 65))
+
 
 class LandmarkTerm:
     """``weight · Σ_l ŵ_l ρ(‖p_l − q_l‖²)`` of projected landmarks p and the picture's q, in units of the image's side.
+
+    ``closing`` adds the same of the differences between upper and lower lids and lips, :data:`LIDS` and :data:`LIPS`: a
+    detector that is off is off at both alike, so how far eyes and mouth are open is better known than where they are.
 
     ρ(s) = 2c(√(s + c²) − c) is s for distances well below c and grows like the distance beyond: a misplaced landmark
     does not pull the rest along.
@@ -25,6 +31,7 @@ class LandmarkTerm:
         points: ``(B, 68, 2)`` pixels.
         emphasis: see :class:`~faceuv.losses.LandmarkLoss`.
         robust: c, in units of the image's side; None for squares.
+        closing: weight of the mean over the lids and lips; 0 for none.
         contour: whether the jaw's points are on the silhouette that is seen, ``"visible"``, or points of the head; see
             :class:`~faceuv.models.faces.sliding.SlidingLandmarks`.
     """
@@ -40,6 +47,7 @@ class LandmarkTerm:
         weight: float,
         emphasis: float,
         robust: float | None,
+        closing: float = 0.0,
         contour: Contour = "visible",
     ) -> None:
         self.landmarks = SlidingLandmarks(model, contour)
@@ -50,6 +58,10 @@ class LandmarkTerm:
         self.target = points / self.side
         self.weights = weight * landmark_weights(emphasis).to(points)
         self.robust = robust
+        gaps_between = LIDS + LIPS if closing else ()
+        self.upper, self.lower = ([pair[end] for pair in gaps_between] for end in (0, 1))
+        gaps = points.new_full((len(self.upper),), closing / len(LIDS + LIPS))
+        self.weights = torch.cat([self.weights, gaps])
 
     def look(self, x: Tensor, rows: Tensor) -> Tensor:
         """Choose what each landmark is at ``x (b, N)``, until the next call; which rows changed ``(b,)``."""
@@ -68,21 +80,27 @@ class LandmarkTerm:
 
     def cost(self, x: Tensor, rows: Tensor) -> Tensor:
         posed = self._posed(x, rows)
-        squared = self._difference(posed, rows).square().sum(2)
+        squared = self._with_gaps(self._difference(posed, rows)).square().sum(2)
         if self.robust is not None:
             squared = squared * 2 * self.robust / ((squared + self.robust**2).sqrt() + self.robust)
         return squared @ self.weights
 
     def system(self, x: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         posed = self._posed(x, rows, slopes=True)
-        difference = self._difference(posed, rows)
+        difference = self._with_gaps(self._difference(posed, rows))
         weight = self.weights.expand(len(x), -1)
         if self.robust is not None:
             weight = weight * self.robust / (difference.square().sum(2) + self.robust**2).sqrt()
         root = weight.sqrt()[:, :, None]
-        jacobian = posed.jacobian(posed.projection(self.camera)) * root[..., None]  # (b, 68, 2, N)
+        jacobian = self._with_gaps(posed.jacobian(posed.projection(self.camera))) * root[..., None]  # (b, 68 …, 2, N)
         jacobian, residual = jacobian.flatten(1, 2), (difference * root).flatten(1)
         return jacobian.transpose(1, 2) @ jacobian, (residual[:, None] @ jacobian)[:, 0]
+
+    def _with_gaps(self, values: Tensor) -> Tensor:
+        """``(b, 68, …)`` → with the differences across lids and lips behind them."""
+        if not self.upper:
+            return values
+        return torch.cat([values, values[:, self.upper] - values[:, self.lower]], 1)
 
     def _difference(self, posed: Posed, rows: Tensor) -> Tensor:
         return posed.pixels(self.camera, self.height, self.width) / self.side - self.target[rows]

@@ -24,7 +24,8 @@ class StandardisedL1(nn.Module):
         groups: group → weight of the mean over its columns, ``dict(rotation=3.0)``; a group that is not named weighs
             1, and the weights are divided by their sum. By default every column counts alike, as published: the three
             angles are then 1 % of the loss.
-        layout: group → number of columns, of the face model.
+        layout: group → number of columns, of the face model; None is that of the mapper in training
+            (:meth:`set_layout`), and 257 coefficients where nobody says.
     """
 
     column_weights: Tensor
@@ -35,7 +36,17 @@ class StandardisedL1(nn.Module):
         layout: CoefficientLayout | Mapping[str, int] | None = None,
     ) -> None:
         super().__init__()
-        layout = layout if isinstance(layout, CoefficientLayout) else CoefficientLayout(**(layout or {}))
+        self._groups = None if groups is None else dict(groups)
+        self._open = layout is None
+        self._weigh(layout if isinstance(layout, CoefficientLayout) else CoefficientLayout(**(layout or {})))
+
+    def set_layout(self, layout: CoefficientLayout) -> None:
+        """The layout of the coefficients that will come, where none was given."""
+        if self._open:
+            self._weigh(layout)
+
+    def _weigh(self, layout: CoefficientLayout) -> None:
+        groups = self._groups
         for name, weight in (groups or {}).items():
             if name not in layout.groups or weight < 0:
                 raise InputError(

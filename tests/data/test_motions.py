@@ -57,6 +57,19 @@ class TestMirror:
         with pytest.raises(InputError, match="mean of this face model is not symmetric"):
             Mirror(FaceModel({**arrays, "mean": arrays["mean"] + 0.1}))
 
+    def test_a_face_that_moves_otherwise_than_its_bases_is_asked_itself(self, model):
+        class Squinting(FaceModel):
+            """One side of the face follows the square of a coefficient, which no basis says."""
+
+            linear = False
+
+            def shape(self, identity, expression):
+                side = (self.mean[:, 0] > 0).to(self.mean)[:, None] * self.mean.new_tensor([0.0, 0.1, 0.0])
+                return super().shape(identity, expression) + identity[:, :1, None].square() * side
+
+        with pytest.raises(InputError, match="have no mirror images among its own"):
+            Mirror(Squinting(model.arrays()))
+
 
 class TestRoll:
     @pytest.mark.parametrize("degrees", [-20.0, 7.0, 90.0])

@@ -49,3 +49,17 @@ def test_raw_differences_keep_their_units():
     assert float(loss({"raw": pred}, {"raw": true})) == pytest.approx((1 + 100 + 0 + 1) / 4)
     with pytest.raises(InputError, match=r"target\['raw'\] must have shape"):
         loss({"raw": pred}, {"raw": true[:, :1]})
+
+
+def test_the_layout_of_another_face_model():
+    """A loss that was given no layout takes that of the mapper; one that was given a layout keeps it."""
+    layout = CoefficientLayout(identity=2, expression=1, albedo=1)
+    loss = StandardisedL1(groups={"expression": 3.0, "identity": 1.0, "albedo": 0, "rotation": 0, "lighting": 0,
+                                  "translation": 0})  # fmt: skip
+    loss.set_layout(layout)
+    apart = torch.zeros(1, layout.size)
+    apart[0, layout.slice("expression")] = 1.0
+    assert float(loss({"coefficients": apart}, {"coefficients": apart * 0})) == pytest.approx(0.75)
+    fixed = StandardisedL1(layout=layout)
+    fixed.set_layout(CoefficientLayout())
+    assert len(fixed.column_weights) == layout.size

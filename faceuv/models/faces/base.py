@@ -18,7 +18,14 @@ from faceuv.geometry.normals import apply_tangents, tangent_operator, vertex_nor
 from faceuv.geometry.uv import UVCorrespondence, bake
 from faceuv.models.faces.arrays import ARRAYS, OPTIONAL_ARRAYS, PARTS, check_arrays
 from faceuv.models.faces.points import LinearPoints, Points
-from faceuv.models.faces.sampling import ALBEDO_SIGMA, EXPRESSION_SIGMA, IDENTITY_SIGMA, gaussian, limited_expression
+from faceuv.models.faces.sampling import (
+    ALBEDO_SIGMA,
+    EXPRESSION_SIGMA,
+    IDENTITY_SIGMA,
+    gaussian,
+    limited_expression,
+    looking_one_way,
+)
 from faceuv.registry import FACE_MODELS
 from faceuv.structures import CoefficientLayout, Coefficients, Mesh
 
@@ -159,6 +166,8 @@ class FaceModel(nn.Module):
         else:
             expression = limited_expression(names, self.expression_limits.cpu(), generator)
         albedo = gaussian(layout.albedo, ALBEDO_SIGMA, generator)
+        if "eyeLookInLeft" in names:
+            expression = looking_one_way(expression, names, generator)
         person = Coefficients.zeros(1, layout, device=self.mean.device, dtype=self.mean.dtype)
         return person.replace(identity=identity, expression=expression, albedo=albedo)
 

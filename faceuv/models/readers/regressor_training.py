@@ -37,7 +37,8 @@ class CoefficientRegression(BaseMethod):
     ``GeneratorEMA(modules=["regressor"])`` keeps the average that is evaluated and shipped.
 
     Args:
-        regressor: config of a :class:`~faceuv.models.readers.CoefficientRegressor`.
+        regressor: config of a :class:`~faceuv.models.readers.CoefficientRegressor`; its layout is that of the face
+            model unless it says another.
         face_model: of the coefficients; a coarse one of the same kind trains the same.
         losses: terms on :class:`~faceuv.models.faces.natural_units.NaturalUnits`, and ``scores``, all coefficients in
             standard deviations.
@@ -68,9 +69,9 @@ class CoefficientRegression(BaseMethod):
             raise InputError(f"CoefficientRegression has the losses {', '.join(TERMS)}; unknown: {unknown}")
         if not 0 <= perturbed < 1 or roll_deg < 0:
             raise InputError(f"expected perturbed in [0, 1) and roll_deg ≥ 0, got {perturbed} and {roll_deg}")
-        self.regressor = cast(CoefficientRegressor, MODELS.build(regressor))
         self._face_model = {"type": face_model} if isinstance(face_model, str) else face_model
         model: FaceModel = FACE_MODELS.build(face_model)
+        self.regressor = cast(CoefficientRegressor, MODELS.build({"layout": model.layout.groups, **regressor}))
         if model.layout != self.regressor.layout:
             raise InputError(
                 f"the regressor answers in {self.regressor.layout.groups}, the face model has {model.layout.groups}"

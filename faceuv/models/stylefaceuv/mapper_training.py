@@ -13,6 +13,7 @@ from faceuv.checks import check_finite
 from faceuv.data.codes import CodeFits
 from faceuv.errors import InputError
 from faceuv.files.networks import save_network
+from faceuv.losses import StandardisedL1
 from faceuv.models.base.method import BaseMethod
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.natural_units import NaturalUnits
@@ -61,6 +62,9 @@ class CoefficientMapping(BaseMethod):
         data = CodeFits(fits, split="train", held_out=held_out)
         self.mapper = CoefficientMapper(data.num_layers, data.code_dim, data.layout, widths=widths)
         self.mapper.set_statistics(data.codes, data.all_coefficients())
+        for term in self.losses.terms.values():
+            if isinstance(term, StandardisedL1):
+                term.set_layout(data.layout)
         if not jitter >= 0:
             raise InputError(f"jitter must be at least 0, got {jitter}")
         self.jitter = jitter

@@ -107,7 +107,7 @@ def test_derivatives_of_the_fit(heads, name):
     model = heads(name)
     faces = people(model)
     target = torch.rand(3, 68, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * SIZE
-    term = LandmarkTerm(model, Camera(), target, SIZE, SIZE, weight=1.0, emphasis=1.0, robust=None)
+    term = LandmarkTerm(model, Camera(), target, SIZE, SIZE, weight=1.0, emphasis=1.0, robust=None, closing=2.0)
     term.landmarks.double()
     x, rows = faces.data.double(), torch.tensor([2, 0])
     changed = term.look(x[rows], rows)

@@ -100,8 +100,7 @@ class MakeHuman(FaceModel):
         macros = len(self.metadata["macro_projection"])
         identity[:, macros:] = _DETAIL_REACH * torch.tanh(drawn.identity[:, macros:] / _DETAIL_REACH)
         albedo = _colours(person, drawn.albedo, self.mode_names["albedo"])
-        expression = _together(drawn.expression, self.mode_names["expression"], generator)
-        return drawn.replace(identity=identity, expression=expression, albedo=albedo)
+        return drawn.replace(identity=identity, albedo=albedo)
 
 
 def _colours(person: Person, drawn: Tensor, names: list[str]) -> Tensor:
@@ -119,27 +118,6 @@ def _colours(person: Person, drawn: Tensor, names: list[str]) -> Tensor:
     for name in ("iris_lightness", "iris_blue"):
         albedo[:, column[name]] = dark_eyed * _DARK_IRIS + (1 - dark_eyed) * drawn[:, column[name]]
     return albedo
-
-
-def _together(expression: Tensor, names: list[str], generator: torch.Generator) -> Tensor:
-    """Both eyes look the same way; lips close and the tongue comes out only as far as the jaw opens."""
-    moved = expression.clone()
-    column = {name: k for k, name in enumerate(names)}
-    aside, up = (0.3 * torch.randn(2, generator=generator)).clamp(-1, 1).tolist()
-    looks = {
-        "InLeft": max(-aside, 0.0),
-        "OutRight": max(-aside, 0.0),
-        "OutLeft": max(aside, 0.0),
-        "InRight": max(aside, 0.0),
-        **{f"Up{side}": max(up, 0.0) for side in ("Left", "Right")},
-        **{f"Down{side}": max(-up, 0.0) for side in ("Left", "Right")},
-    }
-    for way, amount in looks.items():
-        moved[:, column[f"eyeLook{way}"]] = amount
-    jaw = moved[:, column["jawOpen"]]
-    for name in ("mouthClose", "tongueOut"):
-        moved[:, column[name]] = torch.minimum(moved[:, column[name]], jaw)
-    return moved
 
 
 def _build(data: MakeHumanData, subdivisions: int, verbose: bool) -> Built:

@@ -1,0 +1,6 @@
+"""The coefficient regressor of MakeHuman heads: the packaged recipe; copy it in this folder to change it."""
+
+from mmengine.config import read_base
+
+with read_base():
+    from ..faceuv.configs.regressor_makehuman import *
