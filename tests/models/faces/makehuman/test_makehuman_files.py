@@ -120,3 +120,10 @@ def test_subdivision_and_cut_keep_a_plane_flat():
     edge = at[:, 0].max()
     three_round_corners = 3 / 16
     assert area.sum() == pytest.approx(edge**2 - three_round_corners - (2 * edge - 6.3) ** 2 / 2)
+
+
+def test_a_plan_names_the_missing_package(monkeypatch):
+    assert MakeHuman.missing_assets() == []
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    (missing,) = MakeHuman.missing_assets()
+    assert missing.command == "pip install 'faceuv[heads]'"
