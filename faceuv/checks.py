@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import operator
 import os
-import reprlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,39 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from faceuv.errors import InputError
+from faceuv.errors import InputError, shown
+from faceuv.errors import one_line as one_line
 
 LARGEST_NUMBER = 3.4028234e38  # of 32 bits
 MOST_PIXELS = 100_000_000  # of a picture that is drawn
-
-
-class _Shown(reprlib.Repr):
-    """``repr`` of bounded length, for any value."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.maxlevel = 3
-        self.maxstring = self.maxother = self.maxlong = 200
-
-    def repr_int(self, value: int, level: int) -> str:
-        return super().repr_int(value, level) if value.bit_length() < 2000 else f"<{value.bit_length()}-bit integer>"
-
-    def repr_Tensor(self, value: Tensor, level: int) -> str:
-        return f"<tensor {tuple(value.shape)} {value.dtype}>"
-
-    def repr_ndarray(self, value: Any, level: int) -> str:
-        return f"<array {value.shape} {value.dtype}>"
-
-
-def shown(value: Any, limit: int = 80) -> str:
-    """``value`` for a message: its ``repr`` on one line, of at most ``limit`` characters, in bounded time."""
-    return one_line(_Shown().repr(value), limit)
-
-
-def one_line(text: object, limit: int = 160) -> str:
-    """The words of another library's message, or any text, on one line of at most ``limit`` characters."""
-    line = " ".join(str(text).split())
-    return line if len(line) <= limit else f"{line[: limit - 2]} …"
 
 
 def whole_number(name: str, value: Any, low: int = 0, high: int = 2**63 - 1) -> int:

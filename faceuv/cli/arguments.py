@@ -8,8 +8,7 @@ import re
 from collections.abc import Callable
 from typing import NoReturn
 
-from faceuv.checks import shown
-from faceuv.errors import InputError
+from faceuv.errors import InputError, shown
 
 LARGEST_SEED = 2**63 - 1
 LARGEST_SIDE = 8192

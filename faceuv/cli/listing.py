@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from functools import partial
+from importlib.metadata import entry_points
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -19,10 +21,9 @@ def run(args: argparse.Namespace) -> int:
     from faceuv.cli.console import console
     from faceuv.errors import UnknownName
     from faceuv.files import zoo
-    from faceuv.registry import all_registries
 
     kinds: dict[str, Callable[[], dict[str, str]]] = {
-        **{word: registry.summaries for word, registry in all_registries().items()},
+        **_components(),
         "zoo": lambda: {entry: zoo.title(entry) for entry in zoo.folders()},
     }
     if args.kind is not None and args.kind not in kinds:
@@ -39,3 +40,15 @@ def run(args: argparse.Namespace) -> int:
             table.add_row(word, Text("—", style="dim"), Text("none yet", style="dim"))
     console.print(table)
     return 0
+
+
+def _components() -> dict[str, Callable[[], dict[str, str]]]:
+    """Kind → what lists its parts: the registries where plug-ins are installed, which only an import can ask, else
+    faceuv's source."""
+    if entry_points(group="faceuv.plugins"):
+        from faceuv.registry import all_registries
+
+        return {word: registry.summaries for word, registry in all_registries().items()}
+    from faceuv.cli.parts import kinds, summaries
+
+    return {word: partial(summaries, registry) for word, registry in kinds().items()}

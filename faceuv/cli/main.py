@@ -56,9 +56,12 @@ def build_parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     _speak_any_encoding()
-    debug = "--debug" in (sys.argv[1:] if argv is None else argv)
+    words = sys.argv[1:] if argv is None else argv
+    debug = "--debug" in words
+    command = next((word for word in words if not word.startswith("-")), None)
     try:
-        args = build_parser().parse_args(argv)
+        # the other commands' modules are not imported for this one
+        args = build_parser((command,) if command in COMMANDS else COMMANDS).parse_args(argv)
         return int(args.run(args) or 0)
     except KeyboardInterrupt:
         print("faceuv: interrupted", file=sys.stderr)
