@@ -1,6 +1,6 @@
 """Table 2 of LiftedGAN on the zoo's 64² teacher: the method beside itself without one of its terms.
 
-``faceuv train liftedgan_ablations_64``: trainings alike but for one term, all shorter than the recipe's own;
+``faceuv train liftedgan_ablations_64``: trainings alike but for one term;
 ``tools/lifted_table.py`` compares them with the truth.
 """
 
@@ -9,7 +9,6 @@ from mmengine.config import read_base
 with read_base():
     from .liftedgan_64 import *
 
-lift.merge(dict(train_cfg=dict(max_iters=2_000, val_interval=1_000)))
 model = lift["model"]
 losses = model["losses"]
 lift_no_flip = dict(lift, model=dict(model, losses=dict(losses, flip=None)))
@@ -26,7 +25,7 @@ del model, losses
 stages = ["lift", "lift_no_flip", "lift_no_perturb", "lift_no_identity", "lift_no_albedo", "report"]
 report["subjects"].update(
     {
-        f"no {term}": dict(type="lifted", path=f"{{lift_no_{term}}}/lifting.safetensors", space=space)
+        f"no {term}": dict(type="lifted", path=f"{{lift_no_{term}}}/lifting.safetensors", space=space, views=views)
         for term in ("flip", "perturb", "identity", "albedo")
     }
 )

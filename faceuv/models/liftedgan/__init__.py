@@ -10,7 +10,7 @@ from faceuv.models.liftedgan.generator import ComposedView, LiftedGANGenerator
 from faceuv.models.liftedgan.geometry import DepthSpace
 from faceuv.models.liftedgan.method import LiftedGAN
 from faceuv.models.liftedgan.networks import LiftingNetworks
-from faceuv.models.liftedgan.objective import Perturbation
+from faceuv.models.liftedgan.objective import Perturbation, WarmUp
 from faceuv.models.liftedgan.parameters import ViewRange, raw_light
 from faceuv.models.liftedgan.release import load_networks, read_release
 from faceuv.models.liftedgan.samples import SampleNumbers
@@ -35,6 +35,7 @@ __all__ = [
     "SquaredDifference",
     "VGGMaps",
     "ViewRange",
+    "WarmUp",
     "draw",
     "lift",
     "load_networks",

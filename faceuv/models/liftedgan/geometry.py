@@ -31,12 +31,15 @@ class DepthSpace:
     distance    of the camera from the centre of rotation, dm
     half_range  depth lies in distance ± half_range
     border      how far behind the centre the left and right border lie
+    smooth      blur the raw depth as T is blurred; False as published. Pixels of small images are wide, so that a
+                rough depth turns its normals by tens of degrees
     """
 
     fov_deg: float = 10.0
     distance: float = 10.0
     half_range: float = 1.0
     border: float = 0.5
+    smooth: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.fov_deg < 120:
@@ -66,6 +69,7 @@ def border_columns(size: int) -> int:
 def finished_depth(raw: Tensor, space: DepthSpace) -> Tensor:
     """Raw depth ``(B, n, n)`` → view depth in decimetres: less its mean, tanh, range; the sides lie at the border."""
     check_shape("raw depth", raw, ("B", "n", "n"))
+    raw = blurred(raw) if space.smooth else raw
     depth = space.distance + space.half_range * torch.tanh(raw - raw.mean((1, 2), keepdim=True))
     columns = border_columns(raw.shape[-1])
     return F.pad(depth[:, :, columns:-columns], (columns, columns), value=space.distance + space.border)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -19,11 +19,11 @@ from faceuv.models.base.codes import truncate
 from faceuv.models.base.fixed import Fixed
 from faceuv.models.base.generator import Generator, check_generator
 from faceuv.models.base.manifest import MANIFEST, manifest_for
-from faceuv.models.base.method import BaseMethod
+from faceuv.models.base.method import BaseMethod, frozen
 from faceuv.models.liftedgan.distance import ImageDistance
 from faceuv.models.liftedgan.geometry import DepthSpace
 from faceuv.models.liftedgan.networks import LiftingNetworks
-from faceuv.models.liftedgan.objective import PERTURBED, TERMS, Perturbation, objective, run
+from faceuv.models.liftedgan.objective import PERTURBED, TERMS, Perturbation, WarmUp, objective, run
 from faceuv.models.liftedgan.options import as_group, stored_space
 from faceuv.models.liftedgan.parameters import ViewRange
 from faceuv.models.liftedgan.release import load_networks
@@ -54,6 +54,7 @@ class LiftedGAN(BaseMethod):
         inject: read the teacher's last feature map (InjectConv); a teacher without one needs False.
         space, views, perturbation: settings of :class:`~faceuv.models.liftedgan.DepthSpace`,
             :class:`~faceuv.models.liftedgan.ViewRange`, :class:`~faceuv.models.liftedgan.Perturbation`.
+        warmup: settings of :class:`~faceuv.models.liftedgan.WarmUp`; none by default.
         truncation: ψ of the codes that are learned from.
         clip_contour: stop the depth's gradient at contours, see :func:`~faceuv.models.liftedgan.geometry.clip_contour`.
         statistics: codes from which μ and σ of the prior are estimated.
@@ -80,6 +81,7 @@ class LiftedGAN(BaseMethod):
         space: DepthSpace | Mapping[str, Any] | None = None,
         views: ViewRange | Mapping[str, Any] | None = None,
         perturbation: Perturbation | Mapping[str, Any] | None = None,
+        warmup: WarmUp | Mapping[str, Any] | None = None,
         truncation: float = 0.7,
         clip_contour: bool = True,
         statistics: int = 50_000,
@@ -94,6 +96,7 @@ class LiftedGAN(BaseMethod):
         self.space = as_group(DepthSpace, space, "space")
         self.views = as_group(ViewRange, views, "views")
         self.perturbation = as_group(Perturbation, perturbation, "perturbation")
+        self.warmup = as_group(WarmUp, warmup, "warmup")
         self.distance: Fixed[ImageDistance] = Fixed(ImageDistance(**(distance or {})))
         found: Any = GENERATORS.build(teacher) if isinstance(teacher, Mapping) else teacher
         check_generator(found, "LiftedGAN")
@@ -114,6 +117,7 @@ class LiftedGAN(BaseMethod):
         as_group(DepthSpace, config.get("space"), "space")
         as_group(ViewRange, config.get("views"), "views")
         as_group(Perturbation, config.get("perturbation"), "perturbation")
+        as_group(WarmUp, config.get("warmup"), "warmup")
         check_terms([name for name, term in (config.get("losses") or {}).items() if term is not None])
 
     # ------------------------------------------------------------ training
@@ -123,15 +127,20 @@ class LiftedGAN(BaseMethod):
         index = self.data_preprocessor(data, True)["index"]
         w = self.codes(index)
         step_seed = torch.tensor([self.seed + _STEP_SEED])
-        number = self.counted("steps") * get_world_size() + get_rank()
+        steps = self.counted("steps")
+        number = steps * get_world_size() + get_rank()
         rng = torch.Generator().manual_seed(int(combine(step_seed, number)))
-        logs = self.update(optim_wrapper["lifting"], lambda: self.terms(w, rng))
+        names = self.warmup.terms(steps, self.losses.weights)
+        others = self.lifting.all_but_composer() if self.warmup.only_composer(steps, self.losses.weights) else []
+        with frozen(*others):
+            logs = self.update(optim_wrapper["lifting"], lambda: self.terms(w, rng, names))
         self.count("steps", 1)
         self.count("images_seen", len(w) * get_world_size())
         return logs
 
-    def terms(self, w: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
-        """The weighted loss terms of codes ``w (B, D)``."""
+    def terms(self, w: Tensor, rng: torch.Generator, names: Collection[str] | None = None) -> dict[str, Tensor]:
+        """The weighted loss terms of codes ``w (B, D)``, by default all of them."""
+        names = list(self.losses.weights) if names is None else names
         step = run(
             self.teacher.network,
             self.lifting,
@@ -140,7 +149,7 @@ class LiftedGAN(BaseMethod):
             space=self.space,
             views=self.views,
             perturbation=self.perturbation,
-            terms=self.losses.weights,
+            terms=names,
             rng=rng,
             clip=self.clip_contour,
         )
@@ -152,6 +161,7 @@ class LiftedGAN(BaseMethod):
             views=self.views,
             mean=self.code_mean,
             deviation=self.code_deviation,
+            names=names,
         )
 
     @torch.no_grad()

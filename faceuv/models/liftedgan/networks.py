@@ -299,3 +299,7 @@ class LiftingNetworks(nn.Module):
         check_shape("view", view, (len(w), VIEW))
         composed: Tensor = self.composer(w, light, view)
         return composed
+
+    def all_but_composer(self) -> list[nn.Module]:
+        """D_L, D_V, D_S and D_T."""
+        return [self.light, self.view, self.shape, self.transformation]

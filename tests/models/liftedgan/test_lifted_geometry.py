@@ -99,6 +99,16 @@ class TestMaps:
         assert border_columns(256) == 2
         assert not (depth[:, 0, sides:-sides] == 10.5).all()  # sides, not top and bottom
 
+    def test_smooth_depth_has_no_steps_between_pixels(self):
+        """Noise of one pixel goes, a slope over the whole map stays."""
+        noise = torch.randn(1, 64, 64, generator=torch.Generator().manual_seed(0))
+        slope = torch.linspace(-0.5, 0.5, 64)[None, :, None].expand(1, 64, 64)
+        smooth = DepthSpace(smooth=True)
+        rough, fine = (finished_depth(0.5 * noise, s)[:, 8:-8, 8:-8].diff(dim=1).std() for s in (SPACE, smooth))
+        assert fine < 0.2 * rough
+        kept = [finished_depth(slope, s)[:, 8:-8, 8:-8] for s in (SPACE, smooth)]
+        assert torch.allclose(*kept, atol=1e-3)
+
     def test_transformation_is_one_on_the_face_and_zero_at_the_border(self):
         depth = dome(64).float()
         amount = finished_transformation(torch.full((1, 64, 64), -5.0), depth, SPACE)

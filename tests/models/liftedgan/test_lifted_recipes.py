@@ -1,12 +1,16 @@
 """The recipes: their terms and weights, and what is checked of them before anything is loaded."""
 
 import pytest
+import torch
 
 from faceuv.engine import load_config
 from faceuv.errors import InputError
 from faceuv.models.liftedgan import LiftedGAN
 from faceuv.models.liftedgan.objective import TERMS
 from faceuv.registry import LOSSES
+from faceuv.synthetic.scene import Scene
+from faceuv.synthetic.seeds import SceneSeeds
+from faceuv.synthetic.studio import Studio
 
 RECIPES = ("liftedgan_64", "liftedgan_ffhq", "liftedgan_ffhq_release", "liftedgan_cats", "liftedgan_cats_32")
 
@@ -64,3 +68,19 @@ def test_table_2_leaves_out_one_term_at_a_time(name):
     if "report" in config.stages:
         paths = [subject["path"] for subject in config.report.subjects.values() if subject["type"] == "lifted"]
         assert len(paths) == 5 and len(set(paths)) == 5
+
+
+def test_turned_views_are_framed_as_the_drawn_faces_are():
+    """The shift and zoom of the zoo's recipe are those of its teacher's pictures: heads turned by their scenes."""
+    config = load_config("liftedgan_64").lift.model
+    scene = Scene.from_seeds(SceneSeeds.of(range(400)))
+    known = Studio(size=32).coefficients(scene)
+    yaw = known.rotation[:, 1]
+    for column, of_yaw, wanted in (
+        (0, yaw.sin(), -config.perturbation["shift"] * config.views["translation"][0]),
+        (2, 1 - yaw.cos(), config.perturbation["zoom"] * config.views["translation"][2]),
+    ):
+        fit = torch.linalg.lstsq(
+            torch.stack([of_yaw, torch.ones_like(yaw)], 1), known.translation[:, column : column + 1]
+        )
+        assert float(fit.solution[0]) == pytest.approx(wanted, rel=0.3)

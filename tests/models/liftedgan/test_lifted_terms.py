@@ -145,6 +145,14 @@ class TestPerturbation:
         assert (view[:, [2, 4, 5]] == 0).all()
         assert torch.allclose(view[:, 3], -0.2 * (degrees[:, 1].deg2rad()).sin(), atol=1e-6)
 
+    def test_a_zoom_brings_turned_faces_nearer(self):
+        """Toward +z, where the camera is, and not at all from the front."""
+        views = ViewRange(translation=(1.0, 1.0, 1.0))
+        view = Perturbation(zoom=2.0).view(200, views, torch.Generator().manual_seed(0))
+        rotation, translation = views.pose(view)
+        assert torch.allclose(translation[:, 2], 2 * (1 - rotation[:, 1].cos()), atol=1e-6)
+        assert translation[:, 2].max() > 0.5
+
     def test_lights_are_shuffled_in_two_parts(self):
         light = torch.arange(8.0)[:, None] + torch.tensor([0.0, 0.1, 0.2, 0.3])
         mixed = Perturbation.light(light, torch.Generator().manual_seed(0))

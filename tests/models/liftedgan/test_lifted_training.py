@@ -128,6 +128,36 @@ class TestTraining:
         assert after["rec"] < before["rec"] and after["flip"] < before["flip"]
         assert method.counted("images_seen") == 240
 
+    def test_a_warm_up_begins_with_shapes_and_goes_on_with_turned_codes(self, build):
+        """First no term on w', then M alone from terms on w', then all terms and networks."""
+        method, optimizer = build(warmup=dict(shape=1, turning=1))
+        logs, moved = [], []
+        for k in range(3):
+            before = {name: p.detach().clone() for name, p in method.lifting.named_parameters()}
+            logs.append(set(method.train_step({"index": torch.arange(4) + 4 * k}, optimizer)))
+            now = method.lifting.named_parameters()
+            moved.append({name.split(".")[0] for name, p in now if not torch.equal(p, before[name])})
+        everything = {"light", "view", "composer", "shape", "transformation"}
+        assert logs[0] == {"rec", "flip", "albedo"} and moved[0] == everything
+        assert logs[1] == {"perturb_code", "cycle_light", "cycle_view", "prior"} and moved[1] == {"composer"}
+        assert logs[2] == set(method.losses.weights) and moved[2] == everything
+        assert all(p.requires_grad for p in method.lifting.parameters())
+
+    def test_terms_of_a_warm_up_are_those_of_a_whole_step(self, build):
+        method, _ = build()
+        w = method.codes(torch.arange(3))
+        whole = method.terms(w, torch.Generator().manual_seed(0))
+        for names in (("rec", "flip", "albedo"), ("perturb_code", "cycle_light", "cycle_view", "prior")):
+            part = method.terms(w, torch.Generator().manual_seed(0), names)
+            assert set(part) == set(names)
+            for name in names:
+                assert float(part[name].detach()) == pytest.approx(float(whole[name].detach()), rel=1e-4), name
+
+    def test_without_terms_on_turned_codes_a_warm_up_has_shapes_alone(self, build):
+        gone = dict.fromkeys(("perturb_shape", "perturb_code", "cycle_light", "cycle_view", "prior"))
+        method, optimizer = build(losses=gone, warmup=dict(turning=1))
+        assert set(method.train_step({"index": torch.arange(4)}, optimizer)) == {"rec", "flip", "albedo"}
+
     def test_a_step_is_a_function_of_seed_and_number(self, build):
         runs = []
         for _ in range(2):
@@ -209,6 +239,7 @@ class TestBadInput:
             (dict(losses=dict(mirror=dict(type="CodePrior"))), "no loss 'mirror'"),
             (dict(space=dict(fov=10)), "space has no setting 'fov'"),
             (dict(perturbation=dict(yaw_deg=120.0)), "0 … 90"),
+            (dict(warmup=dict(shape=-1)), "count steps"),
             (dict(statistics=1), "statistics"),
             (dict(renderer=dict(type="torch", camera=dict(distance=3.0))), "leave camera out"),
             (dict(dtype="int8"), "dtype"),
