@@ -44,9 +44,10 @@ def run(args: argparse.Namespace) -> int:
     from rich.text import Text
 
     from faceuv.cli.console import console
+    from faceuv.cli.listing import components
     from faceuv.files.assets import ASSETS, locate_asset
     from faceuv.files.licences import head_licence, zoo_licences
-    from faceuv.registry import FACE_MODELS, RENDERERS
+    from faceuv.registry import RENDERERS
     from faceuv.version import __version__
 
     devices = ["cpu"] + [torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())]
@@ -87,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     console.print(assets, "")
 
     licences = table("made from", "licence", "commercial use")
-    for name in FACE_MODELS.names():
+    for name in components()["face_models"]():
         entry = head_licence(name, {})
         licences.add_row(f"head model {name}", entry["licence"], entry["commercial"])
     for entry in zoo_licences():

@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
     from faceuv.files import zoo
 
     kinds: dict[str, Callable[[], dict[str, str]]] = {
-        **_components(),
+        **components(),
         "zoo": lambda: {entry: zoo.title(entry) for entry in zoo.folders()},
     }
     if args.kind is not None and args.kind not in kinds:
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _components() -> dict[str, Callable[[], dict[str, str]]]:
+def components() -> dict[str, Callable[[], dict[str, str]]]:
     """Kind → what lists its parts: the registries where plug-ins are installed, which only an import can ask, else
     faceuv's source."""
     if entry_points(group="faceuv.plugins"):
