@@ -23,12 +23,13 @@ from faceuv.checks import check_finite, check_floating, file_path, one_line, pic
 from faceuv.errors import AssetError, FaceUVError, InputError, did_you_mean
 from faceuv.export import MOVING, Animation, MeshFile, save_mesh, save_video
 from faceuv.export.face_mesh import face_mesh, surface_mesh
+from faceuv.export.hair_part import WornHair
 from faceuv.export.images import encode
 from faceuv.export.movements import EyesBy
 from faceuv.export.page import PageFace, embedded, frame_of, page_html, save_page
 from faceuv.export.textures import check_texture_size
 from faceuv.files.artefacts import load_tensors, save_tensors
-from faceuv.files.licences import head_licence
+from faceuv.files.licences import OURS, head_licence, licence
 from faceuv.files.surfaces import surface_from, surface_tensors
 from faceuv.geometry.lighting import light_names, named_light
 from faceuv.geometry.rotations import euler_to_matrix, rotate
@@ -37,6 +38,8 @@ from faceuv.models.faces.appearance import appearance_maps, has_appearance, like
 from faceuv.models.faces.arkit import ARKitWeights
 from faceuv.models.faces.arkit.control import with_arkit, with_gaze
 from faceuv.models.faces.control import between_maps, between_surfaces, expressed, finite, lighting_of, turned
+from faceuv.models.faces.hair import Hair, HairMesh, hair_mesh, over_surface
+from faceuv.models.faces.hair.worn import drawn_hair, rooted, stored_hair, worn_roots
 from faceuv.registry import FACE_MODELS, RENDERERS, Registry
 from faceuv.renderers import Renderer, draw_surface
 from faceuv.structures import Coefficients, Render, Surface, UVMaps
@@ -72,11 +75,14 @@ class Face:
     maps: UVMaps | None = None
     metadata: Mapping[str, Any] | None = None
     given: Surface | None = None
+    hair: Hair | None = None
 
     def __post_init__(self) -> None:
         if self.given is not None:
             if self.coefficients is not None or self.face_model is not None or self.maps is not None:
                 raise InputError("a Face has a given surface, or coefficients with a face model (and maps), not both")
+            if self.hair is not None:
+                raise InputError("hair grows on the head of a face model, and this face is a given surface without one")
             if len(self.given) != 1:
                 raise InputError(f"a Face holds one person, got a surface of {len(self.given)}")
             return
@@ -111,7 +117,8 @@ class Face:
             return self.given
         coefficients, model = self._model_of("a surface from coefficients")
         with torch.no_grad():
-            return FaceRenderer(model, self.renderer, normals="map").surface(coefficients, self.maps)
+            surface = FaceRenderer(model, self.renderer, normals="map").surface(coefficients, self.maps)
+            return surface if self.hair is None else worn_roots(surface, model, self.hair)
 
     def _model_of(self, wish: str) -> tuple[Coefficients, FaceModel]:
         """Coefficients and face model; ``wish`` names in the error what needs them."""
@@ -121,6 +128,12 @@ class Face:
                 " of Face.random, of a fit or of a StyleFaceUV generator have them"
             )
         return self.coefficients, self.face_model
+
+    @cached_property
+    def _hair_mesh(self) -> HairMesh:
+        coefficients, model = self._model_of("hair")
+        assert self.hair is not None  # asked for by those who checked
+        return hair_mesh(model, coefficients.identity, self.hair)
 
     def _posed_as(self, **groups: Tensor) -> Face:
         """This face with another ``rotation``, ``translation`` or ``lighting``, each ``(1, …)``."""
@@ -252,6 +265,8 @@ class Face:
             rest = torch.zeros_like(self.coefficients.expression)
             with torch.no_grad():
                 person = self.face_model.shape(self.coefficients.identity, rest)[0]
+                if self.hair is not None:
+                    person = torch.cat([person, torch.from_numpy(self._hair_mesh.vertices).to(person)])
         focal = (self.surface.camera or self.renderer.camera).focal
         distance = max(focal * _reach(mean) / _HALF, _least_distance(person, focal))
         return (person.amin(0) + person.amax(0)) / 2, distance, _reach(person)
@@ -356,6 +371,27 @@ class Face:
         )
         return replace(self, maps=maps)
 
+    def with_hair(
+        self,
+        style: str | None = None,
+        *,
+        colour: str | Sequence[float] | None = None,
+        seed: int = 0,
+        density: float = 1.0,
+    ) -> Face:
+        """The face with hair, in pictures and in mesh files: ``face.with_hair("long", colour="dark brown", seed=3)``.
+
+        Args:
+            style: a name of :data:`faceuv.models.faces.hair.STYLES`, ``"bald"`` for none; None leaves it to the seed.
+            colour: a name of :data:`faceuv.models.faces.hair.COLOURS` or RGB in [0, 1]; None is that of the brows where
+                the albedo coefficients say it, else the seed's.
+            seed: of the locks; the same seed grows the same hair.
+            density: 0.2 … 3, of the locks; fewer are faster to draw.
+        """
+        own, model = self._model_of("hair")
+        hair = drawn_hair(model, own, style, colour=colour, seed=seed, density=density)
+        return replace(self, hair=hair)
+
     def with_metadata(self, **values: Any) -> Face:
         """The same face with more metadata, as JSON values."""
         return replace(self, metadata={**(self.metadata or {}), **values})
@@ -418,7 +454,10 @@ class Face:
             grey = torch.full((1, 3, 2, 2), _GREY).to(surface.mesh.vertices)
             surface = surface.replace(diffuse=grey, vertex_colours=None)
         with torch.no_grad():
-            return draw_surface(self.renderer, surface, size=size, background=background)
+            drawn = draw_surface(self.renderer, surface, size=size, background=background)
+        if self.hair is None or shape_only:
+            return drawn
+        return over_surface(drawn, surface, self._hair_mesh, self.hair.rgb, self.renderer)
 
     def turntable(
         self, frames: int = 36, size: int | tuple[int, int] = 256, *, yaw_deg: float = 60.0, **options: Any
@@ -475,7 +514,8 @@ class Face:
         if self.surface.diffuse is not None:
             return self.surface.diffuse[0].clamp(0, 1)
         coefficients, model = self._model_of("a diffuse map of a surface with vertex colours")
-        return model.albedo_map(coefficients.albedo, *picture_size(size))[0]
+        albedo = model.albedo_map(coefficients.albedo, *picture_size(size))
+        return albedo[0] if self.hair is None else rooted(albedo, model, self.hair)[0]
 
     def licences(self) -> list[dict[str, str]]:
         """What the face is made from, with licences: head model, weights, textures. GLB files carry this list; see
@@ -483,7 +523,8 @@ class Face:
         head = []
         if self.face_model is not None:
             head = [head_licence(FACE_MODELS.name_of(type(self.face_model)), self.face_model.metadata)]
-        return [*head, *(self.metadata or {}).get("licences", [])]
+        hair = [] if self.hair is None else [licence("hair", self.hair.style, OURS)]
+        return [*head, *(self.metadata or {}).get("licences", []), *hair]
 
     def mesh_file(
         self,
@@ -510,7 +551,7 @@ class Face:
                 self.surface, texture_size=size, licences=self.licences(), name=name, metadata=self.metadata
             )
         coefficients, model = self._model_of("a mesh file")
-        return face_mesh(
+        mesh = face_mesh(
             FaceRenderer(model, self.renderer),
             coefficients,
             self.maps,
@@ -522,6 +563,7 @@ class Face:
             name=name,
             metadata=self.metadata,
         )
+        return mesh if self.hair is None else mesh.with_hair(WornHair(self._hair_mesh, self.hair.rgb))
 
     def save(
         self,
@@ -575,6 +617,8 @@ class Face:
             value = getattr(self.maps, name, None)
             if value is not None:
                 tensors[name] = value.cpu().contiguous()
+        if self.hair is not None:
+            metadata["hair"] = self.hair.facts()
         return save_tensors(path, tensors, {**metadata, "face_model": model.config()})
 
     @classmethod
@@ -600,14 +644,16 @@ class Face:
         model = (
             stored_face_model(path, metadata.get("face_model")) if face_model is None else build_face_model(face_model)
         )
-        kept = {key: value for key, value in metadata.items() if key not in ("kind", "faceuv_version")}
+        hair = stored_hair(path, metadata.get("hair"))
+        kept = {key: value for key, value in metadata.items() if key not in ("kind", "faceuv_version", "hair")}
         try:
             for name, value in tensors.items():
                 check_floating(name, value)
                 check_finite(name, value)
             values = {name: value.to(model.mean) for name, value in tensors.items()}
             coefficients = Coefficients(values.pop("coefficients"), model.layout)
-            return cls(coefficients, model, build_renderer(renderer), UVMaps(**values) if values else None, kept)
+            made = cls(coefficients, model, build_renderer(renderer), UVMaps(**values) if values else None, kept)
+            return replace(made, hair=hair)
         except InputError as error:
             raise AssetError(f"{path} holds no face of this face model: {error}; save the face again") from error
 

@@ -1,4 +1,5 @@
-"""README's first picture: the random people of seeds 0 to 7, not selected, at rest from the front and smiling at 40°.
+"""README's first picture: the random people of seeds 0 to 7, not selected, with the hair that suits them, at rest
+from the front and smiling at 40°.
 
 python tools/people_picture.py            # writes docs/pictures/people.jpg; needs faceuv[heads]
 """
@@ -19,7 +20,7 @@ SEEDS, SIZE = range(8), 200
 def main() -> None:
     columns = []
     for seed in SEEDS:
-        face = Face.random(seed, face_model="MakeHuman")
+        face = Face.random(seed, face_model="MakeHuman").with_hair(seed=seed)
         rest = face.with_expression(torch.zeros(face.face_model.layout.expression))
         smiling = rest.with_arkit(mouthSmileLeft=0.8, mouthSmileRight=0.8, cheekSquintLeft=0.5, cheekSquintRight=0.5)
         views = [rest.render(SIZE, light="studio"), smiling.render(SIZE, yaw_deg=40, light="studio")]

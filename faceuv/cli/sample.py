@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from faceuv.face import Face
     from faceuv.models.faces import FaceModel
 
+ANY = "any"  # style of hair
 SHEET_YAWS = (-45.0, 0.0, 45.0)
 HEADS = "MakeHuman"  # what is sampled where it is installed
 TRAITS = ("age", "gender", "ethnicity", "weight")
@@ -54,6 +55,15 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="african, asian, caucasian, or shares: asian=0.5 caucasian=0.5",
     )
     people.add_argument("--weight", type=real(), metavar="W", help="0 … 1; 0.5 is average")
+    parser.add_argument(
+        "--hair",
+        nargs="?",
+        const=ANY,
+        metavar="STYLE",
+        help="hair: a style by name (buzz, short, long, curls, …), bald, or without a name one that suits each person;"
+        " people of a face model that knows age and gender (MakeHuman) have hair without this option",
+    )
+    parser.add_argument("--hair-colour", metavar="COLOUR", help="of the hair, by name (default: that of the brows)")
     parser.add_argument("--renderer", default="torch", help="a renderer by name (default torch)")
     add_device(parser)
     add_mesh_options(parser)
@@ -71,6 +81,7 @@ def run(args: argparse.Namespace) -> int:
 
     require_positive("--num", args.num)
     require_positive("--size", args.size)
+    check_hair(args)
     device = checked_device(args.device)
     make = maker(args)
     out = check_writable(args.out)
@@ -79,6 +90,9 @@ def run(args: argparse.Namespace) -> int:
         range(args.num), description=escape(f"faces → {out}"), console=console, disable=not console.is_terminal
     ):
         face = make(args.seed + k).to(device)
+        if args.hair is not None or args.hair_colour is not None or has_hair(args, face):
+            style = None if args.hair in (None, ANY) else args.hair
+            face = face.with_hair(style, colour=args.hair_colour, seed=args.seed + k)
         name = f"face_{k:03d}"
         face.save(out / f"{name}.{args.format}", **mesh_options(args))
         face.save(out / f"{name}.safetensors")
@@ -89,6 +103,24 @@ def run(args: argparse.Namespace) -> int:
     console.print(f"{args.num} faces (.{args.format} and .safetensors) in {out}; contact sheet: {sheet}")
     console.print(licence_line(licences), markup=False)
     return 0
+
+
+def check_hair(args: argparse.Namespace) -> None:
+    """The names of style and colour are known."""
+    from faceuv.models.faces.hair.choice import BALD
+    from faceuv.models.faces.hair.styles import named_colour, named_style
+
+    if args.hair not in (None, ANY, BALD):
+        named_style(args.hair)
+    if args.hair_colour is not None:
+        named_colour(args.hair_colour)
+
+
+def has_hair(args: argparse.Namespace, face: Face) -> bool:
+    """Whether people have hair that nobody asked for: those whose face model says who would wear what."""
+    if args.generator is not None or face.face_model is None or face.coefficients is None:
+        return False
+    return face.face_model.likely_traits(face.coefficients) is not None
 
 
 def maker(args: argparse.Namespace) -> Callable[[int], Face]:

@@ -83,6 +83,8 @@ def _entry(material: Material, shared: dict[str, int], own: int | None) -> dict[
         entry["doubleSided"] = True
     if material.alpha != "opaque":
         entry["alphaMode"] = material.alpha.upper()
+    if material.alpha == "mask":
+        entry["alphaCutoff"] = material.cutoff
     if material.clearcoat:
         coat = {"clearcoatFactor": material.clearcoat, "clearcoatRoughnessFactor": material.clearcoat_roughness}
         entry["extensions"] = {CLEARCOAT: coat}

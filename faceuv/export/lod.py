@@ -40,8 +40,13 @@ def check_levels(levels: object) -> int:
 
 
 def coarser(mesh: MeshFile, levels: int) -> list[MeshFile]:
-    """``levels`` mesh files with 1/2, 1/4, … of the triangles and of the sides of the textures."""
+    """``levels`` mesh files with 1/2, 1/4, … of the triangles and of the sides of the textures; of
+    hair, the outer 1/2, 1/4, … of the cards."""
     check_levels(levels)
+    if mesh.hair is not None:
+        worn = mesh.hair
+        bare = coarser(mesh.without_hair(), levels)
+        return [level.with_hair(worn.thinned(number)) for number, level in enumerate(bare, 1)]
     faces = np.concatenate([part.faces for part in mesh.parts])
     labels = np.repeat(np.arange(len(mesh.parts)), [len(part.faces) for part in mesh.parts])
     weld = np.arange(len(mesh.vertices)) if mesh.weld is None else mesh.weld

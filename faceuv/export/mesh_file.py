@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from faceuv.errors import InputError, did_you_mean
+from faceuv.export.hair_part import HAIR, WornHair, hair_weights
 from faceuv.export.mesh_checks import (
     Array,
     as_numpy,
@@ -49,6 +50,7 @@ class MeshFile:
     animation             movements over time
     eye_look              movement → (joint, quaternion at a weight of 1), where joints turn the eyes for it
     template (V, 3)       the mean person of the face model, by whom coarser levels are chosen
+    hair                  cards of hair, whose part and vertices come last: see :meth:`with_hair`
     licences              what the face was made from, with licences: see :mod:`faceuv.files.licences`
     name, metadata        the object's name and JSON values that are kept with it (seed, model, …)
     """
@@ -71,6 +73,7 @@ class MeshFile:
     animation: Animation | None = None
     eye_look: Mapping[str, tuple[str, Quaternion]] = field(default_factory=dict)
     template: np.ndarray | None = None
+    hair: WornHair | None = None
     licences: Sequence[Mapping[str, str]] = ()
     name: str = "face"
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -160,6 +163,63 @@ class MeshFile:
     def replace(self, **fields: Any) -> MeshFile:
         """The mesh file with some fields replaced, checked again."""
         return replace(self, **fields)._check_movements()
+
+    def with_hair(self, hair: WornHair) -> MeshFile:
+        """The file with hair as its last part; no movement moves it, the head joint carries it."""
+        if self.hair is not None:
+            raise InputError("this mesh file has hair already: take without_hair() first")
+        count, more = len(self.vertices), len(hair.mesh.vertices)
+
+        def longer(array: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+            return None if array is None else np.concatenate([array, rows.astype(array.dtype)])
+
+        def still(array: np.ndarray | None, value: float) -> np.ndarray | None:
+            return None if array is None else longer(array, np.full((more, array.shape[1]), value))
+
+        parts = [part.replace(uv=still(part.uv, 0.0), colours=still(part.colours, 1.0)) for part in self.parts]
+        red, green, blue = hair.colour
+        linear = linear_from_srgb(np.array([red, green, blue]))
+        skeleton = self.skeleton
+        if skeleton is not None:
+            weights = np.concatenate([skeleton.weights, hair_weights(skeleton, more)])
+            skeleton = replace(skeleton, weights=weights)
+        return self.replace(
+            vertices=longer(self.vertices, hair.mesh.vertices),
+            normals=longer(self.normals, hair.mesh.normals),
+            uv=still(self.uv, 0.0),
+            tangents=longer(self.tangents, np.concatenate([hair.mesh.tangents, np.ones((more, 1), np.float32)], 1)),
+            colours=still(self.colours, 1.0),
+            morph_targets={name: still(offsets, 0.0) for name, offsets in self.morph_targets.items()},
+            weld=longer(self.weld, np.arange(count, count + more)),
+            template=longer(self.template, hair.mesh.vertices),
+            skeleton=skeleton,
+            parts=(*parts, hair.part(count, self.name, linear, linear_from_srgb(hair.mesh.shade.clip(0, 1)))),
+            hair=hair,
+        )
+
+    def without_hair(self) -> MeshFile:
+        """The file before :meth:`with_hair`."""
+        if self.hair is None:
+            return self
+        count = len(self.vertices) - len(self.hair.mesh.vertices)
+
+        def shorter(array: np.ndarray | None) -> np.ndarray | None:
+            return None if array is None else array[:count]
+
+        skeleton = self.skeleton
+        if skeleton is not None:
+            skeleton = replace(skeleton, weights=skeleton.weights[:count])
+        parts = [part for part in self.parts if part.name != HAIR]
+        return self.replace(
+            **{
+                name: shorter(getattr(self, name))
+                for name in ("vertices", "normals", "uv", "tangents", "colours", "weld", "template")
+            },
+            morph_targets={name: offsets[:count] for name, offsets in self.morph_targets.items()},
+            skeleton=skeleton,
+            parts=tuple(part.replace(uv=shorter(part.uv), colours=shorter(part.colours)) for part in parts),
+            hair=None,
+        )
 
     def looking_at(self, point: Sequence[float]) -> MeshFile:
         """The file with both eyes turned to ``point (3,)``, decimetres in the object frame; the face lies near the

@@ -21,7 +21,7 @@ class Material:
     roughness     0 … 1; where the mesh file has a roughness map and ``detail`` is set, the map rules instead
     colour        linear RGB and opacity, multiplied with the texture
     clearcoat     strength of a clear wet layer above the colour, 0 … 1, and its own ``clearcoat_roughness``
-    alpha         ``opaque``, ``mask`` (cut off at an opacity of one half) or ``blend``
+    alpha         ``opaque``, ``mask`` (cut off at the opacity ``cutoff``) or ``blend``
     double_sided  seen from both sides: for open shells and cards only
     textured      shows the mesh file's diffuse map
     detail        shows the mesh file's normal and roughness maps
@@ -34,6 +34,7 @@ class Material:
     clearcoat: float = 0.0
     clearcoat_roughness: float = 0.05
     alpha: Literal["opaque", "mask", "blend"] = "opaque"
+    cutoff: float = 0.5
     double_sided: bool = False
     textured: bool = True
     detail: bool = False
@@ -43,7 +44,7 @@ class Material:
         if self.alpha not in ALPHA_MODES:
             raise InputError(f"alpha of the material {self.name!r} must be one of {', '.join(ALPHA_MODES)},"
                              f" got {self.alpha!r}")  # fmt: skip
-        for name in ("roughness", "clearcoat", "clearcoat_roughness"):
+        for name in ("roughness", "clearcoat", "clearcoat_roughness", "cutoff"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise InputError(f"{name} of the material {self.name!r} must lie in 0 … 1, got {value!r}")

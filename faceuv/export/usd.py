@@ -192,7 +192,7 @@ def _part(stage: Any, mesh: MeshFile, part: Part, skeleton: Skeleton | None, mov
         flipped = np.stack([uv[rows, 0], 1 - uv[rows, 1]], 1).astype(np.float32)
         st = primvars.CreatePrimvar("st", Sdf.ValueTypeNames.TexCoord2fArray, UsdGeom.Tokens.vertex)
         st.Set(Vt.Vec2fArray.FromNumpy(flipped))
-    if part.colours is not None:
+    if part.colours is not None and part.material.picture is None:
         opacity = primvars.CreatePrimvar("displayOpacity", Sdf.ValueTypeNames.FloatArray, UsdGeom.Tokens.vertex)
         opacity.Set(Vt.FloatArray.FromNumpy(np.ascontiguousarray(part.colours[rows, 3])))
     if skeleton is None:
@@ -245,6 +245,8 @@ def _bind_material(stage: Any, prim: Any, part: Part, mesh: MeshFile, stem: str,
     shader.CreateInput("diffuseColor", Sdf.ValueTypeNames.Color3f).Set((red, green, blue))
     shader.CreateInput("opacity", Sdf.ValueTypeNames.Float).Set(opacity)
     shader.CreateInput("roughness", Sdf.ValueTypeNames.Float).Set(material.roughness)
+    if material.alpha == "mask":
+        shader.CreateInput("opacityThreshold", Sdf.ValueTypeNames.Float).Set(material.cutoff)
     shader.CreateInput("metallic", Sdf.ValueTypeNames.Float).Set(0.0)
     shader.CreateInput("clearcoat", Sdf.ValueTypeNames.Float).Set(material.clearcoat)
     shader.CreateInput("clearcoatRoughness", Sdf.ValueTypeNames.Float).Set(material.clearcoat_roughness)
@@ -268,6 +270,8 @@ def _bind_material(stage: Any, prim: Any, part: Part, mesh: MeshFile, stem: str,
             scale, bias = _TINTS[kind]
             node.CreateInput("scale", Sdf.ValueTypeNames.Float4).Set(scale)
             node.CreateInput("bias", Sdf.ValueTypeNames.Float4).Set(bias)
+        elif kind == part.name and output == "rgb" and material.colour != (1.0, 1.0, 1.0, 1.0):
+            node.CreateInput("scale", Sdf.ValueTypeNames.Float4).Set(material.colour)
         node.CreateOutput(output, type_name)
         shader.CreateInput(target, type_name).ConnectToSource(node.ConnectableAPI(), output)
 
@@ -276,7 +280,7 @@ def _bind_material(stage: Any, prim: Any, part: Part, mesh: MeshFile, stem: str,
         texture(part.name, "a", Sdf.ValueTypeNames.Float, "opacity", raw=False)
     elif material.textured:
         texture("diffuse", "rgb", Sdf.ValueTypeNames.Color3f, "diffuseColor", raw=False)
-    if part.colours is not None:
+    if part.colours is not None and material.picture is None:
         node = UsdShade.Shader.Define(stage, f"{path}/opacity")
         node.CreateIdAttr("UsdPrimvarReader_float")
         node.CreateInput("varname", Sdf.ValueTypeNames.Token).Set("displayOpacity")

@@ -73,7 +73,8 @@ def zoo_licences() -> list[dict[str, str]]:
 
 
 def _part(entry: Mapping[str, str]) -> str:
-    return f"head model {entry['name']}" if entry["part"] == "head model" else entry["part"].split(":")[0]
+    part, name = entry["part"], entry["name"]
+    return f"{part} {name}" if part in ("head model", "hair") else part.split(":")[0]
 
 
 def licence_line(licences: Sequence[Mapping[str, str]]) -> str:

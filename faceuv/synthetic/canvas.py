@@ -9,11 +9,12 @@ from torch import Tensor, nn
 
 from faceuv.errors import InputError
 from faceuv.models.faces.base import FaceModel
+from faceuv.models.faces.hair.lights import unit
 from faceuv.models.faces.procedural import eye, mouth
 from faceuv.models.faces.procedural.anatomy import Anatomy
 from faceuv.models.faces.procedural.build import MM_PER_DM, ORIGIN
 from faceuv.models.faces.procedural.grid import CURVES, Grid, azimuth, reference_x
-from faceuv.synthetic.draw import smoothstep, unit
+from faceuv.synthetic.draw import smoothstep
 
 
 class Canvas(nn.Module):

@@ -64,12 +64,6 @@ def blend(below: Tensor, above: Tensor, cover: Tensor) -> Tensor:
     return below + (above - below) * cover
 
 
-def unit(vectors: Tensor, dim: int) -> Tensor:
-    """Vectors of three components along ``dim`` at length 1 (0 stays 0)."""
-    x, y, z = vectors.unbind(dim)
-    return vectors * (x * x + y * y + z * z).clamp_min(1e-24).rsqrt().unsqueeze(dim)
-
-
 def interpolate(x: Tensor, knots: Tensor, values: Tensor) -> Tensor:
     """Piecewise linear through ``(knots (K,), values (..., K))``, ends held; ``x`` broadcasts."""
     result = values[..., 0] + torch.zeros_like(x)

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from faceuv.models.faces.base import FaceModel
+from faceuv.models.faces.hair.surroundings import Follower, is_procedural
 from faceuv.models.faces.procedural.build import MM_PER_DM, ORIGIN
 from faceuv.synthetic.draw import Draw
-from faceuv.synthetic.head import Follower, is_procedural
 
 _BEHIND = 100.0  # dm: behind the camera, however the head is turned about the viewing axis
 _RIM, _BRIDGE, _ARM, _SIDES = 28, 6, 7, 4

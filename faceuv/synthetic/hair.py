@@ -18,10 +18,12 @@ from torch import Tensor, nn
 
 from faceuv.errors import InputError
 from faceuv.models.faces.base import FaceModel
+from faceuv.models.faces.hair.lights import unit
+from faceuv.models.faces.hair.surroundings import Follower, to_object
 from faceuv.models.faces.procedural.build import MM_PER_DM
-from faceuv.synthetic.draw import Draw, blend, interpolate, smoothstep, unit
+from faceuv.synthetic.draw import Draw, blend, interpolate, smoothstep
 from faceuv.synthetic.features import Person
-from faceuv.synthetic.head import Follower, grid_faces, skull_radius, to_object
+from faceuv.synthetic.head import grid_faces, skull_radius
 from faceuv.synthetic.seeds import normals, smooth_noise
 
 CENTRE = (0.0, 22.0, -12.0)  # mm, head frame: locks are described around it

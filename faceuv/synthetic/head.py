@@ -12,35 +12,14 @@ from torch import Tensor, nn
 
 from faceuv.errors import InputError
 from faceuv.models.faces.base import FaceModel
-from faceuv.models.faces.procedural import head as sculpture
-from faceuv.models.faces.procedural.anatomy import Anatomy
-from faceuv.models.faces.procedural.build import MM_PER_DM, ORIGIN
-from faceuv.models.faces.procedural.sdf import Array, Points
+from faceuv.models.faces.hair.surroundings import Follower, head_frame, is_procedural, march, to_object
+from faceuv.models.faces.procedural.sdf import Array
 from faceuv.synthetic.canvas import Canvas
 from faceuv.synthetic.draw import Draw, blend, smoothstep
 
-_NEIGHBOURS = 12
 _CLOSED = 0.9  # of the rays from inside a head that must meet its skin
 _COLLAR = -150.0  # mm, head frame: below, clothes hide a head
 PIVOT = (0.0, -118.0, -20.0)  # mm, head frame: about here the head turns on the shoulders
-
-
-def plain_head(p: Points) -> Array:
-    """Signed distance, mm, to a head without features or ears."""
-    q = Anatomy()
-    d = sculpture.cranium(p, q)
-    for part in (sculpture.middle_face, sculpture.jaw, sculpture.temples, sculpture.neck):
-        d = part(d, p, q)
-    return d
-
-
-def march(origin: Array, direction: Array, start: float, steps: int = 60) -> Array:
-    """Distances along rays ``(…, 3)`` to the outermost skin of :func:`plain_head`."""
-    radius = np.full(origin.shape[:-1], start)
-    for _ in range(steps):
-        x, y, z = np.moveaxis(origin + radius[..., None] * direction, -1, 0)
-        radius -= 0.85 * plain_head(Points(np.abs(x), y, z))
-    return radius
 
 
 def skull_radius(model: FaceModel, origin: Array, direction: Array) -> Array:
@@ -51,7 +30,7 @@ def skull_radius(model: FaceModel, origin: Array, direction: Array) -> Array:
     if is_procedural(model):
         return march(origin, direction, 150.0)
     skin = model.faces_of("skin").cpu().numpy()
-    corners = _head_frame(model)[model.faces.cpu().numpy()[skin]]
+    corners = head_frame(model)[model.faces.cpu().numpy()[skin]]
     far = np.stack([_farthest_hit(*ray, corners) for ray in zip(origin.reshape(-1, 3), direction.reshape(-1, 3))])
     radius = far.reshape(origin.shape[:-1])
     hit = radius > 0
@@ -62,17 +41,6 @@ def skull_radius(model: FaceModel, origin: Array, direction: Array) -> Array:
     radius = radius[tuple(nearest)]
     # An opening removes ears and folds; what it lowers elsewhere is less than the hair's own lift.
     return ndimage.gaussian_filter(ndimage.grey_opening(radius, (3, 7), mode=("nearest", "wrap")), 0.7, mode="nearest")
-
-
-def is_procedural(model: FaceModel) -> bool:
-    """Whether the chart of a model is the grid of the procedural face."""
-    return "rows" in model.metadata
-
-
-def _head_frame(model: FaceModel) -> Array:
-    """The mean surface ``(V, 3)`` in mm, head frame."""
-    found: Array = model.mean.cpu().numpy().astype(np.float64) * MM_PER_DM - np.array(ORIGIN)
-    return found
 
 
 def _farthest_hit(origin: Array, direction: Array, corners: Array) -> float:
@@ -95,35 +63,8 @@ def above_the_collar(model: FaceModel) -> Tensor:
     with the head."""
     if is_procedural(model):
         return model.faces.cpu()
-    height = torch.from_numpy(_head_frame(model)[:, 1])[model.faces.cpu()]
+    height = torch.from_numpy(head_frame(model)[:, 1])[model.faces.cpu()]
     return model.faces.cpu()[(height > _COLLAR).all(1)]
-
-
-class Follower(nn.Module):
-    """Moves points with a face's identity: each takes the weighted mean of its nearest vertices' offsets."""
-
-    def __init__(self, model: FaceModel, points: Array) -> None:
-        super().__init__()
-        mean = _head_frame(model)
-        distance, index = cKDTree(mean).query(points, k=_NEIGHBOURS)
-        weight = 1 / (distance + 6.0) ** 2
-        weight = weight / weight.sum(1, keepdims=True) * np.exp(-((distance.min(1) / 110.0) ** 2))[:, None]
-        basis = model.identity_basis.cpu()[torch.from_numpy(index.reshape(-1))].unflatten(0, index.shape)
-        moved = (basis * torch.tensor(weight, dtype=basis.dtype)[..., None, None]).sum(1)
-        self.register_buffer("rest", to_object(points))
-        self.register_buffer("basis", moved.flatten(0, 1).T.contiguous())
-
-    rest: Tensor
-    basis: Tensor
-
-    def forward(self, identity: Tensor) -> Tensor:
-        """``(B, N, 3)`` in decimetres, object frame."""
-        return self.rest + (identity @ self.basis).unflatten(1, (-1, 3))
-
-
-def to_object(points: Array) -> Tensor:
-    """Millimetres in the head frame → decimetres in the object frame."""
-    return torch.tensor((points + np.array(ORIGIN)) / MM_PER_DM, dtype=torch.float32)
 
 
 class BackOfHead(nn.Module):
@@ -152,7 +93,7 @@ class BackOfHead(nn.Module):
         points = origin + (march(origin, direction, 190.0) - 1.2)[..., None] * direction
         normal = _grid_normals(points)
         flat = points.reshape(-1, 3)
-        mean = _head_frame(model)
+        mean = head_frame(model)
         away, nearest = cKDTree(mean).query(flat)
         flat = flat - normal.reshape(-1, 3) * np.clip(2.0 - 0.3 * away, 0, 2)[:, None]
         faces = grid_faces(rows, columns)

@@ -9,11 +9,11 @@ from torch import Tensor
 from faceuv.geometry.normals import vertex_normals
 from faceuv.geometry.uv import bake
 from faceuv.models.faces.base import FaceModel
+from faceuv.models.faces.hair.lights import unit
 from faceuv.models.faces.procedural import ProceduralFace
 from faceuv.models.faces.procedural.build import MM_PER_DM, ORIGIN
 from faceuv.models.faces.transfer import Transfer
 from faceuv.synthetic.canvas import Canvas
-from faceuv.synthetic.draw import unit
 from faceuv.synthetic.eyeballs import EyeballPainter
 from faceuv.synthetic.features import Person
 from faceuv.synthetic.hair import Hair, HairStyle

@@ -6,11 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from faceuv.geometry import sh_basis
-from faceuv.geometry.lighting import DC_OFFSET
+from faceuv.models.faces.hair.lights import light_on, main_light, strand_gleam, unit
 from faceuv.renderers.base import Rasterized
 from faceuv.renderers.interpolation import interpolate, spread
-from faceuv.synthetic.draw import smoothstep, unit
+from faceuv.synthetic.draw import smoothstep
 from faceuv.synthetic.seeds import normals, smooth_noise
 
 _NEARER = 0.02  # dm: hair this close behind a surface still shows, so that roots do not flicker
@@ -78,11 +77,9 @@ def lay_hair(
     tangent = unit(values[:, 3:6], 1)
     inside = (normal[:, 2:] < 0).to(alpha.dtype)  # the far side of a curtain, seen from within: turned and darker
     normal = normal * (1 - 2 * inside)
-    # strands gleam where they run across the half-way vector between the light and the camera (Kajiya and Kay 1989)
+    # strands gleam where they run across the half-way vector between the light and the camera
     toward = unit(main_light(lighting) + normal.new_tensor([[0.0, 0.0, 1.0]]), 1).index_select(0, image)
-    across = (1 - (tangent * toward).sum(1, keepdim=True).square()).clamp_min(0)
-    gleam = across**12 * (0.75 + 0.35 * fine + 0.2 * clump).clamp(0, 1.6)
-    gleam = gleam * (normal * toward).sum(1, keepdim=True).clamp_min(0) * (1 - inside)
+    gleam = strand_gleam(normal, tangent, toward, (0.75 + 0.35 * fine + 0.2 * clump).clamp(0, 1.6)) * (1 - inside)
     own = colour.index_select(0, image)
     tone = light * (1 + 0.10 * fine + 0.08 * clump) * (1 - 0.42 * inside)
     shaded = (own * tone + 0.16 * (0.35 + own) * gleam) * light_on(normal, image, lighting)
@@ -92,21 +89,6 @@ def lay_hair(
     rows = rows.index_copy(0, at.flat, below + (shaded - below) * alpha)
     covered = spread(alpha, at).permute(0, 3, 1, 2)
     return rows.view(picture.shape[0], *picture.shape[2:], 3).permute(0, 3, 1, 2), covered
-
-
-def light_on(normal: Tensor, image: Tensor, lighting: Tensor) -> Tensor:
-    """Light ``(P, 3)`` on unit normals ``(P, 3)`` of the scenes ``image (P,)``."""
-    lighting = torch.cat([lighting[..., :1] + DC_OFFSET, lighting[..., 1:]], -1)
-    basis = sh_basis(normal)
-    if len(lighting) == 1:
-        return basis @ lighting[0].T
-    return (basis[:, None] * lighting.index_select(0, image)).sum(-1)
-
-
-def main_light(lighting: Tensor) -> Tensor:
-    """The direction ``(B, 3)`` that most light comes from."""
-    linear = lighting.sum(1)
-    return unit(torch.stack([-linear[:, 3], -linear[:, 1], linear[:, 2]], 1), 1)
 
 
 def _image_of(view: Rasterized) -> Tensor:

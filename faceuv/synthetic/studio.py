@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from faceuv.errors import InputError
 from faceuv.geometry import euler_to_matrix, pose, rotate, sample_map, welded_mean
 from faceuv.models.faces.base import FaceModel
+from faceuv.models.faces.hair.lights import unit
+from faceuv.models.faces.hair.surroundings import is_procedural, to_object
 from faceuv.models.faces.procedural.build import MM_PER_DM
 from faceuv.registry import FACE_MODELS, RENDERERS
 from faceuv.renderers.base import Renderer
@@ -21,10 +23,10 @@ from faceuv.renderers.edge_gradient import edge_gradient
 from faceuv.structures import Coefficients, Mesh, UVMaps
 from faceuv.synthetic.alignment import Framing, align
 from faceuv.synthetic.background import paint_background
-from faceuv.synthetic.draw import Draw, unit
+from faceuv.synthetic.draw import Draw
 from faceuv.synthetic.glasses import Glasses
 from faceuv.synthetic.hair import Hair, draw_style
-from faceuv.synthetic.head import PIVOT, BackOfHead, Bust, above_the_collar, is_procedural, to_object
+from faceuv.synthetic.head import PIVOT, BackOfHead, Bust, above_the_collar
 from faceuv.synthetic.head_painting import HeadPainting
 from faceuv.synthetic.head_population import HeadPopulation
 from faceuv.synthetic.layers import lay_hair, shade_opaque, strand_texture

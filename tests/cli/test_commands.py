@@ -208,3 +208,28 @@ def test_render_shows_the_whole_head_unless_told(tmp_path):
 def test_list_names_the_extra_in_brackets(capsys):
     assert main(["list", "landmark_detectors"]) == 0
     assert 'pip install "faceuv[landmarks]"' in capsys.readouterr().out
+
+
+class TestHair:
+    def sampled(self, folder, *words):
+        command = ["sample", "--num", "1", "--seed", "4", "--size", "32", "--texture-size", "64", "--out", str(folder)]
+        assert main([*command, *words]) == 0
+        return Face.load(folder / "face_000.safetensors")
+
+    def test_by_style_and_colour(self, tmp_path):
+        hair = self.sampled(tmp_path, "--face-model", "ProceduralFace", "--hair", "buzz", "--hair-colour", "red").hair
+        assert (hair.style, hair.colour, hair.seed) == ("buzz", "red", 4)
+
+    def test_the_procedural_face_has_none_unless_asked(self, tmp_path):
+        assert self.sampled(tmp_path, "--face-model", "ProceduralFace").hair is None
+
+    @needs_heads
+    def test_people_have_hair_unless_they_are_to_be_bald(self, tmp_path):
+        woman = ("--face-model", "MakeHuman", "--gender", "female", "--age", "30")
+        assert self.sampled(tmp_path / "a", *woman).hair is not None
+        assert self.sampled(tmp_path / "b", *woman, "--hair", "bald").hair is None
+
+    def test_an_unknown_style_is_named_before_work_begins(self, tmp_path, capsys):
+        assert main(["sample", "--num", "1", "--hair", "afor", "--out", str(tmp_path / "out")]) == 2
+        assert "afro" in capsys.readouterr().err
+        assert not (tmp_path / "out").exists()

@@ -147,6 +147,11 @@ class FaceModel(nn.Module):
         flat = self.mean_albedo.reshape(1, -1) + albedo @ self.albedo_basis.flatten(0, 1).T
         return flat.unflatten(1, (-1, 3))
 
+    def likely_traits(self, coefficients: Coefficients) -> dict[str, float] | None:
+        """``age`` in years, ``gender`` 0 (female) … 1 and shares of ancestry (``african``, …) of the person ``(1, N)``;
+        None where the model does not tell them."""
+        return None
+
     def likely_age(self, coefficients: Coefficients) -> float | None:
         """Years of the person ``(1, N)`` as its shape tells; None where the model does not know."""
         return None

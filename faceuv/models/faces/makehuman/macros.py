@@ -68,6 +68,13 @@ def years_of(weights: Array) -> float:
     return float(np.clip(ages @ np.array(YEARS) / max(ages.sum(), 0.1), YOUNGEST, OLDEST))
 
 
+def shares_of(weights: Array) -> dict[str, float]:
+    """``gender`` 0 … 1 (male) and the share of each of :data:`ETHNICITIES` that weights ``(99,)`` say."""
+    table = weights[: len(ETHNICITIES) * len(GENDERS) * len(AGES)].reshape(len(ETHNICITIES), len(GENDERS), -1).sum(2)
+    table = table.clip(0) / max(table.clip(0).sum(), 0.1)
+    return {"gender": float(table[:, 1].sum()), **dict(zip(ETHNICITIES, table.sum(1).tolist()))}
+
+
 def _between(value: float, knots: Array) -> Array:
     """The weights of the knots whose linear interpolation is ``value``."""
     return np.array([np.interp(value, knots, row) for row in np.eye(len(knots))])

