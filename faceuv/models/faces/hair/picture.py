@@ -16,7 +16,7 @@ from faceuv.models.faces.hair.strands import COLUMNS, strand_picture
 from faceuv.renderers.base import Renderer
 from faceuv.renderers.interpolation import interpolate, spread
 from faceuv.renderers.surface import world_mesh
-from faceuv.structures import Mesh, Render, Surface
+from faceuv.structures import Camera, Mesh, Render, Surface
 
 _SHEETS = 8  # cards are drawn in so many sheets: of those of one sheet that overlap, the nearest is seen
 _FULL = 1.3  # the colour of hair is that of whole locks, whose strands lie half in shade
@@ -32,15 +32,11 @@ def over_surface(
     device, dtype = drawn.image.device, drawn.image.dtype
     s = renderer.samples
     height, width = (side * s for side in drawn.image.shape[-2:])
-    usual = renderer.camera
-    renderer.camera = surface.camera or usual
-    try:
-        opaque = renderer.look(world_mesh(surface), height=height, width=width)
-        depth = torch.full((height * width,), torch.inf, device=device, dtype=dtype)
-        depth = depth.index_copy(0, opaque.at.flat, opaque.at.depth)
-        layers = _layers(surface, hair, colour, renderer, depth, height, width)
-    finally:
-        renderer.camera = usual
+    camera = surface.camera or renderer.camera
+    opaque = renderer._look(world_mesh(surface), height, width, camera)
+    depth = torch.full((height * width,), torch.inf, device=device, dtype=dtype)
+    depth = depth.index_copy(0, opaque.at.flat, opaque.at.depth)
+    layers = _layers(surface, hair, colour, renderer, camera, depth, height, width)
     seen = torch.zeros(1, 4, height, width, device=device, dtype=dtype)  # premultiplied
     for layer in layers:
         seen = layer + seen * (1 - layer[:, 3:])
@@ -63,6 +59,7 @@ def _layers(
     hair: HairMesh,
     colour: tuple[float, float, float],
     renderer: Renderer,
+    camera: Camera,
     depth: Tensor,
     height: int,
     width: int,
@@ -85,7 +82,7 @@ def _layers(
         2,
     )
     strands = tensor(strand_picture())[None].to(like)[:, [0, 3]]
-    card_width = project(vertices, renderer.camera, height, width)[0, :, :2].unflatten(0, (-1, 2)).diff(dim=1)
+    card_width = project(vertices, camera, height, width)[0, :, :2].unflatten(0, (-1, 2)).diff(dim=1)
     strands = _prefiltered(strands, float(card_width.norm(dim=-1).median()))
     faces, card = tensor(hair.faces), tensor(hair.card)
     behind, found = [], []
@@ -93,7 +90,7 @@ def _layers(
         own = faces[card % _SHEETS == sheet]
         if not len(own):
             continue
-        view = renderer._look(Mesh(vertices, own), height, width)
+        view = renderer._look(Mesh(vertices, own), height, width, camera)
         values = interpolate(looks, view.at)
         grid = spread(values[:, 6:8] * 2 - 1, view.at)
         texture = F.grid_sample(strands, grid, mode="bilinear", padding_mode="border", align_corners=False)
