@@ -13,7 +13,7 @@ stages = ["study"]
 study = dict(
     type="inversion_study",
     faces="inversion_64",
-    count=16,
+    count=12,
     truncation=0.8,
     losses=dict(perceptual=perceptual),
     inverters={
@@ -25,6 +25,7 @@ study = dict(
         "PTI": dict(
             type="PivotalTuning", steps=50, losses=losses, pivot=dict(type="WProjection", steps=150, losses=losses)
         ),
+        "encoder, fitted": dict(type="EncoderInverter", detail=False, refine="fast"),
     },
-    detail=("+ local", "encoder"),
+    detail=("+ local, fitted", "encoder, fitted"),
 )

@@ -1,0 +1,74 @@
+"""The zoo's inversion: it loads, is small and quick, and local detail does what its card says."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import torch
+
+import faceuv
+from faceuv.evaluation.inversion_study import InversionStudy, drawn_cases
+from faceuv.files import zoo
+from faceuv.models.inversion import InversionGenerator
+from faceuv.synthetic import ProceduralGenerator
+
+
+@pytest.fixture(scope="module")
+def generator() -> InversionGenerator:
+    found = faceuv.load("inversion_64")
+    assert isinstance(found, InversionGenerator)
+    return found
+
+
+def test_it_is_small_and_has_all_parts(generator: InversionGenerator) -> None:
+    files = zoo.folders()["inversion_64"].glob("*.safetensors")
+    assert sum(file.stat().st_size for file in files) < 10e6
+    assert generator.local is not None
+    assert set(generator.directions) == {"yaw", "smile"}
+    assert "inversion_64" in faceuv.list_models()
+
+
+def test_a_picture_of_the_generator_is_found_again_in_a_third_of_a_second(generator: InversionGenerator) -> None:
+    pictures = generator.image(generator.codes(range(100, 108), truncation=0.8))
+    generator.invert(pictures[0])  # what is computed once per map size
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # waiting threads count as processor time
+    start = time.process_time()
+    faces, _ = generator.invert_all(pictures)
+    seconds = (time.process_time() - start) / 8
+    torch.set_num_threads(threads)
+    assert seconds < 0.3
+    with torch.no_grad():
+        found = torch.cat([generator.image(face.code) for face in faces if face is not None])
+    mean = generator.image(generator.teacher.mean_code[None])
+    assert float((found - pictures).abs().mean()) < 0.5 * float((mean - pictures).abs().mean())
+
+
+def test_local_detail_lowers_the_error_of_seen_texels_of_drawn_faces_whose_coefficients_are_fitted(
+    generator: InversionGenerator,
+) -> None:
+    study = InversionStudy(generator, drawn_cases(ProceduralGenerator(64), 6, seed=3, truncation=0.8))
+    bare, _ = study.measure({"type": "EncoderInverter", "detail": False, "refine": "fast"})
+    local, _ = study.measure({"type": "EncoderInverter", "refine": "fast"})
+    assert float(local["mae"].mean()) < 0.6 * float(bare["mae"].mean())
+    assert float(local["hidden_seen"].mean()) < 0.8 * float(bare["hidden_seen"].mean())
+    assert float(local["hidden_unseen"].nanmean()) < 1.05 * float(bare["hidden_unseen"].nanmean())
+
+
+def test_a_smile_grows_along_its_direction(generator: InversionGenerator) -> None:
+    from faceuv.models.directions.scores import named_score
+
+    codes = generator.codes(range(8), truncation=0.7)
+    read = [
+        named_score(
+            generator.coefficients(generator.edit(codes, "smile", step)), "movement:smile", generator.face_model
+        )
+        for step in (-2.0, 0.0, 2.0)
+    ]
+    assert bool((read[0] < read[1]).all())
+    assert bool((read[1] < read[2]).all())
+    turned = (
+        generator.coefficients(generator.edit(codes, "smile", 2.0)).rotation - generator.coefficients(codes).rotation
+    )
+    assert float(turned[:, 1].abs().rad2deg().mean()) < 1.5
