@@ -151,7 +151,7 @@ def main() -> None:
     w = method.codes(torch.arange(options.batch))
     tasks = {name: task(name, method, w) for name in VARIANTS}
     if options.memory_of:
-        Path("/proc/self/clear_refs").write_text("5")  # the kernel's high-water mark starts anew
+        Path("/proc/self/clear_refs").write_text("5")  # the kernel's high-water mark is reset
         before = resident("VmRSS")
         tasks[options.memory_of]()
         print(json.dumps(resident("VmHWM") - before))

@@ -4,7 +4,7 @@
 
 The straightforward step draws each view by itself: a call of the teacher, a call of the UV generator, a render and the
 paper's gradient mask for each view, a call of the discriminator and of the perceptual loss for each view; the
-discriminator's step generates its fakes anew. Both use the same networks, renderer and losses, and see the same batch.
+discriminator's step generates new fakes. Both use the same networks, renderer and losses, and see the same batch.
 The network weights are random: what is measured does not depend on them.
 
     teacher   images of both views                     (no gradients)
@@ -271,7 +271,7 @@ def peak_memory(variant: str, options: argparse.Namespace) -> float:
         torch.cuda.reset_peak_memory_stats()
         run()
         return torch.cuda.max_memory_allocated() / 2**20
-    # building the face needed more than a step does: the kernel's high-water mark starts anew here
+    # building the face needed more than a step does: the kernel's high-water mark is reset here
     Path("/proc/self/clear_refs").write_text("5")
     before = resident("VmRSS")
     run()

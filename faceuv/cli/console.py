@@ -32,14 +32,19 @@ def add_device(parser: argparse.ArgumentParser, *, default: str | None = "cpu") 
 
 
 def checked_device(name: str) -> torch.device:
-    """The device of ``--device``, if something can be put on it."""
+    """The device of ``--device``, if PyTorch knows it and finds it here."""
     import torch
 
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise InputError(f"--device {name} cannot be used here: {' '.join(str(error).split())}") from error
+    except RuntimeError as error:
+        raise InputError(f"--device {name} cannot be used here: {str(error).splitlines()[0]}") from error
+    if device.type == "cpu":
+        return device
+    backend = getattr(torch, device.type, None)  # torch.cuda, torch.mps, torch.xpu
+    count = backend.device_count() if hasattr(backend, "is_available") and backend.is_available() else 0
+    if (device.index or 0) >= count:
+        raise InputError(f"--device {name} cannot be used here: PyTorch finds {count} devices of this kind; take cpu")
     return device
 
 

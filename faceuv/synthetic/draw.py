@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from faceuv.models.faces.appearance.curves import smoothstep as smoothstep
+
 
 class Draw:
     """Reads ``values (B, N)``, independent standard normals, column by column; smooth in them where it can be.
@@ -51,12 +53,6 @@ class Draw:
 
 def normal_cdf(value: Tensor) -> Tensor:
     return 0.5 * (1 + torch.erf(value / math.sqrt(2)))
-
-
-def smoothstep(start: float | Tensor, stop: float | Tensor, value: Tensor) -> Tensor:
-    """0 before ``start``, 1 after ``stop`` (which may be the smaller one), a cubic between."""
-    t = ((value - start) / (stop - start)).clamp(0, 1)
-    return t * t * (3 - 2 * t)
 
 
 def blend(below: Tensor, above: Tensor, cover: Tensor) -> Tensor:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from faceuv.cli.console import checked_device, work_on
 from faceuv.cli.main import main
+from faceuv.errors import InputError
 
 COMMANDS = {
     "sample": ["sample", "--num", "1", "--out", "{out}"],
@@ -41,10 +43,23 @@ def test_train_and_stages_work_where_they_are_told(monkeypatch):
     import mmengine.device.utils
     from mmengine.device import get_device
 
-    from faceuv.cli.console import work_on
-
     monkeypatch.setattr(mmengine.device.utils, "DEVICE", "cuda")
     work_on(None)
     assert get_device() == "cuda"
     work_on("cpu")
     assert get_device() == "cpu"
+
+
+@pytest.mark.parametrize("name", ["meta", "vulkan", "hpu", "cuda:-1", "gpu", "", "cuda:7", "mps:9"])
+def test_what_cannot_be_computed_on(name, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(InputError, match=f"--device {name} cannot be used here: ") as caught:
+        checked_device(name)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_there(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert [str(checked_device(name)) for name in ("cpu", "cuda", "cuda:1")] == ["cpu", "cuda", "cuda:1"]

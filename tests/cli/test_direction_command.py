@@ -1,4 +1,4 @@
-"""`faceuv direction`: from a config to directions, strips and figures; what is missing is told before any work."""
+"""`faceuv direction`: from a config to directions, strips and figures; what is missing is reported before any work."""
 
 from __future__ import annotations
 

@@ -163,7 +163,7 @@ def test_the_squares_around_the_faces(tmp_path, pictures):
 
 @pytest.mark.parametrize("framing", ["pad", "align"])
 def test_what_the_detector_noted_is_told(tmp_path, pictures, monkeypatch, capsys, framing):
-    """Two faces in a picture: the fit goes on with one, and says so wherever the fit is told of."""
+    """Two faces in a picture: the fit goes on with one, and says so wherever the fit is reported."""
     detect = PrecomputedLandmarks.detect
 
     def noting(self, images, names=None):

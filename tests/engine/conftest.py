@@ -51,7 +51,7 @@ def toy_process(tmp_path):
 
 @pytest.fixture
 def forked():
-    """Run ``function()`` in ranks of a gloo group, forked from here (nothing is imported anew) → their exit codes."""
+    """Run ``function()`` in ranks of a gloo group, forked from here (nothing is imported again) → their exit codes."""
 
     def run(function, processes=2):
         with socket.socket() as free:

@@ -1,4 +1,4 @@
-"""`faceuv generate`: from words to files; what cannot be made is told before anything is drawn."""
+"""`faceuv generate`: from words to files; what cannot be made is reported before anything is drawn."""
 
 from __future__ import annotations
 

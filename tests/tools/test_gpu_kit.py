@@ -138,7 +138,7 @@ class TestTeacher:
         assert bool(torch.isfinite(scores).all())
         assert len(list(tmp_path.iterdir())) <= MOST_FILES
         moved = load_generator(tmp_path / "teacher_generator.safetensors")
-        moved.synthesis.constant.add_(1.0)  # to be told from a generator that begins anew
+        moved.synthesis.constant.add_(1.0)  # so that it differs from a new generator
         save_network(tmp_path / "teacher_generator.safetensors", moved, dtype=torch.float16)
 
         status, said = finished("teacher", "--out", str(tmp_path), *TOY, "--seconds", "1")

@@ -80,4 +80,4 @@ class Folder:
         try:
             return json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
-            raise KitError(f"{path} is not JSON ({error}); delete it to begin anew") from error
+            raise KitError(f"{path} is not JSON ({error}); delete it to start again") from error

@@ -1,6 +1,6 @@
 """Every path that a GPU takes, at tiny size: does it run, does it give what the CPU gives, about how fast is it?
 
-A check that fails is told with the last lines of its traceback, and the next one runs. Results: ``smoke.json``.
+A check that fails is reported with the last lines of its traceback, and the next one runs. Results: ``smoke.json``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A teacher in minutes: a StyleGAN2 of synthetic faces, first on pairs, then the adversarial game; cut-proof.
 
 Every minute the averaged generator and the discriminator are written in half precision, with what was seen so far in
-``teacher.json``. The same command on the same folder goes on from there (the optimisers begin anew).
+``teacher.json``. The same command on the same folder goes on from there (the optimisers start fresh).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is wrong with a recipe is told with the plan; what goes wrong later loses nothing."""
+"""What is wrong with a recipe is reported with the plan; what goes wrong later loses nothing."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ class TestModes:
 
     @pytest.mark.parametrize("group", ["identity", "expression", "albedo"])
     def test_a_coefficient_means_the_same_on_every_chart(self, model, reference, group):
-        """Modes that were found anew on each chart would differ by 0.6 of what people do."""
+        """Modes that were found again on each chart would differ by 0.6 of what people do."""
         assert model.mode_names == reference.mode_names
         maps = [
             bake(getattr(face, f"{group}_basis").flatten(1)[None], face.chart(64, 64)) for face in (model, reference)

@@ -36,13 +36,13 @@ def _must_not_run(*args, **kwargs):
     raise AssertionError("the cache was not used")
 
 
-def test_a_damaged_file_is_made_anew(reference, tmp_path, monkeypatch):
+def test_a_damaged_file_is_built_again(reference, tmp_path, monkeypatch):
     monkeypatch.setenv("FACEUV_CACHE", str(tmp_path))
     monkeypatch.setattr("faceuv.models.faces.procedural.model.build", lambda *_: _built(reference))
     ProceduralFace(**SMALL)
     file = next(tmp_path.rglob("*.safetensors"))
     file.write_bytes(file.read_bytes()[:1000])
-    with pytest.warns(CacheWarning, match="damaged and will be made anew"):
+    with pytest.warns(CacheWarning, match="damaged and is built again"):
         repaired = ProceduralFace(**SMALL)
     assert same(repaired, reference) and file.stat().st_size > 1000
 
@@ -57,7 +57,7 @@ def test_an_unwritable_folder_only_warns(reference, tmp_path, monkeypatch):
 
 
 def _built(model):
-    from faceuv.models.faces.procedural.build import Built
+    from faceuv.models.faces.cached import Built
 
     return Built(model.arrays(), model.mode_names, model.metadata)
 

@@ -57,7 +57,7 @@ class TestStep:
 
     def test_the_step_shares_its_work(self, world, monkeypatch):
         """One call of the teacher, one of the UV generator, one render, for both views; the discriminator's step
-        draws nothing anew."""
+        draws nothing again."""
         method, optimizers = world.build()
         teacher = count_calls(monkeypatch, method.teacher_views.teacher.network.synthesis)
         maps = count_calls(monkeypatch, method.uv_generator)

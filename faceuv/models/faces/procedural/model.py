@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, ClassVar
 
 from rich.console import Console
 from torch import Tensor
 
-from faceuv.errors import AssetError, InputError
-from faceuv.files.cache import cache_dir, warn
+from faceuv.errors import InputError
+from faceuv.files.cache import cache_dir
 from faceuv.models.faces.base import FaceModel
-from faceuv.models.faces.procedural.build import Built, build, recipe_fingerprint
+from faceuv.models.faces.cached import Built, read_cached, write_cached
+from faceuv.models.faces.procedural.build import build, recipe_fingerprint
 from faceuv.models.faces.procedural.grid import Grid
 from faceuv.registry import FACE_MODELS
 
@@ -35,13 +35,13 @@ class ProceduralFace(FaceModel):
     def __init__(self, rows: int = 201, columns: int = 161, *, cache: bool = True, verbose: bool = True) -> None:
         Grid(rows, columns)  # a bad resolution is an error before anything is read or written
         path = cache_dir() / "procedural_face" / f"{rows}x{columns}_{recipe_fingerprint()}.safetensors"
-        built = _read(path) if cache else None
+        built = read_cached(path) if cache else None
         fresh = built is None
         if built is None:
             built = _build(rows, columns, verbose)
         super().__init__(built.arrays, names=built.names, metadata=built.metadata)
         if fresh and cache:
-            _write(self, path)
+            write_cached(self, path)
 
     def config(self) -> dict[str, Any]:
         """The config that builds this model again: its type and resolution."""
@@ -69,22 +69,3 @@ def _build(rows: int, columns: int, verbose: bool) -> Built:
     console = Console(stderr=True)
     with console.status("procedural face: starting") as status:
         return build(rows, columns, lambda step: status.update(f"procedural face ({rows} × {columns}): {step}"))
-
-
-def _read(path: Path) -> Built | None:
-    """The cached model, or None if there is none (a damaged one is said to be so, and made anew)."""
-    if not path.is_file():
-        return None
-    try:
-        arrays, names, metadata = FaceModel.read(path)
-    except AssetError as error:
-        warn(f"the cached face model is damaged and will be made anew: {error}")
-        return None
-    return Built(arrays, names, metadata)
-
-
-def _write(model: ProceduralFace, path: Path) -> None:
-    try:
-        model.save(path)
-    except (AssetError, OSError) as error:
-        warn(f"the face model works but could not be cached, so the next start is slow again: {error}")
