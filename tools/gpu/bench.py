@@ -1,6 +1,6 @@
 """The tables that the documentation promises, measured on one card in one run: ``bench.json`` and ``bench.md``.
 
-Every section is by itself: one that fails is reported and the next one runs. Rates are the best of several calls after a
+Every section is by itself: one that fails is reported, the next runs. Rates are the best of several calls after a
 warm-up, ratios are of the same run.
 """
 
