@@ -22,7 +22,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("photos", nargs="+", metavar="PHOTO", help="pictures, folders, globs or videos")
     parser.add_argument("--out", type=Path, default=Path("out/head"), metavar="DIR", help="where to (out/head)")
     parser.add_argument("--face-model", help="a head model by name (the best one installed)")
-    parser.add_argument("--detector", default="SyntheticLandmarks", help="a landmark detector by name")
+    parser.add_argument("--detector", help="a landmark detector by name (the zoo's for photographs)")
     parser.add_argument(
         "--texture-size", type=SIDE, default=1024, metavar="PX", help="side of the texture, at most 2048 (1024)"
     )

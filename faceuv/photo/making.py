@@ -28,9 +28,11 @@ Config = Mapping[str, Any] | str
 LIKENESS = "likeness of a real person: consent is yours to have"
 BEST = ("ICTFaceKit", "MakeHuman")
 """Whole heads in the order in which they are taken; the first that is installed is the default."""
+DETECTOR = {"type": "SyntheticLandmarks", "path": "zoo:landmarks_mixed/weights.safetensors"}
 _SQUARE = 256  # pixels of the fitted square
 _SMALL = 24.0  # pixels between the eyes' outer corners: fewer make a blurred texture
 _LIKELY = 0.5  # share of what is seen between brows and chin that has the colours of skin
+_ONE_SIDED = 0.3  # of the difference between the sides of a face, how much is taken for real
 _LOOKS = 2  # fits after the first, each on landmarks that were laid onto the picture
 
 
@@ -70,7 +72,7 @@ class PhotoHeads:
 
     Args:
         face_model: a head model, its config or name; None is the best one installed.
-        detector: a landmark detector, its config or name.
+        detector: a landmark detector, its config or name; None is the zoo's for photographs.
         texture_size: of the maps, at most 2048.
         lit: keep the photograph's light in the texture.
     """
@@ -79,14 +81,14 @@ class PhotoHeads:
         self,
         face_model: FaceModel | Config | None = None,
         *,
-        detector: Any = "SyntheticLandmarks",
+        detector: Any = None,
         texture_size: int = 1024,
         lit: bool = False,
     ) -> None:
         self.remark = ""
         if face_model is None:
             face_model, self.remark = best_head()
-        self.fitter = Fitter(face_model, dict(DEFAULT_RENDERER), detector)
+        self.fitter = Fitter(face_model, dict(DEFAULT_RENDERER), detector or dict(DETECTOR))
         self.texture_size, self.lit = texture_size, lit
 
     @property
@@ -158,7 +160,7 @@ class PhotoHeads:
         for _ in range(_LOOKS):
             if not bool(fit.ok[0]):
                 break
-            own = within_limits(model, fit.coefficients)
+            own = likely_expression(model, fit.coefficients)
             world = pose(model.mesh(own).vertices[:, model.landmarks], own.rotation, own.translation)
             drawn = project(world, fitter.renderer.camera, _SQUARE, _SQUARE)[0, :, :2]
             points = moved(drawn, feature_shifts(draw, own, square, drawn))[None]
@@ -168,7 +170,7 @@ class PhotoHeads:
             fit = again
         doubt = fit.doubts[0] if float(fit.confidence[0]) < DOUBTFUL else ""
         reason = "" if bool(fit.ok[0]) else fit.reasons[0]
-        coefficients = fit.coefficients if reason else within_limits(model, fit.coefficients)
+        coefficients = fit.coefficients if reason else likely_expression(model, fit.coefficients)
         return coefficients, float(fit.confidence[0]), doubt, reason
 
 
@@ -177,23 +179,33 @@ def _place(found: Found) -> str:
     return f"({x:.0f}, {y:.0f})"
 
 
-def within_limits(model: FaceModel, coefficients: Coefficients) -> Coefficients:
-    """``coefficients`` with an expression that the model can show, eyes straight ahead: 68 landmarks say nothing about
-    the gaze. Models without limits keep theirs."""
+def likely_expression(model: FaceModel, coefficients: Coefficients) -> Coefficients:
+    """``coefficients`` with an expression that the model can show and that 68 rough landmarks can tell: within the
+    limits, both sides nearly alike, lids as open as the more open one, eyes straight ahead. Models without limits keep
+    theirs."""
     if model.expression_limits is None:
         return coefficients
     low, high = model.expression_limits.unbind(1)
     expression = torch.minimum(torch.maximum(coefficients.expression, low), high)
-    names = model.mode_names["expression"]
+    names = list(model.mode_names["expression"])
+    even = expression.clone()
+    for k, name in enumerate(names):
+        if not name.endswith("Left") or name[:-4] + "Right" not in names:
+            continue
+        pair = [k, names.index(name[:-4] + "Right")]
+        both = expression[:, pair]
+        # a wink is rarer than an error of the landmarks, which looks like one
+        middle = both.amin(1, keepdim=True) if name == "eyeBlinkLeft" else both.mean(1, keepdim=True)
+        even[:, pair] = middle + (0.0 if name == "eyeBlinkLeft" else _ONE_SIDED) * (both - middle)
     looks = torch.tensor([name.startswith("eyeLook") for name in names], device=expression.device)
-    return coefficients.replace(expression=expression.masked_fill(looks, 0.0))
+    return coefficients.replace(expression=even.masked_fill(looks, 0.0))
 
 
 def head(
     photo: str | Path | Tensor,
     *,
     face_model: FaceModel | Config | None = None,
-    detector: Any = "SyntheticLandmarks",
+    detector: Any = None,
     texture_size: int = 1024,
     lit: bool = False,
 ) -> Face:

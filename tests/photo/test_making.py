@@ -80,3 +80,20 @@ def test_what_has_not_the_colours_of_skin_is_refused(portraits, maker, monkeypat
     monkeypatch.setattr(making, "_LIKELY", 1.01)
     made = maker.of(portraits[0], "sack.png", most=1)
     assert isinstance(made[0], str) and "sack.png: find 1 of 1" in made[0] and "colours of a face" in made[0]
+
+
+def test_an_expression_is_even_and_within_what_a_model_can_show() -> None:
+    class Model:
+        expression_limits = torch.tensor([[0.0, 1.0]] * 5)
+        mode_names = {
+            "expression": ["eyeBlinkLeft", "eyeBlinkRight", "mouthSmileLeft", "mouthSmileRight", "eyeLookUpLeft"]
+        }
+
+    class Known:
+        expression = torch.tensor([[0.8, 0.1, 1.4, 0.0, 0.5]])
+
+        def replace(self, expression: torch.Tensor) -> torch.Tensor:
+            return expression
+
+    found = making.likely_expression(Model(), Known())[0]
+    assert torch.allclose(found, torch.tensor([0.1, 0.1, 0.65, 0.35, 0.0]))
