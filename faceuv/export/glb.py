@@ -13,7 +13,7 @@ from typing import Any
 from faceuv.errors import InputError
 from faceuv.export.gltf_buffer import Buffer
 from faceuv.export.gltf_geometry import Precision, primitives
-from faceuv.export.gltf_materials import CLEARCOAT, TEXTURE_KINDS, materials
+from faceuv.export.gltf_materials import CLEARCOAT, SPECULAR, TEXTURE_KINDS, materials
 from faceuv.export.gltf_rig import scene
 from faceuv.export.mesh_file import MeshFile, linear_from_srgb
 from faceuv.export.parts import ROUGHNESS
@@ -61,8 +61,9 @@ def glb_bytes(mesh: MeshFile, *, texture_kind: str = "png", quantised: bool = Fa
     }
     if quantised:
         document |= {"extensionsUsed": [QUANTISATION], "extensionsRequired": [QUANTISATION]}
-    if any(CLEARCOAT in material.get("extensions", ()) for material in document["materials"]):
-        document["extensionsUsed"] = [*document.get("extensionsUsed", []), CLEARCOAT]
+    for extension in (CLEARCOAT, SPECULAR):
+        if any(extension in material.get("extensions", ()) for material in document["materials"]):
+            document["extensionsUsed"] = [*document.get("extensionsUsed", []), extension]
     document |= {
         "accessors": buffer.accessors,
         "bufferViews": buffer.views,

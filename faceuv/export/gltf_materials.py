@@ -14,6 +14,7 @@ from faceuv.export.png import fast_png
 
 TEXTURE_KINDS = {"png": "image/png", "jpeg": "image/jpeg"}
 CLEARCOAT = "KHR_materials_clearcoat"
+SPECULAR = "KHR_materials_specular"
 _LINEAR, _LINEAR_MIPMAP_LINEAR, _CLAMP, _REPEAT = 9729, 9987, 33071, 10497
 _FILTERS = {"magFilter": _LINEAR, "minFilter": _LINEAR_MIPMAP_LINEAR}
 
@@ -88,6 +89,8 @@ def _entry(material: Material, shared: dict[str, int], own: int | None) -> dict[
     if material.clearcoat:
         coat = {"clearcoatFactor": material.clearcoat, "clearcoatRoughnessFactor": material.clearcoat_roughness}
         entry["extensions"] = {CLEARCOAT: coat}
+    if material.specular < 1:
+        entry.setdefault("extensions", {})[SPECULAR] = {"specularFactor": material.specular}
     return entry
 
 

@@ -17,6 +17,7 @@ from faceuv.models.faces.hair import HairMesh, strand_picture
 HAIR = "hair"
 CUTOFF = 0.35  # of opacity: mip-maps thin strands out, and a lower cut keeps them from afar
 _HEAD = "head"
+_SPECULAR = 0.25  # of a smooth surface: strands scatter light along themselves, and a full gleam looks like metal
 _WIDER = 1.35  # cards of a level against those of the one before, which had twice as many
 
 
@@ -51,8 +52,8 @@ class WornHair:
         """The part over ``count`` vertices of a head and those of the hair behind them."""
         red, green, blue = linear.tolist()
         material = Material(
-            f"{name}_{HAIR}", roughness=0.8, colour=(red, green, blue, 1.0), alpha="mask", cutoff=CUTOFF,
-            double_sided=True, textured=False, picture=strand_picture(),
+            f"{name}_{HAIR}", roughness=0.75, specular=_SPECULAR, colour=(red, green, blue, 1.0), alpha="mask",
+            cutoff=CUTOFF, double_sided=True, textured=False, picture=strand_picture(),
         )  # fmt: skip
         uv = np.concatenate([np.zeros((count, 2), np.float32), self.mesh.uv])
         colours = np.ones((len(uv), 4), np.float32)

@@ -25,6 +25,7 @@ from faceuv.export.mesh_checks import (
 from faceuv.export.parts import Part, shell_material
 from faceuv.export.rig import Animation, Quaternion, Skeleton, no_eyes
 from faceuv.export.tangent import tangent_frame, unit_normals, usable_normals
+from faceuv.models.faces.hair import LIGHTER
 
 METRES_PER_DECIMETRE = 0.1  # files are in metres, everything in memory in decimetres
 
@@ -177,8 +178,7 @@ class MeshFile:
             return None if array is None else longer(array, np.full((more, array.shape[1]), value))
 
         parts = [part.replace(uv=still(part.uv, 0.0), colours=still(part.colours, 1.0)) for part in self.parts]
-        red, green, blue = hair.colour
-        linear = linear_from_srgb(np.array([red, green, blue]))
+        linear = linear_from_srgb((LIGHTER * np.array(hair.colour)).clip(0, 1))
         skeleton = self.skeleton
         if skeleton is not None:
             weights = np.concatenate([skeleton.weights, hair_weights(skeleton, more)])

@@ -20,6 +20,7 @@ class Material:
     name          in the file
     roughness     0 … 1; where the mesh file has a roughness map and ``detail`` is set, the map rules instead
     colour        linear RGB and opacity, multiplied with the texture
+    specular      strength of the gleam, 0 … 1
     clearcoat     strength of a clear wet layer above the colour, 0 … 1, and its own ``clearcoat_roughness``
     alpha         ``opaque``, ``mask`` (cut off at the opacity ``cutoff``) or ``blend``
     double_sided  seen from both sides: for open shells and cards only
@@ -31,6 +32,7 @@ class Material:
     name: str
     roughness: float = ROUGHNESS
     colour: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
+    specular: float = 1.0
     clearcoat: float = 0.0
     clearcoat_roughness: float = 0.05
     alpha: Literal["opaque", "mask", "blend"] = "opaque"
@@ -44,7 +46,7 @@ class Material:
         if self.alpha not in ALPHA_MODES:
             raise InputError(f"alpha of the material {self.name!r} must be one of {', '.join(ALPHA_MODES)},"
                              f" got {self.alpha!r}")  # fmt: skip
-        for name in ("roughness", "clearcoat", "clearcoat_roughness", "cutoff"):
+        for name in ("roughness", "specular", "clearcoat", "clearcoat_roughness", "cutoff"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise InputError(f"{name} of the material {self.name!r} must lie in 0 … 1, got {value!r}")

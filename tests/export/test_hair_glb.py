@@ -35,6 +35,9 @@ def test_hair_is_the_last_part_with_a_masked_material_that_is_no_metal(mesh):
     assert surface["metallicFactor"] == 0
     red, green, blue, alpha = surface["baseColorFactor"]
     assert red > green > blue and alpha == 1
+    assert material["extensions"]["KHR_materials_specular"]["specularFactor"] < 0.5
+    assert "KHR_materials_specular" in file.json["extensionsUsed"]
+    assert red == pytest.approx(((1.3 * 0.5 + 0.055) / 1.055) ** 2.4, rel=1e-3)
     assert mesh.parts[-1].name == "hair"
 
 

@@ -70,10 +70,20 @@ def _roots(skull: Skull, style: HairStyle, rng: np.random.Generator, count: int)
     found = points[inside & ~on_ear]
     order = rng.permutation(len(found))[:count]
     found = found[np.sort(order)]
-    if style.comb != "part":
+    if style.comb not in ("part", "crown"):
         return found
-    row = _parting(skull, style, rng)
-    return np.concatenate([found, row[grows(row, style) > 0]])
+    more = _parting(skull, style, rng) if style.comb == "part" else _whorl(skull, rng)
+    return np.concatenate([found, more[grows(more, style) > 0]])
+
+
+def _whorl(skull: Skull, rng: np.random.Generator) -> Array:
+    """Roots close together around the whorl, from which hair is combed every way."""
+    count = 48
+    turn, radius = rng.uniform(0, 2 * np.pi, count), 14.0 * np.sqrt((np.arange(count) + 0.5) / count)
+    points: Array = _on(
+        skull.bare, _WHORL + np.stack([np.cos(turn), 0 * turn, np.sin(turn)], -1) * radius[:, None], 0.0
+    )
+    return points
 
 
 def _parting(skull: Skull, style: HairStyle, rng: np.random.Generator) -> Array:

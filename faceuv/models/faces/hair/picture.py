@@ -12,14 +12,13 @@ from faceuv.geometry.projection import pose, project
 from faceuv.geometry.rotations import euler_to_matrix, rotate
 from faceuv.models.faces.hair.cards import HairMesh
 from faceuv.models.faces.hair.lights import light_on, main_light, strand_gleam, unit
-from faceuv.models.faces.hair.strands import COLUMNS, strand_picture
+from faceuv.models.faces.hair.strands import COLUMNS, LIGHTER, strand_picture
 from faceuv.renderers.base import Renderer
 from faceuv.renderers.interpolation import interpolate, spread
 from faceuv.renderers.surface import world_mesh
 from faceuv.structures import Camera, Mesh, Render, Surface
 
 _SHEETS = 8  # cards are drawn in so many sheets: of those of one sheet that overlap, the nearest is seen
-_FULL = 1.3  # the colour of hair is that of whole locks, whose strands lie half in shade
 _NEARER = 0.02  # dm: hair this close behind a surface still shows, so that roots do not flicker
 
 
@@ -109,7 +108,9 @@ def _layers(
             toward = unit(main_light(lighting) + normal.new_tensor([[0.0, 0.0, 1.0]]), 1)
             gleam = strand_gleam(normal, tangent, toward.expand(len(normal), 3), tone**2) * (1 - inside)
         own_colour = normal.new_tensor(colour)[None]
-        shaded = _FULL * own_colour * tone * values[:, 8:11] * (1 - 0.35 * inside) + 0.34 * (0.22 + own_colour) * gleam
+        shaded = (
+            LIGHTER * own_colour * tone * values[:, 8:11] * (1 - 0.35 * inside) + 0.34 * (0.22 + own_colour) * gleam
+        )
         rgba = torch.cat([(shaded * lit).clamp(0, 1) * cover, cover], 1)
         found.append(spread(rgba, view.at).permute(0, 3, 1, 2)[0])
         far = torch.full((height * width,), torch.inf, device=like.device, dtype=like.dtype)

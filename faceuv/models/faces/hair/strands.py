@@ -10,6 +10,7 @@ import numpy as np
 from faceuv.models.faces.procedural.sdf import Array
 
 COLUMNS = 8
+LIGHTER = 1.3  # times the colour of hair, which is that of whole locks: their strands lie half in shade
 KINDS: dict[str, tuple[int, ...]] = {"straight": (0, 1, 2, 3), "curly": (4, 5), "stubble": (6, 7)}
 _HEIGHT, _WIDTH = 512, 128  # texels of a column
 _LOCKS, _STRANDS = 7, 11  # locks of a column, whose strands run together, and strands of a lock
