@@ -37,6 +37,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("faceuv.figures",),
     ("faceuv.evaluation",),
     ("faceuv.engine",),
+    ("faceuv.studio",),
     ("faceuv.cli",),
     ("faceuv.__main__",),
 )

@@ -22,6 +22,7 @@ COMMANDS = (
     "sample",
     "render",
     "page",
+    "studio",
     "generate",
     "animate",
     "fit",

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,14 @@ from faceuv.evaluation.summary import report_of, tables
 from faceuv.export.face_mesh import face_mesh
 from faceuv.export.glb import save_glb
 from faceuv.export.images import save_png
+from faceuv.export.page import PageFace, save_page
 from faceuv.files.artefacts import atomic_path, save_tensors, sha256_of
 from faceuv.files.locate import locate
 from faceuv.models.base.subject import Setting, Subject, SubjectView
 from faceuv.models.faces.base import FaceModel
 
 _SHOWN = 6  # faces on a sheet of views or maps
+VIEWER = "faces/faces.html"
 _MESH = frozenset(("coefficients", "surface"))  # what a subject's views must carry for faces as mesh files
 _TEXTURE = 256  # side of a mesh's texture where a subject has no maps
 
@@ -129,6 +132,7 @@ def write_report(
     shared = {"protocol": protocol.identity(), "instruments": facts["instruments"]}
     save_tensors(folder / SAMPLES, tables(evaluation), {"kind": SAMPLES_KIND, **shared})
     report["figures"] = list(figures)
+    report["viewer"] = VIEWER if VIEWER in names else None
     report["faces"] = [name for name in names if name.endswith(".glb")]
     _write_text(folder / METRICS, json.dumps(report, indent=1))
     _write_text(folder / "report.md", markdown_page(report))
@@ -166,14 +170,16 @@ def _write_figures(folder: Path, figures: Mapping[str, Tensor]) -> list[str]:
 
 @torch.no_grad()
 def _write_faces(folder: Path, subject: Subject, protocol: Protocol, count: int) -> list[str]:
-    """The first faces of the protocol as meshes."""
+    """The first faces of the protocol as meshes, and a page that shows them in 3D."""
     names = []
+    shown: list[PageFace] = []
     renderer = subject.setting.faces
     for k in range(count):
         _, code = sample(subject.setting, protocol, [k])
         view = subject.views(code)
         assert view.coefficients is not None  # a view of a subject with this capability
-        mesh = face_mesh(
+        make = partial(
+            face_mesh,
             renderer,
             view.coefficients,
             view.maps,
@@ -182,7 +188,13 @@ def _write_faces(folder: Path, subject: Subject, protocol: Protocol, count: int)
             metadata={"seed": protocol.seed, "sample": k},
         )
         names.append(f"faces/face_{k}.glb")
-        save_glb(folder / names[-1], mesh)
+        save_glb(folder / names[-1], make())
+        if k < _SHOWN:
+            light = view.coefficients.lighting[0].flatten().tolist()
+            shown.append(PageFace.of_mesh(make(blend_shapes=True), light=light, view={"light": "own"}))
+    if shown:
+        names.append(VIEWER)
+        save_page(folder / VIEWER, shown, title=f"faces of {subject.name}")
     return names
 
 

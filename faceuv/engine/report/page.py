@@ -148,7 +148,10 @@ def markdown_page(report: Report) -> str:
     for name in report["figures"]:
         lines += ["", _caption(name), "", f"![{name}](figures/{name}.png)"]
     if report["faces"]:
-        lines += ["", "## Faces", "", ", ".join(f"[{path}]({path})" for path in report["faces"])]
+        lines += ["", "## Faces", ""]
+        if report.get("viewer"):
+            lines += [f"[The faces in 3D]({report['viewer']}): open it in a browser", ""]
+        lines += [", ".join(f"[{path}]({path})" for path in report["faces"])]
     return "\n".join(lines) + "\n"
 
 
@@ -170,7 +173,13 @@ def html_page(report: Report, figures: Mapping[str, Tensor]) -> str:
     parts += [_figure(name, picture) for name, picture in shown.items()]
     if report["faces"]:
         links = ", ".join(f'<a href="{html.escape(path)}">{html.escape(path)}</a>' for path in report["faces"])
-        parts += ["<h2>Faces</h2>", f"<p>Meshes with textures, beside this file: {links}</p>"]
+        parts.append("<h2>Faces</h2>")
+        if report.get("viewer"):
+            viewer = html.escape(report["viewer"])
+            parts.append(
+                f'<p><a href="{viewer}">The faces in 3D</a>: turn them, light them, move their expressions</p>'
+            )
+        parts += [f"<p>Meshes with textures, beside this file: {links}</p>"]
     body = "\n".join(parts)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

@@ -149,8 +149,13 @@ def viewer_size() -> int:
 
 @cache
 def source(name: str) -> str:
-    """A file of the viewer without its comments, indentation and the spaces around signs."""
+    """A file of the viewer, shortened."""
     text = files(__package__).joinpath("viewer", name).read_text(encoding="utf-8")
+    return shortened(text)
+
+
+def shortened(text: str) -> str:
+    """A script or a style sheet without its comments, indentation and the spaces around signs."""
     lines = (re.sub(r"\s{2,}// .*$", "", line.strip()) for line in text.splitlines())
     code = "\n".join(line for line in lines if line and not line.startswith("//"))
     code = _TOKENS.sub(lambda found: found[1] or (found[2] or "").strip(" "), code)

@@ -165,6 +165,7 @@ def test_faces_are_written_of_what_has_coefficients_and_a_surface(small, instrum
         [LinearSubject(small.setting, "linear")], instruments, protocol, tmp_path, title="x", faces=1, log=quiet
     )
     assert report["faces"] == ["faces/face_0.glb"] and (tmp_path / "faces" / "face_0.glb").stat().st_size > 1000
+    assert report["viewer"] == "faces/faces.html" and "face-0" in (tmp_path / "faces" / "faces.html").read_text("utf-8")
 
 
 def test_persons_in_aligned_pictures_need_coefficients(small, protocol, tmp_path):

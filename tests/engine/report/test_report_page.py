@@ -74,6 +74,8 @@ def test_faces_are_linked_where_there_are_any():
     assert "## Faces" not in markdown_page(report())
     assert "[faces/face_0.glb](faces/face_0.glb)" in markdown_page(report(faces=["faces/face_0.glb"]))
     assert 'href="faces/face_0.glb"' in html_page(report(faces=["faces/face_0.glb"]), {})
+    seen = report(faces=["faces/face_0.glb"], viewer="faces/faces.html")
+    assert 'href="faces/faces.html"' in html_page(seen, {}) and "(faces/faces.html)" in markdown_page(seen)
 
 
 def test_names_are_no_html_no_links_and_no_columns_in_markdown():

@@ -30,7 +30,7 @@ class App {
   }
 
   async start() {
-    const kept = this.#fromLink();
+    const kept = this.fromLink();
     const current = clamp(kept?.face ?? 0, 0, Math.max(this.entries.length - 1, 0));
     if (this.entries.length) await this.choose(current, kept?.state);
     else { this.panel.shapesOf([]); this.changed(); }
@@ -74,7 +74,7 @@ class App {
     this.start_ = { ...copy(START), ...copy(entry.view || {}), weights: { ...head.weights } };
     this.state = { ...keep, weights: { ...head.weights }, ...(state ? copy(state) : {}) };
     if (!this.lights[this.state.light]) this.state.light = "studio";
-    this.past.length = this.future.length = 0;
+    if (!entry.keeps) this.past.length = this.future.length = 0;
     this.panel.title.textContent = this.entries.length > 1 ? `${this.title}: ${entry.name}` : this.title || entry.name;
     this.panel.about.textContent = aboutOf(entry, head);
     this.panel.shapesOf(head.names);
@@ -91,6 +91,7 @@ class App {
   }
 
   async open(file) {
+    if (this.takes?.(file)) return;
     if (!/\.glb$/i.test(file.name)) return this.say(`${file.name}: expected a .glb file; export the mesh as binary glTF`);
     if (file.size > MOST_BYTES) return this.say(`${file.name} has ${Math.round(file.size / 1e6)} MB; at most ${MOST_BYTES / 1e6} MB are read`);
     return this.add({ name: file.name.replace(/\.glb$/i, ""), bytes: await file.arrayBuffer() });
@@ -152,7 +153,7 @@ class App {
     return encodeURIComponent(JSON.stringify({ face: this.current, state: changes }));
   }
 
-  #fromLink() {
+  fromLink() {
     const match = /^#view=(.*)$/.exec(location.hash);
     if (!match) return null;
     try {
@@ -282,6 +283,7 @@ function checkedState(given) {
     const own = START[key];
     if (typeof own === "number" && Number.isFinite(value)) kept[key] = clamp(value, -1000, 1000);
     else if (typeof own === typeof value && typeof own !== "object" && typeof own !== "number") kept[key] = value;
+    else if (/^(who|pins)$/.test(key) && own && value && typeof value === "object") kept[key] = value;
     else if (key === "hidden" && Array.isArray(value)) kept[key] = value.map(String);
     else if (key === "weights" && value && typeof value === "object")
       kept[key] = Object.fromEntries(Object.entries(value).filter(([, amount]) => Number.isFinite(amount)).map(([name, amount]) => [name, clamp(amount, 0, 1)]));

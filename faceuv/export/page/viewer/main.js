@@ -5,8 +5,10 @@
     box.style.display = "block";
   };
   try {
-    window.faceuv = new App(JSON.parse(document.getElementById("data").textContent));
-    await window.faceuv.start();
+    const data = JSON.parse(document.getElementById("data").textContent);
+    window.studio?.before(data);
+    const app = (window.faceuv = new App(data));
+    await (window.studio ? window.studio.run(app) : app.start());
     window.faceuv.ready = true;
   } catch (error) {
     say(error.message);

@@ -1,0 +1,59 @@
+"""``faceuv studio``: faces in the browser, made by a local server."""
+
+from __future__ import annotations
+
+import argparse
+
+from faceuv.cli.arguments import SEED, whole
+from faceuv.errors import InputError
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser("studio", help="see, turn, move and export faces in the browser")
+    parser.add_argument(
+        "source",
+        nargs="?",
+        metavar="SOURCE",
+        help="heads (random people, the default), a generator such as quickstart, a work dir, or a .safetensors face",
+    )
+    parser.add_argument("--seed", type=SEED, default=0, help="of the first person (0)")
+    parser.add_argument("--face-model", help="of random people (MakeHuman where it is installed)")
+    parser.add_argument(
+        "--compare", nargs="+", default=[], metavar="NAME", help="other generators with the same teacher, side by side"
+    )
+    parser.add_argument("--port", type=whole(0, 65535), default=8090, help="0 takes a free one (8090)")
+    parser.add_argument("--host", default="127.0.0.1", help="127.0.0.1: this computer alone (default)")
+    parser.add_argument("--no-browser", action="store_true", help="only print the address")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    import webbrowser
+
+    from faceuv.cli.console import console
+    from faceuv.cli.sample import default_model
+    from faceuv.studio import Studio, StudioServer, open_source
+    from faceuv.studio.wishes import Wish
+
+    if args.compare and args.source is None:
+        raise InputError(
+            "--compare stands other generators beside a generator: faceuv studio quickstart --compare NAME"
+        )
+    source = open_source(
+        args.source, face_model=args.face_model, default_model=default_model, others=tuple(args.compare)
+    )
+    server = StudioServer(Studio(source, first=Wish("seed", seed=args.seed)), host=args.host, port=args.port)
+    console.print(f"the studio is at {server.address} (Ctrl+C ends it)", markup=False)
+    if not server.is_local:
+        console.print(
+            f"warning: --host {args.host} lets everybody in your network use the studio, and what they send and"
+            " see is not encrypted",
+            markup=False,
+        )
+    if not args.no_browser and not webbrowser.open(server.address):
+        console.print("no browser could be opened here: open the address yourself", markup=False)
+    try:
+        server.serve_forever()
+    finally:
+        server.server_close()
+    return 0

@@ -1,0 +1,121 @@
+"""Photographs that pages send: bounded, decoded, made into faces, and kept in memory for the page that sent them."""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from faceuv.errors import AssetError, InputError
+from faceuv.face import Face
+
+if TYPE_CHECKING:
+    from faceuv.fitting import Fitter
+
+MOST_BYTES = 25_000_000
+MOST_PIXELS = 40_000_000
+KEPT, KEPT_OF_ONE = 32, 4  # faces of photographs in memory, of all pages and of one
+REGRESSOR = "zoo:regressor/weights.safetensors"
+FORMATS = ("JPEG", "PNG", "WEBP")
+_BEGINNINGS = {"JPEG": b"\xff\xd8\xff", "PNG": b"\x89PNG", "WEBP": b"RIFF"}
+
+FaceOfPicture = Callable[[Path], Face]
+
+
+class Photographs:
+    """Faces of photographs by page and name; no page sees those of another.
+
+    Args:
+        face_of: a picture file → its face.
+    """
+
+    def __init__(self, face_of: FaceOfPicture) -> None:
+        self.face_of = face_of
+        self._kept: OrderedDict[tuple[str, str], Face] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def add(self, page: str, data: bytes) -> str:
+        """The name of a new photograph of ``page``. It lies on disk only while it is read, in a folder of its own."""
+        kind = check_photograph(data)
+        with tempfile.TemporaryDirectory(prefix="faceuv-studio-") as folder:
+            path = Path(folder) / f"photograph.{kind.lower()}"
+            path.write_bytes(data)
+            face = self.face_of(path)
+        name = secrets.token_urlsafe(12)
+        with self._lock:
+            self._kept[page, name] = face
+            own = [key for key in self._kept if key[0] == page]
+            for key in own[: max(len(own) - KEPT_OF_ONE, 0)]:
+                del self._kept[key]
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return name
+
+    def face(self, page: str, name: str) -> Face:
+        """The face of a photograph that this page sent."""
+        with self._lock:
+            found = self._kept.get((page, name))
+        if found is None:
+            raise InputError(
+                "the studio has no such photograph any more (it was restarted, or others came): send it again"
+            )
+        return found
+
+
+def check_photograph(data: bytes) -> str:
+    """The format of a picture file whose size is allowed; it is not decoded yet."""
+    if len(data) > MOST_BYTES:
+        raise InputError(f"the photograph has {len(data) / 1e6:.0f} MB; at most {MOST_BYTES / 1e6:.0f} MB are read")
+    kind = next((name for name, begin in _BEGINNINGS.items() if data.startswith(begin)), None)
+    if kind is None:
+        raise InputError(f"expected a photograph as {', '.join(FORMATS)}, and the file begins as none of them")
+    with tempfile.SpooledTemporaryFile(MOST_BYTES + 1) as file:
+        file.write(data)
+        file.seek(0)
+        try:
+            with Image.open(file, formats=[kind]) as picture:
+                width, height = picture.size
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise AssetError(f"the photograph cannot be read: {str(error)[:100]}") from error
+    if width * height > MOST_PIXELS:
+        raise InputError(
+            f"the photograph has {width} × {height} pixels; at most {MOST_PIXELS // 10**6} megapixels are read"
+        )
+    return kind
+
+
+class FittedPhotographs:
+    """Photograph → face by :class:`~faceuv.fitting.Fitter`: shape, colours and light of the procedural head, without a
+    texture of the picture. Networks are read at the first photograph."""
+
+    def __init__(self) -> None:
+        self._fitter: Fitter | None = None
+
+    def __call__(self, path: Path) -> Face:
+        from faceuv.data.images import PictureFile
+        from faceuv.fitting.pictures import fit_pictures
+
+        fitter = self._fitter = self._fitter or _fitter()
+        (found,) = fit_pictures(fitter, [PictureFile("photograph", path)], framing="align")
+        if found.coefficients is None:
+            raise InputError(f"no face could be fitted to the photograph: {found.reason}")
+        metadata = {"from": "a photograph", "confidence": round(found.confidence, 2)}
+        return Face(found.coefficients, fitter.face_model, fitter.renderer, metadata=metadata)
+
+
+def _fitter() -> Fitter:
+    from faceuv.files.locate import locate
+    from faceuv.fitting import Fitter
+    from faceuv.models.readers.regressor import load_regressor
+    from faceuv.registry import FACE_MODELS
+
+    regressor = load_regressor(locate(REGRESSOR)).eval()
+    coarse = {"type": "ProceduralFace", "rows": 97, "columns": 81}  # stands in while fitting
+    head = FACE_MODELS.build("ProceduralFace")
+    return Fitter(head, "torch", "SyntheticLandmarks", regressor, schedule="fast", fit_model=coarse)

@@ -1,0 +1,194 @@
+"""Where the studio's faces come from: random people of a head model, a generator of faces, or a saved face."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from faceuv.errors import InputError, did_you_mean
+from faceuv.face import Face, build_face_model
+from faceuv.models.base.face_generator import FaceGenerator, list_models, load
+from faceuv.models.faces import FaceModel
+from faceuv.registry import FACE_GENERATORS, FACE_MODELS
+from faceuv.studio.wishes import Wish
+
+HEADS = "heads"
+TEXTURE_SIZE = 1024
+METHODS_SIDE = 192
+_TRAITS: dict[str, dict[str, Any]] = {
+    "age": {"low": 3, "high": 90, "step": 1, "start": 30},
+    "gender": {"low": 0, "high": 1, "step": 0.01, "start": 0.5},
+    "weight": {"low": 0, "high": 1, "step": 0.01, "start": 0.5},
+    "muscle": {"low": 0, "high": 1, "step": 0.01, "start": 0.5},
+    "ethnicity": {"words": ["african", "asian", "caucasian"]},
+}
+
+
+class Source(Protocol):
+    """Makes faces of wishes, and says what a page may wish for."""
+
+    def about(self) -> dict[str, Any]:
+        """``title``; ``seeds``, ``truncation``, ``mixing`` as booleans; ``traits``: name → range or words;
+        ``directions``: names; ``layers``: rows of a code; ``methods``: whether pictures of several methods exist."""
+
+    def face(self, wish: Wish) -> Face:
+        """The face of a wish by seed, between or mix."""
+
+    def pictures(self, wish: Wish, yaw_deg: float) -> dict[str, Tensor]:
+        """Name → picture ``(3, S, S)``: the teacher's, and the same code by each method at a yaw."""
+
+
+class _Pairs:
+    """Faces between two others, for sources whose faces have coefficients of one model."""
+
+    def face(self, wish: Wish) -> Face:
+        if wish.form == "between" and wish.pair is not None:
+            first, second = (self.face(one) for one in wish.pair)
+            return first.interpolate(second, wish.t)
+        if wish.form != "seed":
+            raise InputError(f"this source makes no face of the form {wish.form!r}: styles are mixed by generators")
+        return self.seeded(wish)
+
+    def seeded(self, wish: Wish) -> Face:
+        raise NotImplementedError
+
+    def pictures(self, wish: Wish, yaw_deg: float) -> dict[str, Tensor]:
+        raise InputError("pictures of several methods need a generator: start faceuv studio quickstart")
+
+
+class HeadSource(_Pairs):
+    """Random people of a head model, at rest."""
+
+    def __init__(self, face_model: FaceModel, *, texture_size: int = TEXTURE_SIZE) -> None:
+        self.face_model, self.texture_size = face_model, texture_size
+
+    def about(self) -> dict[str, Any]:
+        known = [name for name in self.face_model.known_traits() if name in _TRAITS]
+        traits = {name: _TRAITS[name] for name in known}
+        name = FACE_MODELS.name_of(type(self.face_model))
+        return {"title": f"people of {name}", "seeds": True, "traits": traits}
+
+    def seeded(self, wish: Wish) -> Face:
+        known = self.face_model.known_traits()
+        for name, _ in wish.traits:
+            if name not in known:
+                raise InputError(f"this head model knows no trait {name!r}; known: {', '.join(known) or 'none'}")
+        if wish.edits:
+            raise InputError("edits move codes of a generator along directions, and this source has no codes")
+        face = Face.random(wish.seed, face_model=self.face_model, texture_size=self.texture_size, **dict(wish.traits))
+        assert face.coefficients is not None  # a random face has them
+        return face.with_expression(torch.zeros_like(face.coefficients.expression))
+
+
+class FileSource(_Pairs):
+    """One saved face."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.only = path, Face.load(path)
+
+    def about(self) -> dict[str, Any]:
+        return {"title": self.path.stem, "seeds": False}
+
+    def seeded(self, wish: Wish) -> Face:
+        return self.only
+
+
+class GeneratorSource:
+    """Faces of a generator's codes; other generators of the same codes stand beside it as methods to compare."""
+
+    def __init__(self, generator: FaceGenerator, others: Mapping[str, FaceGenerator] | None = None) -> None:
+        self.generator = generator
+        self.others = dict(others or {})
+        for name, other in self.others.items():
+            if not same_teacher(generator, other):
+                raise InputError(
+                    f"{name} has another teacher than {generator.name}, so their codes mean different faces"
+                )
+
+    def about(self) -> dict[str, Any]:
+        steps = {name: direction.meaning for name, direction in self.generator.directions.items()
+                 if direction.scale > 0}  # fmt: skip
+        return {
+            "title": f"faces of {self.generator.name}",
+            "seeds": True,
+            "truncation": True,
+            "mixing": True,
+            "layers": self.generator.num_layers,
+            "directions": steps,
+            "methods": True,
+        }
+
+    def code(self, wish: Wish) -> Tensor:
+        """The code ``(1, L, D)`` of a wish."""
+        if wish.form == "seed":
+            if wish.traits:
+                raise InputError("traits choose among the people of a head model; a generator's come from its codes")
+            code = self.generator.codes(wish.seed, truncation=wish.truncation)
+        elif wish.pair is not None:
+            first, second = (self.code(one) for one in wish.pair)
+            if wish.form == "between":
+                code = self.generator.interpolate(first, second, wish.t)
+            else:
+                code = self.generator.mix(first, second, min(wish.layer, self.generator.num_layers))
+        else:
+            raise InputError("this person has no code")
+        for name, step in wish.edits:
+            code = self.generator.edit(code, name, step)
+        return code
+
+    @torch.no_grad()
+    def face(self, wish: Wish) -> Face:
+        face = self.generator.face(self.code(wish))
+        known = {"licences": self.generator.licences} if self.generator.licences else {}
+        return face.with_metadata(**known, **({"seed": wish.seed} if wish.form == "seed" else {}))
+
+    @torch.no_grad()
+    def pictures(self, wish: Wish, yaw_deg: float) -> dict[str, Tensor]:
+        code, generator = self.code(wish), self.generator
+        yaw = min(max(yaw_deg, -90.0), 90.0)
+        found = {"the teacher's picture": generator.image(code)[0]}
+        if generator.editor is not None:
+            found["2D: code turned"] = generator.image(generator.turn(code, yaw))[0]
+        face = generator.face(code)
+        if face.coefficients is not None and face.maps is not None:
+            linear = face.with_maps(None).with_pose(yaw, 0, 0)
+            found["linear model"] = linear.render(METHODS_SIDE)
+        for one in (generator, *self.others.values()):
+            if one.turns:
+                name = FACE_GENERATORS.name_of(type(one))
+                found[name] = one.generate(code, yaw_deg=yaw, size=METHODS_SIDE)[0]
+        return found
+
+
+def same_teacher(one: FaceGenerator, other: FaceGenerator) -> bool:
+    """Whether codes of one generator mean the same pictures to the other."""
+    if (one.num_layers, one.code_dim) != (other.num_layers, other.code_dim):
+        return False
+    return bool(torch.allclose(one.teacher.mean_code.cpu(), other.teacher.mean_code.cpu(), atol=1e-2))
+
+
+def open_source(
+    name: str | None,
+    *,
+    face_model: str | None = None,
+    default_model: Callable[[], str],
+    others: Sequence[str] = (),
+) -> Source:
+    """The source that a word names: None or ``heads`` for random people, a ``.safetensors`` face, or what
+    :func:`faceuv.load` reads, with other generators of the same codes beside it."""
+    if name is None or name == HEADS:
+        return HeadSource(build_face_model(face_model or default_model()))
+    path = Path(name)
+    if path.suffix.lower() == ".safetensors":
+        return FileSource(path)
+    known = [HEADS, *list_models()]
+    if name not in known and not path.is_dir():
+        raise InputError(
+            f"no source is called {name!r}{did_you_mean(name, known)}; known: {', '.join(known)}, a generator's folder,"
+            " a work dir, or a .safetensors face"
+        )
+    return GeneratorSource(load(name), {other: load(other) for other in others})
