@@ -123,7 +123,7 @@ class Studio:
             if kind == "png":
                 path.write_bytes(encode(face.render(1024, centred=True)))
             elif kind == "gif":
-                face.save_turntable(path, centred=True, **TURNTABLE)  # type: ignore[arg-type]
+                face.save_turntable(path, centred=True, **TURNTABLE)
             elif kind == "obj":
                 return _zipped(face, Path(folder))
             elif animation is not None and kind == "glb":

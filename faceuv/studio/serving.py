@@ -183,7 +183,7 @@ def studio_page(studio: Studio) -> str:
     """The page: the viewer with the studio's panels."""
     own = shortened(files(__package__).joinpath("studio.js").read_text(encoding="utf-8"))
     data = {"title": "faceuv studio", "bare": False, "lights": lights(), "faces": [], "studio": studio.about()}
-    blocks = [f"<script>window.studioPanels = () => {{{own}}}</script>"]
+    blocks = [f"<script>(()=>{{{own}}})()</script>"]
     return document("faceuv studio", POLICY, data, SCRIPTS, blocks)
 
 

@@ -184,9 +184,11 @@ class App {
     return {
       ...frame, turn: turned, zoom: 2 ** state.zoom, shift: [state.panX, state.panY], light, lampTurn: transposed3(turnMatrix(state.lightYaw, state.lightPitch, 0)),
       mode: state.mode, texture: state.texture, relief: state.relief, gloss: state.gloss, layers: state.layers,
-      background: state.dark ? [0.11, 0.12, 0.14] : [0.86, 0.87, 0.89],
+      background: this.wall(),
     };
   }
+
+  wall() { return this.state.dark ? [0.11, 0.12, 0.14] : [0.86, 0.87, 0.89]; }
 
   draw(side) {
     const ratio = Math.min(window.devicePixelRatio || 1, 2);
@@ -199,7 +201,7 @@ class App {
       for (const mesh of this.painter.meshes) mesh.shown = !this.state.hidden.includes(mesh.name);
       this.painter.update();
       this.painter.draw(this.view());
-    }
+    } else this.painter.draw({ background: this.wall() });
     this.panel.refresh();
     this.drawn++;
   }

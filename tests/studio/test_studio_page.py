@@ -1,0 +1,181 @@
+"""The studio in a real browser: real events, two people at once, a server that ends and comes back."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from faceuv import Face
+from faceuv.export.video import save_video
+
+READY = "window.faceuv && faceuv.ready && faceuv.head"
+GIF_BYTES = 3_000_000
+
+
+@pytest.fixture
+def page(browser, served):
+    with browser.page(served.address, size=(1000, 600)) as found:
+        found.wait(READY)
+        yield found
+        assert [line for line in found.errors() if "ERR_CONNECTION" not in line and "status of 4" not in line] == []
+
+
+def person(page, seed):
+    page.wait(f"studio.panels.shown?.seed === {seed} && faceuv.entry.name === 'seed_{seed}'")
+
+
+def test_the_first_person_is_there_and_next_brings_another(page, model):
+    assert page.run("faceuv.head.metadata.seed") == 0
+    page.click('[data-preset="smile"]')
+    page.click('[data-who="next"]')
+    person(page, 1)
+    assert page.run("faceuv.state.weights.mouthSmileLeft") == 0.75  # the expression stays with the next person
+    page.run("faceuv.state.gloss = false, 0")
+    face = Face.random(1, face_model=model, texture_size=64)
+    face = face.with_expression(torch.zeros_like(face.coefficients.expression))
+    face = face.with_arkit(page.run("Object.fromEntries(Object.entries(faceuv.state.weights))"))
+    render = face.centred().render_full(200)
+    away = np.abs(page.face(200) - render.image[0].clamp(0, 1).permute(1, 2, 0).numpy() * 255).mean(-1)
+    assert away[render.mask[0, 0].numpy() > 0.5].mean() < 3
+
+
+def test_undo_brings_back_the_person_before(page):
+    page.click('[data-who="next"]')
+    person(page, 1)
+    page.click("canvas")
+    page.key("n")
+    person(page, 2)
+    page.key("z", modifiers=2)
+    person(page, 1)
+    page.key("z", modifiers=2)
+    person(page, 0)
+    page.key("z", modifiers=2 | 8)
+    person(page, 1)
+
+
+def test_a_face_between_two_pinned_ones(page):
+    page.click('[data-pin="a"]')
+    page.click('[data-who="next"]')
+    person(page, 1)
+    page.click('[data-pin="b"]')
+    page.slide('[data-who="t"]', 0.25)
+    page.wait("faceuv.entry.name === 'between'")
+    assert page.run("faceuv.state.who.t") == pytest.approx(0.25, abs=0.05)
+    assert page.run("faceuv.state.who.pair.map(p => p.seed)") == [0, 1]
+
+
+def test_a_link_brings_person_expression_and_view_back(browser, served, page):
+    page.click('[data-who="next"]')
+    person(page, 1)
+    page.run("Object.assign(faceuv.state, {yaw: 21, light: 'rim', weights: {jawOpen: 0.4}}), faceuv.link(), 0")
+    with browser.page(page.run("location.href"), size=(1000, 600)) as other:
+        other.wait(READY)
+        person(other, 1)
+        assert other.run("[faceuv.state.yaw, faceuv.state.light, faceuv.state.weights.jawOpen]") == [21, "rim", 0.4]
+
+
+def test_two_people_at_once_have_their_own_states(browser, served, page):
+    with browser.page(served.address, size=(1000, 600)) as other:
+        other.wait(READY)
+        other.click('[data-who="next"]')
+        person(other, 1)
+        other.slide('[data-shape="jawOpen"]', 0.8)
+        assert page.run("[faceuv.state.who.seed, faceuv.state.weights.jawOpen || 0]") == [0, 0]
+        assert page.run("studio.panels.shown.seed") == 0
+
+
+def test_a_photograph_that_is_dropped_becomes_a_face(page, tmp_path):
+    picture = tmp_path / "me.jpg"
+    Image.new("RGB", (91, 64)).save(picture)
+    data = {"items": [], "files": [str(picture)], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        page.call("Input.dispatchDragEvent", type=kind, x=200, y=300, data=data)
+    page.wait("faceuv.entry.name === 'photo' && faceuv.head.metadata.seed === 91")
+    page.run("faceuv.open(new File([new Uint8Array(26e6)], 'large.jpg', {type: 'image/jpeg'}))")
+    assert "26 MB; at most 25 MB" in page.said()
+    page.run("faceuv.open(new File([new Uint8Array(2000)], 'broken.png', {type: 'image/png'}))")
+    page.wait("document.querySelector('#say').textContent.includes('expected a photograph')")
+    assert page.run("faceuv.entry.name") == "photo"  # what was there stays
+
+
+def test_the_gallery_and_an_export(page):
+    page.click("[data-gallery]")
+    page.wait("document.querySelectorAll('[data-seed]').length === 12")
+    page.click('[data-seed="5"]')
+    person(page, 5)
+    page.click('[data-export="glb"]')
+    page.wait("studio.panels.saved?.kind === 'glb' && studio.panels.saved.size > 10000")
+
+
+def test_a_recording_is_saved_as_a_moving_glb(page):
+    page.click("[data-record]")
+    page.slide('[data-shape="jawOpen"]', 0.7)
+    page.wait("studio.panels.tape.times.length > 3")
+    page.click("[data-record]")
+    page.wait("studio.panels.saved?.kind === 'glb'")
+
+
+def test_sliders_of_expression_and_light_need_no_server(page):
+    """Twenty updates a second on two cores: what an update computes, without the software rasterizer of a machine that
+    has no graphics card."""
+    milliseconds = page.run("""(() => { const t = performance.now(); for (let k = 0; k < 200; k++) {
+      faceuv.state.weights.jawOpen = (k % 10) / 10; faceuv.state.weights.mouthSmileLeft = (k % 7) / 7;
+      faceuv.state.lightYaw = k % 90; faceuv.head.set(faceuv.state.weights); faceuv.view(); faceuv.panel.refresh(); }
+      return (performance.now() - t) / 200; })()""")
+    assert milliseconds < 50
+    before = len(page.requests())
+    page.slide('[data-shape="jawOpen"]', 0.5)
+    page.slide('[data-state="lightYaw"]', 0.7)
+    assert len(page.requests()) == before
+
+
+def test_a_server_that_ends_is_said_and_its_return_goes_on(page, served):
+    served.stop()
+    try:
+        page.click('[data-export="glb"]')
+        page.wait("document.querySelector('#say').textContent.includes('does not answer')")
+        page.slide('[data-shape="jawOpen"]', 0.5)  # what is there can still be moved
+        assert page.run("faceuv.state.weights.jawOpen") > 0.3
+        page.click('[data-who="next"]')
+        page.wait("document.querySelector('#say').textContent.includes('does not answer')")
+    finally:
+        served.start()
+    person(page, 1)  # by itself, when the server is back
+    page.click('[data-export="glb"]')
+    page.wait("studio.panels.saved?.kind === 'glb'")
+
+
+def test_the_recording_of_the_documentation(browser, served, tmp_path):
+    """A few seconds of the studio as GIF; ``FACEUV_STUDIO=http://… FACEUV_STUDIO_GIF=docs/pictures/studio.gif`` takes
+    it from a studio that runs already."""
+    address = os.environ.get("FACEUV_STUDIO", served.address)
+    out = Path(os.environ.get("FACEUV_STUDIO_GIF", tmp_path / "studio.gif"))
+    frames = []
+    with browser.page(address, size=(860, 540)) as page:
+        page.wait(READY)
+
+        def look(count=1):
+            frames.extend([torch.from_numpy(page.screenshot()).permute(2, 0, 1).float() / 255] * count)
+
+        look(2)
+        for step in range(3):
+            page.drag((260, 270), (300 - 60 * (step == 1), 270), steps=2)
+            look()
+        for name in ("smile", "surprise", "rest"):
+            page.click(f'[data-preset="{name}"]')
+            look(2)
+        page.click('[data-light="warm"]')
+        look(2)
+        page.drag((200, 270), (320, 270), modifiers=8, steps=2)
+        look(2)
+        page.click('[data-who="next"]')
+        person(page, 1)
+        page.run("document.querySelector('#panel').scrollTop = 0, faceuv.quiet(), 0")
+        page.wait("new Promise(requestAnimationFrame)")
+        look(4)
+    save_video(out, frames, fps=2.5)
+    assert 20_000 < out.stat().st_size <= GIF_BYTES
+    assert (frames[0] - frames[-1]).abs().mean() > 0.001
