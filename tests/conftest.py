@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import hypothesis
@@ -20,9 +21,15 @@ def generator() -> torch.Generator:
 
 @pytest.fixture(scope="session", autouse=True)
 def private_cache(tmp_path_factory: pytest.TempPathFactory):
-    """Keep the tests out of the user's cache, and the user's cache out of the tests."""
+    """Keep the tests out of the user's cache, and the user's cache out of the tests.
+
+    The processes of one run share a cache: face models are built, and kernels compiled, once.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # each process has a folder of its own in the run's
+        folder = folder.parent
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FACEUV_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("FACEUV_CACHE", str(folder / "cache"))
         yield
 
 
