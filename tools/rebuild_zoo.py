@@ -56,6 +56,12 @@ class Step:
 _CARD = "--hardware {hardware} --limits {limits}"
 STEPS = (
     Step(("landmarks",), ("landmarks_synthetic",), "benchmarks/landmarks.py --ship {work} --hardware {hardware}"),
+    Step(
+        ("landmarks_mixed",),
+        ("landmarks_mixed",),
+        "benchmarks/landmarks.py --ship {work} --entry landmarks_mixed --hardware {hardware}",
+        needs=("landmarks",),
+    ),
     Step(("regressor",), ("regressor_synthetic",), "benchmarks/regressor.py --ship {work} --hardware {hardware}"),
     Step(
         ("teacher_64",),
@@ -97,6 +103,12 @@ STEPS = (
         ("stylerig_64",),
         "tools/export_stylerig.py {work} --entry stylerig_64 " + _CARD,
         needs=("teacher_64", "regressor", "landmarks"),
+    ),
+    Step(
+        ("inversion_64",),
+        ("inversion_64",),
+        "tools/export_inversion.py {work} --entry inversion_64 " + _CARD,
+        needs=("teacher_64", "regressor", "mapper_64", "stepper_64", "direction_yaw_64", "quickstart"),
     ),
 )
 
