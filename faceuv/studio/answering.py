@@ -23,7 +23,7 @@ from faceuv.export import Animation
 from faceuv.export.images import encode
 from faceuv.face import Face
 from faceuv.models.faces.arkit import NAMES
-from faceuv.studio.photographs import FaceOfPicture, FittedPhotographs, Photographs
+from faceuv.studio.photographs import FaceOfPicture, HeadsOfPhotographs, Photographs
 from faceuv.studio.sources import Source
 from faceuv.studio.wishes import Look, Wish, number
 
@@ -43,13 +43,13 @@ class Studio:
 
     Args:
         source: makes the faces.
-        face_of: photograph → face; by default the fitter's.
+        face_of: photograph → face; by default a textured head, see :mod:`faceuv.photo`.
         first: the wish that pages begin with.
     """
 
     def __init__(self, source: Source, *, face_of: FaceOfPicture | None = None, first: Wish | None = None) -> None:
         self.source = source
-        self.photographs = Photographs(face_of or FittedPhotographs())
+        self.photographs = Photographs(face_of or HeadsOfPhotographs())
         self.first = first or Wish("seed")
         self._computing = threading.Lock()  # two cores: one face at a time is soonest for everybody
         self._faces: OrderedDict[Wish, Face] = OrderedDict()

@@ -16,12 +16,11 @@ from faceuv.errors import AssetError, InputError
 from faceuv.face import Face
 
 if TYPE_CHECKING:
-    from faceuv.fitting import Fitter
+    from faceuv.photo import PhotoHeads
 
 MOST_BYTES = 25_000_000
 MOST_PIXELS = 40_000_000
 KEPT, KEPT_OF_ONE = 32, 4  # faces of photographs in memory, of all pages and of one
-REGRESSOR = "zoo:regressor/weights.safetensors"
 FORMATS = ("JPEG", "PNG", "WEBP")
 _BEGINNINGS = {"JPEG": b"\xff\xd8\xff", "PNG": b"\x89PNG", "WEBP": b"RIFF"}
 
@@ -90,32 +89,19 @@ def check_photograph(data: bytes) -> str:
     return kind
 
 
-class FittedPhotographs:
-    """Photograph → face by :class:`~faceuv.fitting.Fitter`: shape, colours and light of the procedural head, without a
-    texture of the picture. Networks are read at the first photograph."""
+class HeadsOfPhotographs:
+    """Photograph → textured head of its largest face by :class:`~faceuv.photo.PhotoHeads`; its networks are read at the
+    first photograph."""
 
     def __init__(self) -> None:
-        self._fitter: Fitter | None = None
+        self._maker: PhotoHeads | None = None
 
     def __call__(self, path: Path) -> Face:
-        from faceuv.data.images import PictureFile
-        from faceuv.fitting.pictures import fit_pictures
+        from faceuv.data.images import read_picture
+        from faceuv.photo import PhotoHeads
 
-        fitter = self._fitter = self._fitter or _fitter()
-        (found,) = fit_pictures(fitter, [PictureFile("photograph", path)], framing="align")
-        if found.coefficients is None:
-            raise InputError(f"no face could be fitted to the photograph: {found.reason}")
-        metadata = {"from": "a photograph", "confidence": round(found.confidence, 2)}
-        return Face(found.coefficients, fitter.face_model, fitter.renderer, metadata=metadata)
-
-
-def _fitter() -> Fitter:
-    from faceuv.files.locate import locate
-    from faceuv.fitting import Fitter
-    from faceuv.models.readers.regressor import load_regressor
-    from faceuv.registry import FACE_MODELS
-
-    regressor = load_regressor(locate(REGRESSOR)).eval()
-    coarse = {"type": "ProceduralFace", "rows": 97, "columns": 81}  # stands in while fitting
-    head = FACE_MODELS.build("ProceduralFace")
-    return Fitter(head, "torch", "SyntheticLandmarks", regressor, schedule="fast", fit_model=coarse)
+        maker = self._maker = self._maker or PhotoHeads()
+        (made,) = maker.of(read_picture(path), "the photograph", most=1)
+        if isinstance(made, str):
+            raise InputError(f"no head could be fitted to the photograph: {made}")
+        return made.face
