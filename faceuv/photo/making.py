@@ -160,7 +160,7 @@ class PhotoHeads:
         for _ in range(_LOOKS):
             if not bool(fit.ok[0]):
                 break
-            own = likely_expression(model, fit.coefficients)
+            own = within_limits(model, fit.coefficients)
             world = pose(model.mesh(own).vertices[:, model.landmarks], own.rotation, own.translation)
             drawn = project(world, fitter.renderer.camera, _SQUARE, _SQUARE)[0, :, :2]
             points = moved(drawn, feature_shifts(draw, own, square, drawn))[None]
@@ -170,7 +170,7 @@ class PhotoHeads:
             fit = again
         doubt = fit.doubts[0] if float(fit.confidence[0]) < DOUBTFUL else ""
         reason = "" if bool(fit.ok[0]) else fit.reasons[0]
-        coefficients = fit.coefficients if reason else likely_expression(model, fit.coefficients)
+        coefficients = fit.coefficients if reason else evened(model, within_limits(model, fit.coefficients))
         return coefficients, float(fit.confidence[0]), doubt, reason
 
 
@@ -179,26 +179,34 @@ def _place(found: Found) -> str:
     return f"({x:.0f}, {y:.0f})"
 
 
-def likely_expression(model: FaceModel, coefficients: Coefficients) -> Coefficients:
-    """``coefficients`` with an expression that the model can show and that 68 rough landmarks can tell: within the
-    limits, both sides nearly alike, lids as open as the more open one, eyes straight ahead. Models without limits keep
-    theirs."""
+def within_limits(model: FaceModel, coefficients: Coefficients) -> Coefficients:
+    """``coefficients`` with an expression that the model can show, eyes straight ahead: 68 landmarks say nothing about
+    the gaze. Models without limits keep theirs."""
     if model.expression_limits is None:
         return coefficients
     low, high = model.expression_limits.unbind(1)
     expression = torch.minimum(torch.maximum(coefficients.expression, low), high)
+    names = model.mode_names["expression"]
+    looks = torch.tensor([name.startswith("eyeLook") for name in names], device=expression.device)
+    return coefficients.replace(expression=expression.masked_fill(looks, 0.0))
+
+
+def evened(model: FaceModel, coefficients: Coefficients) -> Coefficients:
+    """``coefficients`` with nearly the same expression on both sides, lids as open as the more open one: what differs
+    between the sides is mostly error of the landmarks. Models without limits keep theirs."""
+    if model.expression_limits is None:
+        return coefficients
     names = list(model.mode_names["expression"])
-    even = expression.clone()
+    even = coefficients.expression.clone()
     for k, name in enumerate(names):
         if not name.endswith("Left") or name[:-4] + "Right" not in names:
             continue
         pair = [k, names.index(name[:-4] + "Right")]
-        both = expression[:, pair]
-        # a wink is rarer than an error of the landmarks, which looks like one
-        middle = both.amin(1, keepdim=True) if name == "eyeBlinkLeft" else both.mean(1, keepdim=True)
-        even[:, pair] = middle + (0.0 if name == "eyeBlinkLeft" else _ONE_SIDED) * (both - middle)
-    looks = torch.tensor([name.startswith("eyeLook") for name in names], device=expression.device)
-    return coefficients.replace(expression=even.masked_fill(looks, 0.0))
+        both = coefficients.expression[:, pair]
+        lids = name == "eyeBlinkLeft"  # a wink is rarer than an error that looks like one
+        middle = both.amin(1, keepdim=True) if lids else both.mean(1, keepdim=True)
+        even[:, pair] = middle + (0.0 if lids else _ONE_SIDED) * (both - middle)
+    return coefficients.replace(expression=even)
 
 
 def head(

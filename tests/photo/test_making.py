@@ -90,10 +90,12 @@ def test_an_expression_is_even_and_within_what_a_model_can_show() -> None:
         }
 
     class Known:
-        expression = torch.tensor([[0.8, 0.1, 1.4, 0.0, 0.5]])
+        def __init__(self, expression: torch.Tensor) -> None:
+            self.expression = expression
 
-        def replace(self, expression: torch.Tensor) -> torch.Tensor:
-            return expression
+        def replace(self, expression: torch.Tensor) -> Known:
+            return Known(expression)
 
-    found = making.likely_expression(Model(), Known())[0]
+    known = Known(torch.tensor([[0.8, 0.1, 1.4, 0.0, 0.5]]))
+    found = making.evened(Model(), making.within_limits(Model(), known)).expression[0]
     assert torch.allclose(found, torch.tensor([0.1, 0.1, 0.65, 0.35, 0.0]))
