@@ -5,7 +5,8 @@ with the mean face, D_S with a dome; D_V, D_L and M have linear paths, which lea
 times as high and falls, the batch half as large; depth is smooth; first the shapes learn without M's turned codes, then
 M alone learns to turn codes, then everything together. The camera is the teacher's, so that depth is in real
 millimetres. Its pictures are framed by the eyes: a turned face is nearer and moved to the side, so that views have a
-range along z, and turned views the same framing (``shift``, ``zoom``).
+range along z, and turned views the framing that D_V reads off its pictures: the face lies before the centre of rotation
+and stays in the middle (``shift``), and it is nearer (``zoom``).
 
 Ablations of table 2, one line each: ``--cfg-options``
 ``lift.model.losses.flip=None`` ·
@@ -18,7 +19,7 @@ from mmengine.config import read_base
 with read_base():
     from .base.runtime import *
 
-lift_iterations = 600
+lift_iterations = 720
 warmup = dict(shape=200, turning=140)
 generator = dict(type="PretrainedGenerator", path="zoo:teacher_64/generator.safetensors")
 features = dict(type="DiscriminatorFeatures", zoo="teacher_64")
@@ -48,7 +49,7 @@ lift = dict(
         ),
         space=space,
         views=views,
-        perturbation=dict(yaw_deg=45.0, pitch_deg=15.0, shift=0.2, zoom=2.4),
+        perturbation=dict(yaw_deg=45.0, pitch_deg=15.0, shift=0.58, zoom=2.3),
         warmup=warmup,
         truncation=0.7,
         dtype="float16",

@@ -19,7 +19,7 @@ from faceuv.evaluation.truth_errors import albedo_error, depth_error, depth_erro
 from faceuv.models.base.codes import truncate
 from faceuv.models.liftedgan.generator import LiftedGANGenerator, bright_albedo
 from faceuv.models.liftedgan.objective import Perturbation
-from faceuv.models.liftedgan.scene import draw
+from faceuv.models.liftedgan.scene import at_rotation, draw
 from faceuv.renderers.masks import mask_in_view
 from faceuv.synthetic.cats import FACTORS as CAT_FACTORS
 from faceuv.synthetic.cats import CatHeads
@@ -128,7 +128,8 @@ def lifted_errors(
         lifted = generator.lifted(code)
         picture = generator.image(code)
         rng = torch.Generator().manual_seed(first + start)
-        random = lifted.replace(view=perturbation.view(len(code), views, rng).to(code))
+        angles = views.pose(perturbation.view(len(code), views, rng).to(code))[0]
+        random = at_rotation(lifted, angles, space, views)
         drawn = draw(generator.drawer, lifted, space, views, teacher.size)
         colours = bright_albedo(lifted).flatten(2).transpose(1, 2)
         albedo = draw(generator.drawer, lifted, space, views, teacher.size, colours=colours).image

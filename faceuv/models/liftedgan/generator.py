@@ -36,7 +36,7 @@ from faceuv.models.liftedgan.method import check_fits, space_renderer
 from faceuv.models.liftedgan.networks import LiftingNetworks
 from faceuv.models.liftedgan.options import as_group, stored_space
 from faceuv.models.liftedgan.parameters import ViewRange, parsed_light
-from faceuv.models.liftedgan.scene import Lifted, draw, lift, lit
+from faceuv.models.liftedgan.scene import Lifted, at_rotation, draw, lift, lit
 from faceuv.models.stylegan2 import load_generator
 from faceuv.registry import FACE_GENERATORS
 from faceuv.renderers import Renderer
@@ -189,8 +189,9 @@ class LiftedGANGenerator(FaceGenerator):
         """Pictures of the whole mesh, whose background is stretched where the face turns: ``(B, 3, size, size)``.
 
         Args:
-            yaw_deg, pitch_deg, roll_deg: one for all, or one per face ``(B,)``; None keeps the code's own. Yaw lies in
-                ±90°; the far side of a head is not known, and from 45° on pictures show it.
+            yaw_deg, pitch_deg, roll_deg: one for all, or one per face ``(B,)``; None keeps the code's own. The middle
+                of the face stays where it is. Yaw lies in ±90°; the far side of a head is not known, and from 45° on
+                pictures show it.
             expression: an error, there are none.
             light: a name, or coefficients (3, 9), on the albedo; for the method's own lights use :meth:`pictures` with
                 ``lifted(code).replace(light=raw_light(…))``.
@@ -201,10 +202,10 @@ class LiftedGANGenerator(FaceGenerator):
             raise InputError(f"the faces of {self.name!r} have no expressions, got {expression!r}")
         code, size = self.check(code), self.check_size(size)
         lifted = self.lifted(code)
-        rotation, translation = self.views.pose(lifted.view)
+        rotation, _ = self.views.pose(lifted.view)
         yaw = None if yaw_deg is None else checked_yaw(yaw_deg, len(code))
         rotation = turned(rotation, yaw_deg=yaw, pitch_deg=pitch_deg, roll_deg=roll_deg)
-        lifted = lifted.replace(view=self.views.view(rotation, translation))
+        lifted = at_rotation(lifted, rotation, self.space, self.views)
         colours = None
         if light is not None:
             lighting = lighting_of(light, len(code)).to(code).expand(len(code), -1, -1)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from faceuv.errors import InputError
+from faceuv.geometry.rotations import euler_to_matrix, rotate
 from faceuv.models.base.codes import broadcast_code
 from faceuv.models.base.generator import Generator
 from faceuv.models.liftedgan.geometry import (
@@ -163,6 +164,21 @@ def from_picture(
     amount = finished_transformation(networks.transformation(w), depth, space)
     normals = grid_normals(unprojected(depth, space.camera))
     return Lifted(depth, amount, normals, delit(picture, normals, light), picture, light, view)
+
+
+def at_rotation(lifted: Lifted, rotation: Tensor, space: DepthSpace, views: ViewRange) -> Lifted:
+    """The lifted codes seen at another rotation ``(B, 3)``, radians, turned about the middle of their surfaces, of
+    what lies before the centre of rotation; it stays where it is.
+
+    Nothing ties the centre of rotation to the head: D_V makes up for the distance between the two by a translation that
+    goes with the yaw. A view that keeps its translation when its yaw changes moves the face out of its place.
+    """
+    before, translation = views.pose(lifted.view)
+    points = unprojected(lifted.depth, space.camera)
+    inside = (lifted.depth <= space.distance).flatten(1).to(points)[..., None]
+    middle = (points * inside).sum(1, keepdim=True) / inside.sum(1, keepdim=True).clamp_min(1)
+    still = rotate(middle, euler_to_matrix(before)) - rotate(middle, euler_to_matrix(rotation))
+    return lifted.replace(view=views.view(rotation, translation + still[:, 0]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from faceuv.models.liftedgan.geometry import DepthSpace
 from faceuv.models.liftedgan.parameters import ViewRange
-from faceuv.models.liftedgan.scene import Lifted, draw
+from faceuv.models.liftedgan.scene import Lifted, at_rotation, draw
 from faceuv.renderers import Renderer
 
 YAWS_DEG = (-40.0, -20.0, 20.0, 40.0)
@@ -28,11 +28,11 @@ def shape_colours(lifted: Lifted) -> Tensor:
     return (0.15 + 0.75 * shade)[..., None].expand(-1, -1, 3)
 
 
-def turned_view(lifted: Lifted, views: ViewRange, yaw_deg: float) -> Lifted:
-    """The lifted codes seen at a yaw, without pitch, roll and shift."""
-    view = torch.zeros_like(lifted.view)
-    view[:, 1] = math.radians(yaw_deg) / math.radians(views.rotation_deg)
-    return lifted.replace(view=view)
+def turned_view(lifted: Lifted, space: DepthSpace, views: ViewRange, yaw_deg: float) -> Lifted:
+    """The lifted codes seen at a yaw about the middle of the face, without pitch, roll and shift."""
+    neutral = lifted.replace(view=torch.zeros_like(lifted.view))
+    rotation = lifted.view.new_tensor([[0.0, math.radians(yaw_deg), 0.0]]).expand(len(lifted), -1)
+    return at_rotation(neutral, rotation, space, views)
 
 
 def lifted_sheet(renderer: Renderer, lifted: Lifted, picture: Tensor, space: DepthSpace, views: ViewRange) -> Tensor:
@@ -45,6 +45,6 @@ def lifted_sheet(renderer: Renderer, lifted: Lifted, picture: Tensor, space: Dep
 
     grey = shape_colours(lifted)
     strips = [picture, drawn(lifted), lifted.neutral, lifted.albedo * 0.7, depth_picture(lifted, space)]
-    strips += [drawn(turned_view(lifted, views, angle), grey) for angle in (0.0, 40.0)]
-    strips += [drawn(turned_view(lifted, views, angle)) for angle in YAWS_DEG]
+    strips += [drawn(turned_view(lifted, space, views, angle), grey) for angle in (0.0, 40.0)]
+    strips += [drawn(turned_view(lifted, space, views, angle)) for angle in YAWS_DEG]
     return torch.cat(strips, 3).clamp(0, 1)

@@ -17,7 +17,7 @@ from faceuv.models.liftedgan.method import check_fits, space_renderer
 from faceuv.models.liftedgan.options import as_group
 from faceuv.models.liftedgan.parameters import ViewRange
 from faceuv.models.liftedgan.release import load_networks
-from faceuv.models.liftedgan.scene import Lifted, draw_mesh, joined, lift, lit, moved_mesh
+from faceuv.models.liftedgan.scene import Lifted, at_rotation, draw_mesh, joined, lift, lit, moved_mesh
 from faceuv.registry import SUBJECTS
 from faceuv.renderers.interpolation import interpolate, spread, unit
 from faceuv.structures import Mesh, Render
@@ -62,9 +62,9 @@ class LiftedSubject(Subject):
         lifted = lift(self.setting.teacher, self.networks, self.setting.broadcast(codes), self.space)
         lifted = joined(*[lifted] * (len(targets.images) // len(codes)))
         if targets.yaw is not None:
-            rotation, translation = self.views_range.pose(lifted.view)
+            rotation, _ = self.views_range.pose(lifted.view)
             rotation = torch.stack([rotation[:, 0], targets.yaw.to(rotation), rotation[:, 2]], 1)
-            lifted = lifted.replace(view=self.views_range.view(rotation, translation))
+            lifted = at_rotation(lifted, rotation, self.space, self.views_range)
         render = rendered(self.renderer, lifted, self.space, self.views_range, self.setting.size)
         return SubjectView(render.image.clamp(0, 1), None, render=render)
 

@@ -22,7 +22,7 @@ from faceuv.models.liftedgan.geometry import (
     unprojected,
 )
 from faceuv.models.liftedgan.parameters import ViewRange, frontal, parsed_light, raw_light
-from faceuv.models.liftedgan.scene import Lifted, delit, draw, shading
+from faceuv.models.liftedgan.scene import Lifted, at_rotation, delit, draw, moved_mesh, shading
 from faceuv.registry import RENDERERS
 
 SPACE = DepthSpace()
@@ -241,3 +241,22 @@ def test_settings_out_of_range():
         ViewRange(rotation_deg=120)
     with pytest.raises(InputError, match="n × n"):
         grid_normals(torch.zeros(1, 10, 3))
+
+
+class TestTurning:
+    def test_the_middle_of_a_face_stays_where_it_is(self):
+        """A head in front of the centre of rotation, already turned, is turned on: its middle does not move."""
+        views = ViewRange(translation=(1.0, 1.0, 1.0))
+        lifted = lifted_dome(view=(0.1, -0.3, 0.0, 0.2, 0.05, 0.1)).replace(transformation=torch.ones(1, 33, 33))
+        inside = (lifted.depth <= SPACE.distance).flatten()
+
+        def middle(seen):
+            return moved_mesh(seen, SPACE, views).vertices[0, inside].mean(0)
+
+        turned = at_rotation(lifted, torch.tensor([[0.0, 0.6, 0.1]]), SPACE, views)
+        assert torch.allclose(views.pose(turned.view)[0], torch.tensor([[0.0, 0.6, 0.1]]), atol=1e-6)
+        assert torch.allclose(middle(turned), middle(lifted), atol=1e-5)
+        kept = lifted.replace(view=torch.cat([turned.view[:, :3], lifted.view[:, 3:]], 1))
+        assert (middle(kept) - middle(lifted)).norm() > 0.1  # what a view that keeps its translation does
+        same = at_rotation(lifted, views.pose(lifted.view)[0], SPACE, views)
+        assert torch.allclose(same.view, lifted.view, atol=1e-6)
