@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -41,7 +41,7 @@ def checked_device(name: str) -> torch.device:
         raise InputError(f"--device {name} cannot be used here: {str(error).splitlines()[0]}") from error
     if device.type == "cpu":
         return device
-    backend = getattr(torch, device.type, None)  # torch.cuda, torch.mps, torch.xpu
+    backend: Any = getattr(torch, device.type, None)  # torch.cuda, torch.mps, torch.xpu
     count = backend.device_count() if hasattr(backend, "is_available") and backend.is_available() else 0
     if (device.index or 0) >= count:
         raise InputError(f"--device {name} cannot be used here: PyTorch finds {count} devices of this kind; take cpu")
