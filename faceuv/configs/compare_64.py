@@ -10,7 +10,8 @@ with read_base():
     from .base.runtime import *
 
 generator = dict(type="PretrainedGenerator", path="zoo:teacher_64/generator.safetensors")
-space = dict(fov_deg=14.375071934214489, distance=10.0, half_range=1.0, border=0.5)  # the camera of the drawn faces
+space = dict(fov_deg=14.375071934214489, distance=10.0, half_range=1.0, border=0.5, smooth=True)
+views = dict(rotation_deg=60.0, translation=(1.0, 1.0, 1.0))  # camera and views of the zoo's LiftedGAN
 
 stages = ["report"]
 report = dict(
@@ -20,7 +21,7 @@ report = dict(
     stepper="zoo:stepper_64/weights.safetensors",
     subjects={
         "StyleFaceUV": dict(type="uv", path="zoo:quickstart/uv_generator.safetensors"),
-        "LiftedGAN": dict(type="lifted", path="zoo:liftedgan/lifting.safetensors", space=space),
+        "LiftedGAN": dict(type="lifted", path="zoo:liftedgan/lifting.safetensors", space=space, views=views),
         "StyleRig": dict(
             type="rig", path="zoo:stylerig_64/rig.safetensors", mapper="zoo:stylerig_64/mapper.safetensors"
         ),
