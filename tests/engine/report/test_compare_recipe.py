@@ -38,7 +38,7 @@ def test_a_subject_turns_as_asked(setting, name):
     assert turned.shape == (12, 3, 64, 64)
     with torch.no_grad():
         left, right = regressor(turned).rotation[:, 1].view(2, 6).mean(1).tolist()
-    # the zoo's LiftedGAN has hardly any depth, so that its pictures look little turned: the side is right
+    # the picture of a lifted face looks less turned than a face of the set: the side is right
     least = 0.05 if name == "LiftedGAN" else 0.4
     assert right - left > least, f"{name}: {left:.2f} and {right:.2f} rad are read, {-YAW} and {YAW} were asked for"
 
