@@ -20,7 +20,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "mapping_depth": (0, 256), "channel_base": (1, 2**24), "channel_max": (1, 2**16), "rows": (2, 2**12),
     "columns": (1, 2**12), "every": (1, 2**40), "accumulative_counts": (1, 2**20), "remember": (0, 2**31),
     "lr": (0, 3e38), "weight_decay": (0, 3e38), "half_life": (1e-9, 1e18), "seed": (0, 2**32 - 1),
-    "pictures": (2, 2**20), "max_norm": (1e-30, 3e38),
+    "pictures": (2, 2**20), "max_norm": (1e-30, 3e38), "weight": (0, 3e38), "T_max": _COUNT, "truncation": (0, 10),
 }  # fmt: skip
 """Setting → the smallest and the largest value that means something."""
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
+from faceuv.checks import shown
 from faceuv.engine.checkpoint_hook import CheckpointHook, resumable
 from faceuv.engine.compat.checkpoints import load_weights, read_checkpoint
 from faceuv.engine.compat.configs import RUNNER_KEYS
@@ -48,6 +49,12 @@ class TrainStage(Stage):
         for key in config:
             if key not in RUNNER_KEYS:
                 raise InputError(f"a stage of type 'train' has no setting {key!r}{did_you_mean(key, RUNNER_KEYS)}")
+        for key in ("resume", "load_from"):
+            if config.get(key):
+                raise InputError(
+                    f"a stage of type 'train' goes on from its own newest checkpoint, {key}={shown(config[key])} is not"
+                    " for it: to start with weights of another training, use the hook WarmStart"
+                )
         self.config = config
 
     @classmethod
