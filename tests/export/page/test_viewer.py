@@ -107,7 +107,7 @@ def test_there_is_a_slider_for_each_movement_and_presets_set_them(page, people):
     assert sorted(names) == sorted(people[0].mesh_file().morph_targets)
     page.click('[data-preset="smile"]')
     assert page.run("faceuv.state.weights.mouthSmileLeft") == 0.75
-    assert page.run("document.querySelector('[data-shape=mouthSmileLeft]').value") == "0.75"
+    page.wait("document.querySelector('[data-shape=mouthSmileLeft]').value === '0.75'")  # with the next frame
     page.click('[data-preset="rest"]')
     assert page.run("faceuv.state.weights") == {}
 
