@@ -40,15 +40,23 @@ def feature_shifts(
     return found
 
 
-def moved(landmarks: Tensor, shifts: dict[str, Tensor]) -> Tensor:
-    """``landmarks (68, 2)`` moved with their features: brows with the eyes, the jaw between eyes and mouth."""
-    points = landmarks.clone()
+def moved(found: Tensor, drawn: Tensor, shifts: dict[str, Tensor]) -> Tensor:
+    """The landmarks ``found (68, 2)`` by the detector, each feature moved as a whole to where the ``drawn (68, 2)`` one
+    looks like the picture; brows with the eyes, the jaw between eyes and mouth.
+
+    A feature keeps the shape that the detector saw: that of the fitted face is nearer to the mean, and would be nearer
+    still after every fit, until a smile is gone.
+    """
+    steps = {
+        name: (drawn[list(rows)] - found[list(rows)]).mean(0) + shifts[name].to(found) for name, rows in _GROUPS.items()
+    }
+    points = found.clone()
     for name, rows in _GROUPS.items():
-        points[list(rows)] += shifts[name].to(points)
-    points[17:27] += shifts["eyes"].to(points)
-    points[27:29] += ((shifts["eyes"] + shifts["nose"]) / 2).to(points)
+        points[list(rows)] += steps[name]
+    points[17:27] += steps["eyes"]
+    points[27:29] += (steps["eyes"] + steps["nose"]) / 2
     share = torch.linspace(-1, 1, 17).abs()[:, None].to(points)  # 1 at the ears, 0 at the chin
-    points[:17] += share * shifts["eyes"].to(points) + (1 - share) * shifts["mouth"].to(points)
+    points[:17] += share * steps["eyes"] + (1 - share) * steps["mouth"]
     return points
 
 

@@ -163,7 +163,7 @@ class PhotoHeads:
             own = within_limits(model, fit.coefficients)
             world = pose(model.mesh(own).vertices[:, model.landmarks], own.rotation, own.translation)
             drawn = project(world, fitter.renderer.camera, _SQUARE, _SQUARE)[0, :, :2]
-            points = moved(drawn, feature_shifts(draw, own, square, drawn))[None]
+            points = moved(landmarks.points[0], drawn, feature_shifts(draw, own, square, drawn))[None]
             again = fitter.fit(square[None], replace(landmarks, points=points), mask=mask[None])
             if not bool(again.ok[0]):
                 break

@@ -9,6 +9,7 @@ from faceuv.errors import InputError
 from faceuv.fitting.landmarks import SyntheticLandmarks
 from faceuv.models.faces.procedural import ProceduralFace
 from faceuv.photo import PhotoHeads, find_faces, head_page, making
+from faceuv.photo.alignment import moved
 from faceuv.photo.making import LIKENESS
 from faceuv.synthetic import SyntheticFaces
 
@@ -99,3 +100,12 @@ def test_an_expression_is_even_and_within_what_a_model_can_show() -> None:
     known = Known(torch.tensor([[0.8, 0.1, 1.4, 0.0, 0.5]]))
     found = making.evened(Model(), making.within_limits(Model(), known)).expression[0]
     assert torch.allclose(found, torch.tensor([0.1, 0.1, 0.65, 0.35, 0.0]))
+
+
+def test_a_feature_moves_as_a_whole_and_keeps_the_shape_that_was_found():
+    found = torch.rand(68, 2, generator=torch.Generator().manual_seed(0)) * 100
+    drawn = found + torch.tensor([3.0, -2.0])
+    drawn[48:68] = drawn[48:68].mean(0) + 0.2 * (drawn[48:68] - drawn[48:68].mean(0))  # a fit that lost the smile
+    shifts = {name: torch.tensor([1.0, 4.0]) for name in ("eyes", "nose", "mouth")}
+    points = moved(found, drawn, shifts)
+    torch.testing.assert_close(points, found + torch.tensor([4.0, 2.0]))
