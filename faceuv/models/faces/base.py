@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from faceuv.checks import check_shape, shown
+from faceuv.checks import check_shape
 from faceuv.errors import AssetError, InputError, did_you_mean
 from faceuv.geometry.normals import apply_tangents, tangent_operator, vertex_normals
 from faceuv.geometry.uv import UVCorrespondence, bake
+from faceuv.models.faces.arguments import arguments_of, remembering
 from faceuv.models.faces.arrays import ARRAYS, OPTIONAL_ARRAYS, PARTS, check_arrays
 from faceuv.models.faces.points import LinearPoints, Points
 from faceuv.models.faces.sampling import (
@@ -35,8 +33,6 @@ if TYPE_CHECKING:
 _SPECK = 1e-20  # of a basis: its products are denormal numbers, which CPUs multiply a hundred times slower
 _LISTED = 12  # names of movements in a message
 _FULL_MOVEMENT = 3.0  # standard deviations, for modes that do not say
-_NAMELESS = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL)
-_SCALARS = (bool, int, float, str, Path)
 
 
 class FaceModel(nn.Module):
@@ -360,27 +356,12 @@ class FaceModel(nn.Module):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "__init__" in cls.__dict__:
-            cls.__init__ = _remembering(cls.__init__)  # type: ignore[method-assign]
+            cls.__init__ = remembering(cls.__init__)  # type: ignore[method-assign]
 
     def config(self) -> dict[str, Any]:
         """The config that builds this model again, for files that name it: its name in ``FACE_MODELS`` and the
         constructor's arguments that are not the defaults. They must be plain JSON values."""
-        kept: dict[str, Any] = self.__dict__.get("_arguments", {})
-        parameters = inspect.signature(type(self).__init__).parameters
-        for name, value in kept.items():
-            if name in parameters and parameters[name].kind in _NAMELESS:
-                raise InputError(
-                    f"{type(self).__name__} takes {name} by position only, so that no config can name it: make it an"
-                    " argument with a name"
-                )
-            try:
-                json.dumps(value, allow_nan=False)
-            except (TypeError, ValueError) as error:
-                raise InputError(
-                    f"the argument {name!r} of the face model {type(self).__name__} must be a plain JSON value, to be"
-                    f" kept in files, got {shown(value)}: give a name, a path or numbers"
-                ) from error
-        return {"type": FACE_MODELS.name_of(type(self)), **kept}
+        return {"type": FACE_MODELS.name_of(type(self)), **arguments_of(self)}
 
     def arrays(self) -> dict[str, Tensor]:
         """The buffers by name, as the constructor takes them."""
@@ -407,29 +388,3 @@ class FaceModel(nn.Module):
         names = metadata.pop("names", {})
         check_arrays(arrays, where=str(path), metadata=metadata, error=AssetError)
         return arrays, names, metadata
-
-
-def _is_default(value: Any, default: Any) -> bool:
-    """Whether an argument is the default; arrays are never compared."""
-    return value is default or (type(value) is type(default) and isinstance(value, _SCALARS) and value == default)
-
-
-def _remembering(init: Callable[..., None]) -> Callable[..., None]:
-    """The constructor ``init``, which also keeps the arguments that it was given, for :meth:`FaceModel.config`."""
-    signature = inspect.signature(init)
-
-    @functools.wraps(init)
-    def constructor(self: FaceModel, *args: Any, **kwargs: Any) -> None:
-        if "_arguments" not in self.__dict__:  # the outermost constructor is the one that a config calls
-            given = signature.bind(self, *args, **kwargs).arguments
-            kept: dict[str, Any] = {}
-            for name, value in list(given.items())[1:]:
-                parameter = signature.parameters[name]
-                if parameter.kind is inspect.Parameter.VAR_KEYWORD:
-                    kept |= value
-                elif not _is_default(value, parameter.default):
-                    kept[name] = str(value) if isinstance(value, Path) else value
-            object.__setattr__(self, "_arguments", kept)
-        init(self, *args, **kwargs)
-
-    return constructor
