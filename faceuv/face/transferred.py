@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
+from faceuv.export.textures import check_texture_size
 from faceuv.models.faces import FaceModel
 from faceuv.models.faces.building import Config, build_face_model, name_of
 from faceuv.structures import Coefficients, UVMaps
@@ -27,7 +28,7 @@ def to_face_model(
     have one size are transferred in one batch."""
     from faceuv.models.faces.transfer import between  # scipy's solvers, for those who transfer
 
-    target = build_face_model(face_model)
+    texture_size, target = check_texture_size(texture_size), build_face_model(face_model)
     made = list(faces)
     batches: dict[Any, list[int]] = {}
     for k, face in enumerate(faces):
