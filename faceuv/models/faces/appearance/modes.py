@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import torch
@@ -32,6 +33,7 @@ NAMES: tuple[str, ...] = (
 )  # fmt: skip
 PATCHES = tuple(name for name in NAMES if "_patch_" in name or "_uneven_" in name)
 _INDEX = {name: k for k, name in enumerate(NAMES)}
+_PATCH_COLUMNS = [_INDEX[name] for name in PATCHES]
 _FAR = 3.2
 
 
@@ -42,11 +44,15 @@ class Person:
     values: Tensor  # (A,)
 
     def __getitem__(self, name: str) -> Tensor:
-        return _FAR * torch.tanh(self.values[_INDEX[name]] / _FAR)
+        return self._held_back[_INDEX[name]]
+
+    @functools.cached_property
+    def _held_back(self) -> tuple[Tensor, ...]:
+        return (_FAR * torch.tanh(self.values / _FAR)).unbind()
 
     def patches(self) -> Tensor:
         """The coefficients of :data:`PATCHES`."""
-        return self.values[[_INDEX[name] for name in PATCHES]]
+        return self.values[_PATCH_COLUMNS]
 
 
 def mode_index(name: str) -> int:

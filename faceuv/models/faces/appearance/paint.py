@@ -6,6 +6,7 @@ composed as melanin and blood (:mod:`~faceuv.models.faces.appearance.spectrum`),
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -76,6 +77,11 @@ class Points:
     @classmethod
     def of_vertices(cls, head: Head) -> Points:
         return cls.of(head.mean, head.canonical, head.part_of_vertices(), head.eyeballs(), head.normals())
+
+    @functools.cached_property
+    def lid_shadows(self) -> dict[str, Tensor]:
+        """Side → :func:`lid_shadow` at the rows of that eye."""
+        return {side: lid_shadow(self.regions.points[rows], side) for side, (rows, *_) in self.eyes.items()}
 
     def uneven(self, weights: Tensor) -> Tensor:
         """``(N,)``: the patches with ``weights (P,)``."""
@@ -157,8 +163,8 @@ def tone(points: Points, person: Person) -> tuple[Tensor, Tensor]:
 
 
 def _patch_weights(person: Person, what: str, amount: float) -> Tensor:
-    ours = torch.tensor([name.startswith(what) for name in PATCHES])
-    return amount * person.patches() * ours / math.sqrt(float(ours.sum()) / 2)
+    ours = [name.startswith(what) for name in PATCHES]
+    return amount * person.patches() * torch.tensor(ours) / math.sqrt(sum(ours) / 2)
 
 
 def skin(points: Points, person: Person) -> Tensor:
@@ -225,10 +231,17 @@ def tone_slopes(person: Person) -> tuple[Tensor, Tensor]:
     return (near[0] - near[1]) / step, (near[0] - near[2]) / step
 
 
-def hair_colour(person: Person) -> Tensor:
-    """``(3,)`` of the person's hair; dark skin comes with dark hair."""
+@functools.cache
+def _hair_colours() -> tuple[Tensor, Tensor, Tensor]:
+    """Colours from dark to fair ``(4, 3)`` float64, red and grey ``(3,)``."""
     knots = torch.from_numpy(encode(np.array([HAIR[name] for name in ("black", "brown", "chestnut", "fair")])))
     red, grey = (torch.from_numpy(encode(np.array(HAIR[name]))).float() for name in ("red", "grey"))
+    return knots, red, grey
+
+
+def hair_colour(person: Person) -> Tensor:
+    """``(3,)`` of the person's hair; dark skin comes with dark hair."""
+    knots, red, grey = _hair_colours()
     fair = torch.sigmoid(-2.2 * (person["melanin"] + 0.15))
     place = (0.55 + 0.9 * fair * (person["hair_lightness"] + 0.9)).clamp(0, 2.999)
     low = int(place)
@@ -312,7 +325,7 @@ def _paint_eyes(colour: Tensor, points: Points, person: Person) -> None:
             continue
         rows, distance, _ = points.eyes[side]
         smooth = eye_colour(distance, white, iris, float(person["iris_ring"]))
-        colour[rows] = smooth * lid_shadow(points.regions.points[rows], side)[:, None]
+        colour[rows] = smooth * points.lid_shadows[side][:, None]
 
 
 def lid_shadow(points: Tensor, side: str) -> Tensor:

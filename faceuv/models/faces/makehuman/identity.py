@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 
 from faceuv.models.faces.makehuman.details import mirrored_targets, random_mixtures
-from faceuv.models.faces.makehuman.macros import TARGETS, average_weights, random_person, target_weights
+from faceuv.models.faces.makehuman.macros import TARGETS, average_weights, random_person, weights_of_people
 from faceuv.models.faces.makehuman.source import Array, MakeHumanData
 
 NAMED = ("age", "gender", "african", "asian", "weight", "muscle")
 MACRO_REST, DETAILS = 30, 80
 _PEOPLE, _MIXTURES = 3000, 4000
 _SEED = 12
+_TOGETHER = 8  # differences of the mesh that are mapped at once
 
 
 @dataclass(frozen=True)
@@ -48,15 +50,24 @@ class Aligner:
     def __call__(self, field: Array) -> Array:
         return (self.surface @ field - self.eyes @ field).astype(np.float32)
 
+    def each(self, fields: Sequence[Array]) -> Array:
+        """All of ``fields``, stacked ``(K, V, 3)``; several at once, as the sparse product is bound by its indices."""
+        stacked = np.empty((len(fields), self.surface.shape[0], 3), np.float32)
+        for start in range(0, len(fields), _TOGETHER):
+            some = fields[start : start + _TOGETHER]
+            found = self(np.concatenate(some, 1)).reshape(len(stacked[0]), len(some), 3)
+            stacked[start : start + _TOGETHER] = found.transpose(1, 0, 2)
+        return stacked
+
 
 def identity_modes(data: MakeHumanData, align: Aligner, offset: Array, mirror: Array, weight: Array) -> Identity:
     """Principal modes; ``weight (V,)`` sums to 1 and says where a difference counts. The mean is symmetric."""
     rng = np.random.default_rng(_SEED)
     root = np.sqrt(weight).astype(np.float32)[:, None]
 
-    macros = np.stack([align(data.macro(name)) for name in TARGETS])
+    macros = align.each([data.macro(name) for name in TARGETS])
     people = [random_person(rng) for _ in range(_PEOPLE)]
-    mixed = np.stack([target_weights(person) for person in people])
+    mixed = weights_of_people(people)
     centre = mixed.mean(0)
     gram = _gram(macros * root)
     traits = np.array([[getattr(person, name) for name in NAMED] for person in people])
@@ -70,15 +81,15 @@ def identity_modes(data: MakeHumanData, align: Aligner, offset: Array, mirror: A
 
     targets = data.head_targets()
     names = list(targets)
-    fields = np.stack([align(targets[name]) for name in names])
+    fields = align.each([targets[name] for name in names])
     draws = random_mixtures(names, _MIXTURES, rng)
     draws = np.concatenate([draws, draws[:, mirrored_targets(names)]])  # as many mirrored people
     details, _ = _principal(draws - draws.mean(0), _gram(fields * root), DETAILS)
 
-    mean = align(data.base.vertices) + np.tensordot(centre, macros, 1) + offset
+    mean = align(data.base.vertices) + _mixed(centre[None], macros)[0] + offset
     mean = (mean + mean[mirror] * [-1.0, 1.0, 1.0]) / 2
-    basis = np.concatenate([np.tensordot(chosen, macros, 1), np.tensordot(details, fields, 1)])
-    rms = 100 * np.sqrt(np.einsum("kvc,v->k", basis**2, weight))
+    basis = np.concatenate([_mixed(chosen, macros), _mixed(details, fields)])
+    rms = 100 * np.sqrt((basis**2).sum(2) @ weight)
     return Identity(
         mean=mean,
         basis=np.moveaxis(basis, 0, -1),
@@ -92,6 +103,12 @@ def identity_modes(data: MakeHumanData, align: Aligner, offset: Array, mirror: A
         centre=centre,
         macro_error_mm=(float(np.median(error)), float(error.max())),
     )
+
+
+def _mixed(weights: Array, fields: Array) -> Array:
+    """``(M, V, 3)``: sums of ``fields (K, V, 3)`` with ``weights (M, K)``, in the precision of the fields."""
+    mixed = weights.astype(fields.dtype) @ fields.reshape(len(fields), -1)
+    return mixed.reshape(len(weights), *fields.shape[1:])
 
 
 def _gram(fields: Array) -> Array:

