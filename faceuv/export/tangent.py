@@ -7,6 +7,7 @@ not mirrored. A texel (r, g, b) means the normal (2r − 1)·tangent + (2g − 1
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +17,16 @@ from torch import Tensor
 from faceuv.checks import check_shape
 from faceuv.errors import InputError
 from faceuv.geometry.normals import vertex_normals, vertex_tangents
-from faceuv.geometry.uv import UVCorrespondence, bake, cross_planes, displaced_normals, unit_planes
+from faceuv.geometry.uv import (
+    UVCorrespondence,
+    bake_texels,
+    cross_planes,
+    map_gradients,
+    sloped_normals,
+    unit_planes,
+)
+
+_AT_ONCE = 1 << 15  # texels
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,33 +104,47 @@ def tangent_normal_map(
             f"the chart is {chart.height} × {chart.width} but the displacement map {maps['H']} × {maps['W']}:"
             " build the chart at the map's size"
         )
-    normals = _unit_map(bake(vertex_normals(vertices, faces, weld), chart))
-    along_u, along_v = (bake(tangent, chart) for tangent in vertex_tangents(vertices, faces, uv))
-    detail = displaced_normals(normals, along_u, along_v, displacement)
-
     if frame is None:
         frame = tangent_frame(vertices, faces, uv, weld=weld)
-    return in_tangent_frame(detail, frame, chart)
+    smooth = torch.cat([vertex_normals(vertices, faces, weld), *vertex_tangents(vertices, faces, uv)], 2)
+    slope_u, slope_v = (slope.flatten(2) for slope in map_gradients(displacement))
+
+    def detail(image: int, texels: slice) -> Tensor:
+        normal, along_u, along_v = bake_texels(smooth[image], chart, texels)[None].split(3, 1)
+        du, dv = (slope[image : image + 1, :, texels] for slope in (slope_u, slope_v))
+        return sloped_normals(unit_planes(normal), along_u, along_v, du, dv)
+
+    return _in_frame(detail, frame, chart)
 
 
 def in_tangent_frame(normals: Tensor, frame: TangentFrame, chart: UVCorrespondence) -> Tensor:
     """Object-frame normals ``(B, 3, H, W)`` as a tangent-space map ``(B, 3, H, W)`` in [0, 1]; flat off the chart."""
-    side = bake(frame.tangent[..., 3:], chart)
-    n = _unit_map(bake(frame.normal, chart))
-    t = _unit_map(_on_plane(bake(frame.tangent[..., :3], chart), n, dim=1))
-    b = cross_planes(n, t) * torch.where(side < 0, -1.0, 1.0).to(n.dtype)
-    local = torch.stack([(normals * axis).sum(1) for axis in (t, b, n)], 1)
-    flat = _outward(local).view(1, 3, 1, 1)
-    known = (chart.face_id >= 0) & ((local * local).sum(1, keepdim=True) > 0.5)
-    return 0.5 + 0.5 * torch.where(known, local, flat).clamp(-1, 1)
+    flat = normals.flatten(2)
+    return _in_frame(lambda image, texels: flat[image : image + 1, :, texels], frame, chart)
+
+
+def _in_frame(detail: Callable[[int, slice], Tensor], frame: TangentFrame, chart: UVCorrespondence) -> Tensor:
+    """The tangent-space map of the normals ``(1, 3, N)`` that ``detail`` gives for an image and some of its texels."""
+    axes = torch.cat([frame.normal, frame.tangent], 2)
+    outward = _outward(axes)[:, None]
+    covered = (chart.face_id >= 0).flatten()
+    maps = axes.new_empty(len(axes), 3, len(covered))
+    for image, rows in enumerate(axes):
+        for start in range(0, len(covered), _AT_ONCE):
+            texels = slice(start, start + _AT_ONCE)
+            normals = detail(image, texels)
+            normal, tangent, side = bake_texels(rows, chart, texels)[None].split([3, 3, 1], 1)
+            n = unit_planes(normal)
+            t = unit_planes(_on_plane(tangent, n, dim=1))
+            b = cross_planes(n, t) * torch.where(side < 0, -1.0, 1.0).to(n.dtype)
+            local = torch.stack([(normals * axis).sum(1) for axis in (t, b, n)], 1)[0]
+            known = covered[texels] & ((local * local).sum(0) > 0.5)
+            maps[image, :, texels] = 0.5 + 0.5 * torch.where(known, local, outward).clamp(-1, 1)
+    return maps.view(len(axes), 3, chart.height, chart.width)
 
 
 def _on_plane(vector: Tensor, normal: Tensor, dim: int = 2) -> Tensor:
     return vector - (vector * normal).sum(dim, keepdim=True) * normal
-
-
-def _unit_map(maps: Tensor) -> Tensor:
-    return unit_planes(maps)
 
 
 def _outward(like: Tensor) -> Tensor:

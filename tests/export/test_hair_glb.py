@@ -41,6 +41,16 @@ def test_hair_is_the_last_part_with_a_masked_material_that_is_no_metal(mesh):
     assert mesh.parts[-1].name == "hair"
 
 
+@pytest.mark.parametrize("style", ["crew", "bob", "long", "ponytail", "afro"])
+def test_cards_are_wound_as_their_normals_say(face, style):
+    """Viewers turn the normals of faces that they take for back faces: hair would be lit from inside the head."""
+    hair = face.with_hair(style, density=0.2).mesh_file(texture_size=32).hair.mesh
+    corners = hair.vertices[hair.faces].astype(np.float64)
+    wound = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    agree = (wound * hair.normals[hair.faces].mean(1)).sum(1) > 0
+    assert agree.mean() > 0.95
+
+
 def test_the_head_joint_alone_carries_hair_and_no_movement_moves_it(mesh):
     count = len(mesh.hair.mesh.vertices)
     weights = mesh.skeleton.weights[-count:]

@@ -128,7 +128,7 @@ def _grown(model: FaceModel, identity: Tensor, hair: Hair) -> HairMesh:
     uv = np.stack(np.broadcast_arrays(u[:, None], v[..., None]), -1)
     start = np.arange(count)[:, None] * rows * 2 + 2 * np.arange(rows - 1)[None]
     a, b, c, d = start, start + 1, start + 2, start + 3
-    faces = np.stack([np.stack([a, c, b], -1), np.stack([b, c, d], -1)], 2)
+    faces = np.stack([np.stack([a, b, c], -1), np.stack([b, d, c], -1)], 2)
     return HairMesh(
         vertices=_float((points + np.array(ORIGIN)) / MM_PER_DM).reshape(-1, 3),
         normals=_float(np.repeat(normal[:, :, None], 2, 2)).reshape(-1, 3),
