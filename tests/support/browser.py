@@ -150,14 +150,13 @@ class Page:
             raise RuntimeError(details.get("exception", {}).get("description", details["text"]))
         return answer["result"].get("value")
 
-    def wait(self, script: str, seconds: float = 60) -> Any:
-        """Until the expression is true."""
+    def wait(self, script: str, seconds: float = 60) -> None:
+        """Until the expression, awaited, is true."""
         limit = time.monotonic() + seconds
-        while not (found := self.run(script)):
+        while not self.run(f"Promise.resolve({script}).then(Boolean)"):
             if time.monotonic() > limit:
                 raise TimeoutError(f"not true within {seconds} s: {script}; the page says {self.said()!r}")
             time.sleep(0.05)
-        return found
 
     def said(self) -> str:
         """The line that the page shows to its reader, if any."""
