@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
+import sys
+import threading
 
 from faceuv.cli.arguments import SEED, whole
 from faceuv.errors import InputError
+
+FIRST = 18  # a person of MakeHuman whom the page begins with
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -16,7 +22,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="SOURCE",
         help="heads (random people, the default), a generator such as quickstart, a work dir, or a .safetensors face",
     )
-    parser.add_argument("--seed", type=SEED, default=0, help="of the first person (0)")
+    parser.add_argument("--seed", type=SEED, help=f"of the first person ({FIRST}; of generators 0)")
     parser.add_argument("--face-model", help="of random people (MakeHuman where it is installed)")
     parser.add_argument(
         "--compare", nargs="+", default=[], metavar="NAME", help="other generators with the same teacher, side by side"
@@ -32,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
 
     from faceuv.cli.console import console
     from faceuv.cli.sample import default_model
-    from faceuv.studio import Studio, StudioServer, open_source
+    from faceuv.studio import HeadSource, Studio, StudioServer, open_source
     from faceuv.studio.wishes import Wish
 
     if args.compare and args.source is None:
@@ -42,7 +48,9 @@ def run(args: argparse.Namespace) -> int:
     source = open_source(
         args.source, face_model=args.face_model, default_model=default_model, others=tuple(args.compare)
     )
-    server = StudioServer(Studio(source, first=Wish("seed", seed=args.seed)), host=args.host, port=args.port)
+    first = args.seed if args.seed is not None else FIRST if isinstance(source, HeadSource) else 0
+    studio = Studio(source, first=Wish("seed", seed=first))
+    server = StudioServer(studio, host=args.host, port=args.port)
     console.print(f"the studio is at {server.address} (Ctrl+C ends it)", markup=False)
     if not server.is_local:
         console.print(
@@ -50,10 +58,27 @@ def run(args: argparse.Namespace) -> int:
             " see is not encrypted",
             markup=False,
         )
-    if not args.no_browser and not webbrowser.open(server.address):
-        console.print("no browser could be opened here: open the address yourself", markup=False)
+    threading.Thread(target=studio.prepare, daemon=True).start()  # while the browser starts
+    if not args.no_browser and not (has_display() and webbrowser.open(server.address)):
+        console.print(
+            "no browser could be opened here: open the address yourself; from another computer, first"
+            f" ssh -L {server.port}:127.0.0.1:{server.port} and this computer's name",
+            markup=False,
+        )
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         server.serve_forever()
     finally:
+        signal.signal(signal.SIGTERM, before)
         server.server_close()
     return 0
+
+
+def has_display() -> bool:
+    """Whether a browser can show itself; on Linux without a display, some would fill the terminal."""
+    return not sys.platform.startswith("linux") or any(os.environ.get(key) for key in ("DISPLAY", "WAYLAND_DISPLAY"))
+
+
+def _interrupt(*_: object) -> None:
+    """A studio that is told to end removes its temporary files, as after Ctrl+C."""
+    raise KeyboardInterrupt

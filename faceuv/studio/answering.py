@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import struct
 import tempfile
@@ -18,13 +19,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from faceuv.errors import InputError
+from faceuv.errors import FaceUVError, InputError
 from faceuv.export import Animation
 from faceuv.export.images import encode
 from faceuv.face import Face
 from faceuv.models.faces.arkit import NAMES
 from faceuv.studio.photographs import FaceOfPicture, HeadsOfPhotographs, Photographs
-from faceuv.studio.sources import Source
+from faceuv.studio.sources import Source, traits_of, with_hair
 from faceuv.studio.wishes import Look, Wish, number
 
 TEXTURE_SIZE = 1024
@@ -53,6 +54,7 @@ class Studio:
         self.first = first or Wish("seed")
         self._computing = threading.Lock()  # two cores: one face at a time is soonest for everybody
         self._faces: OrderedDict[Wish, Face] = OrderedDict()
+        self._bytes: tuple[Wish, bytes] | None = None  # of the last person: pages begin with the same one
 
     def about(self) -> dict[str, Any]:
         """What a page needs to build its controls."""
@@ -62,7 +64,8 @@ class Studio:
         """The face of a wish; a photograph must be of this page."""
         photos = wish.photos()
         if wish.form == "photo":
-            return self.photographs.face(page, wish.photo)
+            face = self.photographs.face(page, wish.photo)
+            return with_hair(face, wish) if wish.hair else face
         with self._computing:
             if not photos and wish in self._faces:
                 self._faces.move_to_end(wish)
@@ -90,9 +93,19 @@ class Studio:
         """The face for the viewer: four bytes of length, its entry as JSON, its GLB."""
         face = self.face(page, wish)
         with self._computing:
+            if self._bytes is not None and self._bytes[0] == wish:
+                return self._bytes[1]
             made = face.on_page(_name(wish), texture_size=TEXTURE_SIZE)
-        text = json.dumps(made.entry()).encode()
-        return struct.pack("<I", len(text)) + text + made.glb
+            text = json.dumps(made.entry() | {"traits": traits_of(face)}).encode()
+            answer = struct.pack("<I", len(text)) + text + made.glb
+            if not wish.photos():
+                self._bytes = wish, answer
+        return answer
+
+    def prepare(self) -> None:
+        """Make the first person before anybody asks; what is wrong with it is said to the page that asks."""
+        with contextlib.suppress(FaceUVError):
+            self.shown("", self.first)
 
     def gallery(self, page: str, wish: Wish) -> list[dict[str, Any]]:
         """Small pictures of the next people: seed and picture as a data address."""

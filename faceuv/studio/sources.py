@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,17 +14,20 @@ from faceuv.errors import InputError, did_you_mean
 from faceuv.face import Face, build_face_model
 from faceuv.models.base.face_generator import FaceGenerator, list_models, load
 from faceuv.models.faces import FaceModel
+from faceuv.models.faces.hair.styles import COLOURS, STYLES
+from faceuv.models.faces.hair.surroundings import is_procedural
 from faceuv.registry import FACE_GENERATORS, FACE_MODELS
 from faceuv.studio.wishes import Wish
 
 HEADS = "heads"
 TEXTURE_SIZE = 1024
 METHODS_SIDE = 192
+_SHARE = {"low": 0, "high": 1, "step": 0.01, "start": 0.5}
 _TRAITS: dict[str, dict[str, Any]] = {
-    "age": {"low": 3, "high": 90, "step": 1, "start": 30},
-    "gender": {"low": 0, "high": 1, "step": 0.01, "start": 0.5},
-    "weight": {"low": 0, "high": 1, "step": 0.01, "start": 0.5},
-    "muscle": {"low": 0, "high": 1, "step": 0.01, "start": 0.5},
+    "age": {"label": "age in years", "low": 3, "high": 90, "step": 1, "start": 30},
+    "gender": {"label": "female … male", **_SHARE},
+    "weight": {"label": "thin … heavy", **_SHARE},
+    "muscle": {"label": "soft … muscular", **_SHARE},
     "ethnicity": {"words": ["african", "asian", "caucasian"]},
 }
 
@@ -61,18 +65,32 @@ class _Pairs:
 
 
 class HeadSource(_Pairs):
-    """Random people of a head model, at rest."""
+    """Random people of a head model, at rest. Those of whom the model tells age and gender have hair."""
 
     def __init__(self, face_model: FaceModel, *, texture_size: int = TEXTURE_SIZE) -> None:
         self.face_model, self.texture_size = face_model, texture_size
+        self._bare: tuple[Wish, Face] | None = None  # the last person, for the next hair
 
     def about(self) -> dict[str, Any]:
         known = [name for name in self.face_model.known_traits() if name in _TRAITS]
         traits = {name: _TRAITS[name] for name in known}
         name = FACE_MODELS.name_of(type(self.face_model))
-        return {"title": f"people of {name}", "seeds": True, "traits": traits}
+        hair = {"hair": ["bald", *STYLES], "hair_colours": list(COLOURS)} if self._has_scalp() else {}
+        return {"title": f"people of {name}", "seeds": True, "traits": traits, **hair}
+
+    def _has_scalp(self) -> bool:
+        return self.face_model.part is not None or is_procedural(self.face_model)
 
     def seeded(self, wish: Wish) -> Face:
+        bare = replace(wish, hair="", hair_colour="")
+        if self._bare is None or self._bare[0] != bare:
+            self._bare = bare, self._person(bare)
+        face = self._bare[1]
+        if face.coefficients is None or (self.face_model.likely_traits(face.coefficients) is None and not wish.hair):
+            return face
+        return with_hair(face, wish)
+
+    def _person(self, wish: Wish) -> Face:
         known = self.face_model.known_traits()
         for name, _ in wish.traits:
             if name not in known:
@@ -95,6 +113,21 @@ class FileSource(_Pairs):
 
     def seeded(self, wish: Wish) -> Face:
         return self.only
+
+
+def with_hair(face: Face, wish: Wish) -> Face:
+    """The face in the hair of a wish; what the wish leaves open is the seed's."""
+    return face.with_hair(wish.hair or None, colour=wish.hair_colour or None, seed=wish.seed)
+
+
+def traits_of(face: Face) -> dict[str, float]:
+    """What the shape of a person shows of what sliders choose, where its head model tells."""
+    if face.face_model is None or face.coefficients is None:
+        return {}
+    likely = face.face_model.likely_traits(face.coefficients) or {}
+    known = {name: likely[name] for name in _TRAITS if name in likely and "low" in _TRAITS[name]}
+    return {name: round(min(max(value, _TRAITS[name]["low"]), _TRAITS[name]["high"]), 2)
+            for name, value in known.items()}  # fmt: skip
 
 
 class GeneratorSource:
@@ -160,6 +193,7 @@ class GeneratorSource:
         for one in (generator, *self.others.values()):
             if one.turns:
                 name = FACE_GENERATORS.name_of(type(one))
+                name = f"{name} ({one.name})" if name in found else name
                 found[name] = one.generate(code, yaw_deg=yaw, size=METHODS_SIDE)[0]
         return found
 

@@ -1,6 +1,11 @@
 // The studio's panels: who is shown, codes, photographs, methods side by side, files, recordings. Who is shown is a part of the
 // viewer's state, so that undo and links hold it.
 
+const STYLE = `#methods { position: absolute; left: 0; right: 0; bottom: 0; display: flex; gap: 8px; padding: 8px; overflow-x: auto; background: #f7f8fae6; border-top: 1px solid #c6cad1; }
+#methods[hidden] { display: none; } #methods figure { margin: 0; flex: 0 0 auto; width: 150px; } #methods img { display: block; width: 150px; height: 150px; border-radius: 6px; }
+#methods figcaption { font-size: 12px; color: #3a3f47; padding-top: 3px; } #say { z-index: 3; } #panel input[type="number"] { font: inherit; padding: 3px 6px; border: 1px solid #b7bcc6; border-radius: 6px; }
+.row select { grid-column: 2 / 4; padding: 2px 4px; }`;
+
 const pageName = Array.from(crypto.getRandomValues(new Uint8Array(18)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 const PHOTO_BYTES = 25e6;
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
@@ -15,10 +20,14 @@ class Panels {
     app.settled = () => this.refresh();
     app.takes = (file) => this.takes(file);
     app.step = (by) => this.next(by);
+    document.head.append(make("style", {}, STYLE));
+    document.querySelector("#stage").dataset.drop = "drop a photograph or a .glb file";
+    this.tools = make("div");
+    app.panel.about.before(this.tools);
     this.#who();
+    if (about.seeds) this.#gallery();
     if (Object.keys(about.directions || {}).length) this.#edits();
     if (about.seeds) this.#pairs();
-    if (about.seeds) this.#gallery();
     this.#photograph();
     if (about.methods) this.#methods();
     this.#files();
@@ -31,10 +40,22 @@ class Panels {
     this.app.state.who = { ...this.seed, ...changes };
   }
 
+  // another seed; traits and hair that were chosen stay
+  step(by) {
+    this.person({ seed: Math.max((this.seed.seed || 0) + by, 0) });
+  }
+
   next(by) {
     this.app.remember();
-    this.person({ seed: Math.max((this.seed.seed || 0) + by, 0) });
+    this.step(by);
     this.app.settle();
+  }
+
+  choice(parent, label, { first, words, get, set, data }) {
+    const select = make("select", { ...data, "aria-label": label }, make("option", { value: "" }, first), ...words.map((word) => make("option", { value: word }, word)));
+    select.addEventListener("change", () => { this.app.remember(); set(select.value); this.app.settle(); this.app.changed(); });
+    this.app.panel.readers.push(() => { if (select.value !== get()) select.value = get(); });
+    parent.append(make("div", { class: "row" }, make("label", {}, label), select));
   }
 
   // ---------------------------------------------------------------- asking
@@ -82,6 +103,7 @@ class Panels {
   // the face of the state, if it is not there yet; of several wishes the last counts
   async refresh(first) {
     const { app } = this;
+    if (!first) this.compare();
     if (same(app.state.who, this.shown)) return;
     const who = copy(app.state.who), number = ++this.asked;
     const answer = await this.telling(async () => (await this.ask("/face", { who })).arrayBuffer(), first ? "" : "making the face …");
@@ -108,23 +130,29 @@ class Panels {
     const { app, about } = this, { panel } = app, body = panel.section("Who", true, panel.extra);
     if (!about.seeds) return void body.append(make("small", {}, "One saved face. Start the studio without a source for random people."));
     const row = body.appendChild(make("div", { class: "buttons" }));
-    const seed = make("input", { type: "number", min: 0, step: 1, style: "width:110px;font:inherit", "aria-label": "seed", "data-who": "seed" });
+    const seed = make("input", { type: "number", min: 0, step: 1, style: "width:84px", "aria-label": "seed", "data-who": "seed" });
     seed.addEventListener("change", () => { app.remember(); this.person({ seed: Math.max(Math.trunc(Number(seed.value)) || 0, 0) }); app.settle(); });
     panel.readers.push(() => { if (document.activeElement !== seed) seed.value = this.seed.seed || 0; });
-    row.append(make("label", {}, "seed "), seed);
-    panel.button(row, "previous", () => this.person({ seed: Math.max((this.seed.seed || 0) - 1, 0) }), { "data-who": "previous" });
-    panel.button(row, "next", () => this.person({ seed: (this.seed.seed || 0) + 1 }), { "data-who": "next" });
-    panel.button(row, "any", () => this.person({ seed: Math.floor(Math.random() * 1e6) }));
+    panel.button(row, "‹", () => this.step(-1), { "data-who": "previous", "aria-label": "previous person", title: "previous person (P)" });
+    row.append(seed);
+    panel.button(row, "›", () => this.step(1), { "data-who": "next", "aria-label": "next person", title: "next person (N)" });
+    panel.button(row, "random person", () => this.person({ seed: Math.floor(Math.random() * 1e6) }), { "data-who": "random" });
     if (about.truncation)
-      panel.slider(body, "truncation", { low: 0, high: 1.2, step: 0.01, data: { "data-who": "truncation" }, get: () => this.seed.truncation ?? 1, set: (value) => this.person({ truncation: value }) });
-    for (const [name, trait] of Object.entries(about.traits || {})) {
+      panel.slider(body, "variety (truncation)", { low: 0, high: 1.2, step: 0.01, data: { "data-who": "truncation" }, get: () => this.seed.truncation ?? 1, set: (value) => this.person({ truncation: value }) });
+    const traits = Object.entries(about.traits || {});
+    for (const [name, trait] of traits) {
       const get = () => this.seed.traits?.[name], set = (value) => this.person({ traits: { ...this.seed.traits, [name]: value } });
       if (trait.words) {
         const buttons = body.appendChild(make("div", { class: "buttons" }));
-        for (const word of trait.words) panel.button(buttons, word, () => set(word), { pressed: () => get() === word });
-      } else panel.slider(body, name, { ...trait, data: { "data-trait": name }, get: () => get() ?? trait.start, set });
+        for (const word of trait.words) panel.button(buttons, word, () => set(word), { pressed: () => get() === word, "data-trait": word });
+      } else panel.slider(body, trait.label || name, { ...trait, data: { "data-trait": name }, get: () => get() ?? app.entry?.traits?.[name] ?? trait.start, set });
     }
-    if (Object.keys(about.traits || {}).length) panel.button(body, "let the seed choose", () => this.person({ traits: {} }));
+    if (about.hair) {
+      const dress = (changes) => { app.state.who = { ...this.who, ...changes }; };
+      this.choice(body, "hair", { first: "as suits the person", words: about.hair, data: { "data-who": "hair" }, get: () => this.who.hair || "", set: (hair) => dress({ hair }) });
+      this.choice(body, "hair colour", { first: "as the brows", words: about.hair_colours, data: { "data-who": "hair_colour" }, get: () => this.who.hair_colour || "", set: (hair_colour) => dress({ hair_colour }) });
+    }
+    if (traits.length) panel.button(body.appendChild(make("div", { class: "buttons" })), "forget these choices", () => { this.app.state.who = { form: "seed", seed: this.seed.seed }; }, { "data-who": "free" });
   }
 
   #edits() {
@@ -136,13 +164,15 @@ class Panels {
   }
 
   #pairs() {
-    const { app, about } = this, { panel } = app, body = panel.section("Between two", false, panel.extra);
+    const { app, about } = this, { panel } = app, body = panel.section("Between two people", false, panel.extra);
     const row = body.appendChild(make("div", { class: "buttons" }));
-    for (const key of ["a", "b"])
-      panel.button(row, `pin ${key.toUpperCase()}`, () => { app.state.pins = { ...app.state.pins, [key]: copy(this.who) }; },
+    for (const key of ["a", "b"]) {
+      const button = panel.button(row, "", () => { app.state.pins = { ...app.state.pins, [key]: copy(this.who) }; },
         { pressed: () => !!app.state.pins[key], "data-pin": key });
+      panel.readers.push(() => { button.textContent = app.state.pins[key] ? `${key.toUpperCase()}: ${called(app.state.pins[key])}` : `take this one as ${key.toUpperCase()}`; });
+    }
     const pair = () => (app.state.pins.a && app.state.pins.b ? [app.state.pins.a, app.state.pins.b] : null);
-    const set = (changes) => { if (pair()) app.state.who = { pair: copy(pair()), ...changes }; else app.note("pin two faces first: A and B"); };
+    const set = (changes) => { if (pair()) app.state.who = { pair: copy(pair()), ...changes }; else app.note("take two people first: A and B"); };
     panel.slider(body, "from A to B", { low: 0, high: 1, step: 0.01, data: { "data-who": "t" }, get: () => (this.who.form === "between" ? this.who.t : 0.5), set: (t) => set({ form: "between", t }) });
     if (about.mixing)
       panel.slider(body, "style of B from row", { low: 0, high: about.layers, step: 1, data: { "data-who": "layer" }, get: () => (this.who.form === "mix" ? this.who.layer : about.layers), set: (layer) => set({ form: "mix", layer }) });
@@ -160,7 +190,7 @@ class Panels {
   }
 
   #photograph() {
-    const { app } = this, body = app.panel.section("Photograph", false, app.panel.extra);
+    const { app } = this, body = app.panel.section("From a photograph", false, app.panel.extra);
     const input = make("input", { type: "file", accept: "image/jpeg,image/png,image/webp", "data-photo": true, onchange: () => { if (input.files.length) this.takes(input.files[0]); input.value = ""; } });
     body.append(make("label", { class: "file" }, "choose a photograph", input), make("p", { class: "about" }, "or drop one on the face. It goes to the studio's computer, stays in its memory for this page alone, and is forgotten when the studio ends."));
   }
@@ -180,14 +210,24 @@ class Panels {
     return true;
   }
 
+  // pictures of this code along the lower edge; they follow the person and the yaw until they are put away
   #methods() {
-    const { app } = this, body = app.panel.section("Methods side by side", false, app.panel.extra);
-    const pictures = make("div", { style: "display:grid;grid-template-columns:1fr 1fr;gap:6px" });
-    body.append(make("button", { type: "button", "data-methods": true, onclick: () => this.telling(async () => {
-      const found = await (await this.ask("/methods", { who: this.who, yaw: app.state.yaw })).json();
-      pictures.textContent = "";
-      for (const { name, picture } of found) pictures.append(make("figure", { style: "margin:0" }, make("img", { src: picture, alt: name, style: "width:100%" }), make("figcaption", { class: "about" }, name)));
-    }, "drawing …") }, "this code by all methods, at this yaw"), pictures);
+    const { app } = this, body = app.panel.section("Compare methods", false, this.tools);
+    this.strip = document.querySelector("#stage").appendChild(make("div", { id: "methods", hidden: true }));
+    const button = app.panel.button(body, "", () => { this.strip.hidden = !this.strip.hidden; this.compared = null; }, { pressed: () => !this.strip.hidden, "data-methods": true });
+    app.panel.readers.push(() => { button.textContent = this.strip.hidden ? "show all methods" : "put them away"; });
+    body.append(make("p", { class: "about" }, "The same code at this yaw: the teacher's picture, the code turned in 2D, the linear model, and each generator. faceuv studio … --compare NAME adds generators."));
+  }
+
+  async compare() {
+    if (!this.strip || this.strip.hidden) return;
+    const wish = { who: copy(this.who), yaw: Math.round(this.app.state.yaw) };
+    if (same(wish, this.compared)) return;
+    this.compared = wish;
+    const found = await this.telling(async () => (await this.ask("/methods", wish)).json(), "drawing …");
+    if (!same(wish, this.compared)) return;
+    this.strip.textContent = "";
+    for (const { name, picture } of found || []) this.strip.append(make("figure", {}, make("img", { src: picture, alt: name }), make("figcaption", {}, name)));
   }
 
   look() {
@@ -196,7 +236,7 @@ class Panels {
   }
 
   #files() {
-    const { app, about } = this, body = app.panel.section("Export and record", false, app.panel.extra), row = body.appendChild(make("div", { class: "buttons" }));
+    const { app, about } = this, body = app.panel.section("Export and record", false, this.tools), row = body.appendChild(make("div", { class: "buttons" }));
     for (const kind of about.exports)
       row.append(make("button", { type: "button", "data-export": kind, onclick: () => this.save(kind) }, kind === "gif" ? "turntable .gif" : `.${kind}`));
     const record = make("button", { type: "button", "data-record": true, "aria-pressed": "false", onclick: () => this.record(record) }, "record the expression");
@@ -204,6 +244,7 @@ class Panels {
   }
 
   save(kind, animation) {
+    if (!this.app.entry.keeps) return this.app.say("this file was dropped, and the studio's exports are of its own people: File saves it and its picture");
     return this.telling(async () => {
       const blob = await (await this.ask("/export", { who: this.who, look: this.look(), kind, animation })).blob();
       const url = URL.createObjectURL(blob);
@@ -234,6 +275,8 @@ class Panels {
     return undefined;
   }
 }
+
+const called = (who) => (who.form === "seed" ? `seed ${who.seed}` : who.form === "photo" ? "photograph" : who.form === "mix" ? "a mix" : "between");
 
 window.studio = {
   before(data) {

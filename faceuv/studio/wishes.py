@@ -29,6 +29,7 @@ class Wish:
     seed, truncation, traits, edits   of a seed; traits by name, edits as direction → steps σ
     pair, t     two wishes and the place between them, 0 … 1;  layer: from which row on the style is the second's
     photo       the name that the server gave to a photograph
+    hair, hair_colour   names of a style and a colour; "" leaves them to the person
     """
 
     form: str
@@ -40,6 +41,8 @@ class Wish:
     t: float = 0.5
     layer: int = 4
     photo: str = ""
+    hair: str = ""
+    hair_colour: str = ""
 
     @classmethod
     def read(cls, given: Any, depth: int = 0) -> Wish:
@@ -51,8 +54,9 @@ class Wish:
             raise InputError(f"the form of a person is one of {', '.join(_FORMS)}, got {shown(form)}")
         edits = tuple(sorted((name, number(f"the step along {name}", step, -20, 20)) for name, step
                              in _table("edits", given.get("edits")).items() if step))  # fmt: skip
+        hair = {key: _word(key, given[key]) for key in ("hair", "hair_colour") if given.get(key)}
         if form == "photo":
-            return cls(form, photo=_word("a photograph", given.get("photo")), edits=edits)
+            return cls(form, photo=_word("a photograph", given.get("photo")), edits=edits, **hair)
         if form == "seed":
             return cls(
                 form,
@@ -62,6 +66,7 @@ class Wish:
                     sorted((name, _trait(name, v)) for name, v in _table("traits", given.get("traits")).items())
                 ),
                 edits=edits,
+                **hair,
             )
         pair = given.get("pair")
         if depth >= DEPTH or not isinstance(pair, list) or len(pair) != 2:
@@ -73,6 +78,7 @@ class Wish:
             t=number("t", given.get("t", 0.5), 0, 1),
             layer=_whole("a layer", given.get("layer", 4), 1000),
             edits=edits,
+            **hair,
         )
 
     def photos(self) -> set[str]:

@@ -87,22 +87,23 @@ def page_html(faces: Sequence[PageFace], *, title: str = "faceuv", bare: bool = 
 
 
 def document(title: str, policy: str, data: Mapping[str, Any], scripts: Sequence[str], blocks: Sequence[str]) -> str:
-    """An HTML document with the viewer: its stage, its data as JSON, and scripts by name."""
+    """An HTML document with the viewer: its stage, its data as JSON, blocks, and scripts by name, which run last."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
-    code = "\n".join(source(f"{name}.js") for name in scripts)
+    code = packed("\n".join(source(f"{name}.js") for name in scripts).encode())
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{html.escape(title)}</title><style>{source("page.css")}</style></head>
-<body><div id="stage"><canvas tabindex="0" aria-label="the face in 3D"></canvas>
+<body><div id="stage" data-drop="drop a .glb file"><canvas tabindex="0" aria-label="the face in 3D"></canvas>
 <div id="hint">drag turns · Shift + drag moves the light · wheel zooms</div>
 <button id="toggle" type="button" aria-label="controls" aria-expanded="true">☰</button>
 <div id="say" role="alert"></div></div><aside id="panel" aria-label="controls"></aside>
 <noscript>This page shows a face in 3D and needs JavaScript.</noscript>
 <script type="application/json" id="data">{text}</script>
 {"".join(blocks)}
-<script>{code}</script></body></html>
+<script type="application/octet-stream" id="code">{code}</script>
+<script>{source("unpack.js")}</script></body></html>
 """
 
 
@@ -137,9 +138,9 @@ def lights() -> dict[str, list[float]]:
     return {name: [round(value, 5) for value in named_light(name).flatten().tolist()] for name in light_names()}
 
 
-def packed(glb: bytes) -> str:
-    """A GLB for a page: compressed, as text; the same for the same bytes."""
-    return base64.b64encode(gzip.compress(glb, 6, mtime=0)).decode("ascii")
+def packed(data: bytes) -> str:
+    """A GLB or the viewer's code for a page: compressed, as text; the same for the same bytes."""
+    return base64.b64encode(gzip.compress(data, 6, mtime=0)).decode("ascii")
 
 
 def viewer_size() -> int:

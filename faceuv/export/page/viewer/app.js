@@ -181,8 +181,9 @@ class App {
     const { state, frame } = this, turned = turnMatrix(state.yaw, state.pitch, state.roll);
     const light = lightForm(this.lights[state.light]), level = 2 ** state.bright;
     for (const key of ["quadratic", "linear", "constant", "colour"]) light[key] = light[key].map((value) => value * level);
+    const { yaw, pitch, roll } = this.start_ || START;
     return {
-      ...frame, turn: turned, zoom: 2 ** state.zoom, shift: [state.panX, state.panY], light, lampTurn: transposed3(turnMatrix(state.lightYaw, state.lightPitch, 0)),
+      ...frame, turn: turned, seen: turnMatrix(yaw, pitch, roll), zoom: 2 ** state.zoom, shift: [state.panX, state.panY], light, lampTurn: transposed3(turnMatrix(state.lightYaw, state.lightPitch, 0)),
       mode: state.mode, texture: state.texture, relief: state.relief, gloss: state.gloss, layers: state.layers,
       background: this.wall(),
     };

@@ -61,5 +61,6 @@ function turnMatrix(yaw, pitch, roll) {
   ];
 }
 
+const timesTransposed = (a, b) => Array.from({ length: 9 }, (_, k) => { const [r, c] = [3 * Math.floor(k / 3), 3 * (k % 3)]; return a[r] * b[c] + a[r + 1] * b[c + 1] + a[r + 2] * b[c + 2]; });
 const transposed3 = (m) => [m[0], m[3], m[6], m[1], m[4], m[7], m[2], m[5], m[8]];
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);

@@ -1,6 +1,7 @@
 // Draws a Head with WebGL2. Holds all buffers and textures, so that it can free them.
 
-const MODES = ["textured", "albedo", "shape", "normals", "relief", "wireframe", "uv"];
+const MODES = ["textured", "albedo", "shape", "normals", "relief", "wireframe", "uv", "seen"];
+const SEEN_SIDE = 1024;  // of the depth picture that tells what is seen
 const encoded = (value) => (value <= 0.0031308 ? 12.92 * value : 1.055 * value ** (1 / 2.4) - 0.055);
 
 class Painter {
@@ -12,6 +13,7 @@ class Painter {
     this.live = 0;
     this.program = this.#program(VERTEX, FRAGMENT);
     this.lines = this.#program(VERTEX, LINE_FRAGMENT);
+    this.depths = null;
     this.anisotropy = gl.getExtension("EXT_texture_filter_anisotropic");
     this.meshes = [];
     this.textures = [];
@@ -155,25 +157,67 @@ class Painter {
     return (mesh.wires = { buffer, count: lines.length });
   }
 
+  #camera(places, view, turn, width, height, zoom, shift) {
+    const gl = this.gl, side = Math.min(width, height), focal = 2 * view.focal * zoom;
+    gl.uniformMatrix3fv(places.turn, true, turn);
+    gl.uniform3fv(places.middle, view.middle);
+    gl.uniform3f(places.lens, (focal * side) / width, (focal * side) / height, view.distance);
+    gl.uniform2fv(places.shift, shift);
+    gl.uniform2f(places.range, Math.max(view.distance - 2 * view.reach, 0.02 * view.distance), view.distance + 2 * view.reach);
+  }
+
+  // depths of the face as it is seen in its own picture: what lies behind them was not seen there
+  #depths(view) {
+    const gl = this.gl;
+    if (!this.depths) {
+      this.depths = { texture: gl.createTexture(), frame: gl.createFramebuffer() };
+      this.live += 2;
+      gl.bindTexture(gl.TEXTURE_2D, this.depths.texture);
+      gl.texStorage2D(gl.TEXTURE_2D, 1, gl.DEPTH_COMPONENT24, SEEN_SIDE, SEEN_SIDE);
+      for (const key of ["MIN_FILTER", "MAG_FILTER"]) gl.texParameteri(gl.TEXTURE_2D, gl[`TEXTURE_${key}`], gl.NEAREST);
+      gl.bindFramebuffer(gl.FRAMEBUFFER, this.depths.frame);
+      gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.DEPTH_ATTACHMENT, gl.TEXTURE_2D, this.depths.texture, 0);
+    }
+    gl.bindFramebuffer(gl.FRAMEBUFFER, this.depths.frame);
+    gl.viewport(0, 0, SEEN_SIDE, SEEN_SIDE);
+    gl.clear(gl.DEPTH_BUFFER_BIT);
+    const { program, places } = this.lines;
+    gl.useProgram(program);
+    this.#camera(places, view, view.seen, SEEN_SIDE, SEEN_SIDE, 1, [0, 0]);
+    gl.disable(gl.BLEND);
+    gl.disable(gl.CULL_FACE);
+    for (const mesh of this.meshes) {
+      if (mesh.blend || !mesh.shown) continue;
+      this.#joints(mesh, places);
+      gl.bindVertexArray(mesh.array);
+      gl.drawElements(gl.TRIANGLES, mesh.part.indices.length, gl.UNSIGNED_INT, 0);
+    }
+    gl.bindFramebuffer(gl.FRAMEBUFFER, null);
+    return this.depths.texture;
+  }
+
   draw(view) {
     const gl = this.gl, { width, height } = this.canvas;
+    gl.enable(gl.DEPTH_TEST);
+    gl.depthMask(true);
+    gl.depthFunc(gl.LEQUAL);
+    gl.activeTexture(gl.TEXTURE3);
+    gl.bindTexture(gl.TEXTURE_2D, null);
+    const depths = this.head && view.mode === "seen" ? this.#depths(view) : null;
     gl.viewport(0, 0, width, height);
     gl.clearColor(...view.background, 1);
     gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
     if (!this.head) return;
-    gl.enable(gl.DEPTH_TEST);
-    gl.depthFunc(gl.LEQUAL);
-    const side = Math.min(width, height), focal = 2 * view.focal * view.zoom;
-    const common = (places) => {
-      gl.uniformMatrix3fv(places.turn, true, view.turn);
-      gl.uniform3fv(places.middle, view.middle);
-      gl.uniform3f(places.lens, (focal * side) / width, (focal * side) / height, view.distance);
-      gl.uniform2fv(places.shift, view.shift);
-      gl.uniform2f(places.range, Math.max(view.distance - 2 * view.reach, 0.02 * view.distance), view.distance + 2 * view.reach);
-    };
+    const common = (places) => this.#camera(places, view, view.turn, width, height, view.zoom, view.shift);
     const { program, places } = this.program;
     gl.useProgram(program);
     common(places);
+    if (depths) {
+      gl.activeTexture(gl.TEXTURE3);
+      gl.bindTexture(gl.TEXTURE_2D, depths);
+      gl.uniformMatrix3fv(places.seenTurn, true, timesTransposed(view.seen, view.turn));
+      gl.uniform1f(places.seenFocal, 2 * view.focal);
+    }
     gl.uniform1i(places.mode, MODES.indexOf(view.mode));
     gl.uniform1i(places.relief, view.relief ? 1 : 0);
     gl.uniform3f(places.eye, 0, 0, view.distance);
@@ -183,7 +227,7 @@ class Painter {
     gl.uniform3fv(places.key, view.light.key);
     gl.uniform3fv(places.keyColour, view.light.colour);
     gl.uniformMatrix3fv(places.lampTurn, true, view.lampTurn);
-    [places.albedoMap, places.normalMap, places.roughMap].forEach((place, k) => gl.uniform1i(place, k));
+    [places.albedoMap, places.normalMap, places.roughMap, places.seenMap].forEach((place, k) => gl.uniform1i(place, k));
     for (const blend of [false, true]) {
       if (blend && !view.layers) break;
       if (blend) gl.enable(gl.BLEND); else gl.disable(gl.BLEND);
@@ -193,6 +237,7 @@ class Painter {
     }
     gl.depthMask(true);
     gl.disable(gl.BLEND);
+    gl.disable(gl.SAMPLE_ALPHA_TO_COVERAGE);
     if (view.mode === "wireframe") {
       gl.useProgram(this.lines.program);
       common(this.lines.places);
@@ -230,6 +275,8 @@ class Painter {
     gl.uniform1f(places.soft, view.gloss && mesh.skin ? 1 : 0);
     gl.uniform1f(places.cutoff, mesh.cutoff);
     gl.uniform1i(places.twoSided, mesh.twoSided ? 1 : 0);
+    gl.uniform1i(places.strands, mesh.name === "hair" ? 1 : 0);
+    if (mesh.cutoff >= 0) gl.enable(gl.SAMPLE_ALPHA_TO_COVERAGE); else gl.disable(gl.SAMPLE_ALPHA_TO_COVERAGE);
     if (mesh.twoSided) gl.disable(gl.CULL_FACE); else gl.enable(gl.CULL_FACE);
     this.#joints(mesh, places);
     gl.bindVertexArray(mesh.array);

@@ -37,12 +37,18 @@ in vec3 at, vNormal;
 in vec4 vTangent, vColour;
 in vec2 vUV;
 uniform sampler2D albedoMap, normalMap, roughMap;
+uniform highp sampler2D seenMap;   // depths of the face in its own picture
+uniform mat3 seenTurn;    // from this view to that picture
+uniform float seenFocal;
+uniform vec3 lens;
+uniform vec2 range;
 uniform bvec3 has;        // which of the maps there are
 uniform vec4 factor;      // of the albedo, display-referred, and opacity
 uniform vec4 gloss;       // roughness, clearcoat, its roughness, strength of all highlights
 uniform float soft;       // how far light spreads below the skin
 uniform float cutoff;     // opacity below which nothing is drawn
-uniform int mode;         // 0 textured, 1 albedo, 2 shape, 3 normals, 4 relief, 5 wires, 6 uv
+uniform bool strands;     // hair: strands run along v
+uniform int mode;         // 0 textured, 1 albedo, 2 shape, 3 normals, 4 relief, 5 wires, 6 uv, 7 seen
 uniform bool twoSided, relief;
 uniform mat3 quadratic[3];
 uniform vec3 linear[3], constant, key, keyColour;
@@ -57,11 +63,23 @@ float lobe(float rough, vec3 n, vec3 l, vec3 v) {
   float fresnel = 0.035 + 0.965 * pow(1.0 - max(dot(h, v), 0.0), 5.0);
   return a * a / (3.14159 * d * d) * shade * fresnel * nl;
 }
+float isSeen(vec3 n) {     // how well its own picture shows this point: 0 … 1, by angle; 0 behind something
+  vec3 p = seenTurn * at;
+  float depth = lens.z - p.z, facing = dot(normalize(seenTurn * n), normalize(vec3(0.0, 0.0, lens.z) - p));
+  vec2 place = 0.5 + 0.5 * seenFocal * p.xy / depth;
+  float behind = (range.y + range.x - 2.0 * range.x * range.y / (depth - 0.02 - 0.03 * (1.0 - abs(facing)))) / (range.y - range.x);
+  float near = texture(seenMap, place).r * 2.0 - 1.0;
+  return behind > near ? 0.0 : smoothstep(0.05, 0.35, facing);
+}
 void main() {
-  vec4 base = factor * vColour * (has.x && mode != 4 ? texture(albedoMap, vUV) : vec4(1.0));
-  if (base.a < cutoff) discard;
+  vec4 base = factor * vColour * (has.x && mode != 4 && mode != 7 ? texture(albedoMap, vUV) : vec4(1.0));
+  if (cutoff >= 0.0) {      // thin things cover a share of a pixel
+    base.a = clamp((base.a - cutoff) / max(fwidth(base.a), 0.001) + 0.5, 0.0, 1.0);
+    if (base.a < 0.1) discard;
+  }
   vec3 flat_ = normalize(vNormal);
-  if (twoSided && !gl_FrontFacing) flat_ = -flat_;
+  bool inside = twoSided && (strands ? flat_.z < 0.0 : !gl_FrontFacing);
+  if (inside) flat_ = -flat_;
   vec3 n = flat_;
   if (has.y && relief && mode != 2) {
     vec3 t = normalize(vTangent.xyz - flat_ * dot(flat_, vTangent.xyz)), m = texture(normalMap, vUV).xyz * 2.0 - 1.0;
@@ -70,6 +88,7 @@ void main() {
   if (mode == 1) { colour = vec4(base.rgb * base.a, base.a); return; }
   if (mode == 3) { colour = vec4((n * 0.5 + 0.5) * base.a, base.a); return; }
   if (mode == 2 || mode == 4 || mode == 5) base.rgb = vec3(0.72);
+  if (mode == 7) base.rgb = mix(vec3(0.85, 0.4, 0.25), vec3(0.45, 0.75, 0.55), isSeen(flat_));
   if (mode == 6) {
     vec2 cell = floor(vUV * 32.0);
     base.rgb = mix(vec3(vUV.x, 1.0 - vUV.y, 0.45), vec3(1.0), mod(cell.x + cell.y, 2.0) < 1.0 ? 0.0 : 0.35);
@@ -78,7 +97,14 @@ void main() {
   vec3 mean = lampTurn * normalize(mix(n, flat_, 0.35 * soft));
   vec3 lit = base.rgb * vec3(light(0, broad), light(1, mean), light(2, nl));
   vec3 shine = vec3(0.0);
-  if (gloss.w > 0.0 && mode != 5 && mode != 6) {
+  if (strands && mode == 0) {  // Kajiya and Kay: a gleam where strands run across the middle of light and camera
+    vec3 along = dFdy(at) * dFdx(vUV.x) - dFdx(at) * dFdy(vUV.x), h = normalize(key * lampTurn + vec3(0.0, 0.0, 1.0));
+    float across = dot(along / max(length(along), 1e-9), h), tone = has.x ? texture(albedoMap, vUV).r : 1.0;
+    if (inside) lit *= 0.65;
+    else lit += 0.34 * (0.22 + 0.77 * factor.rgb) * pow(1.0 - across * across, 12.0) * tone * tone * max(dot(n, h), 0.0)
+      * vec3(light(0, nl), light(1, nl), light(2, nl));
+  }
+  if (gloss.w > 0.0 && mode < 5 && !strands) {
     vec3 v = normalize(eye - at);
     float rough = clamp(has.z ? texture(roughMap, vUV).g : gloss.x, 0.2, 1.0);
     vec3 lamp = key * lampTurn;
