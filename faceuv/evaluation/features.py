@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from faceuv.checks import check_shape
 from faceuv.files.artefacts import sha256_of
 from faceuv.files.locate import locate
-from faceuv.models.readers.regressor import load_regressor, resample
+from faceuv.models.readers.maps import RegressorMaps
 from faceuv.models.stylegan2.pretrained import named_discriminator, named_facts
 from faceuv.registry import MODELS
 
@@ -74,7 +74,7 @@ class RegressorFeatures(nn.Module):
     def __init__(self, regressor: str | Path = "zoo:regressor/weights.safetensors") -> None:
         super().__init__()
         path = locate(regressor)
-        self.network = load_regressor(path).requires_grad_(False).eval()
+        self.network = RegressorMaps(path)
         self.space = f"regressor_{sha256_of(path)[:8]}"
 
     def train(self, mode: bool = True) -> RegressorFeatures:
@@ -83,10 +83,8 @@ class RegressorFeatures(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         check_shape("images", image, ("B", 3, "S", "S"))
-        x = self.network.stem(resample(image, self.network.size) * 2 - 1)
-        pooled = [x.mean((2, 3)), x.std((2, 3))]
-        for stage in self.network.stages:
-            x = stage(x)
+        pooled = []
+        for x in self.network.maps(image):
             pooled.append(x.mean((2, 3)))
             if x.shape[-1] >= 8:  # as above
                 pooled.append(x.std((2, 3)))

@@ -3,6 +3,7 @@
 from faceuv.files.networks import save_network
 from faceuv.models.readers.landmark_network import LandmarkNetwork
 from faceuv.models.readers.landmark_training import LandmarkRegression
+from faceuv.models.readers.maps import RegressorMaps
 from faceuv.models.readers.regressor import CoefficientRegressor, load_regressor
 from faceuv.models.readers.regressor_training import CoefficientRegression
 
@@ -11,6 +12,7 @@ __all__ = [
     "CoefficientRegressor",
     "LandmarkNetwork",
     "LandmarkRegression",
+    "RegressorMaps",
     "load_regressor",
     "save_network",
 ]

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, cast
 
 import torch
 from mmengine.dist import all_reduce, get_world_size
-from torch import Tensor
+from torch import Tensor, nn
 
 from faceuv.checks import check_shape
 from faceuv.data.augment import AdaptiveAugment
@@ -21,14 +21,16 @@ from faceuv.models.stylegan2.training.paired import check_noise, draw, pairs
 from faceuv.registry import GENERATORS, MODELS
 
 PAIRED = ("paired", "matched")
-TERMS = ("generator", "discriminator", "r1", *PAIRED)
+FEATURED = ("feature_generator", "feature_discriminator")
+TERMS = ("generator", "discriminator", "r1", *FEATURED, *PAIRED)
 
 
 @MODELS.register_module()
 class StyleGAN2(BaseMethod):
     """StyleGAN2 (Karras et al. 2020): generator against discriminator, lazy R1, style mixing, optional ADA.
 
-    A batch is ``dict(image (B, 3, S, S))``, uint8 or float in [0, 1]. Optimisers: ``generator``, ``discriminator``.
+    A batch is ``dict(image (B, 3, S, S))``, uint8 or float in [0, 1]. Optimisers: ``generator``, ``discriminator``
+    and, if there is one, ``feature_discriminator``.
     The hook ``GeneratorEMA`` keeps the average that is shown, evaluated and shipped.
 
     Args:
@@ -45,13 +47,21 @@ class StyleGAN2(BaseMethod):
             generator, which an untrained discriminator would spoil.
         style_mixing: share of the generated images whose coarse and fine rows come from different latents.
         mirror: show each real image mirrored half the time; right for what is left-right symmetric.
+        feature_discriminator: config of a second discriminator, a
+            :class:`~faceuv.models.stylegan2.training.feature_discriminator.FeatureDiscriminator`, which sees what a
+            trained network sees; its losses are ``feature_generator`` and ``feature_discriminator``.
         augment: settings of :class:`~faceuv.data.augment.AdaptiveAugment`; None for no augmentation.
     """
 
     steps: Tensor
     images_seen: Tensor
 
-    networks: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
+    networks: ClassVar[tuple[str, ...]] = ("generator", "discriminator", "feature_discriminator")
+
+    @classmethod
+    def networks_of(cls, config: Mapping[str, Any]) -> tuple[str, ...]:
+        """Without the second discriminator where there is none."""
+        return cls.networks if config.get("feature_discriminator") else cls.networks[:2]
 
     def __init__(
         self,
@@ -65,6 +75,7 @@ class StyleGAN2(BaseMethod):
         noise: Literal["random", "none"] = "random",
         paired_interval: int = 4,
         discriminator_first: int = 0,
+        feature_discriminator: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(losses)
         unknown = sorted(set(losses) - set(TERMS))
@@ -79,6 +90,15 @@ class StyleGAN2(BaseMethod):
             raise InputError(
                 f"the generator makes {self.generator.size}² images, the discriminator reads {self.discriminator.size}²"
             )
+        lacking = [name for name in FEATURED if (name in self.losses.terms) != (feature_discriminator is not None)]
+        if lacking:
+            raise InputError(
+                f"a feature_discriminator needs the losses {' and '.join(FEATURED)}, and they need it; check"
+                f" {' and '.join(lacking)}"
+            )
+        self.feature_discriminator: nn.Module | None = None
+        if feature_discriminator is not None:
+            self.feature_discriminator = cast(nn.Module, MODELS.build(feature_discriminator))
         if not isinstance(paired_interval, int) or paired_interval < 1 or discriminator_first < 0:
             raise InputError(
                 "expected a whole paired_interval ≥ 1 and discriminator_first ≥ 0 images, got"
@@ -93,14 +113,14 @@ class StyleGAN2(BaseMethod):
     def train_step(self, data: Any, optim_wrapper: Any) -> dict[str, Tensor]:
         """One step of the discriminator, its R1 step when due, one step of the generator, on pairs when due."""
         real = self.real_images(data)
-        logs = self._discriminator_step(real, optim_wrapper["discriminator"])
+        logs = self._discriminator_step(real, optim_wrapper)
         r1 = cast("R1Penalty | None", dict(self.losses.terms).get("r1"))
         if r1 is not None and r1.due(self.counted("steps")):
             logs |= self.update(optim_wrapper["discriminator"], lambda: self._r1(real))
         if self.counted("images_seen") >= self.discriminator_first:
             due = self.counted("steps") % self.paired_interval == 0
             paired = due and any(name in self.losses.terms for name in PAIRED)
-            with frozen(self.discriminator):
+            with frozen(*self._judges()):
                 logs |= self.update(
                     optim_wrapper["generator"],
                     lambda: self._paired_terms(data) if paired else self._generator_terms(len(real)),
@@ -135,18 +155,30 @@ class StyleGAN2(BaseMethod):
         """The input of the discriminator for an image."""
         return image if self.augment is None else self.augment(image)
 
-    def _discriminator_step(self, real: Tensor, optimizer: Any) -> dict[str, Tensor]:
+    def _judges(self) -> list[nn.Module]:
+        judges = [self.discriminator, self.feature_discriminator]
+        return [judge for judge in judges if judge is not None]
+
+    def _discriminator_step(self, real: Tensor, optimizers: Any) -> dict[str, Tensor]:
         scores: dict[str, Tensor] = {}
 
         def terms() -> dict[str, Tensor]:
             with torch.no_grad():
                 fake = self.generator.synthesis(self.codes(len(real)), noise=self.noise)
-            scores["fake"] = self.discriminator(self._shown(fake))
-            scores["real"] = self.discriminator(self._shown(real))
+            scores["shown_fake"], scores["shown_real"] = self._shown(fake), self._shown(real)
+            scores["fake"] = self.discriminator(scores["shown_fake"])
+            scores["real"] = self.discriminator(scores["shown_real"])
             pred, target = {"scores": scores["fake"]}, {"scores": scores["real"]}
             return {"discriminator": self.losses.term("discriminator", pred, target)}
 
-        logs = self.update(optimizer, terms)
+        def feature_terms() -> dict[str, Tensor]:
+            judge = cast(nn.Module, self.feature_discriminator)
+            pred, target = ({"scores": judge(scores[f"shown_{side}"])} for side in ("fake", "real"))
+            return {"feature_discriminator": self.losses.term("feature_discriminator", pred, target)}
+
+        logs = self.update(optimizers["discriminator"], terms)
+        if self.feature_discriminator is not None:
+            logs |= self.update(optimizers["feature_discriminator"], feature_terms)
         signs = torch.stack([scores["real"], scores["fake"]]).detach().float().sign().mean((1, 2))
         logs |= {"sign_real": signs[0], "sign_fake": signs[1]}
         if self.augment is not None:
@@ -164,7 +196,16 @@ class StyleGAN2(BaseMethod):
 
     def _generator_terms(self, count: int) -> dict[str, Tensor]:
         fake = self.generator.synthesis(self.codes(count), noise=self.noise)
-        return {"generator": self.losses.term("generator", {"scores": self.discriminator(self._shown(fake))}, {})}
+        return self._fooling(self._shown(fake))
+
+    def _fooling(self, shown: Tensor, scores: Tensor | None = None) -> dict[str, Tensor]:
+        """The generator's terms on pictures as the discriminators see them; ``scores`` of the first if known."""
+        scores = self.discriminator(shown) if scores is None else scores
+        logs = {"generator": self.losses.term("generator", {"scores": scores}, {})}
+        if self.feature_discriminator is not None:
+            judged = {"scores": self.feature_discriminator(shown)}
+            logs["feature_generator"] = self.losses.term("feature_generator", judged, {})
+        return logs
 
     def _paired_terms(self, data: Any) -> dict[str, Tensor]:
         latent, image = pairs(self.data_preprocessor(data, True), self.generator)
@@ -176,9 +217,9 @@ class StyleGAN2(BaseMethod):
             with torch.no_grad():
                 target["features"] = self.discriminator.features(image)
         shared = "features" in pred and self.augment is None
-        scores = self.discriminator.scores_of(pred["features"]) if shared else self.discriminator(self._shown(fake))
-        logs = {"generator": self.losses.term("generator", {"scores": scores}, {})}
-        return logs | {name: self.losses.term(name, pred, target) for name in PAIRED if name in self.losses.terms}
+        scores = self.discriminator.scores_of(pred["features"]) if shared else None
+        matched = {name: self.losses.term(name, pred, target) for name in PAIRED if name in self.losses.terms}
+        return self._fooling(self._shown(fake), scores) | matched
 
     @torch.no_grad()
     def generate(self, seeds: Tensor | list[int], *, truncation: float = 1.0) -> Tensor:

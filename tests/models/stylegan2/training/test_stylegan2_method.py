@@ -266,7 +266,7 @@ class TestWhatThePlayersSee:
         dark = torch.zeros(4, 3, 8, 8)
         monkeypatch.setattr(method.generator.synthesis, "forward", lambda code, noise: dark[: len(code)])
         optimizer = OptimWrapper(torch.optim.SGD(method.discriminator.parameters(), lr=0.1))
-        logs = method._discriminator_step(torch.ones(4, 3, 8, 8), optimizer)
+        logs = method._discriminator_step(torch.ones(4, 3, 8, 8), {"discriminator": optimizer})
         wanted = torch.nn.functional.softplus(torch.tensor([0.0, -3.0])).sum()
         torch.testing.assert_close(logs["discriminator"].detach(), wanted)
         assert (float(logs["sign_real"]), float(logs["sign_fake"])) == (1.0, 0.0)
