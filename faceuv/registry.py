@@ -199,7 +199,11 @@ class Registry(MMEngineRegistry):
         return {name: " ".join(doc.strip().split("\n\n")[0].split()) for name, doc in docs.items()}
 
     def _known(self) -> str:
-        return ", ".join(self.names()) or "none yet"
+        return ", ".join(self._candidates()) or "none yet"
+
+    def _candidates(self) -> list[str]:
+        """The names to choose from: ours, or MMEngine's where none is ours."""
+        return self.names() or sorted(self.parent.module_dict if self.parent is not None else ())
 
     def _unknown(self, key: str) -> str:
         message = f"no {self.name} is called {key!r}; known: {self._known()}"
@@ -209,7 +213,7 @@ class Registry(MMEngineRegistry):
             return (
                 f"{message}. A dotted name is not imported: register the part, or give the class itself in a .py config"
             )
-        return message + did_you_mean(key, [*self.names(), *self._needs])
+        return message + did_you_mean(key, [*self._candidates(), *self._needs])
 
 
 def plain_class_is_ours(part: Any) -> bool:
@@ -335,7 +339,11 @@ DATA_SAMPLERS = Registry(
     parent_module="mmengine.dataset",
 )
 MODEL_WRAPPERS = Registry(
-    "model wrapper", locations=_ENGINE, parent=mmengine_registry.MODEL_WRAPPERS, parent_module="mmengine.model"
+    "model wrapper",
+    locations=_ENGINE,
+    keys=["model_wrapper_cfg"],
+    parent=mmengine_registry.MODEL_WRAPPERS,
+    parent_module="mmengine.model",
 )
 OPTIM_WRAPPERS = Registry(
     "optimizer wrapper", locations=_ENGINE, parent=mmengine_registry.OPTIM_WRAPPERS, parent_module="mmengine.optim"
@@ -347,10 +355,18 @@ OPTIM_WRAPPER_CONSTRUCTORS = Registry(
     parent_module="mmengine.optim",
 )
 LOG_PROCESSORS = Registry(
-    "log processor", locations=_ENGINE, parent=mmengine_registry.LOG_PROCESSORS, parent_module="mmengine.runner"
+    "log processor",
+    locations=_ENGINE,
+    keys=["log_processor"],
+    parent=mmengine_registry.LOG_PROCESSORS,
+    parent_module="mmengine.runner",
 )
 VISBACKENDS = Registry(
-    "log backend", locations=_ENGINE, parent=mmengine_registry.VISBACKENDS, parent_module="mmengine.visualization"
+    "log backend",
+    locations=_ENGINE,
+    keys=["vis_backends"],
+    parent=mmengine_registry.VISBACKENDS,
+    parent_module="mmengine.visualization",
 )
 OPTIMIZERS = Registry(
     "optimizer", keys=["optimizer"], parent=mmengine_registry.OPTIMIZERS, parent_module="mmengine.optim"
@@ -364,7 +380,12 @@ PARAM_SCHEDULERS = Registry(
     parent_module="mmengine.optim",
 )
 EVALUATOR = Registry("evaluator", parent=mmengine_registry.EVALUATOR, parent_module="mmengine.evaluator")
-VISUALIZERS = Registry("visualizer", parent=mmengine_registry.VISUALIZERS, parent_module="mmengine.visualization")
+VISUALIZERS = Registry(
+    "visualizer",
+    keys=["visualizer"],
+    parent=mmengine_registry.VISUALIZERS,
+    parent_module="mmengine.visualization",
+)
 TRANSFORMS = Registry("transform", parent=mmengine_registry.TRANSFORMS)
 FUNCTIONS = Registry("function", parent=mmengine_registry.FUNCTIONS, parent_module="mmengine.dataset")
 WEIGHT_INITIALIZERS = Registry(

@@ -165,6 +165,11 @@ class CodeFits(Dataset[dict[str, Tensor]]):
             raise AssetError(f"fits of {self.folder} that are marked as good hold NaN; run the stage 'fits' again")
         self.failed = int((~ok).sum())
 
+    @classmethod
+    def rows_of(cls, settings: Mapping[str, Any], samples: int) -> int:
+        """How many items it has at most, of so many samples; raises where ``held_out`` leaves one for evaluation."""
+        return split_rows(samples, settings)
+
     @property
     def num_layers(self) -> int:
         """L of the generator's codes."""
@@ -189,6 +194,19 @@ class CodeFits(Dataset[dict[str, Tensor]]):
 
     def __getitem__(self, item: int) -> dict[str, Tensor]:
         return {"code": self.codes[item], "coefficients": self.coefficients[item], "index": self.index[item]}
+
+
+def split_rows(samples: int, settings: Mapping[str, Any]) -> int:
+    """How many of so many samples belong to a dataset with the settings ``split``, ``held_out`` and ``limit``."""
+    split, held_out, limit = (settings.get(name) for name in ("split", "held_out", "limit"))
+    held_out = 10 if held_out is None else int(held_out)
+    if split in ("train", "val") and 1 < samples <= held_out:
+        raise InputError(
+            f"held_out={held_out:,} keeps one sample of {samples:,} for evaluation; it must be less than {samples:,}"
+        )
+    held = -(-samples // held_out)
+    rows = {"train": samples - held, "val": held}.get(split or "all", samples)
+    return rows if limit is None else min(rows, int(limit))
 
 
 def _same_metadata(files: Sequence[Path], shards: Sequence[FitShard]) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from faceuv.checks import check_shape
-from faceuv.data.codes import latents_at
+from faceuv.data.codes import latents_at, split_rows
 from faceuv.errors import AssetError, InputError
 from faceuv.files.artefacts import load_tensors, save_tensors
 from faceuv.registry import DATASETS
@@ -149,6 +149,11 @@ class DrawnCodes(Dataset[dict[str, Tensor]]):
         self.index, self.codes, self.landmarks = joined["index"], joined["codes"], joined["landmarks"]
         self._where = joined["where"].tolist()
         self._open: dict[int, Any] = {}
+
+    @classmethod
+    def rows_of(cls, settings: Mapping[str, Any], samples: int) -> int:
+        """How many items it has at most, of so many samples; raises where ``held_out`` leaves one for evaluation."""
+        return split_rows(samples, settings)
 
     @property
     def num_layers(self) -> int:

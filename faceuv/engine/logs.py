@@ -206,6 +206,12 @@ class TensorboardVisBackend(MMEngineTensorboardVisBackend):
     """Scalars and image sheets for TensorBoard."""
 
     def __init__(self, save_dir: str) -> None:
+        self.check_installed()
+        super().__init__(save_dir)
+
+    @classmethod
+    def check_installed(cls) -> None:
+        """Raise without the package."""
         try:
             import torch.utils.tensorboard  # noqa: F401
         except ImportError as error:
@@ -213,4 +219,3 @@ class TensorboardVisBackend(MMEngineTensorboardVisBackend):
                 f'TensorboardVisBackend needs TensorBoard ({error}): pip install "faceuv[train]"; without it, scalars'
                 " are in the work dir's vis_data/scalars.json (LocalVisBackend) and sheets in samples/"
             ) from error
-        super().__init__(save_dir)

@@ -14,6 +14,7 @@ from faceuv.checks import shown
 from faceuv.engine.compat.optim import PRECISIONS, OptimWrapper
 from faceuv.engine.config_ranges import check_ranges
 from faceuv.engine.config_types import check_arguments, mismatch
+from faceuv.engine.runner_settings import check_runner_settings
 from faceuv.engine.stages.names import check_names
 from faceuv.errors import InputError, UnknownName, did_you_mean
 from faceuv.models.base.method import BaseMethod
@@ -40,12 +41,14 @@ def check_training(config: Mapping[str, Any], where: str) -> None:
             raise InputError(f"{where}: {key} must be a dict, got {shown(config.get(key))}")
     if not isinstance(config["model"].get("type"), str):
         raise InputError(f"{where}: model needs a type, model=dict(type=…), got {shown(config['model'])}")
+    check_runner_settings(config, where)
     check_names({key: value for key, value in config.items() if key not in ("stages",)}, where)
     check_randomness(config.get("randomness"), where)
     check_ranges(config, where)
     _check_loops(config, where)
     for kind in ("train", "val", "test"):
         _check_loader(config.get(f"{kind}_dataloader"), f"{where}, {kind}_dataloader")
+    _check_batch(config["train_dataloader"], f"{where}, train_dataloader")
     model = MODELS.get(config["model"]["type"])
     networks = model.networks_of(config["model"]) if hasattr(model, "networks_of") else ()
     _check_optimisers(config, networks, where)
@@ -99,6 +102,16 @@ def _check_loader(loader: Any, where: str) -> None:
     collate = loader.get("collate_fn")
     if isinstance(collate, Mapping):
         _known(FUNCTIONS, collate.get("type"), f"{where}.collate_fn")
+
+
+def _check_batch(loader: Mapping[str, Any], where: str) -> None:
+    """A batch must not hold the same sample twice. (A plan knows the lengths of stages' samples, too.)"""
+    dataset, batch = loader.get("dataset"), loader.get("batch_size")
+    while isinstance(dataset, Mapping):
+        length = dataset.get("length")
+        if isinstance(length, int) and isinstance(batch, int) and length < batch:
+            raise InputError(f"{where}: batch_size={batch:,} is more than the dataset has, length={length:,}")
+        dataset = dataset.get("dataset")
 
 
 def _check_optimisers(config: Mapping[str, Any], networks: Sequence[str], where: str) -> None:
@@ -160,6 +173,11 @@ def _check_hooks(config: Mapping[str, Any], model: Any, networks: Sequence[str],
                         f"{where}: GeneratorEMA.modules names {name!r}; {model.__name__} trains {', '.join(networks)}"
                         f"{did_you_mean(str(name), networks)}"
                     )
+                if name in getattr(model, "critics", ()):
+                    raise InputError(
+                        f"{where}: GeneratorEMA.modules names {name!r}, which only judges: nothing reads an average of"
+                        f" it; average {', '.join(one for one in networks if one not in model.critics) or 'another'}"
+                    )
     if config.get("val_evaluator") is not None and not _implements(model, "forward"):
         raise InputError(
             f"{where}: {model.__name__} has no forward(data), so it cannot be evaluated: leave val_evaluator, val_cfg"
@@ -184,6 +202,9 @@ def check_randomness(config: Any, where: str) -> None:
         if key not in _RANDOMNESS:
             raise InputError(f"{where}: randomness has no setting {key!r}{did_you_mean(str(key), _RANDOMNESS)}")
     check_seed(config.get("seed"), f"{where}: randomness.seed")
+    for key in ("diff_rank_seed", "deterministic"):
+        if not isinstance(config.get(key, False), bool):
+            raise InputError(f"{where}: randomness.{key} must be True or False, got {shown(config[key])}")
 
 
 def check_seed(seed: Any, where: str) -> None:

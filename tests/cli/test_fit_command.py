@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -81,6 +84,41 @@ def test_fits_a_folder_and_reports_what_failed(tmp_path, pictures, capsys):
     assert "fitted 3 of 5 pictures" in printed
     assert "why it was not fitted" in printed
     assert (out / "sheet.png").is_file()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems keep names as text")
+def test_no_bad_file_stops_a_folder(tmp_path, pictures, capsys):
+    """A picture beyond the limit, a name that is no text, a film with such a tag, a dead link, an empty file:
+    all that can be fitted is, and the report names the others."""
+    av = pytest.importorskip("av")
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    for name in ("a.png", "c.png", "unknown.png"):
+        shutil.copy(pictures[0] / name, folder)
+    shutil.copy(pictures[0] / "b.png", os.fsdecode(os.fsencode(folder) + b"/caf\xe9.png"))
+    Image.new("L", (13_000, 13_000)).save(folder / "b_huge.png")
+    with av.open(str(folder / "film.mp4"), "w") as film:
+        film.metadata["title"] = "Titel ABCD"
+        stream = film.add_stream("mpeg4", rate=5)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        film.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((64, 64, 3), 128, np.uint8))))
+        film.mux(stream.encode())
+    tagged = (folder / "film.mp4").read_bytes()
+    assert b"Titel ABCD" in tagged
+    (folder / "film.mp4").write_bytes(tagged.replace(b"Titel ABCD", b"Titel A\xffCD"))
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "dead.png").symlink_to(tmp_path / "gone.png")
+    assert fit((folder, pictures[1], None), tmp_path / "out", "--no-meshes") == 0
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert sorted(report["fitted"]) == ["a", "c"]
+    reasons = {name: entry["reason"] for name, entry in report["failures"].items()}
+    assert sorted(reasons) == ["b_huge", "caf_", "empty", "film_f000000", "unknown"]
+    assert "at most 150 megapixels are read" in reasons["b_huge"]
+    assert "cannot be read as a picture" in reasons["empty"]
+    assert "has no landmarks of" in reasons["caf_"]
+    assert "has no landmarks of" in reasons["film_f000000"]
+    assert "fitted 2 of 7 pictures" in capsys.readouterr().out
 
 
 def test_coefficients_are_a_face_that_render_reads(tmp_path, pictures):

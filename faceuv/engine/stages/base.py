@@ -78,6 +78,16 @@ class Stage(ABC):
         """
         return None
 
+    @classmethod
+    def leaves(cls, settings: Mapping[str, Any]) -> tuple[str, ...] | None:
+        """Names (with ``*`` where they count) of all files that later stages may read; None: not known beforehand."""
+        return None
+
+    @classmethod
+    def samples_of(cls, settings: Mapping[str, Any]) -> int | None:
+        """How many samples the stage makes for the data loaders of later ones; None: none, or not known beforehand."""
+        return None
+
     def rehearse(self, context: StageContext) -> None:
         """Do once what :meth:`run` does, with the settings of :meth:`small`; what later stages read is then there."""
         self.run(context)

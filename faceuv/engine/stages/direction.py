@@ -54,6 +54,11 @@ class DirectionStage(Stage):
                 finder[name] = min(finder[name], most)
         return {**settings, "finder": finder}
 
+    @classmethod
+    def leaves(cls, settings: Mapping[str, Any]) -> tuple[str, ...]:
+        """The directions, and the scores of codes."""
+        return (DIRECTIONS_FILE, "scores_*.safetensors")
+
     @property
     def scored(self) -> bool:
         """Whether the finder scores codes by a coefficient."""

@@ -81,6 +81,16 @@ class FitsStage(Stage):
         """A few codes."""
         return {**settings, "count": FEW, "batch": FEW, "shard": FEW}
 
+    @classmethod
+    def leaves(cls, settings: Mapping[str, Any]) -> tuple[str, ...]:
+        """Shards of fits, and of pictures where they are kept."""
+        return ("fits_*.safetensors", f"{IMAGES}_*.safetensors")
+
+    @classmethod
+    def samples_of(cls, settings: Mapping[str, Any]) -> int:
+        """As many as codes; fits that fail are known afterwards."""
+        return int(settings.get("count", PAPER_COUNT))
+
     def rehearse(self, context: StageContext) -> None:
         """Fits that fail are zeros: later stages are to be tried, however few of the few succeed."""
         self.run(context)

@@ -4,6 +4,7 @@ The registries declare which key holds which kind of part (``Registry(keys=…, 
 their own settings (a class attribute ``part_keys = {"judge": METRICS}``), plug-ins too. A part may also offer
 
 - ``check_config(settings)``, a class method that raises for settings that do not go together;
+- ``check_installed()``, a class method that raises :class:`~faceuv.errors.MissingDependency` without its package;
 - ``missing_assets(**settings)``, what it needs of the user's and has not got;
 - ``code_facts(settings)``, what its settings say of the generator: some of ``num_layers``, ``code_dim`` and ``size``.
 """
@@ -51,8 +52,8 @@ def check_names(config: Any, where: str) -> None:
         if confused is not None:
             told = one_line(f"{type(confused).__name__}: {confused}")
             raise InputError(f"{named.where}: the settings of {named.name} cannot be read ({told})") from confused
-        if named.registry is RENDERERS:
-            _check_renderer(named, part)
+        if hasattr(part, "check_installed"):
+            _check_installed(named, part)
         device = named.settings.get("device")
         if isinstance(device, str) and device.startswith("cuda") and not torch.cuda.is_available():
             raise InputError(f"{named.where}: device={device!r} needs a GPU, and CUDA finds none here: use 'cpu'")
@@ -153,12 +154,12 @@ def _entries(key: str, value: Any) -> list[tuple[str, Any]]:
     return [(f"{key}.{index}", one) for index, one in enumerate(value)] if isinstance(value, list) else [(key, value)]
 
 
-def _check_renderer(named: Part, part: Any) -> None:
+def _check_installed(named: Part, part: Any) -> None:
     try:
         part.check_installed()
     except MissingDependency as error:
         raise MissingDependency(f"{named.where}: {error}") from error
-    if not part.available(get_device()):
+    if named.registry is RENDERERS and not part.available(get_device()):
         raise MissingDependency(
             f"{named.where}: the renderer {named.name!r} cannot draw on {get_device()!r} here (faceuv doctor says why);"
             " 'torch' can"

@@ -18,6 +18,8 @@ from faceuv.errors import AssetError, InputError
 from faceuv.files.artefacts import load_tensors
 from faceuv.registry import GENERATORS, LANDMARK_DETECTORS, STAGES
 
+PAPER_COUNT = 50_000
+
 
 @STAGES.register_module(name="pictures")
 class PicturesStage(Stage):
@@ -45,7 +47,7 @@ class PicturesStage(Stage):
         generator: Mapping[str, Any],
         detector: Mapping[str, Any] | str,
         *,
-        count: int = 50_000,
+        count: int = PAPER_COUNT,
         most: int = 5,
         seed: int = 0,
         truncation: float = 1.0,
@@ -58,6 +60,16 @@ class PicturesStage(Stage):
         self.generator, self.detector = dict(generator), detector
         self.count, self.most, self.seed, self.truncation = count, most, seed, truncation
         self.batch, self.shard = batch, shard
+
+    @classmethod
+    def leaves(cls, settings: Mapping[str, Any]) -> tuple[str, ...]:
+        """Shards of pictures."""
+        return ("drawn_*.safetensors",)
+
+    @classmethod
+    def samples_of(cls, settings: Mapping[str, Any]) -> int:
+        """As many as codes; pictures without a face are known afterwards."""
+        return int(settings.get("count", PAPER_COUNT))
 
     @property
     def shards(self) -> int:

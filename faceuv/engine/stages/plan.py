@@ -10,6 +10,7 @@ from typing import Any
 
 from faceuv.engine.stages.base import Stage
 from faceuv.engine.stages.fingerprint import Description, describe, fingerprint
+from faceuv.engine.stages.given import check_files, check_samples
 from faceuv.engine.stages.names import check_names, missing_assets
 from faceuv.engine.stages.record import Finding, inspect_folder, refuse_foreign
 from faceuv.engine.stages.references import inputs_of, resolve
@@ -127,6 +128,7 @@ def check_plan(plan: Sequence[PlannedStage]) -> None:
     """Check every stage that is to run; the problems of all stages are one error."""
     needed: dict[Missing, list[str]] = {}
     errors: list[tuple[str, FaceUVError]] = []
+    configs = {row.name: row.settings for row in plan}
     for row in plan:
         if not row.runs:
             continue
@@ -134,6 +136,7 @@ def check_plan(plan: Sequence[PlannedStage]) -> None:
             needed.setdefault(one, []).append(row.name)
         try:
             refuse_foreign(row.name, row.folder)
+            check_files(row.name, row.settings, configs)
             row.stage.check()
         except MissingAssets as lacking:
             for one in lacking.needed:
@@ -141,7 +144,7 @@ def check_plan(plan: Sequence[PlannedStage]) -> None:
         except FaceUVError as error:
             errors.append((row.name, error))
     if not errors:
-        errors += _mixed_generators(plan)
+        errors += _mixed_generators(plan) or _too_few_samples(plan)
     if needed:
         together = MissingAssets(needed)
         if not errors:
@@ -163,6 +166,18 @@ def _mixed_generators(plan: Sequence[PlannedStage]) -> list[tuple[str, FaceUVErr
             made[row.name] = generator_facts(row.settings, f"the stage {row.name!r}", made, kept)
         except FaceUVError as error:
             return [(row.name, error)]
+    return []
+
+
+def _too_few_samples(plan: Sequence[PlannedStage]) -> list[tuple[str, FaceUVError]]:
+    """The first stage that reads more samples than there will be, if there is one: the others have the same reason."""
+    configs = {row.name: row.settings for row in plan}
+    for row in plan:
+        if row.runs:
+            try:
+                check_samples(row.name, row.settings, configs)
+            except InputError as error:
+                return [(row.name, error)]
     return []
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from faceuv.files import zoo
 from faceuv.files.locate import locate
 
 _REFERENCE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+PLACE = re.compile(r"\{(?P<stage>[A-Za-z_][A-Za-z0-9_]*)\}(?:/(?P<file>.+))?")
+"""The folder of a stage, or a file in it."""
 
 
 def referenced(config: Any) -> list[str]:
@@ -53,3 +55,15 @@ def inputs_of(name: str, config: Mapping[str, Any], earlier: Sequence[str], ever
             f" {', '.join(every)}{did_you_mean(other, every)}"
         )
     return wanted
+
+
+def strings(config: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Every string of a config, with its key."""
+    if isinstance(config, Mapping):
+        for name, value in config.items():
+            yield from strings(value, f"{key}.{name}" if key else str(name))
+    elif isinstance(config, list):
+        for index, value in enumerate(config):
+            yield from strings(value, f"{key}.{index}")
+    elif isinstance(config, str):
+        yield key, config

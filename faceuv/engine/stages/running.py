@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,9 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.dist import barrier, broadcast_object_list, is_main_process
 
-from faceuv.checks import shown
 from faceuv.engine.config_ranges import check_ranges
 from faceuv.engine.lock import work_dir_lock
+from faceuv.engine.runner_settings import check_runner_settings
 from faceuv.engine.stages.base import StageContext
 from faceuv.engine.stages.names import check_names
 from faceuv.engine.stages.plan import PlannedStage, check_plan, make_plan, plain, show, stage_configs
@@ -71,9 +71,7 @@ def run_stages(
         runner = plain({key: config[key] for key in SHARED if key in config})
 
         def check() -> None:
-            for key in ("default_hooks", "visualizer", "log_processor", "env_cfg"):
-                if not isinstance(runner.get(key) or {}, Mapping):
-                    raise InputError(f"the recipe: {key} must be a dict, got {shown(runner[key])}")
+            check_runner_settings(runner, "the recipe")
             check_names(runner, "the recipe")
             check_ranges(runner, "the recipe")
             check_plan(plan)

@@ -6,14 +6,14 @@ another teacher, or a space of features for pictures of another size, is an erro
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from faceuv.engine.stages.fingerprint import named_path
 from faceuv.engine.stages.names import parts
-from faceuv.engine.stages.references import referenced
+from faceuv.engine.stages.references import referenced, strings
 from faceuv.errors import AssetError, InputError
 from faceuv.files.locate import locate
 from faceuv.files.networks import file_facts
@@ -65,7 +65,7 @@ def generator_facts(
         found = part.look_up()
         if hasattr(found, "code_facts"):
             add(found.code_facts(part.settings), part.where.removeprefix(", "))
-    for key, value in _strings(config):
+    for key, value in strings(config):
         if "{" not in value:
             path = named_path(key, value)
             if path is not None and path.is_file():
@@ -84,15 +84,3 @@ def facts_of(path: Path) -> dict[str, int]:
     if path.suffix == SUFFIX:
         return file_facts(path).known()
     return peek(path) if path.suffix == ".pt" else {}
-
-
-def _strings(config: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """Every string of a config, with its key."""
-    if isinstance(config, Mapping):
-        for name, value in config.items():
-            yield from _strings(value, f"{key}.{name}" if key else str(name))
-    elif isinstance(config, list):
-        for index, value in enumerate(config):
-            yield from _strings(value, f"{key}.{index}")
-    elif isinstance(config, str):
-        yield key, config

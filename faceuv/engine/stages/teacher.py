@@ -67,6 +67,11 @@ class TeacherStage(Stage):
         """A teacher is read as it is."""
         return dict(settings)
 
+    @classmethod
+    def leaves(cls, settings: Mapping[str, Any]) -> tuple[str, ...]:
+        """The generator, and the discriminator if the file has one."""
+        return (GENERATOR_FILE, DISCRIMINATOR)
+
     def run(self, context: StageContext) -> StageResult:
         """Read it and write it in our layout."""
         from faceuv.files.networks import save_network

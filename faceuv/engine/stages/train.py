@@ -17,7 +17,7 @@ from faceuv.engine.compat.distributed import unwrapped
 from faceuv.engine.runner import Runner
 from faceuv.engine.stages.base import Stage, StageContext, StageResult
 from faceuv.errors import AssetError, InputError, did_you_mean
-from faceuv.registry import STAGES
+from faceuv.registry import MODELS, STAGES
 
 REQUIRED = ("model", "train_cfg", "train_dataloader", "optim_wrapper")
 
@@ -70,6 +70,12 @@ class TrainStage(Stage):
         from faceuv.engine.stages.small import small_training
 
         return small_training({**runner, **settings})
+
+    @classmethod
+    def leaves(cls, settings: Mapping[str, Any]) -> tuple[str, ...] | None:
+        """What the method says that it exports, and checkpoints."""
+        exports = getattr(MODELS.get(settings["model"]["type"]), "exports", None)
+        return None if exports is None else (*exports, "*.pth")
 
     def run(self, context: StageContext) -> StageResult:
         """Train to the end and export."""

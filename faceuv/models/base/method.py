@@ -61,6 +61,11 @@ class BaseMethod(BaseModel):
     """Sub-modules that ``train_step`` updates, each by the optimiser of its name; a plan compares them with the config.
     Empty: not known, nothing is compared."""
 
+    critics: ClassVar[tuple[str, ...]] = ("discriminator",)
+    """Those of them that only judge others: nothing reads a running average of theirs, and a plan refuses one."""
+    exports: ClassVar[tuple[str, ...] | None] = None
+    """Names of all files that ``export`` may leave, for a plan to compare with what stages read. None: unknown."""
+
     @classmethod
     def networks_of(cls, config: Mapping[str, Any]) -> tuple[str, ...]:
         """The :attr:`networks` that are trained by a config of this method."""

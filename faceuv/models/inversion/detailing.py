@@ -83,6 +83,7 @@ class LocalDetailing(BaseMethod):
 
     steps: Tensor
     networks: ClassVar[tuple[str, ...]] = ("local",)
+    exports: ClassVar[tuple[str, ...]] = (LOCAL_FILE, MANIFEST)
 
     def __init__(
         self,

@@ -65,6 +65,7 @@ class CodeEncoding(BaseMethod):
 
     steps: Tensor
     networks: ClassVar[tuple[str, ...]] = ("encoder",)
+    exports: ClassVar[tuple[str, ...]] = (ENCODER_FILE, MANIFEST)
 
     def __init__(
         self,

@@ -69,6 +69,7 @@ class LiftedGAN(BaseMethod):
     code_deviation: Tensor
 
     networks: ClassVar[tuple[str, ...]] = ("lifting",)
+    exports: ClassVar[tuple[str, ...]] = (NETWORKS_FILE, MANIFEST)
 
     def __init__(
         self,

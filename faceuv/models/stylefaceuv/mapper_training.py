@@ -44,6 +44,7 @@ class CoefficientMapping(BaseMethod):
     """
 
     networks: ClassVar[tuple[str, ...]] = ("mapper",)
+    exports: ClassVar[tuple[str, ...]] = (MAPPER_FILE,)
 
     def __init__(
         self,

@@ -21,6 +21,7 @@ from faceuv.models.base.fixed import Fixed
 from faceuv.models.base.generator import Generator, check_generator
 from faceuv.models.base.manifest import MANIFEST, manifest_for
 from faceuv.models.base.method import BaseMethod, LossTerms, frozen
+from faceuv.models.directions import load_directions
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.face_renderer import FaceRenderer, Normals
 from faceuv.models.faces.landmark_truth import LandmarkTruth
@@ -96,6 +97,13 @@ class StyleFaceUV(BaseMethod):
     images_seen: Tensor
 
     networks: ClassVar[tuple[str, ...]] = ("uv_generator", "discriminator")
+    exports: ClassVar[tuple[str, ...]] = (
+        UV_FILE,
+        MANIFEST,
+        "teacher.safetensors",
+        "mapper.safetensors",
+        "stepper.safetensors",
+    )
 
     @classmethod
     def networks_of(cls, config: Mapping[str, Any]) -> tuple[str, ...]:
@@ -136,6 +144,8 @@ class StyleFaceUV(BaseMethod):
         f_yaw = load_stepper(locate(stepper)) if isinstance(stepper, (str, Path)) else stepper
         face: FaceModel = FACE_MODELS.build(face_model)
         f3d.check_layout(face.layout)
+        if directions is not None:  # for the exported generator of faces only, but it must not fail then
+            load_directions(locate(directions), images)
         self.teacher_views = TeacherViews(
             images,
             f3d,

@@ -47,6 +47,7 @@ class YawStepping(BaseMethod):
     """
 
     networks: ClassVar[tuple[str, ...]] = ("stepper",)
+    exports: ClassVar[tuple[str, ...]] = (STEPPER_FILE,)
 
     def __init__(
         self,

@@ -69,6 +69,7 @@ class StyleRig(BaseMethod):
     """
 
     networks: ClassVar[tuple[str, ...]] = ("rig",)
+    exports: ClassVar[tuple[str, ...]] = (RIG_FILE, MANIFEST)
 
     def __init__(
         self,

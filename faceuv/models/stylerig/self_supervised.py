@@ -52,6 +52,7 @@ class SelfSupervisedMapping(BaseMethod):
     """
 
     networks: ClassVar[tuple[str, ...]] = ("mapper",)
+    exports: ClassVar[tuple[str, ...]] = (MAPPER_FILE,)
 
     def __init__(
         self,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import sys
 
 import pytest
 from mmengine.config import Config
 
 from faceuv.engine.stages import run_stages
 from faceuv.engine.stages.names import check_names, parts
-from faceuv.errors import InputError, UnknownName
+from faceuv.errors import InputError, MissingDependency, UnknownName
 from faceuv.models.base.method import BaseMethod
 from faceuv.registry import HOOKS, LOSSES, METRICS, MODELS, Registry
 
@@ -44,6 +45,14 @@ def plan_of(tiny, tmp_path, recipe):
 
 def test_the_recipe_itself_passes(plan_of):
     assert len(plan_of()) == 7
+
+
+SPLIT = {"type": "CodeFits", "folder": "{fits}", "split": "train", "held_out": 40}
+
+
+def visualizer_with(*names):
+    """The config of a visualizer."""
+    return {"type": "Visualizer", "vis_backends": [{"type": name} for name in names]}
 
 
 SEEN = {"type": "GeneratorEMA", "modules": ["uv_generatr"]}
@@ -87,6 +96,32 @@ SEEN = {"type": "GeneratorEMA", "modules": ["uv_generatr"]}
         ("mapper.param_scheduler", {"mapper": [{"type": "CosineAnnealingLR", "T_max": 0}]}, "T_max must be at least 1"),
         ("uv.resume", "maybe", "own newest checkpoint, resume='maybe' is not for it: .* WarmStart"),
         ("uv.load_from", "missing.pth", "own newest checkpoint, load_from='missing.pth' is not for it"),
+        ("fits.count", 1, "'mapper', train_data.*: it has 1 of the 1 samples of 'fits', and needs 4 .*fits.count$"),
+        ("fits.count", 2, "has 2 of the 2 samples of 'fits', and needs 4 for batch_size=4: raise .*lower batch_size"),
+        ("mapper.train_dataloader.batch_size", 5000, "it has 40 of the 40 samples of 'fits', and needs 5,000"),
+        ("mapper.train_dataloader.dataset.limit", 3, "it has 3 of the 40 samples of 'fits', and needs 4"),
+        ("uv.train_dataloader.dataset", SPLIT, "dataset: held_out=40 keeps one sample of 40 for evaluation"),
+        ("uv.train_dataloader.dataset", {"type": "SyntheticFaces", "length": 3}, "batch_size=4 is more .*length=3"),
+        ("uv.model.mapper", "{mapper}/maper.safetensors", "model.mapper: the stage 'mapper' leaves no file 'maper.saf"),
+        ("uv.model.discriminator", "{teacher}/critic.safetensors", "it leaves generator.*, discriminator.safetensors"),
+        ("report.subjects.ours.path", "{uv}/uv.safetensors", "subjects.ours.path: the stage 'uv' leaves no file"),
+        ("direction.mapper", "{fits}/mapper.safetensors", r"it leaves fits_\*.safetensors"),
+        ("uv.custom_hooks.0.modules", ["discriminator"], "'discriminator', which only judges: .*average uv_generator"),
+        ("uv.env_cfg", {"cudnn": 3}, "'uv': env_cfg has no setting 'cudnn'; it has cudnn_benchmark, mp_cfg"),
+        ("uv.env_cfg", {"cudnn_benchmark": 3}, "env_cfg.cudnn_benchmark must be True or False, got 3"),
+        ("uv.env_cfg", {"mp_cfg": {"mp_start_method": "forkk"}}, "mp_start_method must be 'fork', 'spawn' or"),
+        ("uv.log_level", "INFOO", "'uv': log_level must be 'CRITICAL', .*, got 'INFOO'"),
+        ("uv.log_processor", {"windo": 3}, "log_processor: LogProcessor has no setting 'windo'.*'window_size'"),
+        ("uv.visualizer", {"type": "Vizualizer"}, "'uv', visualizer: no visualizer is called 'Vizualizer'"),
+        ("uv.visualizer", visualizer_with("Tensorbord"), "vis_backends.0: no log backend is called 'Tensorbord'"),
+        ("uv.visualizer", {"type": "Visualizer", "vis_backends": ["x"]}, "vis_backends must be a list of dict"),
+        ("uv.model_wrapper_cfg", {"type": "No"}, "model_wrapper_cfg: no model wrapper is called 'No'"),
+        ("uv.compile", {"backnd": "x"}, "compile has no setting 'backnd'; .*Did you mean 'backend'"),
+        ("uv.compile", 5, "compile must be True or False, got 5"),
+        ("uv.auto_scale_lr", {"base_batch_size": "a"}, "base_batch_size must be a whole number, got 'a'"),
+        ("uv.sync_bn", "x", "sync_bn must be 'torch' or 'mmcv', got 'x'"),
+        ("uv.launcher", "x", "launcher must be 'none', 'pytorch', 'slurm' or 'mpi', got 'x'"),
+        ("uv.randomness", {"deterministic": "x"}, "randomness.deterministic must be True or False, got 'x'"),
         ("direction.finder.samples", 0, "samples must be at least 1"),
         ("report.protocol", 5, "the report.protocol must be a dict, got 5"),
         ("report.facs", 5, "the report has no setting 'facs'.*Did you mean 'faces'"),
@@ -96,9 +131,64 @@ SEEN = {"type": "GeneratorEMA", "modules": ["uv_generatr"]}
     ],
 )  # fmt: skip
 def test_wrong_settings(plan_of, path, value, message):
-    with pytest.raises(InputError, match=message) as caught:
+    with pytest.raises((InputError, UnknownName), match=message) as caught:
         plan_of(path, value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_split_leaves_two_samples_for_evaluation(plan_of):
+    plan_of("uv.train_dataloader.dataset", {**SPLIT, "held_out": 39})
+
+
+def test_stages_that_do_not_run_ask_for_no_samples(tiny, tmp_path, recipe):
+    stages = changed(tiny.tiny_recipe(tiny.write_teacher(tmp_path)), "fits.count", 1)
+    short = {name: stages[name] for name in ("teacher", "fits", "mapper")}
+    run_stages(recipe(teacher=short["teacher"]), log=silent)
+    run_stages(recipe(**short), only="fits", plan_only=True, log=silent)
+
+
+def test_every_method_that_exports_says_what():
+    methods = {name: MODELS.get(name) for name in MODELS.names()}
+    silent_ones = [
+        name for name, one in methods.items() if "export" in vars(one) and getattr(one, "exports", None) is None
+    ]
+    assert not silent_ones
+
+
+def test_a_batch_may_be_all_samples(plan_of):
+    plan_of("mapper.train_dataloader.batch_size", 40)
+
+
+class TestSharedSettings:
+    """What the recipe sets for all of its trainings."""
+
+    @pytest.mark.parametrize(
+        ("key", "value", "message"),
+        [
+            ("env_cfg", {"cudnn": 3}, "the recipe: env_cfg has no setting 'cudnn'"),
+            ("log_level", 3.5, "the recipe: log_level must be"),
+            ("log_processor", {"type": "LogProcessor", "window_size": "x"}, "window_size must be a whole number"),
+            ("visualizer", visualizer_with("Tensorbord"), "the recipe, visualizer.vis_backends.0: no log backend"),
+        ],
+    )
+    def test_they_are_checked(self, tiny, tmp_path, recipe, key, value, message):
+        config = recipe(**tiny.tiny_recipe(tiny.write_teacher(tmp_path)))
+        config[key] = value
+        with pytest.raises((InputError, UnknownName), match=message) as caught:
+            run_stages(config, plan_only=True, log=silent)
+        assert "\n" not in str(caught.value)
+
+    def test_tensorboard_that_is_not_installed(self, tiny, tmp_path, recipe, monkeypatch):
+        config = recipe(**tiny.tiny_recipe(tiny.write_teacher(tmp_path)))
+        config["visualizer"] = visualizer_with("LocalVisBackend", "TensorboardVisBackend")
+        monkeypatch.setitem(sys.modules, "tensorboard", None)
+        for name in [name for name in sys.modules if name.startswith("torch.utils.tensorboard")]:
+            monkeypatch.delitem(sys.modules, name)
+        with pytest.raises(
+            MissingDependency, match=r"vis_backends.1: .* needs TensorBoard .*faceuv\[train\]"
+        ) as caught:
+            run_stages(config, plan_only=True, log=silent)
+        assert "\n" not in str(caught.value)
 
 
 class TestModels:

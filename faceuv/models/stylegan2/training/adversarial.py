@@ -57,6 +57,8 @@ class StyleGAN2(BaseMethod):
     images_seen: Tensor
 
     networks: ClassVar[tuple[str, ...]] = ("generator", "discriminator", "feature_discriminator")
+    critics: ClassVar[tuple[str, ...]] = ("discriminator", "feature_discriminator")
+    exports: ClassVar[tuple[str, ...]] = ("generator.safetensors", "discriminator.safetensors")
 
     @classmethod
     def networks_of(cls, config: Mapping[str, Any]) -> tuple[str, ...]:
