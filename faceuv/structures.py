@@ -181,17 +181,19 @@ class Coefficients(_Tensors):
 
 @dataclass(frozen=True, eq=False)
 class UVMaps(_Tensors):
-    """Maps over the UV chart: ``diffuse (B, 3, H, W)`` in [0, 1] and ``displacement (B, 3, H, W)`` in decimetres,
-    object space xyz. Either may be absent; their resolutions are independent."""
+    """Maps over the UV chart: ``diffuse (B, 3, H, W)`` in [0, 1], ``displacement (B, 3, H, W)`` in decimetres, object
+    space xyz, and ``roughness (B, 1, H, W)`` in [0, 1], as glTF has it, of gleams in pictures and files. Any may be
+    absent; their resolutions are independent."""
 
     diffuse: Tensor | None = None
     displacement: Tensor | None = None
+    roughness: Tensor | None = None
 
     def __post_init__(self) -> None:
-        for name in ("diffuse", "displacement"):
+        for name, channels in (("diffuse", 3), ("displacement", 3), ("roughness", 1)):
             value = getattr(self, name)
             if value is not None:
-                check_shape(f"the {name} map", value, ("B", 3, "H", "W"))
+                check_shape(f"the {name} map", value, ("B", channels, "H", "W"))
                 check_floating(f"the {name} map", value)
                 if not value.numel():
                     raise InputError(f"the {name} map must have texels, got {tuple(value.shape)}")

@@ -61,6 +61,7 @@ def face_mesh(
         normal_map = tangent_normal_map(
             rest_vertices, model.faces, model.uv, displacement, chart=chart, frame=frame, weld=model.weld
         )[0]
+    rough = None if maps is None or maps.roughness is None else maps.roughness[0]
     if texture_size is not None:
         diffuse = resized(diffuse, texture_size)
         normal_map = None if normal_map is None else resized_normals(normal_map, texture_size)
@@ -73,7 +74,7 @@ def face_mesh(
         tangents=None if frame is None else frame.tangent[0],
         diffuse=padded(diffuse, model),
         normal_map=normal_map,
-        roughness_map=None if normal_map is None else roughness_of(normal_map),
+        roughness_map=roughness_of(normal_map, rough),
         morph_targets={} if movements is None else movements.offsets,
         morph_weights=weights,
         parts=parts,

@@ -72,19 +72,25 @@ def _along(model: FaceModel, faces: np.ndarray) -> np.ndarray:
 
 
 @cache
-def strands(size: int = 256, count: int = 12) -> np.ndarray:
-    """Lashes ``(4, size, size)`` RGBA, roots at the bottom, that continue at the sides: dark hairs which lean and grow
-    thin towards the tip."""
+def strands(size: int = 256, count: int = 18) -> np.ndarray:
+    """Lashes ``(4, size, size)`` RGBA, roots at the bottom, that continue at the sides: fine dark hairs in loose groups
+    that bend together, and grow thin and pale towards their tips. What lies between them has their colour, so that no
+    mip-map shows a rim."""
     centres = (np.arange(size) + 0.5) / size
     height = 1 - centres[:, None]  # 0 at the root
     across = centres[None]
     opacity = np.zeros((size, size))
     for k in range(count):
-        wander = np.sin(12.9898 * (k + 1)) * 43758.5453 % 1.0  # the same hairs every time
-        length = 0.6 + 0.4 * wander
-        middle = (k + 0.5 + 0.5 * (wander - 0.5)) / count + 0.35 / count * (wander - 0.3) * height**2 * 4
+        wander, luck = (np.sin(seed * (k + 1)) * 43758.5453 % 1.0 for seed in (12.9898, 78.233))  # the same every time
+        length = 0.45 + 0.5 * wander
+        group = (k // 3 * 3 + 1.5) / count  # three by three their tips meet
+        root = (k + 0.5 + 0.7 * (luck - 0.5)) / count
+        along = np.clip(height / length, 0, 1)
+        middle = root + 0.45 * (group - root) * along**1.5 + 0.05 * (wander - 0.4) * along**2
         away = np.abs((across - middle + 0.5) % 1.0 - 0.5)
-        width = 0.13 / count * np.sqrt(np.clip(1 - height / length, 0, 1))
-        opacity = np.maximum(opacity, np.clip((width - away) * size + 0.5, 0, 1) * (height < length))
+        width = (0.008 + 0.004 * luck) * (1 - along) ** 0.6
+        hair = np.clip((width - away) * size + 0.5, 0, 1) * (height < length) * (1 - 0.6 * along**2)
+        opacity = np.maximum(opacity, hair)
+    opacity *= np.clip(height / 0.04, 0, 1)  # no hard line where the card meets the lid
     colour = np.full((3, size, size), 1.0) * np.array([0.055, 0.04, 0.035])[:, None, None]
     return np.concatenate([colour, opacity[None]]).astype(np.float32)

@@ -16,6 +16,7 @@ from faceuv.models.faces.base import FaceModel
 LARGEST_TEXTURE = 8192
 _RIM = 16  # texels around a chart that take its colour: what mip-maps of a viewer mix in
 _NEIGHBOURHOOD = 9  # texels over which relief makes a surface rough
+_HALVED = 512  # texels: roughness of maps from this size on is half as large
 
 
 def check_texture_size(size: object) -> int:
@@ -43,16 +44,26 @@ def resized_normals(normal_map: Tensor, size: int) -> Tensor:
     return 0.5 + 0.5 * F.normalize(2 * resized(normal_map, size) - 1, dim=0)
 
 
-def roughness_of(normal_map: Tensor) -> Tensor:
-    """Roughness ``(H, W)`` from a normal map ``(3, H, W)``: where normals scatter, light does too."""
+def roughness_of(normal_map: Tensor | None, own: Tensor | None = None) -> Tensor | None:
+    """Roughness ``(h, w)`` of a surface with a normal map ``(3, H, W)``: where normals scatter, light does too. ``own
+    (1, H', W')`` is that of the surface between the relief, :data:`ROUGHNESS` everywhere if absent. Large maps give
+    half their size: roughness has no edges. None without both."""
+    if normal_map is None:
+        return None if own is None else own[0]
     normals = 2 * normal_map[None] - 1
-    side = min(_NEIGHBOURHOOD, *(2 * (extent // 2) + 1 for extent in normal_map.shape[-2:]))
+    halved = _HALVED <= min(normal_map.shape[-2:])
+    if halved:
+        normals = F.avg_pool2d(normals, 2)
+    side = min(_NEIGHBOURHOOD // (1 + halved) | 1, *(2 * (extent // 2) + 1 for extent in normals.shape[-2:]))
     half = side // 2
     wide = F.pad(normals, (half, half, half, half), mode="replicate")
     x, y, z = F.avg_pool2d(F.avg_pool2d(wide, (side, 1), 1), (1, side), 1)[0]
     length = (x * x + y * y + z * z).sqrt().clamp(0.3, 1)
     spread = (1 - length) / length
-    return (ROUGHNESS**4 + spread).sqrt_().sqrt_().clamp_(0, 1)
+    base: Tensor | float = ROUGHNESS
+    if own is not None:
+        base = F.interpolate(own[None], spread.shape, mode="area")[0, 0]
+    return (base**4 + spread).sqrt_().sqrt_().clamp_(0, 1)
 
 
 def padded(picture: Tensor, model: FaceModel) -> Tensor:

@@ -20,6 +20,7 @@ from faceuv.face.transferred import TEXTURE_SIZE
 from faceuv.geometry.lighting import light_names, named_light
 from faceuv.geometry.rotations import euler_to_matrix, rotate
 from faceuv.models.faces.framing import Framing, framing
+from faceuv.models.faces.gloss import glossy, with_gloss
 from faceuv.models.faces.hair import over_surface
 from faceuv.renderers import draw_surface
 from faceuv.structures import Render
@@ -107,6 +108,9 @@ class PicturedPerson(MeshedPerson):
             surface = surface.replace(diffuse=grey, vertex_colours=None)
         with torch.no_grad():
             drawn = draw_surface(self.renderer, surface, size=size, background=background)
+        if not shape_only and self.face_model is not None and glossy(self.face_model):
+            camera = surface.camera or self.renderer.camera
+            drawn = with_gloss(drawn, surface, self.face_model, camera, getattr(self.maps, "roughness", None))
         if self.hair is None or shape_only:
             return drawn
         return over_surface(drawn, surface, self._hair_mesh, self.hair.rgb, self.renderer)

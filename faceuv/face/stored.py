@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from faceuv.face.person import Person
 
 FILE_KIND = "face"
+MAPS = ("diffuse", "displacement", "roughness")
 
 AnyFace = TypeVar("AnyFace", bound="Person")
 
@@ -32,7 +33,7 @@ def write_face(path: Path, face: Person) -> Path:
         return save_tensors(path, tensors, {**metadata, "camera": camera})
     coefficients, model = face.model_of("saving")
     tensors = {"coefficients": coefficients.data.cpu().contiguous()}
-    for name in ("diffuse", "displacement"):
+    for name in MAPS:
         value = getattr(face.maps, name, None)
         if value is not None:
             tensors[name] = value.cpu().contiguous()
@@ -54,10 +55,10 @@ def read_face(
         kept = {key: value for key, value in metadata.items() if key not in ("kind", "faceuv_version", "camera")}
         surface = surface_from(tensors, metadata.get("camera"), where=str(path))
         return kind(None, None, build_renderer(renderer), metadata=kept, given=surface)
-    wrong = sorted(set(tensors) - {"coefficients", "diffuse", "displacement"})
+    wrong = sorted(set(tensors) - {"coefficients", *MAPS})
     if "coefficients" not in tensors or wrong:
         raise AssetError(
-            f"{path}: a face holds 'coefficients' and may hold 'diffuse' and 'displacement', found"
+            f"{path}: a face holds 'coefficients' and may hold 'diffuse', 'displacement' and 'roughness', found"
             f" {shown(sorted(tensors))}; save the face again"
         )
     model = stored_face_model(path, metadata.get("face_model")) if face_model is None else build_face_model(face_model)

@@ -11,7 +11,9 @@ from toy_head import toy_head
 from faceuv import Face
 from faceuv.errors import InputError
 from faceuv.export.glb import glb_bytes
+from faceuv.export.hair_part import CUTOFF
 from faceuv.export.lod import coarser
+from faceuv.models.faces.hair import strand_picture
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +41,20 @@ def test_hair_is_the_last_part_with_a_masked_material_that_is_no_metal(mesh):
     assert "KHR_materials_specular" in file.json["extensionsUsed"]
     assert red == pytest.approx(((1.3 * 0.5 + 0.055) / 1.055) ** 2.4, rel=1e-3)
     assert mesh.parts[-1].name == "hair"
+
+
+def test_strands_end_softly():
+    """Cards are not cut off: opacity falls to the tips, and the last texels are clear."""
+    opacity = strand_picture()[3]
+    straight = opacity[:, : opacity.shape[1] // 2]
+    rows = straight.mean(1)
+    length = len(rows)
+    body, end = rows[length // 4 : length // 2].mean(), rows[int(0.94 * length) :].mean()
+    assert body > 0.4
+    assert end < 0.2 * body
+    assert opacity[-2:].max() < 0.25
+    tips = straight[int(0.8 * length) :]
+    assert (tips[tips > 0.05] < CUTOFF).mean() > 0.25  # what a mask cuts away
 
 
 @pytest.mark.parametrize("style", ["crew", "bob", "long", "ponytail", "afro"])

@@ -15,9 +15,11 @@ from faceuv import Face
 from faceuv.errors import InputError
 from faceuv.export import Animation
 from faceuv.export.glb import glb_bytes
+from faceuv.export.layers import strands
 from faceuv.export.lod import coarser
 from faceuv.export.movements import Movements
 from faceuv.export.rig import axis_turn
+from faceuv.export.textures import roughness_of
 from faceuv.files.cache import CacheWarning
 from faceuv.structures import UVMaps
 
@@ -91,8 +93,12 @@ def test_parts_at_rest_lie_where_the_face_is(mesh, quantised):
 
 
 def test_quantised_files_are_smaller(mesh):
-    plain, small = (Parsed(glb_bytes(mesh, quantised=q)).json["buffers"][0]["byteLength"] for q in (False, True))
-    assert small < 0.75 * plain
+    def geometry(quantised):
+        file = Parsed(glb_bytes(mesh, quantised=quantised)).json
+        pictures = {image["bufferView"] for image in file.get("images", [])}
+        return sum(view["byteLength"] for k, view in enumerate(file["bufferViews"]) if k not in pictures)
+
+    assert geometry(True) < 0.7 * geometry(False)
 
 
 def test_materials_of_parts(mesh):
@@ -102,7 +108,7 @@ def test_materials_of_parts(mesh):
     assert set(found) == {"skin", "teeth", "neck_cap", "lashes", *eyes}
     assert "KHR_materials_clearcoat" in found["sclera_left"]["extensions"]
     assert "KHR_materials_clearcoat" in file.json["extensionsUsed"]
-    assert found["teeth"]["pbrMetallicRoughness"]["roughnessFactor"] < 0.3
+    assert found["teeth"]["pbrMetallicRoughness"]["roughnessFactor"] <= 0.3
     assert found["lashes"]["alphaMode"] == "BLEND" and found["lashes"]["doubleSided"]
     assert found["cornea_left"]["alphaMode"] == "BLEND"
     assert not any(found[name].get("doubleSided") for name in found if name != "lashes")  # closed parts
@@ -338,3 +344,39 @@ class TestLevels:
     def test_files(self, face, tmp_path):
         face.save(tmp_path / "a.glb", lod=2, texture_size=16)
         assert sorted(p.name for p in tmp_path.iterdir()) == ["a.glb", "a_lod1.glb", "a_lod2.glb"]
+
+
+def test_the_roughness_of_the_skin_is_in_the_file_where_the_face_has_a_map(face):
+    """The maps' roughness and what the relief adds to it; half as large from 512 texels on."""
+    rough = torch.full((1, 1, 512, 512), 0.4)
+    rough[..., 256:] = 0.7
+    maps = UVMaps(torch.full((1, 3, 512, 512), 0.5), torch.zeros(1, 3, 512, 512), rough)
+    mesh = face.with_maps(maps).mesh_file()
+    assert mesh.roughness_map is not None and mesh.roughness_map.shape == (256, 256)
+    assert np.allclose(mesh.roughness_map[:, 10:118], 0.4, atol=0.02)
+    assert np.allclose(mesh.roughness_map[:, 138:246], 0.7, atol=0.02)
+    file = Parsed(glb_bytes(mesh))
+    surface = file.json["materials"][file.of("skin")["material"]]["pbrMetallicRoughness"]
+    assert surface["roughnessFactor"] == 1 and "metallicRoughnessTexture" in surface
+    assert face.with_maps(UVMaps(maps.diffuse, roughness=rough)).mesh_file().roughness_map.shape == (512, 512)
+
+
+def test_relief_makes_skin_rougher():
+    waves = 0.5 + 0.4 * torch.sin(torch.arange(64) * 2.1)
+    flat = torch.tensor([0.5, 0.5, 1.0])[:, None, None].expand(3, 64, 64)
+    bumpy = torch.stack([waves.expand(64, 64), torch.full((64, 64), 0.5), torch.full((64, 64), 0.9)])
+    own = torch.full((1, 64, 64), 0.5)
+    assert float(roughness_of(flat, own).mean()) == pytest.approx(0.5, abs=1e-3)
+    assert float(roughness_of(bumpy, own).min()) > 0.6
+    assert roughness_of(None, own) is not None and roughness_of(None) is None
+
+
+def test_lashes_are_fine_hairs_that_fade_towards_their_tips():
+    opacity = strands()[3]
+    rows = opacity.mean(1)[::-1]  # from the root
+    size = len(rows)
+    assert 0.15 < rows[size // 10 : size // 3].mean() < 0.5
+    assert rows[int(0.9 * size) :].max() < 0.02
+    assert opacity[: size // 2].max() < 0.85  # tips are clear, not cut off
+    runs = np.diff((opacity[int(0.8 * size)] > 0.5).astype(int))
+    assert 10 <= (runs > 0).sum() <= 22  # hairs on 5 mm of a lid

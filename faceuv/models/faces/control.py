@@ -106,7 +106,7 @@ def between_maps(first: UVMaps | None, second: UVMaps | None, t: float) -> UVMap
     if first is None and second is None:
         return None
     mixed: dict[str, Tensor | None] = {}
-    for name in ("diffuse", "displacement"):
+    for name in ("diffuse", "displacement", "roughness"):
         pair = [getattr(maps, name, None) for maps in (first, second)]
         shapes = [None if value is None else tuple(value.shape) for value in pair]
         if shapes[0] != shapes[1]:

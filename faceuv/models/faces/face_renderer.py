@@ -151,7 +151,7 @@ class FaceRenderer(nn.Module):
                     f"the {name} map must have batch {batch} (or 1) like the coefficients, got {value.shape[0]}"
                 )
             wide[name] = value.expand(batch, -1, -1, -1)
-        return UVMaps(**wide)
+        return UVMaps(**wide, roughness=maps.roughness)
 
     def _light(self, coefficients: Coefficients, lighting: Tensor | bool) -> Tensor | None:
         if isinstance(lighting, bool):

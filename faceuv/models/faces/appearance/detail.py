@@ -162,7 +162,7 @@ class _Drawing:
         if years > 0.25:
             marks = strewn(front + 0.5 * zones["temples"] + 0.4 * zones["forehead"], 55 * (years - 0.25) / 0.75)
             luck = marks.numbers["chance"]
-            marks = marks.given(wide=1.2 + 2.6 * luck**2, deep=0.08 + 0.22 * luck.flip(0))
+            marks = marks.given(wide=1.2 + 2.6 * luck**2, deep=0.05 + 0.15 * luck.flip(0))
             draw(self.texels, marks, 1.8 * marks.numbers["wide"], _plateau, pigment)
         drawn = int(torch.randint(0, 9, (1,), generator=self.generator))
         drawn = int(grown * drawn)

@@ -74,7 +74,7 @@ def eye_texture(
     white = _white(distance, angle, sclera_colour(person), float(person["sclera_red"]), generator)
     iris = _iris(distance, angle, colour, generator)
     result = blend(white, iris, smoothstep(1.045, 0.955, distance))
-    edge = PUPIL + 0.010 * torch.sin(5 * angle + 1.0)
+    edge = PUPIL + 0.004 * torch.sin(5 * angle + 1.0)
     result = blend(result, result.new_tensor([0.017, 0.015, 0.015]), smoothstep(0.030, -0.030, distance - edge))
     return result.clamp(0, 1)
 

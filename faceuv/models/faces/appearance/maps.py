@@ -177,11 +177,12 @@ def appearance_maps(
     eye_colour: str | EyeColour | None = None,
     relief: bool = True,
 ) -> UVMaps:
-    """What :class:`~faceuv.face.Face` takes: the map of :func:`diffuse_map` and, with ``relief``, the displacement of
-    pores, lines and folds, batch 1, on the device of the model."""
+    """What :class:`~faceuv.face.Face` takes: the map of :func:`diffuse_map`, the roughness and, with ``relief``, the
+    displacement of pores, lines and folds, batch 1, on the device of the model."""
     made = look(model, albedo, seed, size, age=age, freckles=freckles, eye_colour=eye_colour)
     moved = displacement_map(model, made.detail)[None].to(model.mean) if relief else None
-    return UVMaps(diffuse=made.diffuse[None].to(model.mean), displacement=moved)
+    rough = made.detail.roughness[None, None].to(model.mean)
+    return UVMaps(made.diffuse[None].to(model.mean), moved, rough)
 
 
 def likely_age(seed: int) -> float:

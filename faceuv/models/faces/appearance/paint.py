@@ -24,7 +24,7 @@ from faceuv.models.faces.arrays import PARTS
 from faceuv.models.faces.procedural.paint import HAIR, brow_coverage
 
 _MELANIN = (math.log(0.036), 0.66)  # middle and deviation of the logarithm, over people
-_BLOOD = (math.log(0.0150), 0.30)
+_BLOOD = (math.log(0.0225), 0.23)
 _SEED = 5
 _IRIS_COLOURS = (  # along lightness: the usual way from dark brown to pale
     (0.155, 0.098, 0.068), (0.28, 0.175, 0.105), (0.42, 0.28, 0.155), (0.47, 0.40, 0.25), (0.50, 0.54, 0.46),
@@ -34,6 +34,9 @@ _IRIS_BLUE = (0.40, 0.53, 0.68)
 _WET = ("cornea_left", "cornea_right", "lacrimal", "eye_blend", "eye_occlusion")
 _MOUTH = ("gums", "tongue", "inner_mouth", "teeth")
 _THROUGH = (0.94, 1.0, 1.08)
+# Single hairs let red light through: they are warmer than a head of hair, whose strands shade each other.
+_BROWS = (0.98, 0.85, 0.74)
+_FLESH = (0.95, 0.80, 0.79)  # mucous membranes have no epidermis to scatter light: redder than the reddest skin
 _IRIS_MM = 5.9
 PUPIL = 0.36
 """Radius of the pupil, in radii of the iris."""
@@ -141,8 +144,8 @@ def tone(points: Points, person: Person) -> tuple[Tensor, Tensor]:
         ("nasolabial_redness", "nasolabial", 0.05, 0.05),
     ):
         melanin = melanin + (middle + spread * p[name]) * m[zone]
-    melanin = melanin + 0.25 * m["nostrils"] + 0.12 * m["lid_crease"] - 0.25 * m["lower_lip"]
-    blood = _BLOOD[0] + _BLOOD[1] * p["blood"] - 0.25 * p["pallor"] + points.uneven(_patch_weights(p, "blood", 0.08))
+    melanin = melanin + 0.25 * m["nostrils"] + 0.12 * m["lid_crease"] - 0.15 * m["lower_lip"]
+    blood = _BLOOD[0] + _BLOOD[1] * p["blood"] - 0.18 * p["pallor"] + points.uneven(_patch_weights(p, "blood", 0.08))
     for name, zone, middle, spread in (
         ("cheek_redness", "cheeks", 0.55, 0.35),
         ("nose_redness", "nose", 0.55, 0.32),
@@ -153,7 +156,7 @@ def tone(points: Points, person: Person) -> tuple[Tensor, Tensor]:
         ("nasolabial_redness", "nasolabial", 0.28, 0.20),
         ("lid_redness", "upper_lid", 0.30, 0.25),
         ("under_eye_blood", "under_eye", 0.35, 0.25),
-        ("lip_blood", "lips", 1.65, 0.26),
+        ("lip_blood", "lips", 1.40, 0.24),
         ("lower_lip", "lower_lip", 0.10, 0.16),
         ("lip_rim", "lip_rim", 0.10, 0.12),
     ):
@@ -171,12 +174,12 @@ def skin(points: Points, person: Person) -> Tensor:
     """``(N, 3)``: bare skin and lips, in [0, 1]."""
     melanin, blood = tone(points, person)
     oxygen = float((0.86 - 0.03 * person["sallowness"]).clamp(0.7, 0.97))
-    carotene = float((1.0 + 0.45 * person["carotene"]).clamp(0, 3))
+    carotene = float((1.0 + 0.12 * person["carotene"]).clamp(0, 3))
     colour = skin_colour(melanin, blood, oxygen, carotene)
     m = points.regions
-    dark = 0.72 * m["nostrils"] * (1 + 0.15 * person["nostril_shadow"])
+    dark = 0.80 * m["nostrils"] * (1 + 0.15 * person["nostril_shadow"])
     dark = dark + (0.10 + 0.04 * person["lid_crease"]) * m["lid_crease"]
-    dark = dark + (0.42 + 0.08 * person["lip_line"]) * m["lip_line"] + 0.35 * m["socket"]
+    dark = dark + (0.36 + 0.08 * person["lip_line"]) * m["lip_line"] + 0.35 * m["socket"]
     return colour * (1 - dark.clamp(0, 0.85))[:, None]
 
 
@@ -205,11 +208,11 @@ def over_skin(
     """Hair over bare skin, channel by channel, by its coverage of any shape; ``shade`` is the lightness of brow hairs
     relative to the others."""
     result = []
-    for channel, own, bluish in zip(channels, hair.tolist(), _THROUGH):
+    for channel, own, bluish, warm in zip(channels, hair.tolist(), _THROUGH, _BROWS):
         # hair below the skin's surface is seen through it, bluish grey
         channel = channel * (1 - 0.55 * scalp) + 0.55 * own * bluish * scalp
         channel = channel * (1 - 0.55 * beard) + 0.55 * own * bluish * beard
-        channel = channel + ((0.92 + shade) * own - channel) * brows
+        channel = channel + ((1.0 + shade) * own * warm - channel) * brows
         result.append(channel + (0.5 * own + 0.02 - channel) * lashes)
     return result
 
@@ -217,7 +220,7 @@ def over_skin(
 def lash_mask(points: Points, person: Person) -> Tensor:
     """``(N,)``: the roots of the lashes."""
     m = points.regions
-    upper = (0.52 + 0.14 * person["lashes"]).clamp(0.1, 0.95) * m["lash_line"]
+    upper = (0.78 + 0.10 * person["lashes"]).clamp(0.2, 0.95) * m["lash_line"]
     return (upper + 0.22 * m["lower_lash_line"]).clamp(0, 0.9)
 
 
@@ -289,10 +292,11 @@ def mouth_colour(part: Tensor, depth: Tensor, person: Person) -> Tensor:
         torch.full((1,), math.log(0.13)) + 0.25 * person["gum_red"],
     )[0]
     fleshy = torch.full((1,), math.log(0.15)) + 0.3 * person["tongue_red"]
-    tongue = 0.92 * skin_colour(torch.full((1,), math.log(0.012)), fleshy)[0]
+    gum = gum * torch.tensor(_FLESH)
+    tongue = 0.92 * skin_colour(torch.full((1,), math.log(0.012)), fleshy)[0] * torch.tensor(_FLESH)
     tooth = torch.tensor([0.90, 0.868, 0.79]) * (1 - 0.035 * person["teeth_dark"])
     tooth = tooth * (1 - torch.tensor([0.005, 0.018, 0.055]) * person["teeth_yellow"])
-    inside = smoothstep(40, 96, depth)[:, None]
+    inside = smoothstep(58, 106, depth)[:, None]
     colour = torch.zeros(len(part), 3)
     for name, (rgb, least) in zip(_MOUTH, ((gum, 0.45), (tongue, 0.45), (0.8 * gum, 0.25), (tooth, 0.45))):
         rows = part == PARTS.index(name)
@@ -312,7 +316,7 @@ def iris_colour(person: Person) -> Tensor:
 
 def sclera_colour(person: Person) -> Tensor:
     """``(3,)`` of the white of the eyes."""
-    white = torch.tensor([0.875, 0.855, 0.835]) * (1 - torch.tensor([0.012, 0.022, 0.055]) * person["sclera_yellow"])
+    white = torch.tensor([0.86, 0.82, 0.785]) * (1 - torch.tensor([0.012, 0.022, 0.055]) * person["sclera_yellow"])
     return white * (1 - torch.tensor([0.0, 0.035, 0.03]) * person["sclera_red"])
 
 

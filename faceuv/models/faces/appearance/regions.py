@@ -72,10 +72,14 @@ def _nostrils(points: Tensor, normals: Tensor) -> Tensor:
         reach = away.norm(dim=1)
         rows = (reach < 14).nonzero()[:, 0]
         facing = (away[rows] * normals[rows]).sum(1) / reach[rows].clamp_min(1.0)
-        mask[rows] = smoothstep(0.15, -0.35, facing) * smoothstep(12, 9, reach[rows])
+        # the lip under a nostril faces it too, and is no part of it
+        above = smoothstep(-44.0, -42.6, points[rows, 1])
+        found = smoothstep(0.15, -0.35, facing) * smoothstep(12, 9, reach[rows]) * above
+        mask[rows] = torch.maximum(mask[rows], found)
         # where the nose is closed, the roofs of two shallow hollows
         reach = (points - points.new_tensor([7.1 * side, -39.8, 104.4])).norm(dim=1)
-        mask = torch.maximum(mask, smoothstep(4.2, 2.2, reach) * smoothstep(-0.60, -0.85, normals[:, 1]))
+        roof = smoothstep(4.2, 2.2, reach) * smoothstep(-0.60, -0.85, normals[:, 1])
+        mask = torch.maximum(mask, roof)
     return mask
 
 
@@ -125,7 +129,7 @@ def _eyes(points: Tensor) -> dict[str, Tensor]:
         found["socket"][rows] = near * smoothstep(88, 82, z + 0.10 * (x - 28).abs())
         found["upper_lid"][rows] = above * wide * smoothstep(9.0, 4.0, outside) * smoothstep(-1, 0.3, outside)
         found["lid_crease"][rows] = torch.exp(-(((outside - 4.6) / 0.8) ** 2)) * above * within
-        found["lash_line"][rows] = torch.exp(-(((outside - 0.1) / 0.6) ** 2)) * above * lashes
+        found["lash_line"][rows] = torch.exp(-(((outside - 0.1) / 0.8) ** 2)) * above * lashes
         found["lower_lash_line"][rows] = torch.exp(-(((outside - 0.3) / 0.6) ** 2)) * below * lashes
         hollow = torch.exp(-((((x - 27) / 15) ** 2) + ((y + 12 - 0.10 * (x - 27)) / 6.5) ** 2))
         found["under_eye"][rows] = hollow * smoothstep(0.0, 2.5, outside) * below

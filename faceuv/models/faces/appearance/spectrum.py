@@ -1,9 +1,10 @@
 """Skin colours from the absorption of melanin and blood: two layers, visible light, a standard observer.
 
 The dermis is a thick scattering layer with blood (Kubelka–Munk); the epidermis above it is a filter with melanin that
-light passes twice. The numbers are published tissue optics: absorption of a skin without pigment after Jacques, of
-melanosomes by a power law (flatter than his, so that dark skin is no orange), molar extinction of haemoglobin after
-Prahl, the observer as the sum of Gaussians of Wyman et al.
+light passes twice. The numbers are published tissue optics: absorption of a skin without pigment and of melanosomes
+after Jacques, molar extinction of haemoglobin after Prahl, the observer as the sum of Gaussians of Wyman et al. Melanin
+lies in grains and blood in vessels, not spread evenly: what they absorb most is flattened (sieve effect), so that dark
+skin is a reddish brown, not orange and not olive.
 """
 
 from __future__ import annotations
@@ -46,7 +47,10 @@ _DAYLIGHT = np.array(
 _WHOLE_BLOOD = math.log(10) * 150.0 / 64_500.0  # molar extinction → cm⁻¹ of blood with 150 g/l haemoglobin
 _PATH = 0.028  # cm: what light travels within the epidermis, both ways, scattering included
 _SURFACE = 0.024  # of the light is reflected before it enters, and seen from everywhere
-_MELANOSOME = 368.0  # cm⁻¹ at 600 nm
+_MELANOSOME = 388.0  # cm⁻¹ at 600 nm
+_STEEP = 3.63  # exponent of the absorption of melanosomes over wavelength
+_GRAIN = 0.0023  # cm, how much light the grains of melanin take before the inside of a grain lies in its own shadow
+_YELLOW = 3.46  # cm⁻¹ of carotene at 462 nm
 _EXPOSURE = 1.12  # faces are exposed a little brighter than a white sheet would be
 _TO_SRGB = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])
 
@@ -70,7 +74,7 @@ def reflectance(melanin: Array | float, blood: Array | float, oxygen: float = 0.
     nm = WAVELENGTHS
     bare = 0.244 + 85.3 * np.exp(-(nm - 154.0) / 66.2)
     haemoglobin = oxygen * _OXYGENATED + (1 - oxygen) * _DEOXYGENATED
-    yellow = carotene * 0.5 * np.exp(-(((nm - 462.0) / 34.0) ** 2))
+    yellow = carotene * _YELLOW * np.exp(-(((nm - 462.0) / 34.0) ** 2))
     # In vessels of some width the blood in the middle sees little of the light that is absorbed most.
     bulk = _WHOLE_BLOOD * haemoglobin
     seen = bulk * (1 - np.exp(-bulk * 0.005)) / np.maximum(bulk * 0.005, 1e-9)
@@ -78,8 +82,15 @@ def reflectance(melanin: Array | float, blood: Array | float, oxygen: float = 0.
     scattered = 46.0 * (nm / 500.0) ** -1.35
     ratio = 2 * absorbed / (0.9 * scattered)
     dermis = 1 + ratio - np.sqrt(ratio * ratio + 2 * ratio)
-    filtered = np.exp(-_PATH * (melanin * _MELANOSOME * (nm / 600.0) ** -2.2 + (1 - melanin) * bare * 0.5))
+    grain = _sieved(_MELANOSOME * (nm / 600.0) ** -_STEEP) * _MELANOSOME / _sieved(np.float64(_MELANOSOME))
+    filtered = np.exp(-_PATH * (melanin * grain + (1 - melanin) * bare * 0.5))
     return _SURFACE + (1 - _SURFACE) * dermis * filtered
+
+
+def _sieved(absorption: Array | np.float64) -> Array:
+    """What grains of a size absorb, per unit of their size."""
+    found: Array = (1 - np.exp(-_GRAIN * absorption)) / _GRAIN
+    return found
 
 
 def display_colour(spectra: Array) -> Array:

@@ -15,6 +15,7 @@ KINDS: dict[str, tuple[int, ...]] = {"straight": (0, 1, 2, 3), "curly": (4, 5), 
 _HEIGHT, _WIDTH = 512, 128  # texels of a column
 _LOCKS, _STRANDS = 7, 11  # locks of a column, whose strands run together, and strands of a lock
 _Strand = tuple[Array, float, float, float, float]
+_FADE = 0.26  # of a strand: its end, which grows thin and clear
 _WISPS = (2, 3)  # columns with fewer strands: what hangs outermost
 
 
@@ -33,10 +34,10 @@ def _column(number: int) -> Array:
     across = ((np.arange(_WIDTH) + 0.5) / _WIDTH)[None]
     tone, cover = np.full((_HEIGHT, _WIDTH), 0.70), np.zeros((_HEIGHT, _WIDTH))
     for centre, start, tip, half, light in _strands(kind, wispy, down, rng):
-        fade = np.clip((down - start) / 0.04, 0, 1) * np.clip((tip - down) / (0.16 * tip), 0, 1) ** 0.6
+        fade = np.clip((down - start) / 0.04, 0, 1) * np.clip((tip - down) / (_FADE * tip), 0, 1) ** 0.6
         centre = 0.5 + 0.46 * np.tanh((centre - 0.5) / 0.46)
         own = np.clip((half * (0.45 + 0.55 * fade) - np.abs(across - centre)) * _WIDTH + 0.5, 0, 1)
-        own = own * np.clip(3 * fade, 0, 1)
+        own = own * np.clip(1.6 * fade, 0, 1)
         tone = tone * (1 - own) + light * own
         cover = np.maximum(cover, own)
     if kind == "straight" and not wispy:  # a dense body whose tips alone are single strands
@@ -59,7 +60,7 @@ def _strands(kind: str, wispy: bool, down: Array, rng: np.random.Generator) -> I
     for lock in range(locks):
         middle = 0.10 + 0.80 * (lock + rng.uniform(0.2, 0.8)) / locks
         drift, bend = rng.normal(0, 0.07), rng.uniform(0, 6.3)
-        end, own_light = rng.uniform(0.86, 0.99), rng.uniform(0.74, 0.94)
+        end, own_light = rng.uniform(0.80, 0.99), rng.uniform(0.74, 0.94)
         swing, turns = (rng.uniform(0.10, 0.18), rng.uniform(12, 20)) if kind == "curly" else (0.02, rng.uniform(3, 7))
         for _ in range(_STRANDS):
             off = rng.normal(0, 0.075 if kind == "straight" else 0.035)

@@ -29,7 +29,8 @@ _ANGLES = (
     128.0,
     152.0,
 )
-_IRIS_SHARE = 0.6  # of the radius of the disc in the chart
+# Angle → radius in the disc of the chart: what is seen between the lids has most of it.
+_REACH = ((0.0, 0.0), (IRIS_DEG, 0.52), (60.0, 0.90), (152.0, 1.0))
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Ball:
 
     points: Array  # (N, 3)
     polygons: Array  # (P, 4), -1 as fourth corner of a triangle; counter-clockwise from outside
-    uv: Array  # (N, 2) in the disc of radius 0.5 about (0.5, 0.5), v up; the iris has the inner 60 %
+    uv: Array  # (N, 2) in the disc of radius 0.5 about (0.5, 0.5), v up; the iris has the inner 52 %
     iris: Array  # (P,) bool: iris and pupil
 
 
@@ -54,7 +55,7 @@ def ball() -> Ball:
     cap = np.stack([np.zeros(SEGMENTS, np.int64), index[0], following[0], none], 1)
     bands = np.stack([index[:-1], index[1:], following[1:], following[:-1]], 2).reshape(-1, 4)
     polygons = np.concatenate([cap, bands])
-    reach = np.interp(np.degrees(angles), [0.0, IRIS_DEG, _ANGLES[-1]], [0.0, _IRIS_SHARE, 1.0])
+    reach = np.interp(np.degrees(angles), *zip(*_REACH))
     disc = np.concatenate([[[0.0, 0.0]], *[r * ring for r in reach]])
     inside = int(np.searchsorted(_ANGLES, IRIS_DEG)) + 1
     iris = np.zeros(len(polygons), bool)

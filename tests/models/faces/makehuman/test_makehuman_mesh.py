@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from faceuv.models.faces import FaceRenderer
+from faceuv.models.faces.makehuman.eyeball import IRIS_DEG, ball
 from faceuv.renderers.surface import world_mesh
 from faceuv.structures import Coefficients
 
@@ -152,3 +154,17 @@ def test_eyes_are_closed_at_full_blink(makehuman):
 
     assert min(seen(open_eyes)) > 200
     assert max(seen(open_eyes.replace(expression=shut))) <= 2
+
+
+def test_the_white_between_the_lids_has_texels_enough():
+    """Outside the iris a degree of the eyeball has at least half as many texels as inside: no rays around the iris."""
+    made = ball()
+    away = np.degrees(np.arccos(np.clip(made.points[:, 2], -1, 1)))
+    radius = np.hypot(*(made.uv - 0.5).T)
+
+    def per_degree(low, high):
+        inside = (away >= low - 0.1) & (away <= high + 0.1)
+        return np.ptp(radius[inside]) / np.ptp(away[inside])
+
+    assert per_degree(IRIS_DEG, 60) > 0.4 * per_degree(0, IRIS_DEG)
+    assert radius.max() <= 0.5 + 1e-9
