@@ -14,9 +14,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from faceuv.cli.arguments import COUNT, SEED, SIDE, real
-from faceuv.cli.console import add_device
-from faceuv.cli.mesh_options import MESH_FORMATS, add_mesh_options, mesh_options
+from faceuv.cli import generate_options
+from faceuv.cli.mesh_options import mesh_options
 from faceuv.cli.render import parse_amounts
 from faceuv.errors import InputError, did_you_mean
 from faceuv.files.names import file_names
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
     from faceuv.figures import FigureStyle, ProgressCallback
     from faceuv.models.base.face_generator import FaceGenerator
     from faceuv.models.directions import Direction
-
-SEAMS = ("hard", "feather", "laplacian")  # spelt out: --help loads no torch; a test holds them to the library's
-OVER = ("teacher", "studio")
 
 
 @dataclass(frozen=True)
@@ -218,120 +214,20 @@ def _of_zoo(word: str) -> Path:
     return locate(f"{word}/{files[0]}" if len(files) == 1 else word)
 
 
-# ---------------------------------------------------------------- options
-
-
-def _common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--generator", default="quickstart", help="a folder, a work dir or one of the zoo (quickstart)")
-    parser.add_argument(
-        "--seeds", type=SEED, nargs="+", default=[1, 2, 3], metavar="SEED", help="one face each (1 2 3)"
-    )
-    parser.add_argument("--out", type=Path, default=Path("out/generate"), metavar="DIR", help="where to (out/generate)")
-    parser.add_argument("--size", type=SIDE, default=192, metavar="PX", help="side of each picture (192)")
-    parser.add_argument("--over", choices=OVER, help="what lies behind a face (teacher; studio for turntables)")
-    parser.add_argument("--seam", choices=SEAMS, default="laplacian", help="between face and teacher (laplacian)")
-    parser.add_argument(
-        "--truncation", type=real(-10, 10), default=1.0, metavar="T", help="< 1: nearer to the mean face (1)"
-    )
-    parser.add_argument("--renderer", metavar="NAME", help="a renderer by name (torch)")
-    add_device(parser)
-    parser.add_argument("--light", metavar="NAME", help="the light of all faces; their own if absent")
-    parser.add_argument(
-        "--expression", nargs="+", default=[], metavar="NAME=AMOUNT", help="of all faces: smile=0.8 jaw_open=0.2"
-    )
-
-
-def _yaw(parser: argparse.ArgumentParser) -> None:
-    yaws = [-60.0, -30.0, -15.0, 0.0, 15.0, 30.0, 60.0]
-    parser.add_argument("--yaws", type=real(), nargs="+", default=yaws, metavar="DEG", help="(-60 -30 -15 0 15 30 60)")
-
-
-def _interpolation(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--steps", type=COUNT, default=6, metavar="N", help="from a seed to the next, ends included (6)"
-    )
-
-
-def _lights(parser: argparse.ArgumentParser) -> None:
-    names = ["front", "left", "right", "top", "bottom", "warm", "cool"]
-    parser.add_argument(
-        "--lights", nargs="+", default=names, metavar="NAME", help="of the columns: front left top warm …"
-    )
-
-
-def _expressions(parser: argparse.ArgumentParser) -> None:
-    words = ["smile=1", "jaw_open=0.7", "brow_up=1", "blink=1", "frown=1+brow_down=1", "smile=1+jaw_open=0.4"]
-    parser.add_argument(
-        "--expressions",
-        nargs="+",
-        default=words,
-        metavar="NAME=AMOUNT",
-        help="of the columns, 1 = full; + joins movements: smile=0.8+jaw_open=0.3",
-    )
-
-
-def _mixing(parser: argparse.ArgumentParser) -> None:
-    fine = [4, 5, 6, 7]
-    parser.add_argument(
-        "--fine", type=SEED, nargs="+", default=fine, metavar="SEED", help="that give the fine styles (4 5 6 7)"
-    )
-    parser.add_argument(
-        "--layer",
-        type=SEED,
-        metavar="N",
-        help="rows of a code before it are those of --seeds (4, or half of them where there are few)",
-    )
-
-
-def _sources(parser: argparse.ArgumentParser) -> None:
-    known = {action.dest for action in parser._actions}
-    if "sources" not in known:
-        parser.add_argument(
-            "--sources", type=SEED, nargs="+", default=[4, 5, 6], metavar="SEED", help="whose pose, … is taken (4 5 6)"
-        )
-
-
-def _edits(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--direction",
-        nargs="+",
-        metavar="NAME",
-        help="files of directions, zoo:entry, or names that the generator knows; all of these if absent",
-    )
-    sigmas = [-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0]
-    parser.add_argument(
-        "--sigmas", type=real(), nargs="+", default=sigmas, metavar="N", help="in sd of the codes (-3 -2 -1 0 1 2 3)"
-    )
-
-
-def _turntable(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--video", choices=("gif", "mp4"), default="gif", help="format (gif); mp4 needs the extra video"
-    )
-    parser.add_argument("--frames", type=COUNT, default=48, metavar="N", help="of the whole loop (48)")
-    parser.add_argument("--fps", type=real(0.1, 1000), default=24.0, metavar="N", help="frames per second (24)")
-    parser.add_argument("--swing-deg", type=real(), default=60.0, metavar="DEG", help="how far to either side (60)")
-
-
-def _faces(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--mesh", choices=MESH_FORMATS, default="glb", help="format of the meshes (glb)")
-    add_mesh_options(parser)
-
-
 Jobs = Callable[[Request], list[Job]]
 Options = Callable[[argparse.ArgumentParser], None]
 
 FIGURES: dict[str, tuple[Jobs, Options]] = {
-    "yaw": (yaw, _yaw),
-    "interpolation": (interpolation, _interpolation),
-    "lights": (lights, _lights),
-    "expressions": (expressions, _expressions),
-    "mixing": (mixing, _mixing),
-    "edits": (edits, _edits),
-    "rig": (rig, _sources),
-    "transfer": (transfer, _sources),
-    "turntable": (turntable, _turntable),
-    "faces": (faces, _faces),
+    "yaw": (yaw, generate_options.add_yaw),
+    "interpolation": (interpolation, generate_options.add_interpolation),
+    "lights": (lights, generate_options.add_lights),
+    "expressions": (expressions, generate_options.add_expressions),
+    "mixing": (mixing, generate_options.add_mixing),
+    "edits": (edits, generate_options.add_edits),
+    "rig": (rig, generate_options.add_sources),
+    "transfer": (transfer, generate_options.add_sources),
+    "turntable": (turntable, generate_options.add_turntable),
+    "faces": (faces, generate_options.add_faces),
 }
 
 
@@ -343,7 +239,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     for word, names in chosen.items():
         about = "every one of these" if word == "all" else FIGURES[word][0].__doc__
         kind = kinds.add_parser(word, help=about, description=about)
-        _common(kind)
+        generate_options.add_common(kind)
         for name in names:
             FIGURES[name][1](kind)
         kind.set_defaults(run=run, figures=names)

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from faceuv import Face
-from faceuv.cli import generate
+from faceuv.cli import generate, generate_options
 from faceuv.cli.main import main
 from faceuv.figures import EXPRESSIONS, LIGHTS, OVER, SIGMAS, YAWS
 from faceuv.models.base.face_generator import FaceGenerator
@@ -144,8 +144,8 @@ def test_the_options_are_those_of_the_library():
     assert tuple(args.lights) == LIGHTS
     assert tuple(args.sigmas) == SIGMAS
     assert tuple(generate.amounts(words) for words in args.expressions) == EXPRESSIONS
-    assert generate.SEAMS == SEAMS
-    assert generate.OVER == OVER
+    assert generate_options.SEAMS == SEAMS
+    assert generate_options.OVER == OVER
 
 
 def test_all_figures_of_one_seed_leave_the_interpolation_out(command, tmp_path, capsys):

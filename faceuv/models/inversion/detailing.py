@@ -13,22 +13,19 @@ import torch.nn.functional as F
 from mmengine.dist import get_rank, get_world_size
 from torch import Tensor
 
-from faceuv.errors import InputError, did_you_mean
+from faceuv.errors import InputError
 from faceuv.files.locate import locate
 from faceuv.files.networks import save_network
 from faceuv.geometry.uv import bake
 from faceuv.models.base.fixed import Fixed
 from faceuv.models.base.manifest import MANIFEST
-from faceuv.models.base.method import BaseMethod
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.inversion.detail import DetailShares
 from faceuv.models.inversion.encoder import PyramidEncoder, check_teacher, load_encoder
-from faceuv.models.inversion.encoding import write_manifest
 from faceuv.models.inversion.growth import PoseGrowth
 from faceuv.models.inversion.local import LOCAL_FILE, Detailer, LocalBranch, corrected, start_local
-from faceuv.models.inversion.world import GeneratorWorld, Scene
-from faceuv.models.stylefaceuv.mapper_training import weights_dtype
-from faceuv.models.stylefaceuv.options import as_options
+from faceuv.models.inversion.method import InversionMethod
+from faceuv.models.inversion.world import Scene
 from faceuv.registry import MODELS
 from faceuv.renderers.base import Renderer
 from faceuv.renderers.masks import mask_in_view
@@ -61,7 +58,7 @@ class Pair:
 
 
 @MODELS.register_module()
-class LocalDetailing(BaseMethod):
+class LocalDetailing(InversionMethod):
     """Trains :class:`~faceuv.models.inversion.LocalBranch` on pairs that the generator draws: maps of one code, painted
     with detail that no code draws, in two poses. The encoder, which is frozen, reads view A; the corrected face is
     compared with view B.
@@ -78,10 +75,12 @@ class LocalDetailing(BaseMethod):
         local: settings of the branch.
         growth: how far B is turned from A.
         unseen: weight of the texels, and of the pixels of B, that A does not show.
-        others: as for :class:`~faceuv.models.inversion.CodeEncoding`.
+        others: as for :class:`~faceuv.models.inversion.method.InversionMethod`.
     """
 
-    steps: Tensor
+    known: ClassVar[tuple[str, ...]] = TERMS
+    one_of: ClassVar[tuple[str, str]] = ("image", "diffuse")
+    learned: ClassVar[str] = "detail"
     networks: ClassVar[tuple[str, ...]] = ("local",)
     exports: ClassVar[tuple[str, ...]] = (LOCAL_FILE, MANIFEST)
 
@@ -101,27 +100,18 @@ class LocalDetailing(BaseMethod):
         seed: int = 1,
         dtype: str = "float32",
     ) -> None:
-        super().__init__(losses)
-        check_terms(list(self.losses.terms))
         if not 0 <= unseen <= 1:
             raise InputError(f"unseen is the weight of texels that the picture does not show, 0 … 1, got {unseen}")
-        self.growth = as_options(PoseGrowth, growth, "growth")
-        self.unseen, self.seed, self.dtype = float(unseen), int(seed), weights_dtype(dtype)
-        shares = as_options(DetailShares, detail, "detail")
-        self.world = GeneratorWorld(faces, face_model, renderer, mixed=mixed, detail=shares, seed=seed)
+        super().__init__(
+            faces, losses, face_model=face_model, growth=growth, detail=detail, mixed=mixed, renderer=renderer,
+            seed=seed, dtype=dtype,
+        )  # fmt: skip
+        self.unseen = float(unseen)
         found = encoder if isinstance(encoder, PyramidEncoder) else load_encoder(locate(encoder))
         self.encoder_source = None if isinstance(encoder, PyramidEncoder) else encoder
         self.encoder: Fixed[PyramidEncoder] = Fixed(check_teacher(found, self.world.teacher.network))
         self.local = start_local(local)
         self.detailer = Detailer(self.world.renderer.network, self.world.uv_generator.network.size)
-        self.add_counters("steps")
-
-    @classmethod
-    def check_config(cls, config: Mapping[str, Any]) -> None:
-        """Raise for what is wrong with a config before anything is loaded."""
-        check_terms([name for name, term in (config.get("losses") or {}).items() if term is not None])
-        as_options(PoseGrowth, config.get("growth"), "growth")
-        as_options(DetailShares, config.get("detail"), "detail")
 
     # ------------------------------------------------------------ training
 
@@ -226,7 +216,7 @@ class LocalDetailing(BaseMethod):
         file = save_network(folder / LOCAL_FILE, self.averaged("local"), dtype=self.dtype, metadata=metadata)
         if self.world.source is None or self.encoder_source is None:
             return [LOCAL_FILE]
-        write_manifest(folder, self.world, {"encoder": self.encoder_source, "local": file})
+        self.write_manifest(folder, {"encoder": self.encoder_source, "local": file})
         return [LOCAL_FILE, MANIFEST]
 
 
@@ -241,14 +231,3 @@ def _both(first: Coefficients, second: Coefficients) -> Coefficients:
 
 def _twice(maps: UVMaps) -> UVMaps:
     return UVMaps(*(None if m is None else m.repeat(2, 1, 1, 1) for m in (maps.diffuse, maps.displacement)))
-
-
-def check_terms(names: list[str]) -> None:
-    """Raise for unknown terms, and where none says what the detail is."""
-    for name in names:
-        if name not in TERMS:
-            raise InputError(
-                f"LocalDetailing has no loss {name!r}; it has {', '.join(TERMS)}{did_you_mean(name, TERMS)}"
-            )
-    if not {"image", "diffuse"} & set(names):
-        raise InputError("LocalDetailing needs the loss 'image' or 'diffuse': without both no detail is learned")

@@ -11,20 +11,17 @@ import torch
 from mmengine.dist import get_rank, get_world_size
 from torch import Tensor
 
-from faceuv.errors import InputError, did_you_mean
+from faceuv.errors import InputError
 from faceuv.files.networks import save_network
 from faceuv.geometry.normals import vertex_normals
 from faceuv.models.base.fixed import Fixed
-from faceuv.models.base.manifest import MANIFEST, manifest_for
-from faceuv.models.base.method import BaseMethod
+from faceuv.models.base.manifest import MANIFEST
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.natural_units import UNITS, NaturalUnits
 from faceuv.models.inversion.detail import DetailShares
 from faceuv.models.inversion.encoder import ENCODER_FILE, PyramidEncoder, start_encoder
 from faceuv.models.inversion.growth import PoseGrowth
-from faceuv.models.inversion.world import GeneratorWorld, part_references
-from faceuv.models.stylefaceuv.mapper_training import weights_dtype
-from faceuv.models.stylefaceuv.options import as_options
+from faceuv.models.inversion.method import InversionMethod
 from faceuv.registry import MODELS
 from faceuv.renderers.base import Renderer
 from faceuv.structures import Coefficients, UVMaps
@@ -37,7 +34,7 @@ _MM, _PERCENT = 100.0, 100.0
 
 
 @MODELS.register_module()
-class CodeEncoding(BaseMethod):
+class CodeEncoding(InversionMethod):
     """Trains :class:`~faceuv.models.inversion.PyramidEncoder` by self-training: every picture is drawn by the
     generator, so that its code, coefficients, vertices, normals and maps are known. No photograph is seen.
 
@@ -51,19 +48,15 @@ class CodeEncoding(BaseMethod):
             ``{"image", "mask", "yaw"}``; points for ``MeanDistance(of=NAME)``: ``vertices`` (mm), ``normals``,
             ``diffuse`` (%) and ``displacement`` (mm) of the found code's maps, and those of
             :class:`~faceuv.models.faces.natural_units.NaturalUnits`.
-        face_model: a coarser face model of the generator's kind.
         encoder: ``reader`` (file of a regressor, or settings of a new one), ``width``, ``hidden``.
-        growth: settings of :class:`~faceuv.models.inversion.PoseGrowth`.
         drawn: share of the pictures that are renders over the generator's picture, with detail that no code draws; the
             others are the generator's pictures.
-        detail: settings of :class:`~faceuv.models.inversion.DetailShares`.
-        mixed: codes mix the rows of up to so many samples.
-        renderer: draws the faces.
-        seed: of codes, poses and detail.
-        dtype: of the exported weights, ``"float32"`` or ``"float16"``.
+        others: as for :class:`~faceuv.models.inversion.method.InversionMethod`.
     """
 
-    steps: Tensor
+    known: ClassVar[tuple[str, ...]] = TERMS
+    one_of: ClassVar[tuple[str, str]] = ("code", "image")
+    learned: ClassVar[str] = "code"
     networks: ClassVar[tuple[str, ...]] = ("encoder",)
     exports: ClassVar[tuple[str, ...]] = (ENCODER_FILE, MANIFEST)
 
@@ -82,28 +75,19 @@ class CodeEncoding(BaseMethod):
         seed: int = 0,
         dtype: str = "float32",
     ) -> None:
-        super().__init__(losses)
-        check_terms(list(self.losses.terms))
         if not 0 <= drawn <= 1:
             raise InputError(f"drawn is a share of the pictures, 0 … 1, got {drawn}")
-        self.growth = as_options(PoseGrowth, growth, "growth")
-        self.drawn, self.seed, self.dtype = float(drawn), int(seed), weights_dtype(dtype)
-        shares = as_options(DetailShares, detail, "detail")
-        self.world = GeneratorWorld(faces, face_model, renderer, mixed=mixed, detail=shares, seed=seed)
+        super().__init__(
+            faces, losses, face_model=face_model, growth=growth, detail=detail, mixed=mixed, renderer=renderer,
+            seed=seed, dtype=dtype,
+        )  # fmt: skip
+        self.drawn = float(drawn)
         self.encoder = start_encoder(
             self.world.teacher.network, self.world.mapper.network.layout, **dict(encoder or {})
         )
         model = self.world.face_model
         wanted = [name for name in self.losses.terms if name in UNITS]
         self.units: Fixed[NaturalUnits] | None = Fixed(NaturalUnits(model)) if wanted else None
-        self.add_counters("steps")
-
-    @classmethod
-    def check_config(cls, config: Mapping[str, Any]) -> None:
-        """Raise for what is wrong with a config before anything is loaded."""
-        check_terms([name for name, term in (config.get("losses") or {}).items() if term is not None])
-        as_options(PoseGrowth, config.get("growth"), "growth")
-        as_options(DetailShares, config.get("detail"), "detail")
 
     # ------------------------------------------------------------ training
 
@@ -204,23 +188,5 @@ class CodeEncoding(BaseMethod):
         file = save_network(folder / ENCODER_FILE, self.averaged("encoder"), dtype=self.dtype, metadata=metadata)
         if self.world.source is None:
             return [ENCODER_FILE]
-        write_manifest(folder, self.world, {"encoder": file})
+        self.write_manifest(folder, {"encoder": file})
         return [ENCODER_FILE, MANIFEST]
-
-
-def write_manifest(folder: Path, world: GeneratorWorld, files: Mapping[str, str | Path]) -> Path:
-    """``generator.json`` of a generator of type Inversion: the parts of the generator of faces, and ``files``."""
-    assert world.source is not None
-    teacher = world.teacher.network
-    facts = {"num_layers": teacher.num_layers, "code_dim": teacher.code_dim, "metadata": {"stage": folder.name}}
-    parts = {**part_references(world.source), **files}
-    return manifest_for("Inversion", folder, parts, {"face_model": world.config}, name="", **facts).write(folder)
-
-
-def check_terms(names: list[str]) -> None:
-    """Raise for unknown terms, and where none is about the code or its picture."""
-    for name in names:
-        if name not in TERMS:
-            raise InputError(f"CodeEncoding has no loss {name!r}; it has {', '.join(TERMS)}{did_you_mean(name, TERMS)}")
-    if not {"code", "image"} & set(names):
-        raise InputError("CodeEncoding needs the loss 'code' or 'image': without both no code is learned")
