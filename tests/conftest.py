@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -23,14 +24,21 @@ def generator() -> torch.Generator:
 def private_cache(tmp_path_factory: pytest.TempPathFactory):
     """Keep the tests out of the user's cache, and the user's cache out of the tests.
 
-    The processes of one run share a cache: face models are built, and kernels compiled, once.
+    The processes of one run share a cache: face models are built, and kernels compiled, once. A run within a test takes
+    that test's cache by FACEUV_TEST_CACHE.
     """
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:  # each process has a folder of its own in the run's
         folder = folder.parent
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FACEUV_CACHE", str(folder / "cache"))
+        patch.setenv("FACEUV_CACHE", os.environ.get("FACEUV_TEST_CACHE", str(folder / "cache")))
         yield
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What the modules and the thousands of collected tests hold stays to the end: garbage collections skip it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

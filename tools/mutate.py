@@ -12,6 +12,7 @@ are forks that have the heavy packages in memory already (Linux, macOS).
 from __future__ import annotations
 
 import argparse
+import gc
 import hashlib
 import importlib
 import importlib.util
@@ -137,6 +138,7 @@ def _test(folder: Path, tests: Sequence[str]) -> None:
             os._exit(_ELSEWHERE)
         import pytest
 
+        gc.freeze()  # what this process was forked with is not collected: that would copy all of its pages
         os._exit(int(pytest.main(["-q", "-x", "-n0", "-p", "no:cacheprovider", *tests])))
     except BaseException:
         os._exit(1)

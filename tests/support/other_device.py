@@ -153,7 +153,8 @@ def _inner(value: Any) -> Any:
 
 def _place(what: str) -> str:
     """The innermost line of the package that asked for it."""
-    for frame in reversed(traceback.extract_stack()):
-        if "/faceuv/" in frame.filename.replace("\\", "/") and "/tests/" not in frame.filename.replace("\\", "/"):
-            return f"{frame.filename.replace(chr(92), '/').rpartition('/faceuv/')[2]}:{frame.lineno} {what}"
+    for frame, line in traceback.walk_stack(None):  # innermost first, and without reading the sources
+        file = frame.f_code.co_filename.replace("\\", "/")
+        if "/faceuv/" in file and "/tests/" not in file:
+            return f"{file.rpartition('/faceuv/')[2]}:{line} {what}"
     return what
