@@ -51,6 +51,9 @@ def run(args: argparse.Namespace) -> int:
             faces.append(_read(one, args.texture_size, several))
         else:
             person = Face.random(one, face_model=model, texture_size=args.texture_size)
+            assert person.coefficients is not None and model is not None  # of random people
+            if model.likely_traits(person.coefficients) is not None:  # as faceuv sample: those who would wear some
+                person = person.with_hair(seed=one)
             faces.append(person.on_page(f"seed {one}", texture_size=args.texture_size, picture=PICTURE * several))
     page = save_page(args.out, faces, title=args.title or args.out.stem)
     count = f"{len(faces)} faces" if several else "one face"

@@ -70,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
         server.serve_forever()
     finally:
         signal.signal(signal.SIGTERM, before)
+        studio.close()
         server.server_close()
     return 0
 

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import zipfile
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from torch import Tensor
 from faceuv.errors import FaceUVError, InputError
 from faceuv.export import Animation
 from faceuv.export.images import encode
+from faceuv.export.video import save_video
 from faceuv.face import Face
 from faceuv.models.faces.arkit import NAMES
 from faceuv.studio.photographs import FaceOfPicture, HeadsOfPhotographs, Photographs
@@ -30,7 +31,8 @@ from faceuv.studio.wishes import Look, Wish, number
 
 TEXTURE_SIZE = 1024
 GALLERY, GALLERY_SIDE = 12, 96
-TURNTABLE = {"frames": 24, "size": 256, "fps": 12}
+TURNTABLE = {"frames": 24, "size": 256}
+TURNTABLE_FPS = 12
 MOST_FRAMES = 1800  # of a recorded animation: a minute at 30 a second
 CACHED = 12
 EXPORTS = {
@@ -52,7 +54,8 @@ class Studio:
         self.source = source
         self.photographs = Photographs(face_of or HeadsOfPhotographs())
         self.first = first or Wish("seed")
-        self._computing = threading.Lock()  # two cores: one face at a time is soonest for everybody
+        self._one = threading.Lock()  # two cores: one face at a time is soonest for everybody
+        self._closed = False
         self._faces: OrderedDict[Wish, Face] = OrderedDict()
         self._bytes: tuple[Wish, bytes] | None = None  # of the last person: pages begin with the same one
 
@@ -66,7 +69,7 @@ class Studio:
         if wish.form == "photo":
             face = self.photographs.face(page, wish.photo)
             return with_hair(face, wish) if wish.hair else face
-        with self._computing:
+        with self._computing():
             if not photos and wish in self._faces:
                 self._faces.move_to_end(wish)
                 return self._faces[wish]
@@ -92,7 +95,7 @@ class Studio:
     def shown(self, page: str, wish: Wish) -> bytes:
         """The face for the viewer: four bytes of length, its entry as JSON, its GLB."""
         face = self.face(page, wish)
-        with self._computing:
+        with self._computing():
             if self._bytes is not None and self._bytes[0] == wish:
                 return self._bytes[1]
             made = face.on_page(_name(wish), texture_size=TEXTURE_SIZE)
@@ -101,6 +104,23 @@ class Studio:
             if not wish.photos():
                 self._bytes = wish, answer
         return answer
+
+    @contextlib.contextmanager
+    def _computing(self) -> Iterator[None]:
+        """Alone, as long as the studio is open."""
+        with self._one:
+            self._check_open()
+            yield
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise InputError("the studio was stopped: start it again; this page goes on when it is back")
+
+    def close(self) -> None:
+        """End what is computed, at its next step, so that nothing stays in temporary folders."""
+        self._closed = True
+        with self._one:
+            pass
 
     def prepare(self) -> None:
         """Make the first person before anybody asks; what is wrong with it is said to the page that asks."""
@@ -113,7 +133,7 @@ class Studio:
         for k in range(GALLERY):
             one = replace(wish, form="seed", seed=wish.seed + k, pair=None, photo="")
             face = self.face(page, one)
-            with self._computing:
+            with self._computing():
                 picture = face.render(GALLERY_SIDE, centred=True)
             found.append({"seed": one.seed, "picture": _data_address(picture)})
         return found
@@ -122,7 +142,7 @@ class Studio:
         """Pictures of the same code by each method in the same view."""
         if wish.photos():
             raise InputError("a photograph's face has no code for other methods to read")
-        with self._computing:
+        with self._computing():
             pictures = self.source.pictures(wish, yaw_deg)
         return [{"name": name, "picture": _data_address(picture)} for name, picture in pictures.items()]
 
@@ -131,12 +151,12 @@ class Studio:
         if kind not in EXPORTS:
             raise InputError(f"the studio writes {', '.join(EXPORTS)}, got {kind!r}")
         face = looking(self.face(page, wish), look)
-        with self._computing, tempfile.TemporaryDirectory(prefix="faceuv-studio-") as folder:
+        with self._computing(), tempfile.TemporaryDirectory(prefix="faceuv-studio-") as folder:
             path = Path(folder) / f"face.{kind}"
             if kind == "png":
                 path.write_bytes(encode(face.render(1024, centred=True)))
             elif kind == "gif":
-                face.save_turntable(path, centred=True, **TURNTABLE)
+                save_video(path, self._frames(face), fps=TURNTABLE_FPS)
             elif kind == "obj":
                 return _zipped(face, Path(folder))
             elif animation is not None and kind == "glb":
@@ -145,9 +165,14 @@ class Studio:
                 face.save(path)
             return path.read_bytes()
 
+    def _frames(self, face: Face) -> Iterator[Tensor]:
+        for frame in face.turntable(centred=True, **TURNTABLE):
+            self._check_open()
+            yield frame
+
     def photograph(self, page: str, data: bytes) -> str:
         """The name of a photograph that a page sends."""
-        with self._computing:
+        with self._computing():
             return self.photographs.add(page, data)
 
 

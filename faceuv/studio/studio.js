@@ -121,6 +121,7 @@ class Panels {
     app.entries = [{ ...entry, bytes: answer.slice(4 + length), keeps: true }];
     this.shown = who;
     await app.choose(0, state);
+    this.there = who;
     app.start_.who = who;
   }
 

@@ -54,7 +54,7 @@ class Wish:
             raise InputError(f"the form of a person is one of {', '.join(_FORMS)}, got {shown(form)}")
         edits = tuple(sorted((name, number(f"the step along {name}", step, -20, 20)) for name, step
                              in _table("edits", given.get("edits")).items() if step))  # fmt: skip
-        hair = {key: _word(key, given[key]) for key in ("hair", "hair_colour") if given.get(key)}
+        hair: dict[str, Any] = {key: _word(key, given[key]) for key in ("hair", "hair_colour") if given.get(key)}
         if form == "photo":
             return cls(form, photo=_word("a photograph", given.get("photo")), edits=edits, **hair)
         if form == "seed":

@@ -11,7 +11,7 @@ from PIL import Image
 from faceuv import Face
 from faceuv.export.video import save_video
 
-READY = "window.faceuv && faceuv.ready && faceuv.head"
+READY = "window.faceuv && faceuv.ready && !!faceuv.head"
 GIF_BYTES = 3_000_000
 
 
@@ -154,28 +154,33 @@ def test_the_recording_of_the_documentation(browser, served, tmp_path):
     address = os.environ.get("FACEUV_STUDIO", served.address)
     out = Path(os.environ.get("FACEUV_STUDIO_GIF", tmp_path / "studio.gif"))
     frames = []
-    with browser.page(address, size=(860, 540)) as page:
+    with browser.page(address, size=(780, 500)) as page:
         page.wait(READY)
+        start = page.run("studio.panels.there.seed")
 
         def look(count=1):
             frames.extend([torch.from_numpy(page.screenshot()).permute(2, 0, 1).float() / 255] * count)
 
         look(2)
-        for step in range(3):
-            page.drag((260, 270), (300 - 60 * (step == 1), 270), steps=2)
+        for end in (330, 170, 250):  # to one side, to the other, and to the front
+            page.drag((250, 250), (end + 20 * (end == 250), 250), steps=2)
             look()
-        for name in ("smile", "surprise", "rest"):
+        page.run("faceuv.state.yaw = 20, faceuv.changed(), 0")
+        for name in ("smile", "surprise", "wink", "rest"):
             page.click(f'[data-preset="{name}"]')
             look(2)
         page.click('[data-light="warm"]')
-        look(2)
-        page.drag((200, 270), (320, 270), modifiers=8, steps=2)
+        look()
+        page.drag((200, 250), (330, 250), modifiers=8, steps=2)
         look(2)
         page.click('[data-who="next"]')
-        person(page, 1)
+        page.wait(f"studio.panels.there.seed === {start + 1}")
         page.run("document.querySelector('#panel').scrollTop = 0, faceuv.quiet(), 0")
         page.wait("new Promise(requestAnimationFrame)")
-        look(4)
+        look(3)
+        page.run("faceuv.state.yaw = -40, 0")
+        page.click('[data-mode="seen"]')
+        look(2)
     save_video(out, frames, fps=2.5)
     assert 20_000 < out.stat().st_size <= GIF_BYTES
     assert (frames[0] - frames[-1]).abs().mean() > 0.001

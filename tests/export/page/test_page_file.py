@@ -4,6 +4,8 @@ import base64
 import gzip
 import json
 import re
+import struct
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,9 @@ from faceuv.cli.main import main
 from faceuv.errors import InputError
 from faceuv.export.glb import glb_bytes
 from faceuv.export.page import PageFace, page_html, save_page, viewer_size
+from faceuv.models.faces.arkit import NAMES
+
+DOCS = Path(__file__).parents[3] / "docs"
 
 
 def data_of(page):
@@ -19,20 +24,34 @@ def data_of(page):
 
 
 def glbs_of(page):
-    blocks = re.findall(r'<script type="application/octet-stream" id="(face-\d+)">(.*?)</script>', page, re.DOTALL)
+    blocks = re.findall(r'<script type="application/octet-stream" id="(face-\d+|code)">(.*?)</script>', page, re.DOTALL)
     return {name: gzip.decompress(base64.b64decode(text)) for name, text in blocks}
 
 
 def test_the_viewer_is_small_and_names_no_address():
     assert viewer_size() <= 60_000
-    assert not re.findall(r"https?://|//cdn|import\s*\(|<link|src=\"", page_html([]))
+    page = page_html([])
+    code = glbs_of(page)["code"].decode()
+    assert "class Painter" in code
+    assert not re.findall(r"https?://|//cdn|import\s*\(|<link|src=\"", page + code)
+
+
+def test_the_head_of_the_documentation_is_small_and_moves():
+    path = DOCS / "live" / "head.html"
+    page = path.read_text(encoding="utf-8")
+    assert path.stat().st_size <= 1_000_000 and not re.findall(r"https?://", page)
+    glb = glbs_of(page)["face-0"]
+    (size,) = struct.unpack("<I", glb[12:16])
+    (mesh,) = json.loads(glb[20 : 20 + size])["meshes"]
+    assert sorted(mesh["extras"]["targetNames"]) == sorted(NAMES)
+    assert "live/head.html" in (DOCS / "page.md").read_text(encoding="utf-8")
 
 
 def test_faces_are_kept_bit_for_bit_and_a_title_is_only_text(people):
     mesh = people[0].mesh_file(texture_size=32)
     glb = glb_bytes(mesh)
     page = page_html([PageFace("</script><b>", glb)], title="<b>&</b>")
-    assert glbs_of(page) == {"face-0": glb}
+    assert glbs_of(page).keys() == {"face-0", "code"} and glbs_of(page)["face-0"] == glb
     assert data_of(page)["faces"][0]["name"] == "</script><b>"
     assert "<title>&lt;b&gt;&amp;&lt;/b&gt;</title>" in page and "</script><b>" not in page
     assert page == page_html([PageFace("</script><b>", glb)], title="<b>&</b>")
@@ -51,7 +70,7 @@ def test_a_face_comes_with_its_pose_light_and_frame(people):
 def test_save_writes_a_page(people, tmp_path):
     path = people[0].save(tmp_path / "ada.html", texture_size=32)
     page = path.read_text(encoding="utf-8")
-    assert data_of(page)["title"] == "ada" and len(glbs_of(page)) == 1
+    assert data_of(page)["title"] == "ada" and glbs_of(page).keys() == {"face-0", "code"}
 
 
 def test_the_command_reads_files_and_folders(people, tmp_path, capsys):

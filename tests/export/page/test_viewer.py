@@ -64,6 +64,10 @@ def test_a_whole_head_with_eyes_teeth_and_relief_is_what_our_renderer_draws(brow
         assert flat > 1.05 * mean
         page.run("faceuv.state.relief = faceuv.state.gloss = true, 0")
         glossy = page.face(SIDE).astype(int)
+        for mode in ("wireframe", "seen", "textured"):
+            page.run(f"faceuv.state.mode = '{mode}', 0")
+            again = page.face(SIDE).astype(int)
+        assert np.abs(again - glossy).max() <= 1  # no way of looking leaves anything behind
         page.run("faceuv.state.gloss = false, 0")
         assert (glossy - page.face(SIDE)).max() > 20  # a highlight
         names = page.run("faceuv.painter.meshes.map(m => m.name)")

@@ -245,8 +245,8 @@ class Painter {
       for (const mesh of this.meshes) {
         if (mesh.blend || !mesh.shown) continue;
         this.#joints(mesh, this.lines.places);
+        gl.bindVertexArray(mesh.array);  // first: a new buffer of indices is bound to whatever array is
         const wires = this.#wires(mesh);
-        gl.bindVertexArray(mesh.array);
         gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, wires.buffer);
         gl.drawElements(gl.LINES, wires.count, gl.UNSIGNED_INT, 0);
         gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, mesh.index);

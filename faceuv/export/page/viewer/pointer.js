@@ -53,14 +53,14 @@ function listen(app, canvas) {
     app.changed();
   }, { passive: false });
   window.addEventListener("keydown", (event) => {
-    if (/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) && event.target.type !== "range") return;
+    if (/^(INPUT|TEXTAREA)$/.test(event.target.tagName) && event.target.type !== "range") return;
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") {
       event.preventDefault();
       if (event.shiftKey) app.redo(); else app.undo();
       return;
     }
     const onSlider = event.target.type === "range", { state } = app;
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.tagName === "SELECT") return;
     const acts = {
       ArrowLeft: () => { state.yaw = wrapped(state.yaw - 5); }, ArrowRight: () => { state.yaw = wrapped(state.yaw + 5); },
       ArrowUp: () => { state.pitch = clamp(state.pitch - 5, -90, 90); }, ArrowDown: () => { state.pitch = clamp(state.pitch + 5, -90, 90); },
