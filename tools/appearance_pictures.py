@@ -21,6 +21,7 @@ from faceuv.export.images import to_bytes
 from faceuv.models.faces.appearance import EYE_COLOURS, appearance_maps
 from faceuv.models.faces.appearance.eyes import eye_texture, named_eye_colour
 from faceuv.models.faces.appearance.modes import NAMES, Person
+from faceuv.models.faces.gloss import glossy, with_gloss
 from faceuv.renderers import draw_surface
 from faceuv.structures import Camera
 
@@ -44,8 +45,12 @@ def view(face: Face, size: int, *, yaw_deg: float, light: str, zoom: float, at: 
     turned = face.with_pose(yaw_deg=yaw_deg).with_lighting(light)
     surface = turned.surface
     moved = torch.tensor([[-float(at[0]), -float(at[1]), 0.0]])
-    surface = surface.replace(translation=moved, camera=Camera(focal=_FOCAL * zoom))
-    return draw_surface(face.renderer, surface, size=size, background=BACKGROUND).image[0].clamp(0, 1)
+    camera = Camera(focal=_FOCAL * zoom)
+    surface = surface.replace(translation=moved, camera=camera)
+    drawn = draw_surface(face.renderer, surface, size=size, background=BACKGROUND)
+    if face.face_model is not None and glossy(face.face_model):
+        drawn = with_gloss(drawn, surface, face.face_model, camera, getattr(face.maps, "roughness", None))
+    return drawn.image[0].clamp(0, 1)
 
 
 def row(face: Face, size: int) -> list[Tensor]:

@@ -85,7 +85,7 @@ _SETTINGS: dict[str, dict[str, object]] = {
     "skin": {"detail": True},
     "inner_mouth": {"roughness": 0.4, "clearcoat": 0.3, "clearcoat_roughness": 0.25},
     "gums": {"roughness": 0.35, "clearcoat": 0.6, "clearcoat_roughness": 0.2},
-    "tongue": {"roughness": 0.45, "clearcoat": 0.5, "clearcoat_roughness": 0.3},
+    "tongue": {"roughness": 0.55, "clearcoat": 0.3, "clearcoat_roughness": 0.35},
     "teeth": {"roughness": 0.3, "clearcoat": 0.35, "clearcoat_roughness": 0.15},
     **_pair("sclera", roughness=0.35, **_WET),
     **_pair("iris", roughness=0.45, **_WET),

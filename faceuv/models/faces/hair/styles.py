@@ -62,7 +62,7 @@ class HairStyle:
 
 
 STYLES: dict[str, HairStyle] = {
-    "buzz": HairStyle("crown", 2600, 2, 8, 7, 6, thick=(2.6, 1.8), lift=0.5, strands="stubble", scalp=0.8),
+    "buzz": HairStyle("crown", 2600, 2, 8, 7, 6, thick=(2.6, 1.8), lift=0.5, strands="stubble", scalp=0.92),
     "crew": HairStyle("crown", 2000, 3, 9, 22, 10, thick=(11.0, 3.5), lift=0.9, sweep=0.3, front=-0.2, scalp=0.85),
     "crop": HairStyle("crown", 1700, 4, 10, 34, 13, thick=(12.0, 4.0), lift=0.7, sweep=0.25, front=0.7, scalp=0.85),
     "short": HairStyle("crown", 1500, 5, 11, 44, 20, thick=(16.0, 6.0), lift=0.7, sweep=0.9, front=0.1),
@@ -79,7 +79,7 @@ STYLES: dict[str, HairStyle] = {
     "curls": HairStyle("tuft", 3600, 3, 14, 24, 24, thick=(30.0, 25.0), lift=1.0, burns=0.5, strands="curly"),
     "ponytail": HairStyle("knot", 1000, 10, 12, 400, 400, thick=(9.0, 7.0), tail="ponytail", burns=0.0, lift=0.15),
     "bun": HairStyle("knot", 1000, 10, 12, 400, 400, thick=(9.0, 7.0), knot=38.0, tail="bun", burns=0.0, lift=0.15),
-    "coils": HairStyle("tuft", 3000, 2, 10, 12, 12, thick=(15.0, 9.0), lift=1.0, strands="curly", scalp=0.85),
+    "coils": HairStyle("tuft", 3000, 2, 10, 12, 12, thick=(15.0, 9.0), lift=1.0, strands="curly", scalp=0.95),
     "afro": HairStyle("tuft", 4200, 3, 17, 26, 26, thick=(44.0, 40.0), lift=1.0, strands="curly"),
 }  # fmt: skip
 

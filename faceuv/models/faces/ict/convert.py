@@ -21,7 +21,7 @@ from faceuv.models.faces.ict.folder import REPOSITORY, Published
 from faceuv.models.faces.ict.landmarks import contour, landmarks
 from faceuv.models.faces.ict.mirror import mirror_map, mirrored_corners
 from faceuv.models.faces.ict.plain_skin import Canvas, skin_mask
-from faceuv.models.faces.ict.regions import Regions, looking_ahead, regions
+from faceuv.models.faces.ict.regions import EYEBALLS, Regions, looking_ahead, regions
 from faceuv.models.faces.ict.rig import JOINTS, PARENTS, joint_weights, skin_weights
 from faceuv.models.faces.ict.split import Split, triangles
 
@@ -34,6 +34,7 @@ LICENCE = {
     "copyright": "Copyright (c) 2020 USC Institute for Creative Technologies",
 }
 VERSION = "ICT-FaceKit Light"
+_RETREAT = 0.10  # centimetres that a blink draws the eyeball back, so that no bulging cornea stands out of the shut lid
 _EYES = (0.0, 0.2974, 0.1831)  # decimetres: where the procedural model has the middle of the 12 eye landmarks
 
 
@@ -110,6 +111,7 @@ def _closed(
         row = modes.names.index(name)
         shut = sealed(slits[side], rest, rest + modes.basis[row], LID_OVERLAP)
         modes.basis[row] = shut - rest
+        modes.basis[row, EYEBALLS[side], 2] -= _RETREAT
     blink = blink_arrays(slits, rest, identity, split.source)
     return sealed(mouth, rest, rest, LIP_OVERLAP), sealed(mouth, rest, identity, 0), modes, blink
 

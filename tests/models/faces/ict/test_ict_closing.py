@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from faceuv import Face
 from faceuv.errors import AssetError
 from faceuv.export.movements import Movements
 from faceuv.geometry.projection import pose
@@ -45,6 +46,15 @@ def test_a_blink_hides_the_eyes_of_everybody(model, pitch):
     shut = model.shape(identity, model.expression_coefficients(**BOTH).expand(6, -1))
     assert (seen(model, open_eyes, EYES) > 800).all()
     assert (seen(model, shut, EYES, pitch) <= 8).all()
+
+
+@pytest.mark.parametrize("seed", [2, 9])
+def test_no_eyeball_stands_out_of_a_shut_lid(model, seed):
+    """These people's eyes bulge more than their lids."""
+    identity = Face.random(seed, face_model=model, texture_size=None).coefficients.identity
+    shut = model.shape(identity, model.expression_coefficients(**BOTH))
+    for pitch in (-0.3, 0.0, 0.25):
+        assert int(seen(model, shut, EYES, pitch)) <= 2
 
 
 def test_without_the_correction_eyes_would_show(model):
