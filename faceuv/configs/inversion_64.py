@@ -12,7 +12,7 @@ Ablations, one line each: ``--cfg-options``
 from mmengine.config import read_base
 
 with read_base():
-    from .base.runtime import *
+    from .base.sampled_codes import *
 
 faces = "quickstart"
 face_model = dict(type="ProceduralFace", rows=49, columns=41, verbose=False)
@@ -58,30 +58,15 @@ encoder = dict(
     ),
     param_scheduler=dict(encoder=[dict(type="CosineAnnealingLR", T_max=encoder_iterations, by_epoch=False)]),
     train_cfg=dict(max_iters=encoder_iterations, val_interval=1000),
-    train_dataloader=dict(
-        batch_size=16,
-        num_workers=0,
-        dataset=dict(type="SampleNumbers", length=1_000_000),
-        sampler=dict(type="SeekableSampler", shuffle=False),
-        collate_fn=dict(type="default_collate"),
-    ),
+    train_dataloader=dict(training_numbers, batch_size=16),
     val_cfg=dict(),
-    val_dataloader=dict(
-        batch_size=32,
-        num_workers=0,
-        dataset=dict(type="SampleNumbers", length=256, first=2_000_000),
-        sampler=dict(type="DefaultSampler", shuffle=False),
-        collate_fn=dict(type="default_collate"),
-    ),
+    val_dataloader=dict(held_out_numbers, batch_size=32),
     val_evaluator=dict(type="MeanErrors"),
     custom_hooks=[
         dict(type="GeneratorEMA", modules=["encoder"], half_life=4_000),
         dict(type="ImageSheets", interval=1000, count=8, columns=1),
     ],
-    default_hooks=dict(
-        logger=dict(type="LoggerHook", interval=50),
-        checkpoint=dict(type="CheckpointHook", interval=250, max_keep_ckpts=2),
-    ),
+    default_hooks=often,
 )
 local = dict(
     type="train",
@@ -110,9 +95,9 @@ local = dict(
     ),
     param_scheduler=dict(local=[dict(type="CosineAnnealingLR", T_max=local_iterations, by_epoch=False)]),
     train_cfg=dict(max_iters=local_iterations, val_interval=500),
-    train_dataloader=dict(encoder["train_dataloader"], batch_size=8),
+    train_dataloader=dict(training_numbers, batch_size=8),
     val_cfg=dict(),
-    val_dataloader=dict(encoder["val_dataloader"], batch_size=16),
+    val_dataloader=held_out_numbers,
     val_evaluator=dict(
         type="HiddenViews", losses=dict(perceptual=dict(type="DiscriminatorPerceptual", zoo="teacher_64"))
     ),
@@ -120,5 +105,5 @@ local = dict(
         dict(type="GeneratorEMA", modules=["local"], half_life=2_000),
         dict(type="ImageSheets", interval=500, count=8, columns=1),
     ],
-    default_hooks=encoder["default_hooks"],
+    default_hooks=often,
 )

@@ -17,7 +17,7 @@ Ablations of table 2, one line each: ``--cfg-options``
 from mmengine.config import read_base
 
 with read_base():
-    from .base.runtime import *
+    from .base.sampled_codes import *
 
 lift_iterations = 720
 warmup = dict(shape=200, turning=140)
@@ -73,21 +73,9 @@ lift = dict(
         ]
     ),
     train_cfg=dict(max_iters=lift_iterations, val_interval=200),
-    train_dataloader=dict(
-        batch_size=4,
-        num_workers=0,
-        dataset=dict(type="SampleNumbers", length=1_000_000),
-        sampler=dict(type="SeekableSampler", shuffle=False),
-        collate_fn=dict(type="default_collate"),
-    ),
+    train_dataloader=training_numbers,
     val_cfg=dict(),
-    val_dataloader=dict(
-        batch_size=16,
-        num_workers=0,
-        dataset=dict(type="SampleNumbers", length=256, first=2_000_000),
-        sampler=dict(type="DefaultSampler", shuffle=False),
-        collate_fn=dict(type="default_collate"),
-    ),
+    val_dataloader=held_out_numbers,
     val_evaluator=[
         dict(type="FrechetDistance", features=features),
         dict(type="FrechetDistance", features=features, fake="fake_random", prefix="random"),
@@ -96,10 +84,7 @@ lift = dict(
         dict(type="GeneratorEMA", modules=["lifting"], half_life=200),
         dict(type="ImageSheets", interval=250, count=8, columns=1),
     ],
-    default_hooks=dict(
-        logger=dict(type="LoggerHook", interval=50),
-        checkpoint=dict(type="CheckpointHook", interval=250, max_keep_ckpts=2),
-    ),
+    default_hooks=often,
 )
 # beside StyleFaceUV, the mapper's linear face and the rotation in 2D; tools/lifted_table.py has the errors of views
 report = dict(

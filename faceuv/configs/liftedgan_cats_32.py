@@ -10,7 +10,7 @@ Ablations of table 2, one line each: ``--cfg-options`` ``lift.model.losses.flip=
 from mmengine.config import read_base
 
 with read_base():
-    from .base.runtime import *
+    from .base.sampled_codes import *
 
 generator = dict(type="CatHeads", size=32)
 features = dict(
@@ -50,21 +50,9 @@ lift = dict(
         ),
     ),
     train_cfg=dict(max_iters=6_000, val_interval=2_000),
-    train_dataloader=dict(
-        batch_size=4,
-        num_workers=0,
-        dataset=dict(type="SampleNumbers", length=1_000_000),
-        sampler=dict(type="SeekableSampler", shuffle=False),
-        collate_fn=dict(type="default_collate"),
-    ),
+    train_dataloader=training_numbers,
     val_cfg=dict(),
-    val_dataloader=dict(
-        batch_size=32,
-        num_workers=0,
-        dataset=dict(type="SampleNumbers", length=256, first=2_000_000),
-        sampler=dict(type="DefaultSampler", shuffle=False),
-        collate_fn=dict(type="default_collate"),
-    ),
+    val_dataloader=dict(held_out_numbers, batch_size=32),
     val_evaluator=[
         dict(type="FrechetDistance", features=features),
         dict(type="FrechetDistance", features=features, fake="fake_random", prefix="random"),
@@ -73,8 +61,5 @@ lift = dict(
         dict(type="GeneratorEMA", modules=["lifting"], half_life=1_000),
         dict(type="ImageSheets", interval=250, count=8, columns=1),
     ],
-    default_hooks=dict(
-        logger=dict(type="LoggerHook", interval=50),
-        checkpoint=dict(type="CheckpointHook", interval=250, max_keep_ckpts=2),
-    ),
+    default_hooks=often,
 )

@@ -16,7 +16,7 @@ Ablations of table 2, one line each: ``--cfg-options``
 from mmengine.config import read_base
 
 with read_base():
-    from .base.runtime import *
+    from .base.sampled_codes import *
 
 teacher_file = "work_dirs/assets/teacher.pt"
 arcface_file = "work_dirs/assets/backbone.pth"
@@ -55,28 +55,13 @@ lift = dict(
         constructor="OptimizerPerModule", lifting=dict(optimizer=dict(type="Adam", lr=1e-4, betas=(0.9, 0.999)))
     ),
     train_cfg=dict(max_iters=30_000, val_interval=5_000),
-    train_dataloader=dict(
-        batch_size=8,
-        num_workers=0,
-        dataset=dict(type="SampleNumbers", length=10_000_000),
-        sampler=dict(type="SeekableSampler", shuffle=False),
-        collate_fn=dict(type="default_collate"),
-    ),
+    train_dataloader=dict(training_numbers, batch_size=8, dataset=dict(type="SampleNumbers", length=10_000_000)),
     val_cfg=dict(),
-    val_dataloader=dict(
-        batch_size=16,
-        num_workers=0,
-        dataset=dict(type="SampleNumbers", length=5_000, first=20_000_000),
-        sampler=dict(type="DefaultSampler", shuffle=False),
-        collate_fn=dict(type="default_collate"),
-    ),
+    val_dataloader=dict(held_out_numbers, dataset=dict(type="SampleNumbers", length=5_000, first=20_000_000)),
     val_evaluator=[
         dict(type="FrechetDistance", features=dict(type="InceptionFeatures")),
         dict(type="FrechetDistance", features=dict(type="InceptionFeatures"), fake="fake_random", prefix="random"),
     ],
     custom_hooks=[dict(type="ImageSheets", interval=1_000, count=8, columns=1)],
-    default_hooks=dict(
-        logger=dict(type="LoggerHook", interval=50),
-        checkpoint=dict(type="CheckpointHook", interval=1_000, max_keep_ckpts=2),
-    ),
+    default_hooks=dict(often, checkpoint=dict(type="CheckpointHook", interval=1_000, max_keep_ckpts=2)),
 )

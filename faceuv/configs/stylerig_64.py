@@ -14,7 +14,7 @@ Ablations, one line each: ``--cfg-options``
 from mmengine.config import read_base
 
 with read_base():
-    from .base.runtime import *
+    from .base.drawn_codes import *
 
 generator = dict(type="PretrainedGenerator", path="zoo:teacher_64/generator.safetensors")
 face_model = dict(type="ProceduralFace", rows=49, columns=41, verbose=False)
@@ -29,20 +29,6 @@ pictures = dict(
     detector=dict(type="SyntheticLandmarks"),
     count=8192,
     batch=64,
-)
-training_codes = dict(
-    batch_size=32,
-    num_workers=0,
-    dataset=dict(type="DrawnCodes", folder="{pictures}", split="train"),
-    sampler=dict(type="SeekableSampler"),
-    collate_fn=dict(type="default_collate"),
-)
-held_out_codes = dict(
-    batch_size=64,
-    num_workers=0,
-    dataset=dict(type="DrawnCodes", folder="{pictures}", split="val", limit=512),
-    sampler=dict(type="DefaultSampler", shuffle=False),
-    collate_fn=dict(type="default_collate"),
 )
 dfr = dict(
     type="train",

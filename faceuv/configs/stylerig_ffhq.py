@@ -12,7 +12,7 @@ Ablations, one line each: ``--cfg-options``
 from mmengine.config import read_base
 
 with read_base():
-    from .base.runtime import *
+    from .base.drawn_codes import *
 
 generator = dict(type="PretrainedGenerator", path="{teacher}/generator.safetensors", size=256)
 face_model = dict(type="BFM2009")
@@ -29,20 +29,11 @@ pictures = dict(
     count=50_000,  # 13 GB of pictures and masks
     batch=32,
 )
-training_codes = dict(
-    batch_size=batch_size,
-    num_workers=2,
-    dataset=dict(type="DrawnCodes", folder="{pictures}", split="train", held_out=50),
-    sampler=dict(type="SeekableSampler"),
-    collate_fn=dict(type="default_collate"),
+training_codes.merge(
+    dict(batch_size=batch_size, num_workers=2, dataset=dict(held_out=50)),
 )
-held_out_codes = dict(
-    batch_size=batch_size,
-    num_workers=0,
-    dataset=dict(type="DrawnCodes", folder="{pictures}", split="val", held_out=50),
-    sampler=dict(type="DefaultSampler", shuffle=False),
-    collate_fn=dict(type="default_collate"),
-)
+held_out_codes.merge(dict(batch_size=batch_size, dataset=dict(held_out=50)))
+del held_out_codes["dataset"]["limit"]
 dfr = dict(
     type="train",
     model=dict(
