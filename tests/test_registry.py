@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from faceuv import registry
+from faceuv import plugins, registry
 from faceuv.errors import FaceUVError, InputError, UnknownName
 from faceuv.registry import Registry
 
@@ -94,9 +94,9 @@ def test_a_broken_plugin_is_an_error_that_names_it(monkeypatch):
         def load(self):
             raise RuntimeError("no such nose")
 
-    monkeypatch.setattr(registry, "entry_points", lambda group: [Broken()])
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [Broken()])
     with pytest.raises(FaceUVError, match="plug-in 'pretty-noses'.*failed to load: RuntimeError: no such nose"):
-        registry.load_plugins()
+        plugins.load_plugins()
 
 
 def test_a_plugin_is_loaded_on_the_first_look_up(monkeypatch, shapes):
@@ -106,8 +106,8 @@ def test_a_plugin_is_loaded_on_the_first_look_up(monkeypatch, shapes):
         def load(self):
             shapes.register_module(name="square", module=type("Square", (), {"__doc__": "Four corners."}), force=True)
 
-    monkeypatch.setattr(registry, "entry_points", lambda group: [Plugin()])
-    monkeypatch.setattr(registry, "_loaded_plugins", set())
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [Plugin()])
+    monkeypatch.setattr(plugins, "_loaded_plugins", set())
     assert shapes.names() == ["circle", "square"]
 
 
@@ -124,12 +124,12 @@ class OfPackage:
 
 
 def test_two_packages_with_one_plugin_name_are_an_error_that_names_both(monkeypatch):
-    monkeypatch.setattr(registry, "entry_points", lambda group: [OfPackage("big_noses"), OfPackage("red_noses")])
-    monkeypatch.setattr(registry, "_loaded_plugins", {"noses"})
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [OfPackage("big_noses"), OfPackage("red_noses")])
+    monkeypatch.setattr(plugins, "_loaded_plugins", {"noses"})
     with pytest.raises(
         FaceUVError, match="two packages declare .*'noses': big_noses of big-noses and red_noses of red-noses; rename"
     ):
-        registry.load_plugins()
+        plugins.load_plugins()
 
 
 def test_two_parts_of_one_name_are_an_error_that_names_both(shapes):

@@ -33,7 +33,7 @@ from faceuv.files import zoo
 from faceuv.files.artefacts import load_tensors
 from faceuv.files.cards import write_card
 from faceuv.files.locate import locate
-from faceuv.models.base.face_generator import YAW_LIMIT
+from faceuv.models.base.code_space import YAW_LIMIT
 from faceuv.models.base.parts import check_reference, same_weights
 from faceuv.models.directions import Direction, load_directions
 from faceuv.models.stylefaceuv import load_uv_generator

@@ -18,13 +18,14 @@ PACKAGE = Path(__file__).resolve().parents[1] / "faceuv"
 # and of lower floors. Rooms on one floor do not import each other.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("faceuv.errors", "faceuv.home", "faceuv.version"),
-    ("faceuv.checks", "faceuv.registry"),
+    ("faceuv.checks", "faceuv.plugins"),
+    ("faceuv.registry",),
     ("faceuv.structures",),
     ("faceuv.files", "faceuv.geometry"),
     ("faceuv.renderers", "faceuv.models.base"),
     ("faceuv.models.faces", "faceuv.models.stylegan2"),
     ("faceuv.models.directions", "faceuv.losses"),
-    ("faceuv.export", "faceuv.models.base.parts"),
+    ("faceuv.export", "faceuv.models.base.code_space", "faceuv.models.base.parts"),
     ("faceuv.face",),
     ("faceuv.animation",),
     ("faceuv.models.base.face_generator", "faceuv.models.base.subject"),

@@ -326,7 +326,7 @@ def _check_seeds(option: str, seeds: Sequence[int]) -> None:
 
 
 def _check_yaws(request: Request, option: str, yaws: Sequence[float]) -> None:
-    from faceuv.models.base.face_generator import YAW_LIMIT
+    from faceuv.models.base.code_space import YAW_LIMIT
 
     for angle in yaws:
         if not abs(angle) <= YAW_LIMIT:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -13,32 +13,28 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from faceuv.checks import check_finite, finite_number, whole_number
-from faceuv.errors import AssetError, InputError, UnknownName, did_you_mean
+from faceuv.errors import AssetError, InputError, UnknownName
 from faceuv.export.images import encode
 from faceuv.face import Config, Face, build_face_model, build_renderer, stored_face_model, to_face_model
 from faceuv.files.artefacts import atomic_path
 from faceuv.files.licences import weights_licences
 from faceuv.files.locate import locate
-from faceuv.models.base.codes import broadcast_code, mix
+from faceuv.models.base.code_space import CodeSpace
 from faceuv.models.base.contracts import CodeEditor
 from faceuv.models.base.generator import Generator, check_generator
 from faceuv.models.base.manifest import MANIFEST, Manifest, entries, find_manifest
 from faceuv.models.base.parts import DIRECTIONS, check_reference, part_names, part_writers
 from faceuv.models.directions import Direction
 from faceuv.models.faces import FaceModel
-from faceuv.models.faces.control import Degrees, Expression, Light, degrees
+from faceuv.models.faces.control import Degrees, Expression, Light
 from faceuv.registry import FACE_GENERATORS, FACE_MODELS, GENERATORS
 from faceuv.renderers import Renderer
 from faceuv.renderers.pasting import Seam
 
-YAW_LIMIT = 90.0
-"""Degrees; farther round, a face that is open at the back has nothing to show."""
-
 G = TypeVar("G", bound="FaceGenerator")
 
 
-class FaceGenerator(ABC):
+class FaceGenerator(CodeSpace, ABC):
     """Generates faces from the codes of a teacher. One class per method, registered in ``FACE_GENERATORS``.
 
     A code is ``(B, L, D)``, or one w per face ``(B, D)``. Changes of a code (``interpolate``, ``mix``, ``edit``,
@@ -71,16 +67,9 @@ class FaceGenerator(ABC):
         name: str = "faces",
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
-        self.teacher = check_generator(teacher, f"a {type(self).__name__}")
+        super().__init__(teacher, editor=editor, directions=directions, name=name)
         self.renderer = build_renderer(renderer)
-        self.editor = editor
-        self.directions: dict[str, Direction] = {}
-        for direction in directions:
-            direction.check_fits(self.teacher)
-            if direction.name in self.directions:
-                raise InputError(f"two directions are called {direction.name!r}; give each its own name")
-            self.directions[direction.name] = direction
-        self.name, self.metadata = name, dict(metadata or {})
+        self.metadata = dict(metadata or {})
         self.licences: list[dict[str, str]] = []
         """Of the weights, where they were read from files; faces carry them, see :mod:`faceuv.files.licences`."""
 
@@ -135,22 +124,7 @@ class FaceGenerator(ABC):
                 :func:`faceuv.renderers.pasting.paste`.
         """
 
-    # ---------------------------------------------------------------- the code space
-
-    @property
-    def num_layers(self) -> int:
-        """L, the number of rows of a code."""
-        return self.teacher.num_layers
-
-    @property
-    def code_dim(self) -> int:
-        """D, the width of a row of a code."""
-        return self.teacher.code_dim
-
-    @property
-    def size(self) -> int:
-        """Side of the teacher's images in pixels."""
-        return self.teacher.size
+    # ---------------------------------------------------------------- the networks
 
     @property
     def turns(self) -> bool:
@@ -183,79 +157,6 @@ class FaceGenerator(ABC):
         """Four of its faces, for notebooks."""
         pictures = self.generate(self.codes(range(4), truncation=0.7), size=max(self.size, 128))
         return encode(torch.cat(list(pictures), 2))
-
-    # ---------------------------------------------------------------- codes
-
-    @torch.no_grad()
-    def codes(self, seeds: int | Iterable[int], *, truncation: float = 1.0) -> Tensor:
-        """The codes ``(B, L, D)`` of B seeds; a seed gives the same code in any batch. ``truncation`` < 1 moves codes
-        toward the mean face."""
-        many = isinstance(seeds, Iterable) and not isinstance(seeds, (str, bytes))
-        wanted = [whole_number("a seed", seed) for seed in (seeds if many else [seeds])]  # type: ignore[union-attr]
-        truncation = finite_number("truncation", truncation)
-        if not wanted:
-            raise InputError("codes() needs at least one seed, got none")
-        drawn = [
-            self.teacher.sample_codes(1, truncation=truncation, generator=torch.Generator().manual_seed(seed))
-            for seed in wanted
-        ]
-        return torch.cat(drawn)
-
-    def interpolate(self, a: Tensor, b: Tensor, t: float | Sequence[float] | Tensor) -> Tensor:
-        """Codes between ``a`` (t = 0) and ``b`` (t = 1), linear in t: one t for all codes, or ``(B,)``. Two single
-        codes and T values of t give T codes."""
-        a, b = self.check(a), self.check(b)
-        amounts = torch.as_tensor(t, dtype=a.dtype, device=a.device).reshape(-1)
-        check_finite("t", amounts)
-        counts = (len(a), len(b), len(amounts))
-        if len({count for count in counts if count != 1}) > 1:
-            raise InputError(f"interpolation takes two codes and t, one each or as many as each other, got {counts}")
-        return torch.lerp(a, b, amounts[:, None, None])
-
-    def mix(self, a: Tensor, b: Tensor, layer: int) -> Tensor:
-        """Style mixing: the rows before ``layer`` from ``a`` (pose, shape), the others from ``b`` (colours, detail)."""
-        a, b = torch.broadcast_tensors(self.check(a), self.check(b))
-        return mix(a, b, layer)
-
-    def edit(self, code: Tensor, direction: str | Direction, step: Tensor | float) -> Tensor:
-        """The code moved along a direction by ``step`` standard deviations σ of the generator's codes.
-
-        ``direction``: a name in :attr:`directions`, or a direction. A single code and steps ``(T,)`` give T codes.
-        """
-        along = self.direction(direction) if isinstance(direction, str) else direction
-        along.check_fits(self.teacher)
-        if along.scale <= 0:
-            raise InputError(
-                f"the direction {along.name!r} has no scale σ to step by; move the code with its own move()"
-            )
-        steps = torch.as_tensor(step, dtype=code.dtype, device=code.device)
-        check_finite("step", steps.reshape(-1))
-        return along.move(self.check(code), steps * along.scale)
-
-    def direction(self, name: str) -> Direction:
-        """A direction by name; the error lists the known ones."""
-        if name not in self.directions:
-            known = ", ".join(self.directions) or "none; pass a Direction instead of a name"
-            raise UnknownName(
-                f"no direction of {self.name!r} is called {name!r}; known: {known}{did_you_mean(name, self.directions)}"
-            )
-        return self.directions[name]
-
-    def turn(self, code: Tensor, yaw_deg: Degrees) -> Tensor:
-        """The code moved to a yaw by the editor. ``yaw_deg``: target angles in degrees, one or ``(B,)``."""
-        if self.editor is None:
-            raise InputError(f"{self.name!r} has no editor that turns codes (F_yaw); load one with it")
-        code = self.check(code)
-        return self.editor.move(code, checked_yaw(yaw_deg, len(code)).to(code).deg2rad())
-
-    def check(self, code: Tensor) -> Tensor:
-        """A code ``(B, D)`` or ``(B, L, D)`` as ``(B, L, D)`` on the networks' device, checked for shape and NaN."""
-        try:
-            code = broadcast_code(code, self.num_layers, self.code_dim)
-        except InputError as error:
-            raise InputError(f"{self.name!r} cannot read this code, perhaps of another generator: {error}") from error
-        check_finite("a code", code)
-        return code.to(self.teacher.mean_code)
 
     # ---------------------------------------------------------------- faces and images
 
@@ -429,15 +330,6 @@ def generator_type(name: str, where: str) -> type[FaceGenerator]:
             f"{where}: {error}. If the type comes from another package, install that package: its plug-in registers it"
         ) from error
     return found
-
-
-def checked_yaw(yaw_deg: Degrees, count: int) -> Tensor:
-    """Yaws ``(count,)`` in degrees, within ±:data:`YAW_LIMIT`."""
-    wanted = degrees("yaw_deg", yaw_deg, count)
-    farthest = float(wanted[wanted.abs().argmax()])
-    if abs(farthest) > YAW_LIMIT:
-        raise InputError(f"yaw_deg must lie in −{YAW_LIMIT:g} … {YAW_LIMIT:g} (degrees), got {farthest:g}")
-    return wanted
 
 
 def enlarged(picture: Tensor, size: int) -> Tensor:

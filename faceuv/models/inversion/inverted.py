@@ -15,8 +15,9 @@ from faceuv.checks import check_finite, file_path, finite_number
 from faceuv.errors import AssetError, FaceUVError, InputError
 from faceuv.face import Face
 from faceuv.files.artefacts import load_tensors, save_tensors
+from faceuv.models.base.code_space import YAW_LIMIT, checked_yaw
 from faceuv.models.base.contracts import Inversion
-from faceuv.models.base.face_generator import YAW_LIMIT, checked_yaw, enlarged
+from faceuv.models.base.face_generator import enlarged
 from faceuv.models.directions import Direction
 from faceuv.models.faces import FaceRenderer
 from faceuv.models.faces.control import Light, expressed, posed, relit

@@ -23,8 +23,9 @@ from faceuv.face import Config, Face
 from faceuv.files.networks import load_network
 from faceuv.geometry.lighting import ambient_light, directional_light, sh_irradiance
 from faceuv.geometry.rotations import euler_to_matrix, rotate
+from faceuv.models.base.code_space import checked_yaw
 from faceuv.models.base.codes import broadcast_code
-from faceuv.models.base.face_generator import FaceGenerator, built_teacher, checked_yaw
+from faceuv.models.base.face_generator import FaceGenerator, built_teacher
 from faceuv.models.base.generator import Generator
 from faceuv.models.base.manifest import Manifest
 from faceuv.models.base.parts import DIRECTIONS

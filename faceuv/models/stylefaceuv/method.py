@@ -36,15 +36,10 @@ from faceuv.models.stylefaceuv.options import (
     check_layout_of_options,
 )
 from faceuv.models.stylefaceuv.sheets import map_sheet, view_sheet
+from faceuv.models.stylefaceuv.starting import is_stylegan2, start_discriminator, start_uv_generator
 from faceuv.models.stylefaceuv.teacher_views import TeacherViews, ViewBatch
-from faceuv.models.stylefaceuv.uv_generator import OF_STYLEGAN2, UV_FILE, UVGenerator, load_uv_generator
+from faceuv.models.stylefaceuv.uv_generator import OF_STYLEGAN2, UV_FILE, UVGenerator
 from faceuv.models.stylefaceuv.views import ViewRender, ViewWeights, render_views
-from faceuv.models.stylegan2 import (
-    StyleGAN2Discriminator,
-    StyleGAN2Generator,
-    load_discriminator,
-    pretrained_generator,
-)
 from faceuv.registry import FACE_MODELS, GENERATORS, MODELS
 from faceuv.renderers.base import Renderer
 from faceuv.structures import UVMaps
@@ -188,7 +183,7 @@ class StyleFaceUV(BaseMethod):
         as_options(ViewWeights, config.get("mask"), "mask")
         as_options(AdversarialOptions, config.get("adversarial"), "adversarial")
         known = ["weights", "size", *inspect.signature(UVGenerator).parameters]
-        taken = OF_TEACHER + (OF_STYLEGAN2 if _is_stylegan2(config.get("teacher")) else ())
+        taken = OF_TEACHER + (OF_STYLEGAN2 if is_stylegan2(config.get("teacher")) else ())
         known = [name for name in dict.fromkeys(known) if name not in taken]
         for name in config.get("uv_generator") or {}:
             if name not in known:
@@ -371,44 +366,3 @@ def check_term_names(terms: Collection[str]) -> None:
             "the losses 'adversarial' and 'discriminator' belong together, and 'r1' to both; there are"
             f" {', '.join(terms)}: set all of them, or each to None"
         )
-
-
-def _is_stylegan2(teacher: Any) -> bool:
-    """Whether the teacher's config, or the teacher itself, is a StyleGAN2, as every checkpoint is."""
-    if not isinstance(teacher, Mapping):
-        return isinstance(teacher, StyleGAN2Generator)
-    part = GENERATORS.get(teacher.get("type", ""))
-    return part is pretrained_generator or (inspect.isclass(part) and issubclass(part, StyleGAN2Generator))
-
-
-def start_uv_generator(teacher: Generator, face_model: FaceModel, config: Mapping[str, Any]) -> UVGenerator:
-    """The UV generator at the start of training: a trained one, or a new one for the teacher's codes."""
-    wanted = {name: value for name, value in config.items() if name != "weights"}
-    if config.get("weights") is None:
-        return UVGenerator.from_teacher(teacher, face_model=face_model, **wanted)
-    found = load_uv_generator(locate(config["weights"]))
-    has = {name: found.settings().get(name) for name in wanted}
-    if has != wanted:
-        asked = {name: value for name, value in wanted.items() if value != has[name]}
-        raise InputError(
-            f"the UV generator {config['weights']} was not made with {asked}, but with"
-            f" { ({name: has[name] for name in asked}) }; set weights=None to start a new one"
-        )
-    if (found.num_layers, found.code_dim) != (teacher.num_layers, teacher.code_dim):
-        raise InputError(
-            f"the UV generator {config['weights']} reads codes with L = {found.num_layers}, D = {found.code_dim}; the"
-            f" teacher has L = {teacher.num_layers}, D = {teacher.code_dim}: it was trained under another one"
-        )
-    return found.train_all()
-
-
-def start_discriminator(size: int, source: str | Path | Mapping[str, Any] | None) -> StyleGAN2Discriminator | None:
-    """The discriminator at the start of training."""
-    if source is None:
-        return None
-    if isinstance(source, (str, Path)):
-        return load_discriminator(locate(source), size=size).requires_grad_(True).train()
-    found = cast(StyleGAN2Discriminator, MODELS.build(source))
-    if found.size != size:
-        raise InputError(f"the teacher makes {size}² images, the discriminator reads {found.size}²")
-    return found

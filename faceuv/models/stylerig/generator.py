@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from faceuv.checks import whole_number
 from faceuv.face import Config, Face, build_face_model
-from faceuv.models.base.face_generator import FaceGenerator, built_teacher, checked_yaw, enlarged, trained_face_model
+from faceuv.models.base.code_space import checked_yaw
+from faceuv.models.base.face_generator import FaceGenerator, built_teacher, enlarged, trained_face_model
 from faceuv.models.base.generator import Generator, check_same_codes
 from faceuv.models.base.manifest import Manifest
 from faceuv.models.base.parts import DIRECTIONS

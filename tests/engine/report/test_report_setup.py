@@ -6,7 +6,7 @@ import pytest
 import torch
 from toy_subjects import Pictures
 
-from faceuv import registry
+from faceuv import plugins
 from faceuv.engine.report import ReportSettings
 from faceuv.engine.report.setup import _network as network
 from faceuv.engine.report.setup import build_setting, build_subjects
@@ -51,8 +51,8 @@ class TestSubjects:
             def load(self):
                 SUBJECTS.register_module(name="of_a_plugin", module=type("OfAPlugin", (Pictures,), {}))
 
-        monkeypatch.setattr(registry, "entry_points", lambda group: [Plugin()])
-        monkeypatch.setattr(registry, "_loaded_plugins", set())
+        monkeypatch.setattr(plugins, "entry_points", lambda group: [Plugin()])
+        monkeypatch.setattr(plugins, "_loaded_plugins", set())
         monkeypatch.setattr(SUBJECTS, "_filled", False)
         (found,) = build_subjects(settings({"mine": {"type": "of_a_plugin"}}), small.setting)
         assert isinstance(found, Pictures) and found.name == "mine" and "of_a_plugin" in SUBJECTS.names()

@@ -11,7 +11,7 @@ import torch
 
 import faceuv
 from faceuv.files import zoo
-from faceuv.models.base.face_generator import YAW_LIMIT
+from faceuv.models.base.code_space import YAW_LIMIT
 from faceuv.models.base.manifest import entries as generators
 from faceuv.models.base.manifest import find_manifest
 

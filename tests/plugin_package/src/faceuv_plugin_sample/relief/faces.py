@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from faceuv import Face
 from faceuv.errors import InputError
 from faceuv.files.networks import load_network
-from faceuv.models.base.face_generator import FaceGenerator, built_teacher, checked_yaw
+from faceuv.models.base.code_space import checked_yaw
+from faceuv.models.base.face_generator import FaceGenerator, built_teacher
 from faceuv.models.base.generator import Generator, check_same_codes
 from faceuv.models.base.manifest import Manifest
 from faceuv.models.base.parts import DIRECTIONS
