@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from faceuv.cli.arguments import COUNT, SEED, SIDE, real
 from faceuv.cli.console import add_device
 from faceuv.cli.mesh_options import MESH_FORMATS, add_mesh_options, mesh_options
+from faceuv.cli.sample_folder import SampleFolder, Shard, Sheet
 from faceuv.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from faceuv.models.faces import FaceModel
 
 ANY = "any"  # style of hair
-SHEET_YAWS = (-45.0, 0.0, 45.0)
 HEADS = "MakeHuman"  # what is sampled where it is installed
 TRAITS = ("age", "gender", "ethnicity", "weight")
 
@@ -65,6 +65,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--hair-colour", metavar="COLOUR", help="of the hair, by name (default: that of the brows)")
     parser.add_argument("--renderer", default="torch", help="a renderer by name (default torch)")
+    parser.add_argument(
+        "--shard",
+        type=Shard.parse,
+        default=Shard(),
+        metavar="I/N",
+        help="make every N-th face from face I on, so that N processes or machines share the work (default 0/1)",
+    )
+    parser.add_argument("--resume", action="store_true", help="keep the faces that are there, if of the same settings")
     add_device(parser)
     add_mesh_options(parser)
     parser.set_defaults(run=run)
@@ -75,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.progress import track
 
     from faceuv.cli.console import checked_device, console, require_positive
-    from faceuv.export import contact_sheet, save_png
+    from faceuv.face import Face
     from faceuv.files.artefacts import check_writable
     from faceuv.files.licences import licence_line
 
@@ -83,26 +91,41 @@ def run(args: argparse.Namespace) -> int:
     require_positive("--size", args.size)
     check_hair(args)
     device = checked_device(args.device)
+    numbers = args.shard.faces(args.num)
+    if not numbers:
+        raise InputError(f"shard {args.shard.index} of {args.shard.of} is empty: there are {args.num} faces (--num)")
+    folder = SampleFolder(args.out, args.format, settings_of(args), resume=args.resume)
+    folder.check()
     make = maker(args)
     out = check_writable(args.out)
-    pictures, labels = [], []
-    for k in track(
-        range(args.num), description=escape(f"faces → {out}"), console=console, disable=not console.is_terminal
-    ):
+    folder.claim()
+    sheet, kept = Sheet(args.size), 0
+    for k in track(numbers, description=escape(f"faces → {out}"), console=console, disable=not console.is_terminal):
+        if folder.kept(k):
+            kept += 1
+            if not sheet.full or k == numbers[-1]:  # the last one has the licences
+                face = Face.load(folder.state(k)).to(device)
+                sheet.add(face, f"seed {args.seed + k}")
+                licences = face.licences()
+            continue
         face = make(args.seed + k).to(device)
         if args.hair is not None or args.hair_colour is not None or has_hair(args, face):
             style = None if args.hair in (None, ANY) else args.hair
             face = face.with_hair(style, colour=args.hair_colour, seed=args.seed + k)
-        name = f"face_{k:03d}"
-        face.save(out / f"{name}.{args.format}", **mesh_options(args))
-        face.save(out / f"{name}.safetensors")
-        pictures += [face.render(args.size, yaw_deg=yaw, centred=True) for yaw in SHEET_YAWS]
-        labels += [f"seed {args.seed + k}", "", ""]
+        folder.write(k, face, mesh_options(args))
+        sheet.add(face, f"seed {args.seed + k}")
         licences = face.licences()
-    sheet = save_png(out / "sheet.png", contact_sheet(pictures, columns=2 * len(SHEET_YAWS), labels=labels))
-    console.print(f"{args.num} faces (.{args.format} and .safetensors) in {out}; contact sheet: {sheet}")
+    drawn = sheet.save(out / args.shard.sheet)
+    there = f", {kept} of them there already," if kept else ""
+    console.print(f"{len(numbers)} faces{there} (.{args.format} and .safetensors) in {out}; contact sheet: {drawn}")
     console.print(licence_line(licences), markup=False)
     return 0
+
+
+def settings_of(args: argparse.Namespace) -> dict[str, Any]:
+    """What a face depends on beside its number."""
+    without = {"num", "out", "size", "shard", "resume", "device", "run"}
+    return {name: value for name, value in sorted(vars(args).items()) if name not in without and not callable(value)}
 
 
 def check_hair(args: argparse.Namespace) -> None:
