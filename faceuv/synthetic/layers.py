@@ -8,7 +8,7 @@ from torch import Tensor
 
 from faceuv.models.faces.hair.lights import light_on, main_light, strand_gleam, unit
 from faceuv.renderers.base import Rasterized
-from faceuv.renderers.interpolation import interpolate, spread
+from faceuv.renderers.interpolation import Fragments, interpolate, spread
 from faceuv.synthetic.draw import smoothstep
 from faceuv.synthetic.seeds import normals, smooth_noise
 
@@ -28,10 +28,8 @@ def shade_opaque(
     """
     at = view.at
     values = interpolate(attributes, at)
-    grid = spread(values[:, :2] * 2 - 1, at)
     # the maps are coarser than the supersampled picture: nothing to prefilter
-    looked_up = F.grid_sample(texture, grid, mode="bilinear", padding_mode="border", align_corners=False)
-    rows = looked_up.permute(0, 2, 3, 1).reshape(-1, 6).index_select(0, at.flat)
+    rows = _looked_up(texture, values[:, :2] * 2 - 1, at)
     face = view.face_id.flatten().index_select(0, at.flat)[:, None]
     albedo = torch.where(face < textured, rows[:, :3], values[:, 5:])
     normal = unit(torch.where(face < mapped, rows[:, 3:], values[:, 2:5]), 1)
@@ -66,9 +64,7 @@ def lay_hair(
     at = view.at
     values = interpolate(attributes, at)
     image = _image_of(view)
-    grid = spread(values[:, 6:8], at)
-    looked_up = F.grid_sample(strands, grid, mode="bilinear", padding_mode="border", align_corners=False)
-    fine, clump = looked_up.permute(0, 2, 3, 1).reshape(-1, 2).index_select(0, at.flat).split(1, 1)
+    fine, clump = _looked_up(strands, values[:, 6:8], at).split(1, 1)
     cover, light = values[:, 8:9], values[:, 9:10]
     alpha = smoothstep(0.25, 0.75, cover + 0.13 * fine + 0.10 * clump)
     alpha = alpha * (at.depth < depth.index_select(0, at.flat) + _NEARER)[:, None]
@@ -89,6 +85,15 @@ def lay_hair(
     rows = rows.index_copy(0, at.flat, below + (shaded - below) * alpha)
     covered = spread(alpha, at).permute(0, 3, 1, 2)
     return rows.view(picture.shape[0], *picture.shape[2:], 3).permute(0, 3, 1, 2), covered
+
+
+def _looked_up(texture: Tensor, place: Tensor, at: Fragments) -> Tensor:
+    """A texture ``(B, C, T, T)`` of each scene at the fragments ``(P, C)``, whose places ``(P, 2)`` lie in [−1, 1]."""
+    alone = len(texture) == 1  # then all fragments are of one scene, and nothing else need be looked up
+    grid = place[None, None] if alone else spread(place, at)
+    found = F.grid_sample(texture, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    rows = found.permute(0, 2, 3, 1).reshape(-1, texture.shape[1])
+    return rows if alone else rows.index_select(0, at.flat)
 
 
 def _image_of(view: Rasterized) -> Tensor:
