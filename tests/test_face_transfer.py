@@ -35,21 +35,36 @@ def face():
     return made.with_metadata(note="kept")
 
 
+@pytest.fixture(scope="module")
+def moved(face):
+    """The face on a model that is given, with maps of the usual size: what takes long is their filling."""
+    return face.to(OtherFace())
+
+
 class TestFace:
-    def test_by_name_config_or_model(self, face, other):
-        named = face.to(other)
-        assert isinstance(named.face_model, OtherFace)
+    def test_by_name_config_or_model(self, face, other, moved):
+        named = face.to_model(other, texture_size=64)
+        assert isinstance(named.face_model, OtherFace) and named.face_model is not moved.face_model
         assert named.metadata["transferred_from"] == "ProceduralFace" and named.metadata["note"] == "kept"
         assert named.metadata["face_model"] == "OtherFace"
-        model = OtherFace()
-        given = face.to(model)
-        assert given.face_model is model
-        assert torch.allclose(given.coefficients.data, named.coefficients.data)
-        assert torch.allclose(face.to({"type": other}).maps.diffuse, named.maps.diffuse)
-        assert named.maps.diffuse.shape == (1, 3, 1024, 1024)
+        model = moved.face_model
+        assert face.to_model(model, texture_size=64).face_model is model
+        assert torch.allclose(moved.coefficients.data, named.coefficients.data)
+        by_config = face.to_model({"type": other}, texture_size=64)
+        assert torch.allclose(by_config.maps.diffuse, named.maps.diffuse) and by_config.face_model is not model
+        assert moved.maps.diffuse.shape == (1, 3, 1024, 1024)
 
-    def test_the_picture_stays(self, face, other):
-        made = face.to(other)
+    def test_to_is_to_model(self, face, other, monkeypatch):
+        """A name, a config and a model go the same way."""
+        asked = []
+        monkeypatch.setattr(Face, "to_model", lambda self, model: asked.append(model))
+        wanted = [other, {"type": other}, face.face_model]
+        for model in wanted:
+            face.to(model)
+        assert asked == wanted
+
+    def test_the_picture_stays(self, face, moved):
+        made = moved
         before, after = face.render_full(128), made.render_full(128)
         both = (before.mask > 0.99) & (after.mask > 0.99)
         assert float((before.mask - after.mask).abs().mean()) < 0.02
