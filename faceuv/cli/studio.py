@@ -12,6 +12,7 @@ from faceuv.cli.arguments import SEED, whole
 from faceuv.errors import InputError
 
 FIRST = 18  # a person of MakeHuman whom the page begins with
+TRUNCATION = 0.7  # of the codes that it begins with: likely faces
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -38,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
 
     from faceuv.cli.console import console
     from faceuv.cli.sample import default_model
-    from faceuv.studio import HeadSource, Studio, StudioServer, open_source
+    from faceuv.studio import GeneratorSource, HeadSource, Studio, StudioServer, open_source
     from faceuv.studio.wishes import Wish
 
     if args.compare and args.source is None:
@@ -48,8 +49,9 @@ def run(args: argparse.Namespace) -> int:
     source = open_source(
         args.source, face_model=args.face_model, default_model=default_model, others=tuple(args.compare)
     )
-    first = args.seed if args.seed is not None else FIRST if isinstance(source, HeadSource) else 0
-    studio = Studio(source, first=Wish("seed", seed=first))
+    seed = args.seed if args.seed is not None else FIRST if isinstance(source, HeadSource) else 0
+    first = Wish("seed", seed=seed, truncation=TRUNCATION if isinstance(source, GeneratorSource) else 1.0)
+    studio = Studio(source, first=first)
     server = StudioServer(studio, host=args.host, port=args.port)
     console.print(f"the studio is at {server.address} (Ctrl+C ends it)", markup=False)
     if not server.is_local:

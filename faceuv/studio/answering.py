@@ -61,7 +61,8 @@ class Studio:
 
     def about(self) -> dict[str, Any]:
         """What a page needs to build its controls."""
-        return self.source.about() | {"exports": list(EXPORTS), "gallery": GALLERY, "first": {"seed": self.first.seed}}
+        first = {"seed": self.first.seed, "truncation": self.first.truncation}
+        return self.source.about() | {"exports": list(EXPORTS), "gallery": GALLERY, "first": first}
 
     def face(self, page: str, wish: Wish) -> Face:
         """The face of a wish; a photograph must be of this page."""

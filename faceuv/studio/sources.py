@@ -188,7 +188,11 @@ class GeneratorSource:
             found["2D: code turned"] = generator.image(generator.turn(code, yaw))[0]
         face = generator.face(code)
         if face.coefficients is not None and face.maps is not None:
-            linear = face.with_maps(None).with_pose(yaw, 0, 0)
+            # in the place, pitch and roll of the turned code, as a method's own picture
+            turned = face if generator.editor is None else generator.face(generator.turn(code, yaw))
+            rotation, translation = turned.pose
+            pitch, _, roll = rotation[0].rad2deg().tolist()
+            linear = face.with_maps(None).placed(translation).with_pose(yaw, pitch, roll)
             found["linear model"] = linear.render(METHODS_SIDE)
         for one in (generator, *self.others.values()):
             if one.turns:

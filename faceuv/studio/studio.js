@@ -2,7 +2,8 @@
 // viewer's state, so that undo and links hold it.
 
 const STYLE = `#methods { position: absolute; left: 0; right: 0; bottom: 0; display: flex; gap: 8px; padding: 8px; overflow-x: auto; background: #f7f8fae6; border-top: 1px solid #c6cad1; }
-#methods[hidden] { display: none; } #methods figure { margin: 0; flex: 0 0 auto; width: 150px; } #methods img { display: block; width: 150px; height: 150px; border-radius: 6px; }
+#methods[hidden] { display: none; } #stage:has(#methods:not([hidden])) canvas { height: calc(100% - 196px); }
+ #methods figure { margin: 0; flex: 0 0 auto; width: 150px; } #methods img { display: block; width: 150px; height: 150px; border-radius: 6px; }
 #methods figcaption { font-size: 12px; color: #3a3f47; padding-top: 3px; } #say { z-index: 3; } #panel input[type="number"] { font: inherit; padding: 3px 6px; border: 1px solid #b7bcc6; border-radius: 6px; }
 .row select { grid-column: 2 / 4; padding: 2px 4px; }`;
 
@@ -139,7 +140,7 @@ class Panels {
     panel.button(row, "›", () => this.step(1), { "data-who": "next", "aria-label": "next person", title: "next person (N)" });
     panel.button(row, "random person", () => this.person({ seed: Math.floor(Math.random() * 1e6) }), { "data-who": "random" });
     if (about.truncation)
-      panel.slider(body, "variety (truncation)", { low: 0, high: 1.2, step: 0.01, data: { "data-who": "truncation" }, get: () => this.seed.truncation ?? 1, set: (value) => this.person({ truncation: value }) });
+      panel.slider(body, "truncation", { low: 0, high: 1.2, step: 0.01, data: { "data-who": "truncation" }, get: () => this.seed.truncation ?? 1, set: (value) => this.person({ truncation: value }) });
     const traits = Object.entries(about.traits || {});
     for (const [name, trait] of traits) {
       const get = () => this.seed.traits?.[name], set = (value) => this.person({ traits: { ...this.seed.traits, [name]: value } });
@@ -281,7 +282,8 @@ const called = (who) => (who.form === "seed" ? `seed ${who.seed}` : who.form ===
 
 window.studio = {
   before(data) {
-    START.who = { form: "seed", seed: data.studio.first.seed };
+    const { seed, truncation } = data.studio.first;
+    START.who = { form: "seed", seed, ...(data.studio.truncation ? { truncation } : {}) };
     START.pins = {};
     this.about = data.studio;
   },

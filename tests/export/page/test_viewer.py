@@ -61,7 +61,7 @@ def test_a_whole_head_with_eyes_teeth_and_relief_is_what_our_renderer_draws(brow
         assert straight > 1.02 * mean  # the eyes look away
         page.run("faceuv.state.relief = false, 0")
         flat, _ = difference(page, face)
-        assert flat > 1.05 * mean
+        assert flat > 1.02 * mean  # without pores and lines
         page.run("faceuv.state.relief = faceuv.state.gloss = true, 0")
         glossy = page.face(SIDE).astype(int)
         for mode in ("wireframe", "seen", "textured"):
