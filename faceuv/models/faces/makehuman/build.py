@@ -10,10 +10,11 @@ from torch import Tensor
 
 from faceuv.models.faces.appearance import MARK, albedo_arrays
 from faceuv.models.faces.cached import Built
+from faceuv.models.faces.contour import contour_lines
 from faceuv.models.faces.makehuman.expressions import LOOK_DEG, movements
 from faceuv.models.faces.makehuman.eyeball import affine_weights, fitted_sphere
 from faceuv.models.faces.makehuman.identity import Aligner, average, identity_modes
-from faceuv.models.faces.makehuman.landmarks import contour_lines, landmark_vertices
+from faceuv.models.faces.makehuman.landmarks import landmark_vertices
 from faceuv.models.faces.makehuman.masks import skin_mask
 from faceuv.models.faces.makehuman.recipe import recipe_fingerprint
 from faceuv.models.faces.makehuman.rig import JOINTS, PARENTS, joint_places, joint_weights, skin_weights

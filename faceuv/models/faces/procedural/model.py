@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import torch
 from rich.console import Console
 from torch import Tensor
 
@@ -11,6 +12,7 @@ from faceuv.errors import InputError
 from faceuv.files.cache import cache_dir
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.cached import Built, read_cached, write_cached
+from faceuv.models.faces.contour import contour_lines
 from faceuv.models.faces.procedural.build import build, recipe_fingerprint
 from faceuv.models.faces.procedural.grid import Grid
 from faceuv.registry import FACE_MODELS
@@ -28,11 +30,15 @@ class ProceduralFace(FaceModel):
         cache: keep the result in the user's cache folder (``FACEUV_CACHE``, else ``$XDG_CACHE_HOME/faceuv``, else
             ``~/.cache/faceuv``).
         verbose: say on standard error what is being built.
+        contour: with lines along which jaw landmarks slide to the silhouette of a turned head, as on annotated
+            pictures. Off by default: the zoo's networks learned landmarks that are points of the head.
     """
 
     kind: ClassVar[str] = "procedural face model"
 
-    def __init__(self, rows: int = 201, columns: int = 161, *, cache: bool = True, verbose: bool = True) -> None:
+    def __init__(
+        self, rows: int = 201, columns: int = 161, *, cache: bool = True, verbose: bool = True, contour: bool = False
+    ) -> None:
         Grid(rows, columns)  # a bad resolution is an error before anything is read or written
         path = cache_dir() / "procedural_face" / f"{rows}x{columns}_{recipe_fingerprint()}.safetensors"
         built = read_cached(path) if cache else None
@@ -42,6 +48,12 @@ class ProceduralFace(FaceModel):
         super().__init__(built.arrays, names=built.names, metadata=built.metadata)
         if fresh and cache:
             write_cached(self, path)
+        if contour:
+            self.contour = self._contour()
+
+    def _contour(self) -> Tensor:
+        lines = contour_lines(*(getattr(self, name).numpy() for name in ("mean", "skin_mask", "landmarks", "mirror")))
+        return torch.from_numpy(lines)
 
     def config(self) -> dict[str, Any]:
         """The config that builds this model again: its type and resolution."""
