@@ -47,6 +47,8 @@ class Step:
     ship: str
     needs: tuple[str, ...] = ()
     search: bool = False  # the recipe is one of `faceuv direction`
+    options: tuple[str, ...] = ()  # of the last recipe, as --cfg-options; {zoo} is the zoo's folder
+    extra: bool = False  # the package does not carry it: made where --only names it
 
     @property
     def name(self) -> str:
@@ -110,6 +112,21 @@ STEPS = (
         "tools/export_inversion.py {work} --entry inversion_64 " + _CARD,
         needs=("teacher_64", "regressor", "mapper_64", "stepper_64", "direction_yaw_64", "quickstart"),
     ),
+    Step(
+        ("teacher_heads_64",),
+        ("stylegan2_heads_start", "stylegan2_heads"),
+        "tools/export_teacher.py stylegan2_heads {checkpoint} --entry teacher_heads_64 --runs {works} " + _CARD,
+        needs=("teacher_64",),
+        extra=True,
+    ),
+    Step(
+        ("heads_64",),
+        ("stylefaceuv_heads_64",),
+        "tools/export_quickstart.py {work} --entry heads_64 " + _CARD,
+        needs=("teacher_heads_64", "landmarks_mixed"),
+        extra=True,
+        options=("teacher.path={zoo}/teacher_heads_64",),
+    ),
 )
 
 
@@ -117,7 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """0 if everything asked for is fresh in the end."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work-dir", type=Path, default=Path("work_dirs"), help="default: work_dirs")
-    parser.add_argument("--only", nargs="+", metavar="ENTRY", help="these entries (default: all)")
+    parser.add_argument("--only", nargs="+", metavar="ENTRY", help="these entries (default: those of the package)")
     parser.add_argument("--plan", action="store_true", help="say what would be made, and why")
     parser.add_argument("--hardware", help="for the cards, in words: '1 core of …'")
     args = parser.parse_args(arguments)
@@ -139,11 +156,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def chosen(names: Sequence[str] | None) -> list[Step]:
-    """The steps of some entries, all for None, in the order of :data:`STEPS`."""
+    """The steps of some entries, in the order of :data:`STEPS`; for None all that the package carries."""
     known = [entry for step in STEPS for entry in step.entries]
     if unknown := sorted(set(names or ()) - set(known)):
         raise InputError(f"--only knows no {', '.join(unknown)}; there are {', '.join(known)}")
-    return [step for step in STEPS if names is None or set(names) & set(step.entries)]
+    return [step for step in STEPS if (not step.extra if names is None else set(names) & set(step.entries))]
 
 
 def stale(step: Step, work: Path) -> str | None:
@@ -179,6 +196,8 @@ def make(step: Step, work: Path, hardware: str) -> None:
             again = ["--resume"] if resumable(folder) else []
             # a recipe that follows another one starts with its weights, by its first hook
             start = [f"custom_hooks.0.source={folders[number - 1]}"] if number else []
+            last = step.options if number == len(folders) - 1 else ()
+            start += [option.format(zoo=FOLDER) for option in last]
             options = ["--cfg-options", *start] if start else []
             run([sys.executable, "-m", "faceuv", "train", recipe, "--work-dir", str(folder), *again, *options])
     run([sys.executable, *shipping(step, folders, hardware)])

@@ -12,7 +12,7 @@ with read_base():
 face_model = dict(type="MakeHuman", verbose=False)
 heads = dict(face_model=face_model)
 # not mirrored: the mirror images of its last identity modes are not among its modes
-model.merge(dict(face_model=face_model, population=heads, mirror=False))
+model.merge(dict(face_model=dict(_delete_=True, **face_model), population=heads, mirror=False))
 train_dataloader.merge(dict(dataset=dict(dataset=heads)))
 val_dataloader.merge(dict(dataset=dict(dataset=heads)))
-val_evaluator.merge(dict(face_model=face_model))
+val_evaluator.merge(dict(face_model=dict(_delete_=True, **face_model)))

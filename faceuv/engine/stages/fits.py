@@ -22,9 +22,11 @@ from faceuv.errors import AssetError, InputError
 from faceuv.files.artefacts import save_tensors
 from faceuv.fitting.sources import CoefficientSource, Estimates
 from faceuv.registry import COEFFICIENT_SOURCES, GENERATORS, STAGES
+from faceuv.structures import CoefficientLayout, Coefficients
 
 PAPER_COUNT = 36_000
 IMAGES = "images"
+_SPREAD = 0.5  # radians of yaw, of the fits of a rehearsal
 KEPT = "kept"
 """Below the stage's folder: shards that a smaller ``count`` has no use for, until it is larger again."""
 
@@ -92,11 +94,15 @@ class FitsStage(Stage):
         return int(settings.get("count", PAPER_COUNT))
 
     def rehearse(self, context: StageContext) -> None:
-        """Fits that fail are zeros: later stages are to be tried, however few of the few succeed."""
+        """Fits that fail are zeros, and yaws are spread: later stages are to be tried, however few of the few succeed,
+        and whatever a regressor reads that the rehearsal has trained for one step."""
         self.run(context)
         for path in shard_files(context.folder):
             found = FitShard.load(path)
-            data, ok = found.coefficients.nan_to_num(0.0), torch.ones_like(found.ok)
+            known = Coefficients(found.coefficients.nan_to_num(0.0), CoefficientLayout(**found.metadata["layout"]))
+            rotation = known.rotation.clone()
+            rotation[:, 1] = torch.linspace(-_SPREAD, _SPREAD, len(found))
+            data, ok = known.replace(rotation=rotation).data, torch.ones_like(found.ok)
             replace(found, coefficients=data, ok=ok, reasons=[""] * len(found)).save(path)
 
     @property

@@ -26,7 +26,9 @@ class TeacherStage(Stage):
     (A teacher that is to be trained is a stage of type ``train``.)
 
     Args:
-        path: the file, ``asset:stylegan2_ffhq256`` for one that is looked for among the assets, or ``zoo:entry/file``.
+        path: the file, ``asset:stylegan2_ffhq256`` for one that is looked for among the assets, or ``zoo:entry/file``;
+            or a folder with ``generator.safetensors`` and ``discriminator.safetensors``, as
+            ``tools/export_teacher.py`` writes it.
         size: the size that is expected.
         discriminator: True: the file must have one, because later stages read it.
     """
@@ -39,17 +41,16 @@ class TeacherStage(Stage):
 
     def check(self) -> None:
         """The file must be there, hold what is wanted, and be of the size that is expected."""
-        from faceuv.models.stylegan2 import networks_in
-
-        if not self.path.is_file():
+        if not any(path.is_file() for path in self._files()):
             if self.named.startswith(PREFIX):
                 raise MissingAssets({Missing.asset(self.named.removeprefix(PREFIX)): ["the teacher"]})
             known = ASSETS["stylegan2_ffhq256"]
             raise AssetError(
-                f"the teacher {self.path} does not exist; expected StyleGAN2 weights: a .safetensors of faceuv, a .pt"
-                f" of rosinality's, or a .pkl of NVIDIA's (docs/stylegan2.md). For FFHQ at 256² there is {known.where}"
+                f"the teacher {self.path} does not exist; expected StyleGAN2 weights: a .safetensors of faceuv or a"
+                f" folder with {GENERATOR_FILE}, a .pt of rosinality's, or a .pkl of NVIDIA's (docs/stylegan2.md). For"
+                f" FFHQ at 256² there is {known.where}"
             )
-        held = networks_in(self.path)
+        held = self._held()
         wanted: dict[Part, str] = {"ema": "averaged generator"}
         if self.discriminator:
             wanted["discriminator"] = "discriminator"
@@ -61,6 +62,18 @@ class TeacherStage(Stage):
                 " teacher.discriminator=False, and where it is read"
                 " discriminator=dict(type='StyleGAN2Discriminator', size=…), a new one"
             )
+
+    def _files(self) -> list[Path]:
+        """The file, or those of a folder that are there."""
+        if not self.path.is_dir():
+            return [self.path]
+        return [path for name in (GENERATOR_FILE, DISCRIMINATOR) if (path := self.path / name).is_file()]
+
+    def _held(self) -> dict[Part, Path]:
+        """The networks, and the file of each."""
+        from faceuv.models.stylegan2 import networks_in
+
+        return {part: path for path in self._files() for part in networks_in(path)}
 
     @classmethod
     def small(cls, settings: Mapping[str, Any], runner: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,15 +88,15 @@ class TeacherStage(Stage):
     def run(self, context: StageContext) -> StageResult:
         """Read it and write it in our layout."""
         from faceuv.files.networks import save_network
-        from faceuv.models.stylegan2 import load_discriminator, load_generator, networks_in
+        from faceuv.models.stylegan2 import load_discriminator, load_generator
 
         outputs = [GENERATOR_FILE]
         if is_main_process():
-            origin = {"source": self.path.name}
-            network = load_generator(self.path, size=self.size)
+            origin, held = {"source": self.path.name}, self._held()
+            network = load_generator(held.get("ema", self.path), size=self.size)
             save_network(context.folder / GENERATOR_FILE, network, metadata=origin)
-            if "discriminator" in networks_in(self.path):
-                critic = load_discriminator(self.path, size=network.size)
+            if "discriminator" in held:
+                critic = load_discriminator(held["discriminator"], size=network.size)
                 save_network(context.folder / DISCRIMINATOR, critic, metadata=origin)
                 outputs.append(DISCRIMINATOR)
         return StageResult(outputs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -13,6 +14,7 @@ from faceuv.checks import check_shape
 from faceuv.data.motions import Mirror, roll_coefficients, roll_images
 from faceuv.data.perturb import Shares, perturb
 from faceuv.errors import InputError
+from faceuv.files.networks import save_network
 from faceuv.models.base.method import BaseMethod
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.face_renderer import FaceRenderer
@@ -21,6 +23,7 @@ from faceuv.models.readers.regressor import CoefficientRegressor
 from faceuv.registry import DATASETS, FACE_MODELS, MODELS
 from faceuv.structures import Coefficients
 
+REGRESSOR_FILE = "regressor.safetensors"
 TERMS = (*UNITS, "scores")
 APPEARANCE = ("colours", "light", "scores")
 """What a photographic perturbation changes, so that the truth no longer says it."""
@@ -139,6 +142,13 @@ class CoefficientRegression(BaseMethod):
         image, true = self.examples(data)
         pred = self.averaged("regressor").eval()(image)
         return [{"pred": p, "true": t} for p, t in zip(pred.data, true.data)]
+
+    def export(self, folder: Path) -> list[str]:
+        """Write ``regressor.safetensors``, the averaged network."""
+        regressor = self.averaged("regressor")
+        assert isinstance(regressor, CoefficientRegressor)
+        save_network(folder / REGRESSOR_FILE, regressor, metadata={"images": "synthetic"})
+        return [REGRESSOR_FILE]
 
     @cached_property
     def population(self) -> Any:

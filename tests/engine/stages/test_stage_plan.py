@@ -14,6 +14,8 @@ from faceuv.engine.stages.record import Record
 from faceuv.engine.stages.references import referenced, resolve
 from faceuv.engine.stages.running import clean
 from faceuv.errors import AssetError, FaceUVError, InputError, MissingDependency, UnknownName
+from faceuv.files import zoo
+from faceuv.models.stylegan2 import load_discriminator, load_generator
 
 
 def silent(line):
@@ -389,6 +391,15 @@ class TestBadConfigs:
     def test_a_missing_teacher(self, recipe):
         with pytest.raises(AssetError, match=r"the teacher nowhere.pt does not exist; expected StyleGAN2 weights"):
             run_stages(recipe(teacher={"type": "teacher", "path": "nowhere.pt"}), plan_only=True, log=silent)
+
+    def test_a_teacher_in_a_folder(self, recipe, tmp_path):
+        settings = {"type": "teacher", "path": str(zoo.FOLDER / "teacher_64"), "size": 64, "discriminator": True}
+        run_stages(recipe(teacher=settings), log=silent)
+        assert load_discriminator(tmp_path / "work" / "teacher" / "discriminator.safetensors").size == 64
+        assert load_generator(tmp_path / "work" / "teacher" / "generator.safetensors").size == 64
+        (tmp_path / "empty").mkdir()
+        with pytest.raises(AssetError, match=r"empty does not exist.* or a folder with generator.safetensors"):
+            run_stages(recipe(teacher={**settings, "path": str(tmp_path / "empty")}), plan_only=True, log=silent)
 
     def test_all_that_is_in_the_way_is_one_error_after_the_plan(self, recipe):
         lines = []

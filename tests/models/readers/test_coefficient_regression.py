@@ -10,6 +10,7 @@ from faceuv.engine.compat.optim import OptimWrapper
 from faceuv.engine.ema import Averages
 from faceuv.errors import InputError
 from faceuv.models.faces import ProceduralFace
+from faceuv.models.readers.regressor import load_regressor
 from faceuv.registry import METRICS, MODELS
 
 FACE = {"type": "ProceduralFace", "rows": 61, "columns": 41, "verbose": False}
@@ -137,3 +138,20 @@ class TestConfig:
             method.train_step({"image": torch.zeros(1, 3, 16, 16, dtype=torch.uint8)}, optimizer)
         with pytest.raises(InputError, match="no pictures to show"):
             method.sample_images(1)
+
+
+def test_a_stage_exports_the_averaged_network(tmp_path):
+    method, optimizer = build()
+    method.ema = Averages({"regressor": copy.deepcopy(method.regressor)})
+    method.train_step(batch(), optimizer)
+    assert method.export(tmp_path) == ["regressor.safetensors"]
+    image = torch.rand(2, 3, 16, 16)
+    found = load_regressor(tmp_path / "regressor.safetensors")(image).data
+    torch.testing.assert_close(found, method.ema["regressor"].eval()(image).data)
+    assert not torch.equal(found, method.regressor.eval()(image).data)
+
+
+def test_the_recipe_of_makehuman_is_of_makehuman_alone():
+    config = load_config("regressor_makehuman")
+    for found in (config.model.face_model, config.val_evaluator.face_model):
+        assert found == {"type": "MakeHuman", "verbose": False}
