@@ -8,7 +8,8 @@ from faceuv.fitting.steps import RIGID
 
 _PUBLISHED_LANDMARKS: dict[str, Any] = {"type": "LandmarkLoss", "weight": 100.0, "emphasis": 10.0}
 
-_EXACT = 1000.0
+EXACT = 1000.0
+"""Weight of landmarks that are off by half a percent of the image."""
 
 SCHEDULES: dict[str, list[dict[str, Any]]] = {
     # ours: second order throughout, a dozen iterations in all
@@ -19,9 +20,9 @@ SCHEDULES: dict[str, list[dict[str, Any]]] = {
     ],
     # the same for landmarks to be trusted: by hand, or by a detector that is off by half a percent of the image
     "precise": [
-        {"type": "LandmarkStep", "groups": RIGID, "weight": _EXACT},
-        {"type": "LandmarkStep", "weight": _EXACT},
-        {"type": "SurfaceStep", "landmarks": {"weight": _EXACT}},
+        {"type": "LandmarkStep", "groups": RIGID, "weight": EXACT},
+        {"type": "LandmarkStep", "weight": EXACT},
+        {"type": "SurfaceStep", "landmarks": {"weight": EXACT}},
     ],
     # pose, identity and expression from the landmarks alone: hundreds of images per second, colours stay average
     "landmarks": [

@@ -11,8 +11,10 @@ from faceuv.structures import Coefficients
 
 _GROUPS = {"eyes": range(36, 48), "nose": range(29, 36), "mouth": range(48, 68)}
 _AROUND = {"eyes": 0.16, "nose": 0.12, "mouth": 0.14}  # of the eye distance, the patch beyond the landmarks
-_FAR = 0.12  # the largest shift, in eye distances
+_WHOLE_AROUND, _WHOLE_FAR = 0.08, 0.14  # the same of all features together, and their largest shift, in eye distances
+_FAR = 0.06  # the largest shift of one feature beyond that
 _PULL = 0.5  # loss of correlation at the largest shift: nothing moves without a reason
+_DARK = 0.05  # added before the logarithm
 _GAIN = 0.02  # correlation that a shift must gain
 
 
@@ -22,8 +24,8 @@ def feature_shifts(
 ) -> dict[str, Tensor]:
     """How far the photograph's features lie from the fitted face's: name → ``(2,)`` pixels.
 
-    The face is drawn as it was fitted, and patches about its eyes, its nose and its mouth are shifted to where they
-    correlate best with the picture.
+    The face is drawn as it was fitted, and shifted to where brows, eyes, nose and mouth together correlate best with
+    the picture; then patches about the eyes, the nose and the mouth are shifted a little farther, each on its own.
 
     Args:
         image: ``(3, S, S)``, the fitted square; ``landmarks (68, 2)`` of the fitted face in it.
@@ -31,12 +33,17 @@ def feature_shifts(
     drawn = renderer(coefficients, size=image.shape[1], background=image[None]).image[0]
     ours, theirs = _structure(drawn), _structure(image)
     eyes = float((landmarks[36] - landmarks[45]).norm())
+    inner = landmarks[17:]
+    reach = _WHOLE_AROUND * eyes
+    whole = _shift(ours, theirs, inner.amin(0) - reach, inner.amax(0) + reach, max(1, round(_WHOLE_FAR * eyes)))
+    across, down = (int(step) for step in whole.tolist())
+    ours = ours.roll((down, across), (1, 2))
     found = {}
     for name, rows in _GROUPS.items():
-        points = landmarks[list(rows)]
+        points = landmarks[list(rows)] + whole.to(landmarks)
         reach = _AROUND[name] * eyes
         low, high = points.amin(0) - reach, points.amax(0) + reach
-        found[name] = _shift(ours, theirs, low, high, max(1, round(_FAR * eyes)))
+        found[name] = whole + _shift(ours, theirs, low, high, max(1, round(_FAR * eyes)))
     return found
 
 
@@ -61,13 +68,13 @@ def moved(found: Tensor, drawn: Tensor, shifts: dict[str, Tensor]) -> Tensor:
 
 
 def _structure(image: Tensor) -> Tensor:
-    """``(1, H, W)``: brightness without its slow part, which light and skin tone decide."""
-    grey = image.mean(0, keepdim=True)[None]
+    """``(1, H, W)``: logarithm of the brightness without its slow part, which light and skin tone decide."""
 
     def smooth(x: Tensor, size: int) -> Tensor:
         return F.avg_pool2d(F.pad(x, (size // 2,) * 4, mode="replicate"), size, 1)
 
-    return (smooth(grey, 3) - smooth(smooth(grey, 31), 31))[0]
+    fine = torch.log(smooth(image.mean(0, keepdim=True)[None], 5).clamp_min(0) + _DARK)
+    return (fine - smooth(fine, 41))[0]
 
 
 def _shift(ours: Tensor, theirs: Tensor, low: Tensor, high: Tensor, most: int) -> Tensor:

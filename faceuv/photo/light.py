@@ -16,17 +16,26 @@ _ALIKE = 20  # neighbouring samples whose errors are one: they count together as
 _MOST = 4000  # samples: more say nothing new
 _TYPICAL = (-0.05, -0.08, 0.14)  # constant, up and front coefficients of a usual light
 _BRIGHTNESS, _SHAPE, _TINT = 0.15, 0.30, 0.03  # deviations: of the constant, of the others, of a channel from the mean
-_DARKEST = 0.25  # of the mean light: dividing by less only makes noise
+_DARKEST = 0.35  # of the mean light: dividing by less only makes noise
+_EXPLAINED, _LEAST_DIVIDED = (0.6, 0.9), 0.6
 
 
 @dataclass(frozen=True, eq=False)
 class Colours:
     """What explains the skin's colours: ``albedo (A,)`` coefficients, ``lighting (3, 9)``, and how well each sample is
-    explained, ``weight (N,)`` in [0, 1]: near 0 is not skin."""
+    explained, ``weight (N,)`` in [0, 1]: near 0 is not skin; ``explained`` is the mean over the samples that count."""
 
     albedo: Tensor
     lighting: Tensor
     weight: Tensor
+    explained: float = 1.0
+
+    @property
+    def divisible(self) -> float:
+        """How much of the light's unevenness is divided out, in [0, 1]: all of it where nine bands explain the picture,
+        less where they do not. Cast shadows and hard highlights, divided by a smooth light, would come out twice."""
+        low, high = _EXPLAINED
+        return _LEAST_DIVIDED + (1 - _LEAST_DIVIDED) * min(1.0, max(0.0, (self.explained - low) / (high - low)))
 
 
 def usual_light() -> Tensor:
@@ -82,7 +91,8 @@ def fit_colours(
         albedo, lighting = found[:modes], found[modes:].view(3, 9)
         error = (colour - (mean + basis @ albedo) * irradiance_of(normal, lighting)).square().mean(1)
         trust = (1 / (1 + error / (2 * noise) ** 2)).square()
-    return Colours(albedo, lighting, trust)
+    explained = float((weight * trust).sum() / weight.sum().clamp_min(1e-6))
+    return Colours(albedo, lighting, trust, explained)
 
 
 def _by_channel(surface: Tensor, shading: Tensor) -> Tensor:
@@ -108,8 +118,11 @@ def irradiance_of(normal: Tensor, lighting: Tensor) -> Tensor:
     return sh_basis(normal) @ raised.T
 
 
-def delit(colour: Tensor, irradiance: Tensor) -> Tensor:
-    """``colour (N, 3)`` with the light divided out; light below a quarter of its mean is held there, because it divides
-    noise."""
-    floor = _DARKEST * irradiance.mean(0, keepdim=True).clamp_min(1e-3)
-    return colour / torch.maximum(irradiance, floor)
+def delit(colour: Tensor, irradiance: Tensor, share: float = 1.0) -> Tensor:
+    """``colour (N, 3)`` with the light divided out; light far below its mean is held there, because it divides noise.
+
+    Args:
+        share: in [0, 1], how much of the light's unevenness is divided out; with 0 only its mean is.
+    """
+    mean = irradiance.mean(0, keepdim=True).clamp_min(1e-3)
+    return colour / torch.maximum(mean + share * (irradiance - mean), _DARKEST * mean)

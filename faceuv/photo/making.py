@@ -14,14 +14,16 @@ from torch import Tensor
 from faceuv.data.images import read_picture
 from faceuv.errors import FaceUVError, InputError
 from faceuv.face import DEFAULT_RENDERER, Face
-from faceuv.fitting import Fitter, Landmarks
+from faceuv.fitting import Fitter, LandmarkDetector, Landmarks
 from faceuv.fitting.confidence import DOUBTFUL
+from faceuv.fitting.schedules import EXACT
+from faceuv.fitting.steps import RIGID
 from faceuv.geometry.projection import pose, project
 from faceuv.models.faces import FaceModel, FaceRenderer
 from faceuv.photo.alignment import feature_shifts, moved
 from faceuv.photo.finding import Found, find_faces
 from faceuv.photo.texture import HeadTexture, head_texture, without_light
-from faceuv.registry import FACE_MODELS
+from faceuv.registry import FACE_MODELS, LANDMARK_DETECTORS
 from faceuv.structures import Coefficients, UVMaps
 
 Config = Mapping[str, Any] | str
@@ -33,7 +35,8 @@ _SQUARE = 256  # pixels of the fitted square
 _SMALL = 24.0  # pixels between the eyes' outer corners: fewer make a blurred texture
 _LIKELY = 0.5  # share of what is seen between brows and chin that has the colours of skin
 _ONE_SIDED = 0.3  # of the difference between the sides of a face, how much is taken for real
-_LOOKS = 2  # fits after the first, each on landmarks that were laid onto the picture
+_CLOSE = {**DETECTOR, "zooms": (0.7, 0.85, 1.0)}  # for a face that was found: slower, nearer
+_FIRST = ({"type": "LandmarkStep", "groups": RIGID}, {"type": "LandmarkStep", "weight": EXACT})
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +91,9 @@ class PhotoHeads:
         self.remark = ""
         if face_model is None:
             face_model, self.remark = best_head()
-        self.fitter = Fitter(face_model, dict(DEFAULT_RENDERER), detector or dict(DETECTOR))
+        self.fitter = Fitter(face_model, dict(DEFAULT_RENDERER), detector or dict(_CLOSE), schedule="precise", chunk=1)
+        self.first = Fitter(self.fitter.face_model, self.fitter.renderer, schedule=_FIRST, chunk=1)
+        self.finder: LandmarkDetector = LANDMARK_DETECTORS.build(detector or dict(DETECTOR))
         self.texture_size, self.lit = texture_size, lit
 
     @property
@@ -98,9 +103,7 @@ class PhotoHeads:
     def of(self, picture: Tensor, source: str = "a picture", *, most: int = 12) -> list[PhotoHead | str]:
         """A head of each face of ``picture (3, H, W)``, from the largest to the smallest face; a text where the fit
         failed. An error where no face is found."""
-        detector = self.fitter.detector
-        assert detector is not None
-        faces = find_faces(detector, picture, most=most)
+        faces = find_faces(self.finder, picture, most=most)
         if not faces:
             raise InputError(
                 f"{source}: no face was found; expected an upright face whose eyes are at least a twentieth of the"
@@ -147,27 +150,23 @@ class PhotoHeads:
         return PhotoHead(face, texture, found, square, confidence, doubt)
 
     def _fitted(self, square: Tensor, mask: Tensor, found: Found) -> tuple[Coefficients, float, str, str]:
-        """Coefficients, confidence, doubt and the reason of a failure: a fit, then fits on landmarks that were moved
-        to where the drawn features look like those of the picture."""
+        """Coefficients, confidence, doubt and the reason of a failure: a fit of shape, then a fit of everything on
+        landmarks that were moved to where the drawn features look like those of the picture."""
         fitter, model = self.fitter, self.face_model
         detector = fitter.detector
         assert detector is not None
-        points = found.window.to_window(found.points, _SQUARE).to(square)[None]
         known = torch.ones(1, dtype=torch.bool)
+        points = detector.detect(square[None]).points
         landmarks = detector.look_again(square[None], Landmarks(points, known, torch.tensor([found.score])))
-        draw = FaceRenderer(model, fitter.renderer)
-        fit = fitter.fit(square[None], landmarks, mask=mask[None])
-        for _ in range(_LOOKS):
-            if not bool(fit.ok[0]):
-                break
+        self.first.contour = self.fitter.contour = detector.contour
+        fit = self.first.fit(square[None], landmarks, mask=mask[None])
+        if bool(fit.ok[0]):
             own = within_limits(model, fit.coefficients)
             world = pose(model.mesh(own).vertices[:, model.landmarks], own.rotation, own.translation)
             drawn = project(world, fitter.renderer.camera, _SQUARE, _SQUARE)[0, :, :2]
-            points = moved(landmarks.points[0], drawn, feature_shifts(draw, own, square, drawn))[None]
-            again = fitter.fit(square[None], replace(landmarks, points=points), mask=mask[None])
-            if not bool(again.ok[0]):
-                break
-            fit = again
+            shifts = feature_shifts(FaceRenderer(model, fitter.renderer), own, square, drawn)
+            landmarks = replace(landmarks, points=moved(landmarks.points[0], drawn, shifts)[None])
+            fit = fitter.fit(square[None], landmarks, mask=mask[None])
         doubt = fit.doubts[0] if float(fit.confidence[0]) < DOUBTFUL else ""
         reason = "" if bool(fit.ok[0]) else fit.reasons[0]
         coefficients = fit.coefficients if reason else evened(model, within_limits(model, fit.coefficients))

@@ -20,8 +20,9 @@ from faceuv.structures import Coefficients, Mesh
 
 _SQUARE = 512  # pixels: the frame in which margins are measured
 _MARGIN = 9.0  # pixels of it at an outline: the fit is not better than that
-_STEP = 0.12  # dm between neighbouring pixels: the edge of a nose, a jaw or an ear
+_STEP = 0.35  # dm between neighbouring pixels: behind lies the background, the neck or an ear
 _GRAZING = (0.22, 0.60)  # cosine of the angle of view: weight 0, weight 1
+_GRAZING_INNER = (0.08, 0.25)  # the same between brows and chin, where nothing but the picture knows the person
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +47,14 @@ def project_picture(
     picture: Tensor,
     window: Window,
     size: int,
+    inner: Tensor | None = None,
 ) -> Projected:
     """The ``picture (3, H, W)`` on the chart of ``size × size`` texels of a face that was fitted in the square
-    ``window`` of it. Visibility is exact for each texel."""
+    ``window`` of it. Visibility is exact for each texel.
+
+    Args:
+        inner: ``(1, size, size)`` in [0, 1], the texels between brows and chin, which are used at steeper angles.
+    """
     sizes = check_shape("the picture", picture, (3, "H", "W"))
     chart = model.chart(size, size)
     mesh = model.mesh(coefficients)
@@ -59,13 +65,15 @@ def project_picture(
     on_chart = (chart.face_id >= 0).flatten()
     toward = F.normalize(points.new_tensor([0.0, 0.0, camera.distance]) - points, dim=2)
     facing = (_rows(normal) * toward).sum(2)[0]
-    wanted = (on_chart & (facing > _GRAZING[0])).nonzero()[:, 0]  # the others have no weight whoever sees them
+    share = torch.zeros_like(facing) if inner is None else inner.to(facing).flatten()
+    low, high = (outer + share * (own - outer) for outer, own in zip(_GRAZING, _GRAZING_INNER))
+    wanted = (on_chart & (facing > low)).nonzero()[:, 0]  # the others have no weight whoever sees them
     square = project(points[:, wanted], camera, _SQUARE, _SQUARE)
     corners = project(world.vertices, camera, _SQUARE, _SQUARE)
     seen = visible_points(corners, world.faces, square, _SQUARE, _SQUARE, near=camera.near)[0]
     place = window.to_picture(square[0, :, :2].double(), _SQUARE)
     inside = (place >= 0).all(1) & (place[:, 0] <= sizes["W"]) & (place[:, 1] <= sizes["H"])
-    steep = ((facing[wanted] - _GRAZING[0]) / (_GRAZING[1] - _GRAZING[0])).clamp(0, 1)
+    steep = ((facing - low) / (high - low))[wanted].clamp(0, 1)
     steep = steep * steep * (3 - 2 * steep)
     margin = _look_up(outline_margin(renderer, world), square[0, :, :2])[0]
     weight = points.new_zeros(size * size)

@@ -18,6 +18,7 @@ from faceuv.models.faces.base import FaceModel
 from faceuv.photo.blending import blurred, feathered, mirror_grid, sampled, spread, spread_over
 from faceuv.photo.eyes import iris_colour, mean_colour
 from faceuv.photo.hair import with_hair_of
+from faceuv.photo.inside import with_eyes_and_mouth
 from faceuv.photo.light import Colours, delit, fit_colours, irradiance_of, usual_light
 from faceuv.photo.projection import Projected, part_texels, project_picture
 from faceuv.renderers.base import Renderer
@@ -31,6 +32,7 @@ _REACH = (0.12, 0.45)  # dm from the landmarks of brows, eyes, nose and mouth: i
 _DARK = 0.02  # added before logarithms
 _LIMIT = 1.6  # of the logarithm of photograph over model
 _SHINE = (0.16, 0.35)  # log brightness over the model at which shine begins, and what is kept of the rest
+_UNEVEN = (0.5, 0.25)  # logarithm: how much darker and brighter than the fitted albedo whole parts of a face may be
 _BARE = -4.0  # of brow_density: hardly a hair
 _BROW = (0.10, 0.30)  # dm from the brows' landmarks: inside, outside
 _SCALP = 0.62  # dm above the brows
@@ -85,20 +87,21 @@ def head_texture(
         seed: of the detail of what neither side shows.
     """
     size = whole_number("the size of a head's texture", size, low=64, high=LARGEST)
-    shown = project_picture(model, coefficients, renderer, picture, window, size)
+    inner = _inner(model, size)
+    shown = project_picture(model, coefficients, renderer, picture, window, size, inner)
     found = _colours_of(model, coefficients, renderer, picture, window)
     coefficients = coefficients.replace(albedo=found.albedo[None], lighting=found.lighting[None])
     skin = part_texels(model, model.chart(size, size), "skin").to(shown.weight)
     light = irradiance_of(shown.normal.flatten(1).T, found.lighting)
     flat = light if delight else (light * shown.weight.view(-1, 1)).sum(0) / shown.weight.sum().clamp_min(1e-6)
-    bare = delit(shown.colour.flatten(1).T, flat.expand_as(light)).T.view_as(shown.colour)
+    divided = 1.0 if lit else found.divisible  # what is multiplied again below was divided by the same
+    bare = delit(shown.colour.flatten(1).T, flat.expand_as(light), divided).T.view_as(shown.colour)
     smooth = model.albedo_map(coefficients.albedo, size, size)[0]
     weight = shown.weight * skin
-    inner = _inner(model, size)
     colours = likely_skin(bare, smooth, weight, inner)
     likely = float((colours * weight * inner).sum() / (weight * inner).sum().clamp_min(1e-6))
-    weight = weight * colours
-    weight = _with_the_face(model, feathered(weight, max(1, size // 160).bit_length()), size)
+    weight = _soft(weight * colours, skin, inner)
+    weight = _with_the_face(model, weight, size)
     eyes = _eye_colour(model, coefficients, renderer, picture, window)
     base, brows = smooth, False
     if has_appearance(model):
@@ -108,7 +111,7 @@ def head_texture(
         smooth = model.albedo_map(person, size, size)[0]
         base = look(model, person, seed, size, age=35.0, freckles=0.0, eye_colour=eyes).diffuse.to(smooth)
     ratio = _ratio(bare, smooth)
-    ratio = _without_shine(ratio, weight) if delight else ratio
+    ratio = _evened(_without_shine(ratio, weight), weight) if delight and not lit else ratio
     other = torch.zeros_like(weight)
     if mirror:
         ratio, other = _with_mirrored(model, ratio, weight, size)
@@ -119,7 +122,7 @@ def head_texture(
     if brows:
         detail = detail * (1 - _near(model, size, range(17, 27), _BROW))
     made = (smooth + _DARK) * torch.exp(ground + total * (ratio - ground) + (1 - total) * detail) - _DARK
-    made = torch.where(skin > 0, made, base).clamp(0, 1)  # teeth, tongue and eyes keep the model's colours
+    made = torch.where(skin > 0, made, with_eyes_and_mouth(model, shown.weight, bare, base)).clamp(0, 1)
     if lit:
         made = (made * light.T.view_as(made)).clamp(0, 1)
     face = skin * inner
@@ -144,6 +147,13 @@ def likely_skin(bare: Tensor, albedo: Tensor, weight: Tensor, inner: Tensor) -> 
     return (1.6 - 0.8 * error).clamp(0, 1)
 
 
+def _soft(weight: Tensor, skin: Tensor, inner: Tensor) -> Tensor:
+    """``weight (1, T, T)`` with soft borders, but for those between brows and chin: there everything that the picture
+    shows is used up to the rims of lids, lips and nostrils."""
+    wide = feathered(torch.where(skin > 0, weight, 1.0), max(1, weight.shape[-1] // 160).bit_length())
+    return torch.minimum(weight, wide + inner * (1 - wide))
+
+
 def _ratio(bare: Tensor, base: Tensor) -> Tensor:
     """Logarithm of photograph over model, limited."""
     return (torch.log(bare + _DARK) - torch.log(base + _DARK)).clamp(-_LIMIT, _LIMIT)
@@ -155,6 +165,16 @@ def _without_shine(ratio: Tensor, weight: Tensor) -> Tensor:
     bright = ratio.mean(0, keepdim=True)
     above = (bright - blurred(bright, weight, times) - _SHINE[0]).clamp_min(0)
     return ratio - above * (1 - _SHINE[1])
+
+
+def _evened(ratio: Tensor, weight: Tensor) -> Tensor:
+    """``ratio (3, T, T)`` with its low frequencies held near the fitted albedo: shadows and bright sides that nine
+    bands of light do not explain are wide, what makes a face its own is narrow."""
+    times = max(2, round(ratio.shape[-1] / 24).bit_length())
+    low = blurred(ratio, weight, times)
+    darkest, brightest = _UNEVEN
+    kept = torch.where(low < 0, darkest * torch.tanh(low / darkest), brightest * torch.tanh(low / brightest))
+    return ratio - low + kept
 
 
 def _with_mirrored(model: FaceModel, ratio: Tensor, weight: Tensor, size: int) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ from faceuv.errors import InputError
 from faceuv.fitting.landmarks import SyntheticLandmarks
 from faceuv.models.faces.procedural import ProceduralFace
 from faceuv.photo import PhotoHeads, find_faces, head_page, making
-from faceuv.photo.alignment import moved
+from faceuv.photo.alignment import feature_shifts, moved
 from faceuv.photo.making import LIKENESS
 from faceuv.synthetic import SyntheticFaces
 
@@ -109,3 +109,24 @@ def test_a_feature_moves_as_a_whole_and_keeps_the_shape_that_was_found():
     shifts = {name: torch.tensor([1.0, 4.0]) for name in ("eyes", "nose", "mouth")}
     points = moved(found, drawn, shifts)
     torch.testing.assert_close(points, found + torch.tensor([4.0, 2.0]))
+
+
+def test_features_are_found_where_the_picture_has_them() -> None:
+    """A face that lies elsewhere in the picture than it is drawn: all features go there."""
+    from faceuv.face import Face
+    from faceuv.geometry.projection import pose, project
+    from faceuv.models.faces import FaceRenderer
+
+    face = Face.random(3, face_model=ProceduralFace(rows=65, columns=51, verbose=False), renderer="torch")
+    model, c = face.face_model, face.with_pose(0, 0, 0).centred().coefficients
+    assert model is not None and c is not None
+    draw = FaceRenderer(model, face.renderer)
+    seen = draw(c, size=192).image[0].detach()
+    world = pose(model.mesh(c).vertices[:, model.landmarks], c.rotation, c.translation)
+    drawn = project(world, face.renderer.camera, 192, 192)[0, :, :2]
+    eyes = float((drawn[36] - drawn[45]).norm())
+    step = round(0.1 * eyes)
+    picture = seen.roll((-step, 2), (1, 2))
+    shifts = feature_shifts(draw, c, picture, drawn)
+    for shift in shifts.values():
+        assert (shift - torch.tensor([2.0, -step])).abs().max() <= 1.0

@@ -12,6 +12,7 @@ from faceuv.geometry.lighting import named_light
 from faceuv.models.faces import FaceModel
 from faceuv.photo.blending import mirror_grid, sampled, spread, spread_over
 from faceuv.photo.eyes import iris_colour
+from faceuv.photo.inside import with_eyes_and_mouth
 from faceuv.photo.light import delit, fit_colours, irradiance_of
 from faceuv.photo.projection import project_picture
 from faceuv.photo.texture import head_texture
@@ -72,13 +73,16 @@ def test_the_texture_comes_near_the_albedo_where_the_baselines_do_not(person: Fa
     assert ours < 0.5 * mean
     assert ours < 0.5 * error(delight=False)
     # up to one colour, which light and skin share: what is left is the unevenness of skin and light
-    made = head_texture(model, start, person.renderer, picture, window, size=128).diffuse
+    made, lit = (
+        head_texture(model, start, person.renderer, picture, window, size=128, delight=delight).diffuse
+        for delight in (True, False)
+    )
 
     def uneven(maps: torch.Tensor) -> float:
         factor = truth[:, skin].mean(1) / maps[:, skin].mean(1)
         return float((maps * factor[:, None, None] - truth).abs().mean(0)[skin].mean())
 
-    assert uneven(made) < uneven(guess)
+    assert uneven(made) < 0.1 * uneven(lit)
 
 
 def test_the_colours_of_skin_are_told_from_others(person: Face, shot) -> None:
@@ -134,6 +138,63 @@ def test_light_and_albedo_are_found_again() -> None:
     assert found.weight[:300].max() < 0.2 < found.weight[300:].mean()
     bare = delit(colour, irradiance_of(normal, found.lighting))
     assert (bare - (mean + basis @ albedo))[300:].abs().mean() < 0.04
+
+
+def test_light_that_is_not_understood_is_divided_out_in_part() -> None:
+    generator = torch.Generator().manual_seed(2)
+    normal = torch.nn.functional.normalize(torch.randn(2000, 3, generator=generator), dim=1)
+    normal[:, 2] = normal[:, 2].abs()
+    mean, basis = torch.full((2000, 3), 0.5), torch.zeros(2000, 3, 1)
+    smooth = mean * irradiance_of(normal, named_light("left")[0])
+    cast = smooth * (0.25 + 0.75 * (torch.sin(9 * normal[:, :1]) > 0))  # hard shadows, which nine bands cannot follow
+
+    def divisible(colour: torch.Tensor) -> float:
+        start = named_light("studio")[0]
+        return fit_colours(
+            colour, normal, torch.ones(2000), mean, basis, albedo=torch.zeros(1), lighting=start
+        ).divisible
+
+    assert divisible(smooth) == 1.0
+    assert divisible(cast) < 0.9
+    light = torch.tensor([[1.5] * 3, [0.5] * 3])
+    colour = torch.full((2, 3), 0.4)
+    assert delit(colour, light, 0.0).std() < 1e-6  # only the mean light is taken off
+    assert delit(colour, light, 0.5)[0, 0] > delit(colour, light)[0, 0]
+
+
+def test_between_brows_and_chin_the_picture_is_used_at_steep_angles(person: Face, shot) -> None:
+    model, coefficients, picture, window = shot
+    plain = project_picture(model, coefficients, person.renderer, picture, window, 128)
+    inner = project_picture(model, coefficients, person.renderer, picture, window, 128, torch.ones(1, 128, 128))
+    assert bool((inner.weight >= plain.weight - 1e-6).all())
+    assert inner.weight.sum() > 1.02 * plain.weight.sum()
+
+
+def test_eyes_are_drawn_as_the_picture_shows_them() -> None:
+    class Chart:
+        face_id = torch.arange(4).repeat_interleave(16 * 4).view(16, 16)
+
+    class Model:
+        part_names = ("skin", "sclera_right", "iris_right", "teeth")
+        part = torch.arange(4)
+        faces = torch.zeros(4, 3)
+
+        def chart(self, height: int, width: int) -> type[Chart]:
+            return Chart
+
+        def faces_of(self, name: str) -> torch.Tensor:
+            return self.part == self.part_names.index(name)
+
+    base, bare = torch.full((3, 16, 16), 0.8), torch.full((3, 16, 16), 0.6)
+    weight = torch.zeros(1, 16, 16)
+    weight[:, :10] = 1.0  # skin, the sclera and half of the iris are seen; teeth are not
+    made = with_eyes_and_mouth(Model(), weight, bare, base)
+    assert torch.equal(made[:, :4], base[:, :4])  # skin is not its business
+    assert torch.allclose(made[:, 4:10], bare[:, 4:10])
+    assert bool(
+        ((made[:, 10:12] > 0.55) & (made[:, 10:12] < 0.7)).all()
+    )  # hidden: the model's, in the tone of the seen
+    assert torch.equal(made[:, 12:], base[:, 12:])
 
 
 def test_spread_keeps_what_is_known_and_goes_on_smoothly() -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from faceuv.errors import InputError
+from faceuv.structures import Coefficients
 from faceuv.synthetic import SyntheticFaces
 from faceuv.synthetic.features import Person
 from faceuv.synthetic.hair import KINDS, draw_style
@@ -111,6 +112,8 @@ def test_facts_do_not_depend_on_the_world(calm, full):
         ({"hair": "short"}, "got 'short'"),
         ({"glasses": 1.5}, r"world.glasses must be a number in \[0, 1\]"),
         ({"grain": -1}, r"world.grain must be a number in \[0, 2\]"),
+        ({"expression": 3.5}, r"world.expression must be a number in \[0, 3\]"),
+        ({"turn": True}, r"world.turn must be a number in \[0, 1.38\]"),
         ({"backgrounds": ()}, "world.backgrounds must name some of studio"),
         ({"backgrounds": ("sea",)}, "world.backgrounds must name some of studio"),
         ({"texture_seed": 0.5}, "world.texture_seed must be a whole number or None"),
@@ -126,3 +129,19 @@ def test_a_wrong_world_is_one_clear_line(world, says):
 def test_lists_of_a_config_are_taken():
     assert World.of({"hair": ["short", "long"]}).hair == ("short", "long")
     assert World.of(None) == WORLDS["full"] == World()
+
+
+def test_faces_of_a_livelier_world_move_more_and_turn_farther(face_model):
+    found = {}
+    for name, world in (
+        ("calm", {}),
+        ("lively", {"expression": 1.5, "turn": 1.35}),
+        ("still", {"expression": 0.0, "turn": 0.0}),
+    ):
+        faces = SyntheticFaces(size=16, seed=3, face_model=face_model, world=world)
+        data = Coefficients(faces.facts(range(300))["coefficients"], face_model.layout)
+        found[name] = data.rotation[:, 1].abs(), data.expression.abs().mean(1)
+    assert found["lively"][0].max() > 1.2 * found["calm"][0].max()
+    assert found["lively"][1].mean() > 1.1 * found["calm"][1].mean()
+    assert found["still"][0].max() == 0
+    assert found["still"][1].mean() < 0.5 * found["calm"][1].mean()

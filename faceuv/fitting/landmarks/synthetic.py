@@ -39,6 +39,8 @@ class SyntheticLandmarks(LandmarkDetector):
         looks: number of passes; each cuts out a frame around the landmarks of the pass before.
         mirror: average with the result for the mirrored frame: twice the time, less error.
         threshold: smallest score of a face that counts as found.
+        zooms: sizes of the frames of the last look, in those of the usual one; their points are averaged. A network
+            that draws what it does not know toward the mean face does so less in the mean of several sizes.
     """
 
     def __init__(
@@ -48,17 +50,20 @@ class SyntheticLandmarks(LandmarkDetector):
         looks: int = 2,
         mirror: bool = True,
         threshold: float = 0.5,
+        zooms: Sequence[float] = (1.0,),
     ) -> None:
         super().__init__()
         if looks < 1 or not 0 <= threshold <= 1:
             raise InputError(f"expected looks ≥ 1 and threshold in [0, 1], got {looks} and {threshold}")
+        if not zooms or not all(0.3 <= zoom <= 3 for zoom in zooms):
+            raise InputError(f"expected zooms between 0.3 and 3, at least one, got {tuple(zooms)}")
         file = locate(path)
         self.network = load_network(file, LandmarkNetwork)
         header = read_header(file)
         scale, offset = header.get("calibration", (1.0, 0.0))
         self.contour = header.get("contour", "head")  # trained on a face without contour lines, unless the file says so
         self.calibration: tuple[float, float] = (float(scale), float(offset))
-        self.looks, self.mirror, self.threshold = looks, mirror, threshold
+        self.looks, self.mirror, self.threshold, self.zooms = looks, mirror, threshold, tuple(zooms)
 
     @torch.no_grad()
     def detect(self, images: Tensor, names: Sequence[str] | None = None) -> Landmarks:
@@ -120,8 +125,10 @@ class SyntheticLandmarks(LandmarkDetector):
         images = images.to(device=device, dtype=torch.float32)
         frames = whole_frames(images)
         points, logit = self._answer(images, frames)
-        for _ in range(self.looks - 1):
-            points, _ = self._answer(images, self._frames_about(points, whole_frames(images)))
+        for look in range(1, self.looks):
+            frames = self._frames_about(points, whole_frames(images))
+            zooms = self.zooms if look + 1 == self.looks else (1.0,)
+            points = torch.stack([self._answer(images, _zoomed(frames, zoom))[0] for zoom in zooms]).mean(0)
         return points, logit
 
     def _answer(self, images: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
@@ -147,3 +154,8 @@ class SyntheticLandmarks(LandmarkDetector):
         frames = similar_frames(centre, half, torch.atan2(across, along))
         shift = points_from(frames, mean_centre.expand(len(points), 1, 2))[:, 0] - centre
         return torch.cat([frames[:, :, :2], (frames[:, :, 2] - shift)[:, :, None]], 2)
+
+
+def _zoomed(frames: Tensor, zoom: float) -> Tensor:
+    """Frames ``(B, 2, 3)`` with the same centres, ``zoom`` times as large."""
+    return torch.cat([zoom * frames[:, :, :2], frames[:, :, 2:]], 2)

@@ -122,3 +122,13 @@ class TestBadPictures:
             detector(looks=0)
         with pytest.raises(AssetError, match="does not exist"):
             SyntheticLandmarks(tmp_path / "none.safetensors")
+
+
+def test_the_last_look_can_have_several_sizes(detector):
+    made = detector(zooms=(0.7, 1.3), mirror=False)
+    found = made.detect(picture(64, 64)).points[0]
+    torch.testing.assert_close(found, FACE * 64, atol=0.02 * 64, rtol=0)
+    first, small, large = (float(torch.linalg.det(frame[:2]).abs().sqrt()) for frame in made.network.frames)
+    assert small / large == pytest.approx(0.7 / 1.3, rel=0.02) and first == pytest.approx(0.5, rel=0.01)
+    with pytest.raises(InputError, match="zooms between 0.3 and 3"):
+        detector(zooms=())

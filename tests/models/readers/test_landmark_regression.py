@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from faceuv.errors import InputError
+from faceuv.files.networks import save_network
+from faceuv.models.faces.landmark_truth import interocular_distance
 from faceuv.models.faces.procedural import ProceduralFace
 from faceuv.models.readers.landmark_training import LandmarkRegression
 from faceuv.registry import MODELS
@@ -101,6 +103,45 @@ def test_starts_from_the_mean_and_shows_pictures(face_model):
     mean = made.network.mean_points
     assert mean[36, 0] < -0.1 and mean[45, 0] > 0.1 and mean[8, 1] > mean[27, 1]
     assert made.sample_images(2)["landmarks"].shape == (2, 3, 16, 16)
+
+
+def test_pictures_of_several_head_models_come_with_their_landmarks(face_model, batch):
+    """Landmarks in pixels say the same as the coefficients that they are from."""
+    made = method(face_model, shares=NOTHING)
+    _, points, interocular = made.pictures(batch)
+    mixed = {"image": batch["image"], "index": batch["index"] if "index" in batch else torch.arange(COUNT)}
+    image, same, eyes = made.pictures({**mixed, "landmarks": points.double()})
+    assert image.dtype == torch.float32 and torch.equal(same, points.float())
+    assert torch.equal(eyes, interocular_distance(points)) and eyes.shape == interocular.shape
+    torch.manual_seed(1)
+    first = made.terms(batch)
+    torch.manual_seed(1)
+    second = made.terms({**mixed, "landmarks": points})
+    torch.testing.assert_close(first, second)
+
+
+def test_the_mean_of_a_mixed_population_is_in_the_frame(face_model):
+    population = dict(type="MixedFaces", populations=[dict(share=1), dict(share=1, world="calm")], size=16, seed=2)
+    mean = method(face_model, population=population).network.mean_points
+    plain = method(face_model, population=dict(type="SyntheticFaces", size=16, seed=2)).network.mean_points
+    assert (mean - plain).abs().max() < 0.05
+
+
+def test_a_training_starts_from_a_network_of_the_same_shape(face_model, tmp_path):
+    known = method(face_model).network
+    with torch.no_grad():
+        known.face.bias.fill_(3.25)
+        known.mean_points.fill_(0.5)
+    save_network(tmp_path / "start.safetensors", known)
+    population = dict(type="SyntheticFaces", size=16, seed=2)
+    made = method(face_model, start=tmp_path / "start.safetensors", population=population).network
+    assert float(made.face.bias) == 3.25
+    assert (made.mean_points - 0.5).abs().max() > 0.1  # the mean is the new population's
+    kept = method(face_model, start=tmp_path / "start.safetensors").network
+    assert torch.equal(kept.mean_points, known.mean_points)
+    other = dict(type="LandmarkNetwork", size=SIZE, widths=(8, 16, 24, 40), hidden=32)
+    with pytest.raises(InputError, match="start .* is a network of"):
+        method(face_model, start=tmp_path / "start.safetensors", network=other)
 
 
 def test_settings_are_checked(face_model):

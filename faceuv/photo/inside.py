@@ -1,0 +1,43 @@
+"""Eyeballs, teeth and tongue in the colours of a photograph, where it shows them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from faceuv.models.faces.base import FaceModel
+from faceuv.photo.projection import part_texels
+
+_GROUPS = (
+    ("sclera_right", "iris_right"),
+    ("sclera_left", "iris_left"),
+    ("teeth",),
+    ("gums", "inner_mouth", "tongue"),
+)
+_DARK = 0.02  # added before logarithms
+_TONE = (-0.5, 0.2)  # how far the hidden rest follows the seen part in brightness and tint: lids and lips throw shadows
+_LEAST = 24.0  # texels that are seen: fewer say nothing
+
+
+def with_eyes_and_mouth(model: FaceModel, weight: Tensor, bare: Tensor, base: Tensor) -> Tensor:
+    """``base (3, T, T)`` with eyes and the inside of the mouth as the photograph shows them.
+
+    What lies between the lids and the lips is drawn as it is seen there, so that the picture is met even if the gaze or
+    the row of teeth is another than the model's. The hidden rest keeps the model's colours, in the tone of the seen.
+
+    Args:
+        weight: ``(1, T, T)``, how far the photograph shows each texel; ``bare (3, T, T)`` its colours without light.
+    """
+    chart = model.chart(*base.shape[1:])
+    made = base.clone()
+    for parts in _GROUPS:
+        there = part_texels(model, chart, *parts)
+        seen = weight * there
+        total = seen.sum()
+        if float(total) < _LEAST:
+            continue
+        apart = torch.log(bare.clamp_min(0) + _DARK) - torch.log(base + _DARK)
+        tone = ((apart * seen).sum((1, 2), keepdim=True) / total).clamp(*_TONE)
+        rest = (base + _DARK) * torch.exp(tone) - _DARK
+        made = torch.where(there, rest + seen * (bare - rest), made)
+    return made
