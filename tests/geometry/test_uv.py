@@ -131,6 +131,12 @@ class TestDisplacedNormals:
         expected = torch.nn.functional.normalize(torch.tensor([-slope, 0, 1]), dim=0)
         torch.testing.assert_close(tilted[0, :, 32, 32], expected)
 
+    def test_gradients_are_those_of_torch_to_the_last_bit(self) -> None:
+        maps = torch.randn(2, 3, 37, 20, generator=torch.Generator().manual_seed(0))
+        along_v, along_u = torch.gradient(maps, spacing=(1 / 37, 1 / 20), dim=(2, 3))
+        du, dv = map_gradients(maps)
+        assert torch.equal(du, along_u) and torch.equal(dv, along_v)
+
     def test_gradients_of_maps(self):
         maps = torch.arange(12.0).view(1, 1, 3, 4)
         du, dv = map_gradients(maps)
