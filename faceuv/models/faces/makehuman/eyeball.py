@@ -30,7 +30,7 @@ _ANGLES = (
     152.0,
 )
 # Angle → radius in the disc of the chart: what is seen between the lids has most of it.
-_REACH = ((0.0, 0.0), (IRIS_DEG, 0.52), (60.0, 0.90), (152.0, 1.0))
+_REACH_DEG, _REACH = (0.0, IRIS_DEG, 60.0, 152.0), (0.0, 0.52, 0.90, 1.0)
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def ball() -> Ball:
     cap = np.stack([np.zeros(SEGMENTS, np.int64), index[0], following[0], none], 1)
     bands = np.stack([index[:-1], index[1:], following[1:], following[:-1]], 2).reshape(-1, 4)
     polygons = np.concatenate([cap, bands])
-    reach = np.interp(np.degrees(angles), *zip(*_REACH))
+    reach = np.interp(np.degrees(angles), _REACH_DEG, _REACH)
     disc = np.concatenate([[[0.0, 0.0]], *[r * ring for r in reach]])
     inside = int(np.searchsorted(_ANGLES, IRIS_DEG)) + 1
     iris = np.zeros(len(polygons), bool)
