@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor
@@ -53,6 +53,8 @@ class CoefficientRegression(BaseMethod):
             of the others alone, whose truth still holds.
         shares: of :class:`~faceuv.data.perturb.Shares`, for the perturbed ones.
     """
+
+    exports: ClassVar[tuple[str, ...]] = (REGRESSOR_FILE,)
 
     def __init__(
         self,
