@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
 
-from browser import Browser, chromium
+from browser import Browser, chromium  # type: ignore[import-not-found]  # of the tests, found by the line above
 
 READY = "window.faceuv && faceuv.ready && !!faceuv.head && faceuv.drawn > 0"
 SIZE = (760, 500)

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from faceuv.cli.console import console
 from faceuv.engine import load_config, load_weights, read_checkpoint
-from faceuv.evaluation import DiscriminatorFeatures, frechet_distance, kernel_distance
+from faceuv.evaluation import frechet_distance, kernel_distance
 from faceuv.export import contact_sheet, save_png
 from faceuv.files.cards import write_card
 from faceuv.files.locate import locate
@@ -27,10 +27,13 @@ from faceuv.files.networks import save_network
 from faceuv.files.zoo import FOLDER
 from faceuv.models.readers.regressor import load_regressor
 from faceuv.models.stylegan2 import StyleGAN2Generator, load_discriminator, load_generator
-from faceuv.registry import DATASETS, GENERATORS, MODELS
+from faceuv.registry import DATASETS, GENERATORS, LANDMARK_DETECTORS, MODELS
 
 LIMIT_MB = 20
 BATCH = 32
+EYES = 256
+MATCH = 0.06
+"""Two eyes match when their openings differ by less than this share of the distance between them."""
 
 
 def main() -> None:
@@ -78,9 +81,19 @@ def main() -> None:
             "torch": torch.__version__,
             "data": f"{config.train_dataloader.dataset.length:,} drawn faces of SyntheticFaces, seed 0",
             "largest change of a pixel by float16 weights": f"{change:.4f} of 1",
-            f"Distances to held-out faces (seed {args.seed}), {args.count:,} images each": distances(
-                config.val_evaluator["features"], drawn, trained, held_out
-            ),
+            f"Distances to held-out faces (seed {args.seed}), {args.count:,} images each": {
+                name: value
+                for features in (config.val_evaluator["features"], dict(type="RegressorFeatures"))
+                for name, value in distances(features, drawn, trained, held_out).items()
+            },
+            f"Faces and eyes that the zoo's landmarks_mixed finds, {EYES} images each": {
+                name: eyes(side)
+                for name, side in (
+                    ("samples", drawn[:EYES]),
+                    ("samples at truncation 0.7", sample(generator, EYES, truncation=0.7)),
+                    ("held-out faces", held_out[:EYES]),
+                )
+            },
             "Poses that the zoo's regressor reads, standard deviations": poses(drawn, held_out),
         },
         "Trained by `faceuv` on pictures that `faceuv` draws; no data and no weights of others. Made by"
@@ -133,7 +146,6 @@ def pictures(config: Mapping[str, Any]) -> Tensor:
 def distances(features: Mapping[str, Any], drawn: Tensor, trained: Tensor, held_out: Tensor) -> dict[str, float]:
     """Fréchet and kernel distances of samples, and of training faces, to held-out faces."""
     network = MODELS.build(dict(features)).eval()
-    assert isinstance(network, DiscriminatorFeatures)
     sides = [torch.cat([network(part) for part in side.split(BATCH)]) for side in (drawn, trained, held_out)]
     found = {}
     for name, side in zip(("samples", "training faces"), sides):
@@ -152,6 +164,22 @@ def poses(drawn: Tensor, held_out: Tensor) -> dict[str, str]:
         pitch, yaw, roll = rotation.rad2deg().std(0).tolist()
         spread[name] = f"yaw {yaw:.1f}°, pitch {pitch:.1f}°, roll {roll:.1f}°"
     return spread
+
+
+@torch.no_grad()
+def eyes(images: Tensor) -> str:
+    """Share of the images in which the detector sees a face, and a face whose eyes are open or shut alike."""
+    detector = LANDMARK_DETECTORS.build(dict(type="SyntheticLandmarks", path="zoo:landmarks_mixed/weights.safetensors"))
+    large = torch.nn.functional.interpolate(images, scale_factor=256 / images.shape[-1], mode="bilinear")
+    found = [detector(part) for part in large.split(BATCH)]
+    points = torch.cat([part.points for part in found])
+    seen = torch.cat([part.found for part in found])
+    lids = [(37, 41), (38, 40), (43, 47), (44, 46)]  # iBUG: upper and lower lid, two pairs for each eye
+    opening = torch.stack([torch.linalg.vector_norm(points[:, a] - points[:, b], dim=1) for a, b in lids], 1)
+    between = torch.linalg.vector_norm(points[:, 36:42].mean(1) - points[:, 42:48].mean(1), dim=1)
+    apart = (opening[:, :2].mean(1) - opening[:, 2:].mean(1)).abs() / between
+    alike = seen & (apart < MATCH)
+    return f"{float(seen.float().mean()):.1%} with a face, {float(alike.float().mean()):.1%} whose eyes match"
 
 
 def logged(runs: Sequence[Path]) -> list[list[dict[str, float]]]:

@@ -47,7 +47,6 @@ class Step:
     ship: str
     needs: tuple[str, ...] = ()
     search: bool = False  # the recipe is one of `faceuv direction`
-    options: tuple[str, ...] = ()  # of the last recipe, as --cfg-options; {zoo} is the zoo's folder
     extra: bool = False  # the package does not carry it: made where --only names it
 
     @property
@@ -69,6 +68,7 @@ STEPS = (
         ("teacher_64",),
         ("stylegan2_synthetic_start", "stylegan2_synthetic"),
         "tools/export_teacher.py stylegan2_synthetic {checkpoint} --entry teacher_64 --runs {works} " + _CARD,
+        needs=("regressor", "landmarks_mixed"),
     ),
     Step(
         ("mapper_64", "stepper_64"),
@@ -116,8 +116,7 @@ STEPS = (
         ("teacher_heads_64",),
         ("stylegan2_heads_start", "stylegan2_heads"),
         "tools/export_teacher.py stylegan2_heads {checkpoint} --entry teacher_heads_64 --runs {works} " + _CARD,
-        needs=("teacher_64",),
-        extra=True,
+        needs=("teacher_64", "regressor", "landmarks_mixed"),
     ),
     Step(
         ("heads_64",),
@@ -125,7 +124,6 @@ STEPS = (
         "tools/export_quickstart.py {work} --entry heads_64 " + _CARD,
         needs=("teacher_heads_64", "landmarks_mixed"),
         extra=True,
-        options=("teacher.path={zoo}/teacher_heads_64",),
     ),
 )
 
@@ -196,8 +194,6 @@ def make(step: Step, work: Path, hardware: str) -> None:
             again = ["--resume"] if resumable(folder) else []
             # a recipe that follows another one starts with its weights, by its first hook
             start = [f"custom_hooks.0.source={folders[number - 1]}"] if number else []
-            last = step.options if number == len(folders) - 1 else ()
-            start += [option.format(zoo=FOLDER) for option in last]
             options = ["--cfg-options", *start] if start else []
             run([sys.executable, "-m", "faceuv", "train", recipe, "--work-dir", str(folder), *again, *options])
     run([sys.executable, *shipping(step, folders, hardware)])

@@ -1,7 +1,7 @@
 """StyleFaceUV on whole heads: a 64² teacher of MakeHuman's people, a regressor that reads them, then every stage of
 ``stylefaceuv_64`` on MakeHuman's mesh. MakeHuman comes with ``faceuv[heads]``.
 
-The teacher is that of ``stylegan2_heads``, exported by ``tools/export_teacher.py``; another one:
+The teacher is the zoo's ``teacher_heads_64``, that of ``stylegan2_heads``; another one:
 ``faceuv train stylefaceuv_heads_64 --cfg-options teacher.path=FOLDER``.
 """
 
@@ -34,7 +34,7 @@ fitter = dict(
 calm = dict(world="calm")  # the teacher's world
 
 stages = ["teacher", "regressor", *stages]
-teacher = dict(type="teacher", path="work_dirs/teacher_heads_64", size=64, discriminator=True)
+teacher = dict(type="teacher", path="zoo:teacher_heads_64/", size=64, discriminator=True)
 reading.merge(dict(population=calm))
 reading_data.merge(dict(dataset=dict(dataset=calm)))
 reading_held_out.merge(dict(dataset=dict(dataset=calm)))

@@ -9,15 +9,16 @@ from faceuv.files.paths import user_path
 
 
 def locate(name: str | Path) -> Path:
-    """``"zoo:entry/file"`` → a file of the zoo, which exists; ``"asset:name"`` → where that asset lies, or should lie;
-    anything else is the path itself, with ``~`` expanded.
+    """A path of a config: ``"zoo:entry/file"`` is a file of the zoo, which exists, and ``"zoo:entry/"`` the entry's folder.
+
+    ``"asset:name"`` is where that asset lies, or should lie; anything else is the path itself, with ``~`` expanded.
 
     >>> locate("zoo:teacher_64/generator.safetensors").name
     'generator.safetensors'
     """
     if isinstance(name, str) and name.startswith(zoo.PREFIX):
         entry, _, file = name.removeprefix(zoo.PREFIX).partition("/")
-        return zoo.path(entry, file)
+        return zoo.path(entry, file) if file or not name.endswith("/") else zoo.path(entry, zoo.CARD).parent
     if isinstance(name, str) and name.startswith(assets.PREFIX):
         return assets.place(name.removeprefix(assets.PREFIX))
     return user_path(name)

@@ -28,7 +28,7 @@ class TeacherStage(Stage):
     Args:
         path: the file, ``asset:stylegan2_ffhq256`` for one that is looked for among the assets, or ``zoo:entry/file``;
             or a folder with ``generator.safetensors`` and ``discriminator.safetensors``, as
-            ``tools/export_teacher.py`` writes it.
+            ``tools/export_teacher.py`` writes it, also ``zoo:teacher_heads_64/``.
         size: the size that is expected.
         discriminator: True: the file must have one, because later stages read it.
     """
