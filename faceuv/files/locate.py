@@ -9,7 +9,7 @@ from faceuv.files.paths import user_path
 
 
 def locate(name: str | Path) -> Path:
-    """A path of a config: ``"zoo:entry/file"`` is a file of the zoo, which exists, and ``"zoo:entry/"`` the entry's folder.
+    """A path of a config: ``"zoo:entry/file"`` is a file of the zoo, which exists, ``"zoo:entry/"`` the entry's folder.
 
     ``"asset:name"`` is where that asset lies, or should lie; anything else is the path itself, with ``~`` expanded.
 
