@@ -170,31 +170,46 @@ def test_between_brows_and_chin_the_picture_is_used_at_steep_angles(person: Face
     assert inner.weight.sum() > 1.02 * plain.weight.sum()
 
 
+class Bands:
+    """A head whose chart is four bands: skin, the right eye's white and iris, teeth."""
+
+    part_names = ("skin", "sclera_right", "iris_right", "teeth")
+    part = torch.arange(4)
+    faces = torch.zeros(4, 3)
+
+    def chart(self, height: int, width: int) -> Bands:
+        self.face_id = torch.arange(4).repeat_interleave(height * width // 4).view(height, width)
+        return self
+
+    def faces_of(self, name: str) -> torch.Tensor:
+        return self.part == self.part_names.index(name)
+
+
 def test_eyes_are_drawn_as_the_picture_shows_them() -> None:
-    class Chart:
-        face_id = torch.arange(4).repeat_interleave(16 * 4).view(16, 16)
-
-    class Model:
-        part_names = ("skin", "sclera_right", "iris_right", "teeth")
-        part = torch.arange(4)
-        faces = torch.zeros(4, 3)
-
-        def chart(self, height: int, width: int) -> type[Chart]:
-            return Chart
-
-        def faces_of(self, name: str) -> torch.Tensor:
-            return self.part == self.part_names.index(name)
-
     base, bare = torch.full((3, 16, 16), 0.8), torch.full((3, 16, 16), 0.6)
     weight = torch.zeros(1, 16, 16)
     weight[:, :10] = 1.0  # skin, the sclera and half of the iris are seen; teeth are not
-    made = with_eyes_and_mouth(Model(), weight, bare, base)
+    made = with_eyes_and_mouth(Bands(), weight, bare, base)
     assert torch.equal(made[:, :4], base[:, :4])  # skin is not its business
     assert torch.allclose(made[:, 4:10], bare[:, 4:10])
-    assert bool(
-        ((made[:, 10:12] > 0.55) & (made[:, 10:12] < 0.7)).all()
-    )  # hidden: the model's, in the tone of the seen
+    hidden = made[:, 10:12]  # the model's, in the tone of the seen
+    assert bool(((hidden > 0.55) & (hidden < 0.7)).all())
     assert torch.equal(made[:, 12:], base[:, 12:])
+
+
+def test_hidden_teeth_do_not_take_the_tone_of_lips() -> None:
+    """Through parted lips a few texels of the teeth are seen, and they show lips."""
+    base = torch.full((3, 192, 192), 0.8)
+    lips = torch.tensor([0.7, 0.35, 0.35])[:, None, None].expand_as(base)
+    weight = torch.zeros(1, 192, 192)
+    weight[:, 144, :32] = 1.0  # of 9216 texels of teeth
+    made = with_eyes_and_mouth(Bands(), weight, lips, base)
+    assert torch.allclose(made[:, 144, :32], lips[:, 144, :32])
+    hidden = made[:, 145:]
+    assert (hidden - 0.8).abs().max() < 0.04
+    assert (hidden[0] - hidden[1]).abs().max() < 0.04  # not pink
+    weight[:, 144:180] = 1.0  # a mouth that shows most of its teeth
+    assert (with_eyes_and_mouth(Bands(), weight, lips, base)[:, 181:] - 0.8).abs().max() > 0.2
 
 
 def test_spread_keeps_what_is_known_and_goes_on_smoothly() -> None:
