@@ -84,10 +84,13 @@ class Recipe:
             r1=dict(type="R1Penalty", gamma=self.gamma, interval=16),
             paired=dict(type="PyramidL1", levels=3, weight=10.0),
             matched=dict(type="FeatureMatching", smallest=8, weight=1.0),
+            feature_generator=dict(type="GeneratorLogistic"),
+            feature_discriminator=dict(type="DiscriminatorLogistic"),
         )
         return StyleGAN2(
             self.generator(), self.discriminator(), losses, noise="none", paired_interval=2,
             discriminator_first=discriminator_first,
+            feature_discriminator=dict(type="FeatureDiscriminator", features=dict(type="RegressorMaps")),
         )  # fmt: skip
 
 
@@ -186,6 +189,8 @@ class Training:
                 "generator": self._adam(method.generator, 2e-3, (0.0, 0.99), mapping=0.1),
                 "discriminator": self._adam(method.discriminator, 2.5e-3 * lazy, (0.0, 0.99**lazy)),
             }
+            if method.feature_discriminator is not None:
+                made["feature_discriminator"] = self._adam(method.feature_discriminator, 1e-3, (0.0, 0.99))
         return OptimWrapperDict(**made)
 
     def _adam(
@@ -264,7 +269,10 @@ class Training:
         return self.before + time.monotonic() - self.started
 
     def save(self) -> bool:
-        """The averaged generator, the discriminator, what they have seen, a sheet of samples; whether all is there."""
+        """The averaged generator, the discriminator, what they have seen, a sheet of samples; whether all is there.
+
+        The judges on features are not kept: a run that goes on begins with new ones, which learn in a minute.
+        """
         self.saved = time.monotonic()
         told = {"images_seen": self.state["images"], "phase": self.state["phase"]}
         networks: dict[str, nn.Module] = {GENERATOR: self.average}
