@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     from faceuv.cli.console import console
     from faceuv.data.images import PictureReader, find_pictures
     from faceuv.files.artefacts import check_writable
-    from faceuv.photo import PhotoHeads
+    from faceuv.photo import making
 
     if args.texture_size > _LARGEST:
         raise InputError(f"--texture-size is at most {_LARGEST}, got {args.texture_size}")
@@ -48,13 +48,13 @@ def run(args: argparse.Namespace) -> int:
             raise InputError(f"--out {args.out} is the folder that the photographs are in; choose another")
     check_writable(args.out)
     maker: PhotoHeads | None = None
-    reader = PictureReader()
+    reader = PictureReader(enough=making.ENOUGH_PIXELS)
     report = []
     for file in files:
         record = None if args.overwrite else _finished(args, file)
         if record is None:
             if maker is None:
-                maker = PhotoHeads(
+                maker = making.PhotoHeads(
                     args.face_model, detector=args.detector, texture_size=args.texture_size, lit=args.lit
                 )
                 if maker.remark:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import glob
 import itertools
+import math
 import re
 import struct
 import warnings
@@ -104,15 +105,20 @@ def _names(files: Sequence[tuple[Path, int | None]]) -> list[str]:
 
 
 class PictureReader:
-    """Reads picture files; a video is decoded once, in order, when its frames are asked for in order."""
+    """Reads picture files; a video is decoded once, in order, when its frames are asked for in order.
 
-    def __init__(self) -> None:
+    Args:
+        enough: pixels; see :func:`read_picture`. Frames of videos keep their size.
+    """
+
+    def __init__(self, *, enough: int = MOST_PIXELS) -> None:
+        self.enough = enough
         self._video: tuple[Path, Iterator[np.ndarray], int] | None = None
 
     def read(self, file: PictureFile) -> Tensor:
         """``(3, H, W)`` RGB in [0, 1]; an error of :mod:`faceuv.errors` if it cannot be used."""
         if file.frame is None:
-            return read_picture(file.path)
+            return read_picture(file.path, enough=self.enough)
         if self._video is None or self._video[0] != file.path or self._video[2] > file.frame:
             self._video = (file.path, _frames(file.path), 0)
         path, frames, position = self._video
@@ -124,18 +130,24 @@ class PictureReader:
         return _checked(torch.from_numpy(frame.copy()).permute(2, 0, 1).float() / 255, str(file))
 
 
-def read_picture(path: str | Path) -> Tensor:
+def read_picture(path: str | Path, *, enough: int = MOST_PIXELS) -> Tensor:
     """A picture file → ``(3, H, W)`` RGB in [0, 1], turned as its EXIF says; grey becomes RGB, 16-bit levels and floats
-    in [0, 1] keep their precision, transparent pixels are laid over white."""
+    in [0, 1] keep their precision, transparent pixels are laid over white.
+
+    Args:
+        enough: pixels. A picture of more is averaged to that many before it becomes numbers, which bounds the memory;
+            a JPEG is decoded at a smaller size already.
+    """
     path = Path(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is said in its place
             with Image.open(path) as file:
                 _check_header(file, path)
+                file.draft(None, _size(file, enough))  # a JPEG is decoded at a smaller size
                 picture: Image.Image = ImageOps.exif_transpose(file)
                 picture.load()
-        return _checked(_colours(picture, path), str(path))
+        return _checked(_colours(_reduced(picture, enough), path), str(path))
     except FaceUVError:
         raise
     except FileNotFoundError:
@@ -158,6 +170,26 @@ def _check_header(file: Image.Image, path: Path) -> None:
         raise InputError(
             f"{path} holds whole numbers of {max(bits)} bits, whose white is unknown; save it with 16 bits"
         )
+
+
+def _size(picture: Image.Image, enough: int) -> tuple[int, int]:
+    """Width and height with at most ``enough`` pixels."""
+    share = min(1.0, math.sqrt(enough / (picture.width * picture.height)))
+    return max(1, int(share * picture.width)), max(1, int(share * picture.height))
+
+
+def _reduced(picture: Image.Image, enough: int) -> Image.Image:
+    """``picture`` averaged to at most ``enough`` pixels."""
+    size = _size(picture, enough)
+    if size == picture.size:
+        return picture
+    if picture.mode.startswith("I"):  # modes whose levels can be averaged
+        picture = picture.convert("I")
+    elif "transparency" in picture.info or picture.mode in ("PA", "RGBa", "La"):
+        picture = picture.convert("RGBA")
+    elif picture.mode in ("1", "P"):
+        picture = picture.convert("RGB")
+    return picture.resize(size, Image.Resampling.BILINEAR)  # PIL widens the filter where it shrinks
 
 
 def _colours(picture: Image.Image, path: Path) -> Tensor:

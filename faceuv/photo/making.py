@@ -31,8 +31,11 @@ LIKENESS = "likeness of a real person: consent is yours to have"
 BEST = ("ICTFaceKit", "MakeHuman")
 """Whole heads in the order in which they are taken; the first that is installed is the default."""
 DETECTOR = {"type": "SyntheticLandmarks", "path": "zoo:landmarks_mixed/weights.safetensors"}
+ENOUGH_PIXELS = 24_000_000
+"""Of a photograph: larger ones are read at a smaller size, which the finest texture does not notice."""
 _SQUARE = 256  # pixels of the fitted square
 _SMALL = 24.0  # pixels between the eyes' outer corners: fewer make a blurred texture
+_GREY = 0.004  # mean distance of red, green and blue from their mean: less is a grey picture
 _LIKELY = 0.5  # share of what is seen between brows and chin that has the colours of skin
 _ONE_SIDED = 0.3  # of the difference between the sides of a face, how much is taken for real
 _CLOSE = {**DETECTOR, "zooms": (0.7, 0.85, 1.0)}  # for a face that was found: slower, nearer
@@ -126,9 +129,12 @@ class PhotoHeads:
                 f" ({texture.likely:.0%} skin): no head was made of it"
             )
         texture = without_light(texture) if self.lit else texture
+        doubts = [doubt] if doubt else []
         if found.eyes < _SMALL:
-            small = f"the face is small: {found.eyes:.0f} pixels between the eyes"
-            doubt = f"{doubt}; {small}" if doubt else small
+            doubts.append(f"the face is small: {found.eyes:.0f} pixels between the eyes")
+        if float((square - square.mean(0)).abs().mean()) < _GREY:
+            doubts.append("the picture has no colours: the head's are grey, too")
+        doubt = "; ".join(doubts)
         name = Path(source).name
         metadata = {
             "face_model": FACE_MODELS.name_of(type(model)),
@@ -227,7 +233,7 @@ def head(
         texture_size: of the maps, at most 2048.
         lit: keep the photograph's light in the texture.
     """
-    picture = photo if isinstance(photo, Tensor) else read_picture(photo)
+    picture = photo if isinstance(photo, Tensor) else read_picture(photo, enough=ENOUGH_PIXELS)
     source = "the picture" if isinstance(photo, Tensor) else str(photo)
     maker = PhotoHeads(face_model, detector=detector, texture_size=texture_size, lit=lit)
     if maker.remark:

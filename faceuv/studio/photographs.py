@@ -99,9 +99,10 @@ class HeadsOfPhotographs:
     def __call__(self, path: Path) -> Face:
         from faceuv.data.images import read_picture
         from faceuv.photo import PhotoHeads
+        from faceuv.photo.making import ENOUGH_PIXELS
 
         maker = self._maker = self._maker or PhotoHeads()
-        (made,) = maker.of(read_picture(path), "the photograph", most=1)
+        (made,) = maker.of(read_picture(path, enough=ENOUGH_PIXELS), "the photograph", most=1)
         if isinstance(made, str):
             raise InputError(f"no head could be fitted to the photograph: {made}")
         return made.face

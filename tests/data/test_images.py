@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from faceuv.data import images
 from faceuv.data.images import PictureFile, PictureReader, find_pictures, read_picture
 from faceuv.errors import AssetError, InputError
 from faceuv.export import save_video
@@ -72,6 +73,41 @@ def test_exif_turns_the_picture_upright(tmp_path, levels, tag, turns):
     exif[0x0112] = tag
     Image.fromarray(np.ascontiguousarray(np.rot90(levels, -turns))).save(tmp_path / "turned.png", exif=exif)
     torch.testing.assert_close(read_picture(tmp_path / "turned.png"), expected(levels))
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [("a.jpg", "RGB"), ("a.jpg", "CMYK"), ("a.webp", "RGB"), ("a.tif", "F"), ("a.tif", "RGB")]
+    + [("a.png", mode) for mode in ("RGB", "RGBA", "P", "L", "I;16")],
+)
+def test_large_pictures_are_read_smaller(tmp_path, monkeypatch, name, mode):
+    """Nine times the wanted pixels, turned by EXIF: a third of each side, before anything becomes numbers."""
+    down, right = np.mgrid[0:150, 0:210] / 210
+    grey = Image.fromarray((255 * down).astype(np.uint8))
+    picture = Image.merge("RGB", [grey, Image.fromarray((255 * right).astype(np.uint8)), grey])
+    if mode == "I;16":
+        picture = Image.fromarray((65535 * down).astype(np.uint16))
+    elif mode == "F":
+        picture = Image.fromarray(down.astype(np.float32))
+    else:
+        picture = picture.convert(mode)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture.save(tmp_path / name, exif=exif)
+    sides = []
+    inside = images._reduced
+    monkeypatch.setattr(images, "_reduced", lambda p, enough: sides.append(p.size) or inside(p, enough))
+    enough = 150 * 210 // 9
+    found, whole = read_picture(tmp_path / name, enough=enough), read_picture(tmp_path / name)
+    assert found.shape == (3, 70, 50) and whole.shape == (3, 210, 150)
+    assert sides[0] == ((75, 105) if name == "a.jpg" else (150, 210))  # JPEG is decoded smaller already
+    there = torch.nn.functional.avg_pool2d(whole, 3)
+    assert (found - there).abs().mean() < (0.03 if mode == "P" or name != "a.png" else 0.004)
+
+
+def test_a_picture_of_enough_pixels_keeps_its_size(tmp_path, levels):
+    Image.fromarray(levels).save(tmp_path / "a.png")
+    torch.testing.assert_close(read_picture(tmp_path / "a.png", enough=SIDE * (SIDE + 8)), expected(levels))
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n", b"GIF89a"])

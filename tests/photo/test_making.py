@@ -8,22 +8,11 @@ import torch
 from faceuv.errors import InputError
 from faceuv.fitting.landmarks import SyntheticLandmarks
 from faceuv.models.faces.procedural import ProceduralFace
-from faceuv.photo import PhotoHeads, find_faces, head_page, making
+from faceuv.photo import find_faces, head_page, making
 from faceuv.photo.alignment import feature_shifts, moved
 from faceuv.photo.making import LIKENESS
-from faceuv.synthetic import SyntheticFaces
 
 SIZE = 192
-
-
-@pytest.fixture(scope="module")
-def portraits() -> torch.Tensor:
-    return SyntheticFaces(size=SIZE, seed=4).batch(range(2))["image"]
-
-
-@pytest.fixture(scope="module")
-def maker() -> PhotoHeads:
-    return PhotoHeads(ProceduralFace(rows=65, columns=51, verbose=False), texture_size=128)
 
 
 @pytest.fixture(scope="module")
