@@ -11,10 +11,11 @@ from faceuv.cli.arguments import COUNT, SIDE
 from faceuv.errors import AssetError, InputError
 
 if TYPE_CHECKING:
-    from faceuv.data.images import PictureFile
+    from faceuv.data.images import PictureFile, PictureReader
     from faceuv.photo import PhotoHead, PhotoHeads
 
 _LARGEST = 2048
+_REPORT = "report"
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -47,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
         if Path(source).is_dir() and args.out.exists() and Path(source).samefile(args.out):
             raise InputError(f"--out {args.out} is the folder that the photographs are in; choose another")
     check_writable(args.out)
+    taken = {_REPORT, *(file.name.lower() for file in files)}
     maker: PhotoHeads | None = None
     reader = PictureReader(enough=making.ENOUGH_PIXELS)
     report = []
@@ -59,30 +61,44 @@ def run(args: argparse.Namespace) -> int:
                 )
                 if maker.remark:
                     console.print(maker.remark)
-            record = _make(args, file, maker, reader)
+            record = _make(args, file, maker, reader, taken)
         report.append(record)
         console.print(_line(record), markup=False, highlight=False)
-    _write(args.out / "report.json", {"photographs": report})
+    _write(args.out / f"{_REPORT}.json", {"photographs": report})
     return 0 if any(record["heads"] for record in report) else 1
 
 
-def _make(args: argparse.Namespace, file: PictureFile, maker: PhotoHeads, reader: Any) -> dict[str, Any]:
-    """Write the heads of one photograph; its record comes last and marks it as finished."""
+def _make(
+    args: argparse.Namespace, file: PictureFile, maker: PhotoHeads, reader: PictureReader, taken: set[str]
+) -> dict[str, Any]:
+    """Write the heads of one photograph; its record comes last and marks it as finished, with a head or without.
+
+    ``taken`` are names in small letters that other photographs have."""
     record: dict[str, Any] = {"source": str(file), "heads": [], "reasons": [], **_settings(args, file)}
     try:
-        made = maker.of(reader.read(file), str(file))
-    except (AssetError, InputError) as error:  # the rest of the folder goes on
+        picture = reader.read(file)
+    except (AssetError, InputError) as error:  # the rest of the folder goes on; the next run reads the file again
         record["reasons"] = [str(error)]
         return record
+    try:
+        made = maker.of(picture, str(file))
+    except InputError as error:
+        made = [str(error)]
     for number, one in enumerate(made, 1):
         if isinstance(one, str):
             record["reasons"].append(one)
             continue
-        name = file.name if len(made) == 1 else f"{file.name}_{number}"
+        name = _record_name(file) if len(made) == 1 else f"{file.name}_{number}"
+        if len(made) > 1 and name.lower() in taken:
+            name = f"{file.name}_face_{number}"
         record["heads"].append({"name": name, **_save(args.out, name, one, turntable=not args.no_turntable)})
-    if record["heads"]:
-        _write(args.out / f"{file.name}.json", record)
+    _write(args.out / f"{_record_name(file)}.json", record)
     return record
+
+
+def _record_name(file: PictureFile) -> str:
+    """Of a photograph's files; the report of all has a name of its own."""
+    return file.name if file.name.lower() != _REPORT else f"{file.name}_photo"
 
 
 def _save(folder: Path, name: str, made: PhotoHead, *, turntable: bool) -> dict[str, Any]:
@@ -108,14 +124,14 @@ def _settings(args: argparse.Namespace, file: PictureFile) -> dict[str, Any]:
 
 
 def _finished(args: argparse.Namespace, file: PictureFile) -> dict[str, Any] | None:
-    """The record of a photograph that was finished under the same settings; None otherwise."""
-    path = args.out / f"{file.name}.json"
+    """The record of a photograph that was finished under the same settings, with a head or without; None otherwise."""
+    path = args.out / f"{_record_name(file)}.json"
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):  # none, or cut short: the head is made again
         return None
     same = isinstance(record, dict) and all(record.get(k) == v for k, v in _settings(args, file).items())
-    return record if same and record.get("heads") else None
+    return record if same else None
 
 
 def _line(record: dict[str, Any]) -> str:

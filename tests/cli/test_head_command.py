@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
 import trimesh
+from PIL import Image
 
+from faceuv.cli import head
 from faceuv.cli.main import main
+from faceuv.errors import InputError
 from faceuv.export import save_png
 from faceuv.face import Face
 from faceuv.files.licences import licence_line
 from faceuv.models.faces.procedural import ProceduralFace
+from faceuv.photo import making
 from faceuv.registry import FACE_MODELS
 from faceuv.synthetic import SyntheticFaces
 
@@ -66,6 +71,89 @@ def test_an_interrupted_folder_goes_on(folder, tmp_path) -> None:
     assert (tmp_path / "anna.glb").stat().st_mtime_ns == before
     _run(folder, tmp_path, "--lit")  # another setting is another head
     assert (tmp_path / "anna.glb").stat().st_mtime_ns > before
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """The photographs that the maker was given; they are drawn as numbers, two of ``two.png``."""
+    asked: list[str] = []
+    stop: dict[str, str] = {}
+
+    class Maker:
+        remark = ""
+
+        def __init__(self, *args, **options) -> None:
+            pass
+
+        def of(self, picture, source: str) -> list[str | int]:
+            asked.append(Path(source).name)
+            if Path(source).name == stop.get("at"):
+                raise KeyboardInterrupt
+            if "wall" in source:
+                raise InputError(f"{source}: no face was found")
+            return [1, 2] if Path(source).name == "two.png" else [1]
+
+    monkeypatch.setattr(making, "PhotoHeads", Maker)
+
+    def save(folder, name: str, made, *, turntable: bool):
+        (folder / f"{name}.glb").write_text(name)
+        return {"confidence": 1.0, "doubt": "", "seen": 1.0}
+
+    monkeypatch.setattr(head, "_save", save)
+    return asked, stop
+
+
+def _photos(folder: Path, *names: str) -> Path:
+    folder.mkdir()
+    for k, name in enumerate(names):
+        Image.new("RGB", (64, 64), (k, 90, 90)).save(folder / name)
+    return folder
+
+
+def test_an_interruption_loses_the_photograph_at_hand_only(tmp_path, asked) -> None:
+    names, stop = asked
+    photos, out = _photos(tmp_path / "photos", "a.png", "b_wall.png", "c.png", "d.png"), tmp_path / "out"
+    stop["at"] = "c.png"
+    assert _run(photos, out) == 130
+    assert names == ["a.png", "b_wall.png", "c.png"]
+    stop.clear()
+    names.clear()
+    assert _run(photos, out) == 0
+    assert names == ["c.png", "d.png"]
+    records = json.loads((out / "report.json").read_text())["photographs"]
+    assert [len(record["heads"]) for record in records] == [1, 0, 1, 1]
+    assert "no face was found" in records[1]["reasons"][0]
+    (out / "a.json").write_text("{")  # cut short
+    names.clear()
+    _run(photos, out)
+    assert names == ["a.png"]
+
+
+def test_a_damaged_file_does_not_stop_a_folder_and_is_read_again_once_mended(tmp_path, asked, capsys) -> None:
+    names, _ = asked
+    photos, out = _photos(tmp_path / "photos", "a.png", "b.jpg", "c.png"), tmp_path / "out"
+    whole = (photos / "b.jpg").read_bytes()
+    (photos / "b.jpg").write_bytes(whole[: len(whole) - 40])
+    (photos / "b2.png").write_bytes(b"")
+    assert _run(photos, out) == 0
+    said = capsys.readouterr().out
+    assert names == ["a.png", "c.png"]
+    assert "b.jpg cannot be read as a picture" in said.replace("\n", " ") and "b2.png" in said
+    (photos / "b.jpg").write_bytes(whole)
+    names.clear()
+    _run(photos, out)
+    assert names == ["b.jpg"]
+
+
+def test_no_head_takes_the_place_of_another(tmp_path, asked) -> None:
+    photos, out = _photos(tmp_path / "photos", "report.png", "two.png", "two_1.png"), tmp_path / "out"
+    _run(photos, out)
+    assert sorted(p.stem for p in out.glob("*.glb")) == ["report_photo", "two_1", "two_2", "two_face_1"]
+    assert "photographs" in json.loads((out / "report.json").read_text())
+    names, _ = asked
+    names.clear()
+    _run(photos, out)
+    assert names == []
 
 
 def test_pictures_without_heads_are_a_failure(folder, tmp_path) -> None:
