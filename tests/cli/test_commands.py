@@ -44,7 +44,7 @@ def small_face(monkeypatch):
 def test_sample_writes_meshes_states_and_a_sheet(tmp_path, capsys):
     assert main(["sample", "--num", "2", "--seed", "5", "--out", str(tmp_path), "--size", "48"]) == 0
     names = sorted(os.listdir(tmp_path))
-    assert names == [f"face_{k:03d}.{s}" for k in (0, 1) for s in ("glb", "safetensors")] + ["sheet.png"]
+    assert names == [f"face_{k:03d}.{s}" for k in (0, 1) for s in ("glb", "safetensors")] + ["sample.json", "sheet.png"]
     assert len(trimesh.load(tmp_path / "face_000.glb", force="mesh").vertices) == 81 * 65
     assert Image.open(tmp_path / "sheet.png").width > 6 * 48
     assert "contact sheet" in capsys.readouterr().out

@@ -88,6 +88,7 @@ def parts():
     model = load("stylefaceuv_quickstart").uv.model
     model.uv_generator.weights = None
     model.mapper, model.stepper = "zoo:mapper_64/weights.safetensors", "zoo:stepper_64/weights.safetensors"
+    model.directions = "zoo:stepper_64/yaw.safetensors"
     model.face_model = model.losses.calm.face_model = dict(type="WideOval")
     optimizers = {key: value for key, value in load(RECIPES[1]).uv.optim_wrapper.items() if key != "constructor"}
     yield Config({"model": model, "optim_wrapper": optimizers})

@@ -16,7 +16,7 @@ def test_generated_faces_become_files(generator, tmp_path, capsys):
     assert main(["sample", "--generator", str(saved), "--num", "2", "--seed", "4", "--size", "24",
                  "--out", str(out)]) == 0  # fmt: skip
     names = [f"face_{k:03d}.{s}" for k in (0, 1) for s in ("glb", "safetensors")]
-    assert sorted(os.listdir(out)) == [*names, "sheet.png"]
+    assert sorted(os.listdir(out)) == [*names, "sample.json", "sheet.png"]
     face = Face.load(out / "face_001.safetensors", renderer="torch")
     assert face.metadata["seed"] == 5 and face.metadata["generator"] == "small"
     assert torch.equal(face.coefficients.data, generator.sample(5).coefficients.data)  # its own light, too
