@@ -195,7 +195,8 @@ def train_steps(
         for name in names
     }
     wrappers = OptimWrapperDict(**adam)
-    before = {name: next(getattr(method, name).parameters()).detach().clone() for name in names}
+    first = {name: next(p for p in getattr(method, name).parameters() if p.requires_grad) for name in names}
+    before = {name: parameter.detach().clone() for name, parameter in first.items()}
     for _ in range(2):
         logs = method.train_step(data, wrappers)
     # R1 is due in one of sixteen steps of the game
@@ -205,7 +206,7 @@ def train_steps(
     for name in names:
         network = getattr(method, name)
         finite(name, {key: value for key, value in network.state_dict().items() if value.is_floating_point()})
-        if torch.equal(before[name], next(network.parameters())):
+        if torch.equal(before[name], first[name]):
             raise AssertionError(f"the weights of {name} did not move")
     return {"images_per_second": speed, "precision": machine.precision}
 
@@ -230,9 +231,8 @@ def pairs_step(machine: Machine) -> Numbers:
 def game_step(machine: Machine) -> Numbers:
     """The teacher's adversarial step with R1 and pairs."""
     recipe, batch = _recipe(machine)
-    return train_steps(
-        machine, recipe.game(0), ("generator", "discriminator"), _batch(machine, recipe.size, batch), batch
-    )
+    game = recipe.game(0)
+    return train_steps(machine, game, game.networks, _batch(machine, recipe.size, batch), batch)
 
 
 def stylefaceuv_step(machine: Machine) -> Numbers:
