@@ -83,5 +83,5 @@ def has_display() -> bool:
 
 
 def _interrupt(*_: object) -> None:
-    """A studio that is told to end removes its temporary files, as after Ctrl+C."""
+    """On SIGTERM the studio ends as on Ctrl+C, so that its temporary files are removed."""
     raise KeyboardInterrupt

@@ -9,6 +9,7 @@ because a picture of 256² is read whole. It takes days of one GPU, and was not 
 from mmengine.config import read_base
 
 with read_base():
+    from .base.sampled_codes import held_out_numbers, often, training_numbers
     from .stylefaceuv_ffhq import *
 
 encoder_iterations = 150_000
@@ -24,24 +25,9 @@ arcface = dict(
     weight=0.1,
 )
 reader = dict(size=256, stem=32, channels=(64, 128, 256, 384, 512), depths=(1, 2, 2, 2, 2), hidden=(128, 1024))
-numbers = dict(
-    batch_size=8,
-    num_workers=2,
-    dataset=dict(type="SampleNumbers", length=10_000_000),
-    sampler=dict(type="SeekableSampler", shuffle=False),
-    collate_fn=dict(type="default_collate"),
-)
-held_out_numbers = dict(
-    batch_size=8,
-    num_workers=0,
-    dataset=dict(type="SampleNumbers", length=500, first=20_000_000),
-    sampler=dict(type="DefaultSampler", shuffle=False),
-    collate_fn=dict(type="default_collate"),
-)
-often = dict(
-    logger=dict(type="LoggerHook", interval=50),
-    checkpoint=dict(type="CheckpointHook", interval=2000, max_keep_ckpts=3),
-)
+training_numbers.merge(dict(batch_size=8, num_workers=2, dataset=dict(length=10_000_000)))
+held_out_numbers.merge(dict(batch_size=8, dataset=dict(length=500, first=20_000_000)))
+often.merge(dict(checkpoint=dict(interval=2000, max_keep_ckpts=3)))
 
 stages = ["teacher", "fits", "mapper", "direction", "stepper", "uv", "encoder", "local"]
 encoder = dict(
@@ -73,7 +59,7 @@ encoder = dict(
         encoder=dict(optimizer=dict(type="Adam", lr=5e-5), clip_grad=dict(max_norm=5.0)),
     ),
     train_cfg=dict(max_iters=encoder_iterations, val_interval=10_000),
-    train_dataloader=numbers,
+    train_dataloader=training_numbers,
     val_cfg=dict(),
     val_dataloader=held_out_numbers,
     val_evaluator=dict(type="MeanErrors"),
@@ -105,7 +91,7 @@ local = dict(
         local=dict(optimizer=dict(type="Adam", lr=1e-4), clip_grad=dict(max_norm=5.0)),
     ),
     train_cfg=dict(max_iters=local_iterations, val_interval=5000),
-    train_dataloader=numbers,
+    train_dataloader=training_numbers,
     val_cfg=dict(),
     val_dataloader=held_out_numbers,
     val_evaluator=dict(type="HiddenViews", losses=dict(perceptual=dict(type="LPIPS"))),

@@ -82,7 +82,6 @@ class RegressorFeatures(nn.Module):
         return super().train(False)
 
     def forward(self, image: Tensor) -> Tensor:
-        check_shape("images", image, ("B", 3, "S", "S"))
         pooled = []
         for x in self.network.maps(image):
             pooled.append(x.mean((2, 3)))

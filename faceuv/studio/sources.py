@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -46,7 +47,7 @@ class Source(Protocol):
         """Name → picture ``(3, S, S)``: the teacher's, and the same code by each method at a yaw."""
 
 
-class _Pairs:
+class _Pairs(ABC):
     """Faces between two others, for sources whose faces have coefficients of one model."""
 
     def face(self, wish: Wish) -> Face:
@@ -57,8 +58,9 @@ class _Pairs:
             raise InputError(f"this source makes no face of the form {wish.form!r}: styles are mixed by generators")
         return self.seeded(wish)
 
+    @abstractmethod
     def seeded(self, wish: Wish) -> Face:
-        raise NotImplementedError
+        """The face of a wish for a seed."""
 
     def pictures(self, wish: Wish, yaw_deg: float) -> dict[str, Tensor]:
         raise InputError("pictures of several methods need a generator: start faceuv studio quickstart")

@@ -23,7 +23,6 @@ from faceuv.models.faces.procedural import ProceduralFace
 from faceuv.models.readers.regressor import load_regressor
 from faceuv.models.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
 from faceuv.models.stylegan2.filters import TAPS
-from faceuv.models.stylegan2.training import StyleGAN2
 from faceuv.registry import LANDMARK_DETECTORS, RENDERERS
 from faceuv.synthetic import SyntheticFaces
 from tools.gpu.folder import Folder
@@ -134,8 +133,8 @@ def teacher_step(machine: Machine) -> list[Row]:
         recipe = Recipe(size, "calm") if not machine.toy else Recipe(16, "calm", 32, 2, 256, 16)
         images = torch.zeros(batch, 3, size, size, dtype=torch.uint8, device=machine.device)
         data = {"image": images, "latent": torch.randn(batch, 383, device=machine.device)}
-        pairs = train_steps(machine, recipe.pairs(), ("generator",), data, batch)["images_per_second"]
-        game = train_steps(machine, recipe.game(0), StyleGAN2.networks, data, batch)["images_per_second"]
+        pairs = train_steps(machine, recipe.pairs(), data, batch)["images_per_second"]
+        game = train_steps(machine, recipe.game(0), data, batch)["images_per_second"]
         rows.append({"size": size, "batch": batch, "precision": machine.precision, "pairs": pairs, "game": game})
     return rows
 

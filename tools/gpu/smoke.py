@@ -22,6 +22,7 @@ from faceuv.evaluation import frechet_distance
 from faceuv.files.locate import locate
 from faceuv.fitting import Fitter
 from faceuv.geometry.projection import project
+from faceuv.models.base.method import BaseMethod
 from faceuv.models.faces.procedural import ProceduralFace
 from faceuv.models.readers.regressor import load_regressor
 from faceuv.models.stylefaceuv import StyleFaceUV
@@ -183,11 +184,9 @@ def networks(machine: Machine) -> Numbers:
     return found
 
 
-def train_steps(
-    machine: Machine, method: Any, names: tuple[str, ...], data: Mapping[str, Tensor], batch: int
-) -> Numbers:
+def train_steps(machine: Machine, method: BaseMethod, data: Mapping[str, Tensor], batch: int) -> Numbers:
     """A few training steps: everything stays finite and moves; images per second."""
-    method = method.to(machine.device)
+    method, names = method.to(machine.device), method.networks
     adam = {
         name: OptimWrapper(
             torch.optim.Adam(getattr(method, name).parameters(), lr=1e-3, fused=True), precision=machine.precision
@@ -225,14 +224,13 @@ def _recipe(machine: Machine) -> tuple[Recipe, int]:
 def pairs_step(machine: Machine) -> Numbers:
     """The teacher's step on pairs, in half precision where there is one."""
     recipe, batch = _recipe(machine)
-    return train_steps(machine, recipe.pairs(), ("generator",), _batch(machine, recipe.size, batch), batch)
+    return train_steps(machine, recipe.pairs(), _batch(machine, recipe.size, batch), batch)
 
 
 def game_step(machine: Machine) -> Numbers:
     """The teacher's adversarial step with R1 and pairs."""
     recipe, batch = _recipe(machine)
-    game = recipe.game(0)
-    return train_steps(machine, game, game.networks, _batch(machine, recipe.size, batch), batch)
+    return train_steps(machine, recipe.game(0), _batch(machine, recipe.size, batch), batch)
 
 
 def stylefaceuv_step(machine: Machine) -> Numbers:
@@ -261,7 +259,7 @@ def stylefaceuv_step(machine: Machine) -> Numbers:
     with torch.no_grad():
         codes = teacher.broadcast(teacher.mapping(teacher.sample_latents(batch)))
         data = {"code": codes, "coefficients": mapper(codes).data}
-    return train_steps(machine, method, ("uv_generator", "discriminator"), data, batch)
+    return train_steps(machine, method, data, batch)
 
 
 def readers(machine: Machine) -> Numbers:

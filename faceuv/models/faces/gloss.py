@@ -14,17 +14,15 @@ from torch import Tensor
 from faceuv.geometry import sample_map
 from faceuv.geometry.projection import project
 from faceuv.models.faces.appearance import has_appearance
+from faceuv.models.faces.appearance.curves import smoothstep
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.hair.lights import light_on, main_light, unit
 from faceuv.renderers.surface import world_mesh
 from faceuv.structures import Camera, Render, Surface
 
 _F0 = 0.028  # of light falls back from the surface of skin, seen straight
-_OILY, _MATTE = (
-    0.30,
-    0.62,
-)  # roughness of the film of oil, against that of the skin below it, and its share of the gleam
-_FILM = 0.13
+_OILY, _MATTE = 0.30, 0.62  # roughness of the film of oil, against that of the skin below it
+_FILM = 0.13  # share of the film in the gleam
 _WET = {"teeth": 40.0, "gums": 30.0, "tongue": 22.0, "inner_mouth": 18.0}  # exponent of the gleam
 _WET_GLEAM = 0.20
 _LAMP = (0.9925, 0.9955)  # cosines between which the image of the lamp in an eye fades in: a disc of some 6°
@@ -100,8 +98,7 @@ def _skin(normal: Tensor, half: Tensor, rough: Tensor) -> Tensor:
 
 
 def _lamp(normal: Tensor, half: Tensor) -> Tensor:
-    t = (((normal * half).sum(1) - _LAMP[0]) / (_LAMP[1] - _LAMP[0])).clamp(0, 1)
-    return t * t * (3 - 2 * t)
+    return smoothstep(*_LAMP, (normal * half).sum(1))
 
 
 def _cornea(
