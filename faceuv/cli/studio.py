@@ -60,7 +60,8 @@ def run(args: argparse.Namespace) -> int:
             " see is not encrypted",
             markup=False,
         )
-    threading.Thread(target=studio.prepare, daemon=True).start()  # while the browser starts
+    preparing = threading.Thread(target=studio.prepare, daemon=True)
+    preparing.start()  # while the browser starts
     if not args.no_browser and not (has_display() and webbrowser.open(server.address)):
         console.print(
             "no browser could be opened here: open the address yourself; from another computer, first"
@@ -74,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
         signal.signal(signal.SIGTERM, before)
         studio.close()
         server.server_close()
+        preparing.join()
     return 0
 
 

@@ -8,6 +8,8 @@ import json
 import re
 import socket
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -27,6 +29,7 @@ POLICY = (
 )
 MOST_JSON = 4_000_000
 PATIENCE = 60.0  # seconds that a client may be silent in the middle of what it sends
+FAREWELL = 10.0  # seconds that an ending server waits for answers under way
 PORTS = 50  # that are tried for a free one, to name it
 _PAGE_NAME = re.compile(r"[A-Za-z0-9_-]{16,64}")
 
@@ -39,6 +42,8 @@ class StudioServer(ThreadingHTTPServer):
 
     def __init__(self, studio: Studio, *, host: str = LOCAL, port: int = 8090) -> None:
         self.studio, self.host = studio, host
+        self._answering: list[threading.Thread] = []
+        self._noting = threading.Lock()
         try:
             super().__init__((host, port), Handler)
         except OSError as error:
@@ -54,6 +59,20 @@ class StudioServer(ThreadingHTTPServer):
         """Where a browser on this machine finds it."""
         host = LOCAL if self.host in ("", "0.0.0.0", "::") else self.host
         return f"http://{host}:{self.port}/"
+
+    def answers(self) -> None:
+        """Note that this thread computes an answer: ``server_close`` waits for it."""
+        with self._noting:
+            alive = [thread for thread in self._answering if thread.is_alive()]
+            self._answering = [*alive, threading.current_thread()]
+
+    def server_close(self) -> None:
+        """Stop listening, and wait for answers under way: a process that ends while one of its threads frees tensors
+        aborts."""
+        super().server_close()
+        limit = time.monotonic() + FAREWELL
+        for thread in self._answering:
+            thread.join(max(0.0, limit - time.monotonic()))
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is no error of the server."""
@@ -88,6 +107,7 @@ class Handler(BaseHTTPRequestHandler):
             data = self._body(MOST_BYTES if self.path == "/photograph" else MOST_JSON)
             if data is None:
                 return
+            self.server.answers()
             body, kind = act(self.server.studio, page, data)
         except FaceUVError as error:
             self._refuse(HTTPStatus.BAD_REQUEST, " ".join(str(error).split()))

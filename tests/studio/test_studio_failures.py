@@ -8,7 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+import urllib.request
 import webbrowser
 
 import numpy as np
@@ -18,7 +20,7 @@ from browser import Browser, chromium
 from faceuv import Face
 from faceuv.cli import studio as command
 from faceuv.cli.main import main
-from faceuv.studio import StudioServer
+from faceuv.studio import StudioServer, serving
 
 READY = "window.faceuv && faceuv.ready && !!faceuv.head"
 
@@ -171,6 +173,30 @@ def test_a_server_that_is_stopped_in_the_middle_of_an_export(browser, tmp_path):
         page.click('[data-export="glb"]')
         page.wait("studio.panels.saved?.kind === 'glb'")
         assert second.end() == 130
+
+
+def test_a_server_that_ends_waits_for_answers_under_way(monkeypatch):
+    """Threads that free tensors while the interpreter ends abort the process."""
+    under_way, done = threading.Event(), threading.Event()
+
+    def slow(*_):
+        under_way.set()
+        time.sleep(0.5)
+        done.set()
+        return b"{}", "application/json"
+
+    monkeypatch.setitem(serving._ACTS, "/face", slow)
+    server = StudioServer(None, port=0)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    headers = {"X-Faceuv-Page": "a" * 20}
+    request = urllib.request.Request(f"{server.address}face", data=b"{}", headers=headers)
+    asking = threading.Thread(target=lambda: urllib.request.urlopen(request).read())
+    asking.start()
+    assert under_way.wait(10) and not done.is_set()
+    server.shutdown()
+    server.server_close()
+    assert done.is_set()
+    asking.join()
 
 
 # ---------------------------------------------------------------- the command
