@@ -1,7 +1,10 @@
-"""How well the coefficient regressor reads held-out synthetic faces; ships a trained one with its card.
+"""How well a coefficient regressor reads held-out synthetic faces; ships a trained one with its card.
 
-python benchmarks/regressor.py [--weights FILE] [--faces 512] [--sheet FILE.png]
-python benchmarks/regressor.py --ship WORK_DIR … [--hardware TEXT]   the last one's averaged network → the zoo
+python benchmarks/regressor.py [--entry regressor] [--weights FILE] [--faces 512] [--sheet FILE.png]
+python benchmarks/regressor.py --ship WORK_DIR … [--entry NAME] [--hardware TEXT]   the last one's network → the zoo
+
+A work dir may be that of a stage. The face model and the world of the held-out faces are those of its recipe; without
+one, those that the weights' file names.
 """
 
 from __future__ import annotations
@@ -9,6 +12,8 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +24,49 @@ from faceuv.data.cached import CachedImages
 from faceuv.data.perturb import Shares, perturb
 from faceuv.engine import load_config
 from faceuv.engine.compat.checkpoints import read_checkpoint
+from faceuv.engine.stages.record import Record
 from faceuv.evaluation import coefficient_errors, face_weight, mean_face, summarise
 from faceuv.export.images import contact_sheet, save_png
 from faceuv.files import zoo
 from faceuv.files.cards import write_card
-from faceuv.files.networks import save_network
-from faceuv.models.faces import FaceModel, FaceRenderer, ProceduralFace
+from faceuv.files.networks import read_header, save_network
+from faceuv.models.faces import FaceModel, FaceRenderer
 from faceuv.models.readers.regressor import CoefficientRegressor, load_regressor
+from faceuv.registry import FACE_MODELS
 from faceuv.structures import Coefficients
 
-ENTRY, FILE = "regressor", "weights.safetensors"
+FILE = "weights.safetensors"
 HELD_OUT_SEED = 2
 YAWS = ((0, 15), (15, 30), (30, 45), (45, 65))
 _AVERAGE = "ema.regressor."
+_PROCEDURAL = {"type": "ProceduralFace", "rows": 97, "columns": 81, "verbose": False}
 Errors = dict[str, Tensor]
 
 
-def held_out(size: int, count: int) -> tuple[Tensor, Tensor]:
+@dataclass(frozen=True)
+class Reading:
+    """What a regressor reads: the coefficients of a face model, in pictures of a population (configs of both)."""
+
+    face_model: dict[str, Any]
+    population: dict[str, Any]
+
+    @classmethod
+    def of(cls, path: Path) -> Reading:
+        """As the file of weights says; files that do not say read the procedural face in the whole world."""
+        known = read_header(path)
+        return cls(known.get("face_model", _PROCEDURAL), known.get("population", {"type": "SyntheticFaces"}))
+
+    def metadata(self) -> dict[str, Any]:
+        return {"face_model": self.face_model, "population": self.population}
+
+    def built(self) -> FaceModel:
+        """The face model."""
+        return FACE_MODELS.build(self.face_model)
+
+
+def held_out(population: Mapping[str, Any], count: int) -> tuple[Tensor, Tensor]:
     """Pictures ``(N, 3, S, S)`` in [0, 1] that no training saw, and their coefficients."""
-    faces = {"type": "SyntheticFaces", "size": size, "seed": HELD_OUT_SEED}
+    faces = {**population, "seed": HELD_OUT_SEED}
     pool = CachedImages(faces, count, workers=2, facts=("coefficients",))
     items = [pool[k] for k in range(count)]
     return torch.stack([item["image"] for item in items]) / 255, torch.stack([i["coefficients"] for i in items])
@@ -109,26 +138,33 @@ def sheet(path: Path, images: Tensor, pred: Coefficients, true: Coefficients, fa
     save_png(path, contact_sheet([image for row in rows for image in row], columns=12, labels=labels))
 
 
-def shipped(work_dirs: list[Path], hardware: str) -> tuple[CoefficientRegressor, dict[str, Any]]:
-    """The averaged network of the newest checkpoint of the last work dir, and how it was trained; each work dir went on
-    from the newest checkpoint of the one before."""
+def shipped(work_dirs: list[Path], hardware: str) -> tuple[CoefficientRegressor, Reading, dict[str, Any]]:
+    """The averaged network of the newest checkpoint of the last work dir, what it was taught to read, and how; each
+    work dir went on from the newest checkpoint of the one before."""
     states = [read_checkpoint(newest_checkpoint(work_dir)) for work_dir in work_dirs]
     weights = states[-1]["state_dict"]
     config = load_config(next(work_dirs[-1].glob("*.py")))
     network = {key: value for key, value in config.model.regressor.items() if key != "type"}
-    regressor = CoefficientRegressor(**network)
+    reading = Reading(dict(config.model.face_model), dict(config.model.population))
+    regressor = CoefficientRegressor(**network, layout=reading.built().layout)
     regressor.load_state_dict({k.removeprefix(_AVERAGE): w for k, w in weights.items() if k.startswith(_AVERAGE)})
     iterations = [int(state["meta"]["iter"]) for state in states]
     seconds = sum(count * seconds_per_iteration(path) for path, count in zip(work_dirs, iterations))
-    distinct, seen = int(config.train_dataloader.dataset.length), sum(iterations) * int(config.batch_size)
+    data = config.train_dataloader
+    distinct, seen = int(data.dataset.length), sum(iterations) * int(data.batch_size)
+    stage = Record.read(work_dirs[-1])
+    recipe = work_dirs[-1].resolve().name if stage is None else work_dirs[-1].resolve().parent.name
+    mirrored = "mirrored, " if config.model.get("mirror", True) else ""
     facts = {
-        "config": "`configs/regressor_synthetic.py`" + (f", in {len(work_dirs)} runs" if len(work_dirs) > 1 else ""),
+        "config": f"`configs/{recipe}.py`"
+        + ("" if stage is None else f", its stage `{work_dirs[-1].resolve().name}`")
+        + (f", in {len(work_dirs)} runs" if len(work_dirs) > 1 else ""),
         "iterations": " + ".join(map(str, iterations)),
-        "training data": f"{distinct:,} synthetic faces of {config.size}² (seed 0), mirrored, rolled, perturbed",
+        "training data": f"{distinct:,} synthetic faces of {regressor.size}² (seed 0), {mirrored}rolled, perturbed",
         "pictures seen": f"{seen:,} ({seen / distinct:.0f} × each)",
         "training time": f"{seconds / 60:.0f} minutes, {hardware}",
     }
-    return regressor.eval().requires_grad_(False), facts
+    return regressor.eval().requires_grad_(False), reading, facts
 
 
 def newest_checkpoint(work_dir: Path) -> Path:
@@ -145,25 +181,30 @@ def seconds_per_iteration(work_dir: Path) -> float:
     return sum(times) / max(len(times), 1)
 
 
-TEXT = f"""
-`{FILE}`: picture → the 257 coefficients of `ProceduralFace` in the full image frame, in one pass of a small residual
-network. It starts the fitter and judges poses; it is not the last word on a face.
+def text(entry: str, reading: Reading, coefficients: int) -> str:
+    """What the card says in words."""
+    model, world = reading.face_model["type"], reading.population.get("world")
+    seen = "synthetic faces" if world is None else f"synthetic faces of the {world} world"
+    return f"""
+`{FILE}`: picture → the {coefficients} coefficients of `{model}` in the full image frame, in one pass of a small
+residual network. It starts the fitter and judges poses; it is not the last word on a face.
 
 ```python
 from faceuv import zoo
 from faceuv.models.readers.regressor import load_regressor
 
-coefficients = load_regressor(zoo.path("{ENTRY}", "{FILE}"))(images)  # (B, 3, S, S) in [0, 1], any side S
+coefficients = load_regressor(zoo.path("{entry}", "{FILE}"))(images)  # (B, 3, S, S) in [0, 1], any side S
 ```
 
-Limits: trained on synthetic faces alone, framed as FFHQ frames them, |yaw| below 65°; it reads pictures at 64², so that
-fine form and the exact distance are guesses; albedo and light share the blame for brightness. Photographs were not
+Limits: trained on {seen} alone, framed as FFHQ frames them, |yaw| below 65°; it reads pictures at 64², so that fine
+form and the exact distance are guesses; albedo and light share the blame for brightness. Photographs were not
 measured. Below, `albedo` is in colour levels, `light` in shading, both of 1; landmarks are in pixels of a 64² picture.
 """.strip()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--entry", default="regressor", help="of the zoo: read, or written by --ship (regressor)")
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--faces", type=int, default=512, help="held-out faces to measure on")
     parser.add_argument("--sheet", type=Path, help="write pictures and what was read in them")
@@ -173,14 +214,16 @@ def main() -> None:
 
     facts: dict[str, Any] = {}
     if args.ship:
-        regressor, facts = shipped(args.ship, args.hardware)
-        path = save_network(zoo.FOLDER / ENTRY / FILE, regressor, dtype=torch.float16, metadata=facts)
+        regressor, reading, facts = shipped(args.ship, args.hardware)
+        metadata = {**facts, **reading.metadata()}
+        path = save_network(zoo.FOLDER / args.entry / FILE, regressor, dtype=torch.float16, metadata=metadata)
     else:
-        path = args.weights or zoo.path(ENTRY, FILE)
+        path = args.weights or zoo.path(args.entry, FILE)
+        reading = Reading.of(path)
     regressor = load_regressor(path)
-    face_model = ProceduralFace(rows=97, columns=81)
+    face_model = reading.built()
     weight = face_weight(face_model)
-    images, truth = held_out(regressor.size, args.faces)
+    images, truth = held_out({**reading.population, "size": regressor.size}, args.faces)
     true = Coefficients(truth, regressor.layout)
     pred = read(regressor, images)
 
@@ -206,7 +249,8 @@ def main() -> None:
         if isinstance(value, dict):
             print("\n".join(f"  {key:<32} {row}" for key, row in value.items()))
     if args.ship:
-        print(f"wrote {write_card(ENTRY, 'Coefficient regressor', facts, TEXT)}")
+        title = f"Coefficient regressor of {reading.face_model['type']}"
+        print(f"wrote {write_card(args.entry, title, facts, text(args.entry, reading, true.layout.size))}")
     if args.sheet:
         sheet(args.sheet, images, pred, true, face_model)
 

@@ -118,6 +118,8 @@ def named_light(name: str, *, device: torch.device | str | None = None, dtype: t
         return torch.zeros(1, 3, 9, device=device, dtype=dtype)
     if name not in _LIGHTS:
         known = light_names()
+        if name == "default":
+            raise InputError("the light 'default' is called 'flat' since version 0.2: write 'flat'")
         raise InputError(f"no light is called {name!r}; known: {', '.join(known)}{did_you_mean(name, known)}")
     ambient, sources = _LIGHTS[name]
     lighting = ambient_light(torch.tensor([ambient], device=device, dtype=dtype))
