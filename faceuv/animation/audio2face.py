@@ -31,12 +31,10 @@ def read_audio2face(path: str | Path, *, fps: float | None = None) -> ARKitAnima
         return _animation(data, fps)
     except FileNotFoundError:
         raise AssetError(f"{path}: no such file; expected a JSON of blend-shape weights") from None
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError, OSError) as error:
-        if isinstance(error, FaceUVError):
-            raise
-        raise AssetError(f"{path}: not readable as JSON ({one_line(error)})") from None
     except FaceUVError as error:
         raise AssetError(f"{path}: {error}") from None
+    except (ValueError, RecursionError, OSError) as error:  # numbers of thousands of digits are ValueErrors
+        raise AssetError(f"{path}: not readable as JSON ({one_line(error)})") from None
 
 
 def _animation(data: Any, fps: float | None) -> ARKitAnimation:

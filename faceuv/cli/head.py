@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from faceuv.cli.arguments import COUNT, SIDE
+from faceuv.cli.arguments import COUNT, whole
 from faceuv.errors import AssetError, InputError
+from faceuv.files.names import printable
 
 if TYPE_CHECKING:
     from faceuv.data.images import PictureFile, PictureReader
     from faceuv.photo import PhotoHead, PhotoHeads
 
-_LARGEST = 2048
+TEXTURE = whole(64, 2048)
+_WRITTEN = (".glb", ".safetensors", ".gif", ".png", ".json")
 _REPORT = "report"
 
 
@@ -25,7 +28,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--face-model", help="a head model by name (the best one installed)")
     parser.add_argument("--detector", help="a landmark detector by name (the zoo's for photographs)")
     parser.add_argument(
-        "--texture-size", type=SIDE, default=1024, metavar="PX", help="side of the texture, at most 2048 (1024)"
+        "--texture-size", type=TEXTURE, default=1024, metavar="PX", help="side of the texture, 64 … 2048 (1024)"
     )
     parser.add_argument("--lit", action="store_true", help="keep the photograph's light in the texture")
     parser.add_argument("--every", type=COUNT, default=1, metavar="N", help="of a video, every N-th frame")
@@ -40,14 +43,16 @@ def run(args: argparse.Namespace) -> int:
     from faceuv.data.images import PictureReader, find_pictures
     from faceuv.files.artefacts import check_writable
     from faceuv.photo import making
+    from faceuv.registry import FACE_MODELS, LANDMARK_DETECTORS
 
-    if args.texture_size > _LARGEST:
-        raise InputError(f"--texture-size is at most {_LARGEST}, got {args.texture_size}")
     files = find_pictures(args.photos, every=args.every)
-    for source in args.photos:
-        if Path(source).is_dir() and args.out.exists() and Path(source).samefile(args.out):
-            raise InputError(f"--out {args.out} is the folder that the photographs are in; choose another")
+    for name, registry in ((args.face_model, FACE_MODELS), (args.detector, LANDMARK_DETECTORS)):
+        if name is not None:
+            registry.get(name)  # an unknown one is an error before anything is written
+    _refuse_strangers(args.out, files)
     check_writable(args.out)
+    if not (args.out / f"{_REPORT}.json").exists():  # from now on the folder is ours
+        _write(args.out / f"{_REPORT}.json", {"photographs": []})
     taken = {_REPORT, *(file.name.lower() for file in files)}
     maker: PhotoHeads | None = None
     reader = PictureReader(enough=making.ENOUGH_PIXELS)
@@ -66,6 +71,24 @@ def run(args: argparse.Namespace) -> int:
         console.print(_line(record), markup=False, highlight=False)
     _write(args.out / f"{_REPORT}.json", {"photographs": report})
     return 0 if any(record["heads"] for record in report) else 1
+
+
+def _refuse_strangers(folder: Path, files: list[PictureFile]) -> None:
+    """Refuse a folder in which a photograph, or a file of the user's, has a name that is to be written."""
+    if not folder.is_dir():
+        return
+    if any(parent.exists() and parent.samefile(folder) for parent in {file.path.parent for file in files}):
+        raise InputError(f"--out {printable(folder)} is the folder that the photographs are in; choose another")
+    if "photographs" in _read(folder / f"{_REPORT}.json"):
+        return
+    names = {_REPORT, *(_record_name(file) for file in files)}
+    for path in sorted(folder.iterdir()):
+        stem = path.stem if path.stem in names else re.sub(r"(_face)?_[0-9]+$", "", path.stem)
+        if stem in names and path.suffix.lower() in _WRITTEN and "heads" not in _read(folder / f"{stem}.json"):
+            raise InputError(
+                f"--out {printable(folder)} has a file {printable(path.name)}, which faceuv head has not written and"
+                " would replace; choose another folder"
+            )
 
 
 def _make(
@@ -125,13 +148,20 @@ def _settings(args: argparse.Namespace, file: PictureFile) -> dict[str, Any]:
 
 def _finished(args: argparse.Namespace, file: PictureFile) -> dict[str, Any] | None:
     """The record of a photograph that was finished under the same settings, with a head or without; None otherwise."""
-    path = args.out / f"{_record_name(file)}.json"
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # none, or cut short: the head is made again
-        return None
-    same = isinstance(record, dict) and all(record.get(k) == v for k, v in _settings(args, file).items())
+    record = _read(args.out / f"{_record_name(file)}.json")
+    same = bool(record) and all(record.get(k) == v for k, v in _settings(args, file).items())
     return record if same else None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A record; empty where there is none, or one that was cut short or is somebody else's."""
+    from faceuv.files.artefacts import read_json
+
+    try:
+        record = read_json(path)
+    except AssetError:
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def _line(record: dict[str, Any]) -> str:

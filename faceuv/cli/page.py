@@ -35,14 +35,21 @@ def run(args: argparse.Namespace) -> int:
     from faceuv.cli.console import console
     from faceuv.cli.sample import default_model
     from faceuv.export.page import save_page
+    from faceuv.export.page.building import checked_page
     from faceuv.face import Face, build_face_model
     from faceuv.files.artefacts import check_writable
+    from faceuv.files.names import printable
 
     paths = list(_files(args.faces))
     if not paths and not args.seeds:
         raise InputError("a page needs faces: give .safetensors or .glb files, folders of them, or --seeds 1 2 3")
-    check_writable(args.out.parent)
+    checked_page(args.out)
+    for path in paths:
+        if not path.is_file():
+            raise InputError(f"{printable(path)} does not exist; expected a face saved by faceuv, or a .glb file")
     model = build_face_model(args.face_model or default_model()) if args.seeds else None
+    if model is not None:  # random people take a while; files are read first thing
+        check_writable(args.out.parent)
     wanted = [*paths, *(args.seeds or [])]
     several = len(wanted) > 1
     faces: list[PageFace] = []

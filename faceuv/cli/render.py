@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 from faceuv.cli.arguments import COUNT, SEED, SIDE, real
@@ -95,4 +96,6 @@ def parse_amounts(words: list[str]) -> dict[str, float]:
             equals = ""
         if not equals or not name:
             raise InputError(f"an expression is written name=amount, such as smile=0.8; got {word!r}")
+        if not math.isfinite(amounts[name]):
+            raise InputError(f"the amount of {name!r} must be a finite number, got {value!r}")
     return amounts

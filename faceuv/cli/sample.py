@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from faceuv.cli.arguments import COUNT, SEED, SIDE, real
+from faceuv.cli.arguments import COUNT, LARGEST_SEED, SEED, SIDE, real
 from faceuv.cli.console import add_device
 from faceuv.cli.mesh_options import MESH_FORMATS, add_mesh_options, mesh_options
 from faceuv.cli.sample_folder import SampleFolder, Shard, Sheet
@@ -86,11 +86,18 @@ def run(args: argparse.Namespace) -> int:
     from faceuv.face import Face
     from faceuv.files.artefacts import check_writable
     from faceuv.files.licences import licence_line
+    from faceuv.geometry.lighting import named_light
 
     require_positive("--num", args.num)
     require_positive("--size", args.size)
     check_hair(args)
     device = checked_device(args.device)
+    if args.seed + args.num - 1 > LARGEST_SEED:
+        raise InputError(
+            f"--seed {args.seed} with --num {args.num} needs seeds beyond {LARGEST_SEED:,}: take a smaller seed"
+        )
+    if args.light is not None:
+        named_light(args.light)
     numbers = args.shard.faces(args.num)
     if not numbers:
         raise InputError(f"shard {args.shard.index} of {args.shard.of} is empty: there are {args.num} faces (--num)")

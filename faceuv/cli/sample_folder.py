@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from faceuv.errors import InputError
-from faceuv.files.artefacts import atomic_path
+from faceuv.errors import AssetError, InputError, shown
+from faceuv.files.artefacts import atomic_path, read_json
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SHEET = 48  # faces on a contact sheet: all pictures of a large sample would fill the memory
 SHEET_YAWS = (-45.0, 0.0, 45.0)
 SETTINGS = "sample.json"
+DIGITS = 7  # of a shard's numbers: there are at most a million faces
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,11 @@ class Shard:
     def parse(cls, text: str) -> Shard:
         """``"3/16"``: the fourth of sixteen."""
         index, slash, of = text.partition("/")
-        if not (slash and index.isdecimal() and of.isdecimal() and int(index) < int(of)):
-            raise argparse.ArgumentTypeError(f"a shard is I/N with 0 ≤ I < N, such as 0/4, got {text!r}")
+        digits = all(part.isascii() and part.isdecimal() and len(part) <= DIGITS for part in (index, of))
+        if not (slash and digits and int(index) < int(of)):
+            raise argparse.ArgumentTypeError(
+                f"a shard is I/N with 0 ≤ I < N ≤ {10**DIGITS - 1:,}, such as 0/4, got {shown(text)}"
+            )
         return cls(int(index), int(of))
 
     def faces(self, count: int) -> range:
@@ -67,8 +71,8 @@ class SampleFolder:
         if not self.resume or not path.is_file():
             return
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
+            found = read_json(path)
+        except AssetError as error:
             raise InputError(f"{path} cannot be read ({error}); choose another --out, or leave out --resume") from error
         if found != self.settings:
             names = [

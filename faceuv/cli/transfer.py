@@ -28,15 +28,24 @@ def run(args: argparse.Namespace) -> int:
     from faceuv.cli.console import checked_device, console
     from faceuv.errors import InputError
     from faceuv.export import contact_sheet, save_png
+    from faceuv.export.mesh_checks import one_line
     from faceuv.face import Face, build_face_model
+    from faceuv.files.artefacts import check_writable
     from faceuv.models.faces.transfer import between
     from faceuv.registry import FACE_MODELS
 
     if args.out.suffix not in (".safetensors", ".glb", ".obj", ".ply"):
         raise InputError(f"--out must end with .safetensors, .glb, .obj or .ply, got {args.out.name!r}")
+    one_line(args.out.stem)  # a mesh bears the name of its file
+    if args.out.exists() and args.face.exists() and args.out.samefile(args.face):
+        raise InputError(f"--out {args.out} is the face that is read; choose another name, so that it stays")
+    if args.sheet is not None and args.sheet.suffix.lower() != ".png":
+        raise InputError(f"--sheet must end with .png, got {args.sheet.name!r}")
     FACE_MODELS.get(args.to)  # an unknown name is an error before anything is read
     device = checked_device(args.device)
     face = Face.load(args.face).to(device)
+    for path in filter(None, (args.out, args.sheet)):
+        check_writable(path.parent)
     target = build_face_model(args.to)
     made = face.to_model(target, texture_size=args.size)
     console.print(f"wrote {made.save(args.out)}")

@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from typing import Any
 
-from faceuv.errors import FaceUVError, InputError
+from faceuv.errors import FaceUVError, InputError, shown
 from faceuv.export.page.building import SCRIPTS, document, lights, shortened
 from faceuv.studio.answering import EXPORTS, Studio
 from faceuv.studio.photographs import MOST_BYTES
@@ -46,6 +46,8 @@ class StudioServer(ThreadingHTTPServer):
         self._noting = threading.Lock()
         try:
             super().__init__((host, port), Handler)
+        except (TypeError, UnicodeError) as error:  # a zero byte, or a part of more than 63 letters
+            raise InputError(f"the studio cannot listen at {shown(host)}: {error}") from error
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise InputError(f"the studio cannot listen at {host}:{port}: {error.strerror or error}") from error

@@ -160,7 +160,44 @@ def test_pictures_without_heads_are_a_failure(folder, tmp_path) -> None:
     assert _run(folder / "wall.png", tmp_path) == 1
 
 
-@pytest.mark.parametrize(("more", "line"), [(["--texture-size", "4096"], "2048")])
+@pytest.mark.parametrize(
+    ("more", "line"), [(["--texture-size", "4096"], "at most 2,048"), (["--texture-size", "16"], "at least 64")]
+)
 def test_bad_options_are_one_line(folder, tmp_path, capsys, more, line) -> None:
     assert _run(folder / "anna.png", tmp_path, *more) != 0
     assert line in capsys.readouterr().err
+
+
+def test_a_photograph_is_never_replaced(tmp_path, asked, capsys) -> None:
+    names, _ = asked
+    photos = _photos(tmp_path / "photos", "a.png")
+    before = (photos / "a.png").read_bytes()
+    assert _run(photos / "a.png", photos) == 2  # the picture of the head would be a.png as well
+    assert "is the folder that the photographs are in" in capsys.readouterr().err
+    assert (photos / "a.png").read_bytes() == before and sorted(photos.iterdir()) == [photos / "a.png"]
+    assert names == []
+
+
+@pytest.mark.parametrize("name", ["report.json", "a.glb", "a_2.safetensors", "a_face_1.png"])
+def test_files_of_others_are_never_replaced(tmp_path, asked, capsys, name) -> None:
+    names, _ = asked
+    photos, out = _photos(tmp_path / "photos", "a.png"), tmp_path / "out"
+    out.mkdir()
+    (out / name).write_text("my thesis")
+    (out / "notes.txt").write_text("may stay")
+    assert _run(photos, out) == 2
+    assert f"has a file {name}, which faceuv head has not written" in capsys.readouterr().err
+    assert (out / name).read_text() == "my thesis" and len(list(out.iterdir())) == 2 and names == []
+    (out / name).unlink()
+    assert _run(photos, out) == 0
+
+
+def test_a_folder_of_heads_is_gone_on_with_after_a_sudden_end(tmp_path, asked) -> None:
+    names, _ = asked
+    photos, out = _photos(tmp_path / "photos", "a.png", "b.png"), tmp_path / "out"
+    _run(photos, out)
+    (out / "b.json").unlink()  # ended between the files of a head and its record
+    (out / "report.json").write_text('{"photographs": []}')
+    names.clear()
+    assert _run(photos, out) == 0
+    assert names == ["b.png"]

@@ -107,11 +107,16 @@ def document(title: str, policy: str, data: Mapping[str, Any], scripts: Sequence
 """
 
 
+def checked_page(path: str | Path) -> Path:
+    """The path of a page, if its name says so."""
+    if Path(path).suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"a page is written to a .html file, got {Path(path).name!r}")
+    return Path(path)
+
+
 def save_page(path: str | Path, faces: Sequence[PageFace], *, title: str = "faceuv") -> Path:
     """Write the page of some faces, atomically."""
-    path = Path(path)
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise InputError(f"a page is written to a .html file, got {path.name!r}")
+    path = checked_page(path)
     if not faces:
         raise InputError("a page needs at least one face")
     text = page_html(faces, title=title)
