@@ -34,6 +34,7 @@ COMMANDS = (
     "test",
     "direction",
     "list",
+    "zoo",
     "doctor",
     "completion",
 )
