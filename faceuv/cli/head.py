@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 TEXTURE = whole(64, 2048)
 _WRITTEN = (".glb", ".safetensors", ".gif", ".png", ".json")
 _REPORT = "report"
+_MOST_OF_ONE = 24  # photographs of one person
+_LARGE_AT_ONCE = 4  # of them are held at full size; more are read smaller
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -29,6 +31,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--detector", help="a landmark detector by name (the zoo's for photographs)")
     parser.add_argument(
         "--texture-size", type=TEXTURE, default=1024, metavar="PX", help="side of the texture, 64 … 2048 (1024)"
+    )
+    parser.add_argument(
+        "--same-person", action="store_true", help="all photographs show one person: make one head of them together"
     )
     parser.add_argument("--lit", action="store_true", help="keep the photograph's light in the texture")
     parser.add_argument("--every", type=COUNT, default=1, metavar="N", help="of a video, every N-th frame")
@@ -49,10 +54,13 @@ def run(args: argparse.Namespace) -> int:
     for name, registry in ((args.face_model, FACE_MODELS), (args.detector, LANDMARK_DETECTORS)):
         if name is not None:
             registry.get(name)  # an unknown one is an error before anything is written
-    _refuse_strangers(args.out, files)
+    names = [_person_name(args)] if args.same_person else [_record_name(file) for file in files]
+    _refuse_strangers(args.out, files, names)
     check_writable(args.out)
     if not (args.out / f"{_REPORT}.json").exists():  # from now on the folder is ours
         _write(args.out / f"{_REPORT}.json", {"photographs": []})
+    if args.same_person:
+        return _run_person(args, files)
     taken = {_REPORT, *(file.name.lower() for file in files)}
     maker: PhotoHeads | None = None
     reader = PictureReader(enough=making.ENOUGH_PIXELS)
@@ -60,12 +68,7 @@ def run(args: argparse.Namespace) -> int:
     for file in files:
         record = None if args.overwrite else _finished(args, file)
         if record is None:
-            if maker is None:
-                maker = making.PhotoHeads(
-                    args.face_model, detector=args.detector, texture_size=args.texture_size, lit=args.lit
-                )
-                if maker.remark:
-                    console.print(maker.remark)
+            maker = maker or _maker(args)
             record = _make(args, file, maker, reader, taken)
         report.append(record)
         console.print(_line(record), markup=False, highlight=False)
@@ -73,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     return 0 if any(record["heads"] for record in report) else 1
 
 
-def _refuse_strangers(folder: Path, files: list[PictureFile]) -> None:
+def _refuse_strangers(folder: Path, files: list[PictureFile], wanted: list[str]) -> None:
     """Refuse a folder in which a photograph, or a file of the user's, has a name that is to be written."""
     if not folder.is_dir():
         return
@@ -81,7 +84,7 @@ def _refuse_strangers(folder: Path, files: list[PictureFile]) -> None:
         raise InputError(f"--out {printable(folder)} is the folder that the photographs are in; choose another")
     if "photographs" in _read(folder / f"{_REPORT}.json"):
         return
-    names = {_REPORT, *(_record_name(file) for file in files)}
+    names = {_REPORT, *wanted}
     for path in sorted(folder.iterdir()):
         stem = path.stem if path.stem in names else re.sub(r"(_face)?_[0-9]+$", "", path.stem)
         if stem in names and path.suffix.lower() in _WRITTEN and "heads" not in _read(folder / f"{stem}.json"):
@@ -89,6 +92,64 @@ def _refuse_strangers(folder: Path, files: list[PictureFile]) -> None:
                 f"--out {printable(folder)} has a file {printable(path.name)}, which faceuv head has not written and"
                 " would replace; choose another folder"
             )
+
+
+def _maker(args: argparse.Namespace) -> PhotoHeads:
+    from faceuv.cli.console import console
+    from faceuv.photo import making
+
+    maker = making.PhotoHeads(args.face_model, detector=args.detector, texture_size=args.texture_size, lit=args.lit)
+    if maker.remark:
+        console.print(maker.remark)
+    return maker
+
+
+def _run_person(args: argparse.Namespace, files: list[PictureFile]) -> int:
+    """One head of all photographs; 1 if none of them gave one."""
+    from faceuv.cli.console import console
+    from faceuv.data.images import PictureReader
+    from faceuv.photo import making
+
+    if len(files) > _MOST_OF_ONE:
+        raise InputError(
+            f"--same-person takes at most {_MOST_OF_ONE} photographs, got {len(files)}: choose the sharpest ones from"
+            " different sides, or use fewer frames of a video with --every"
+        )
+    name = _person_name(args)
+    settings = {**_settings(args, files[0]), "sha256": [_settings(args, file)["sha256"] for file in files]}
+    settings["same_person"] = True
+    record = None if args.overwrite else _recorded(args.out / f"{name}.json", settings)
+    if record is None:
+        record = {"source": [str(file) for file in files], "heads": [], "reasons": [], **settings}
+        reader = PictureReader(enough=making.ENOUGH_PIXELS * _LARGE_AT_ONCE // max(_LARGE_AT_ONCE, len(files)))
+        pictures, sources, unread = [], [], []
+        for file in files:
+            try:
+                pictures.append(reader.read(file))
+                sources.append(str(file))
+            except (AssetError, InputError) as error:
+                unread.append(str(error))
+        if pictures:
+            try:
+                made = _maker(args).of_person(pictures, sources)
+                record["reasons"] += made.left_out
+                record["heads"] = [{"name": name, **_save(args.out, name, made, turntable=not args.no_turntable)}]
+                record["heads"][0]["photographs"] = len(made.shots)
+            except InputError as error:
+                record["reasons"] += str(error).splitlines()
+        record["reasons"] += unread
+        if not unread:  # a file that could not be read is read again in the next run
+            _write(args.out / f"{name}.json", record)
+    console.print(_line(record), markup=False, highlight=False)
+    _write(args.out / f"{_REPORT}.json", {"photographs": [record]})
+    return 0 if record["heads"] else 1
+
+
+def _person_name(args: argparse.Namespace) -> str:
+    """Of the one head: that of the folder with the photographs, or ``person``."""
+    source = Path(args.photos[0])
+    name = source.resolve().name if len(args.photos) == 1 and source.is_dir() else ""
+    return name if name and name.lower() != _REPORT else "person"
 
 
 def _make(
@@ -115,6 +176,7 @@ def _make(
         if len(made) > 1 and name.lower() in taken:
             name = f"{file.name}_face_{number}"
         record["heads"].append({"name": name, **_save(args.out, name, one, turntable=not args.no_turntable)})
+    _remove_stale(args.out, file, record, taken)
     _write(args.out / f"{_record_name(file)}.json", record)
     return record
 
@@ -148,9 +210,24 @@ def _settings(args: argparse.Namespace, file: PictureFile) -> dict[str, Any]:
 
 def _finished(args: argparse.Namespace, file: PictureFile) -> dict[str, Any] | None:
     """The record of a photograph that was finished under the same settings, with a head or without; None otherwise."""
-    record = _read(args.out / f"{_record_name(file)}.json")
-    same = bool(record) and all(record.get(k) == v for k, v in _settings(args, file).items())
-    return record if same else None
+    return _recorded(args.out / f"{_record_name(file)}.json", _settings(args, file))
+
+
+def _recorded(path: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
+    """The record in a file, if it was made under these settings."""
+    record = _read(path)
+    return record if record and all(record.get(k) == v for k, v in settings.items()) else None
+
+
+def _remove_stale(folder: Path, file: PictureFile, record: dict[str, Any], taken: set[str]) -> None:
+    """Remove what an earlier run made of this photograph and this one did not make again."""
+    made = {one["name"] for one in record["heads"]}
+    for one in _read(folder / f"{_record_name(file)}.json").get("heads", []):
+        name = str(one.get("name", "")) if isinstance(one, dict) else ""
+        if not name or Path(name).name != name or (name.lower() in taken and name != _record_name(file)):
+            continue  # not a name that this command gives, or another photograph's by now
+        for suffix in _WRITTEN[:-1] if name not in made else (".gif",) if record["no_turntable"] else ():
+            (folder / f"{name}{suffix}").unlink(missing_ok=True)
 
 
 def _read(path: Path) -> dict[str, Any]:

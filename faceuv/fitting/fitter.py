@@ -16,7 +16,9 @@ from faceuv.fitting.gradient import Prediction, PredictionContext
 from faceuv.fitting.landmarks.base import LandmarkDetector, Landmarks
 from faceuv.fitting.priors import likely
 from faceuv.fitting.schedules import SCHEDULES
-from faceuv.fitting.steps import FitStep, Problem
+from faceuv.fitting.steps import SHARED, FitStep, LandmarkStep, Problem, SurfaceStep
+from faceuv.fitting.terms import group_columns
+from faceuv.fitting.together import Sharing
 from faceuv.losses import PhotometricLoss
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.sliding import CONTOURS, Contour
@@ -27,6 +29,7 @@ from faceuv.structures import Coefficients
 Config = Mapping[str, Any] | str
 _TEXTS = ("reasons", "doubts")
 _ONE_POINT = 1e-3  # pixels: landmarks that lie closer together are one point, and no face
+_LEAST_TRUST = 0.05  # of a picture of a person, by the confidence of its own fit
 _CHUNK_ON_CPU, _CHUNK = 8, 128  # pictures fitted at once: what fits a CPU's cache, and what fills an accelerator
 
 
@@ -76,6 +79,13 @@ class Fit:
     def __len__(self) -> int:
         return len(self.reasons)
 
+    def __getitem__(self, rows: Tensor) -> Fit:
+        """Some rows, by indices."""
+        chosen = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "coefficients"}
+        for name, value in chosen.items():
+            chosen[name] = tuple(value[row] for row in rows.tolist()) if name in _TEXTS else value[rows]
+        return Fit(Coefficients(self.coefficients.data[rows], self.coefficients.layout), **chosen)
+
     def to(self, device: torch.device | str) -> Fit:
         """Move every tensor."""
         moved = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name not in _TEXTS}
@@ -116,6 +126,8 @@ class Fitter(nn.Module):
             though they be hidden, ``"head"``; None asks the detector, and takes landmarks that are given for visible
             ones. It matters for face models with ``contour`` lines.
         min_confidence: smallest confidence of a fit that is ok; 0.5 makes doubtful fits failures.
+        framed: whether the pictures are squares laid around faces by their landmarks, as
+            :meth:`~faceuv.data.window.Window.aligned` does: then the distance of a head is about known.
         chunk: number of pictures that are fitted at once; None chooses. The result does not depend on it.
     """
 
@@ -133,6 +145,7 @@ class Fitter(nn.Module):
         chunk: int | None = None,
         min_confidence: float = 0.0,
         contour: Contour | None = None,
+        framed: bool = False,
     ) -> None:
         super().__init__()
         if centre not in ("start", "mean"):
@@ -155,7 +168,7 @@ class Fitter(nn.Module):
         self.regressor = regressor
         self.steps: list[FitStep] = [FIT_STEPS.build(step) for step in steps_of(schedule)]
         self.centre, self.worst_landmarks, self.chunk = centre, worst_landmarks, chunk
-        self.min_confidence, self.contour = min_confidence, contour
+        self.min_confidence, self.contour, self.framed = min_confidence, contour, framed
         self.fits_colours = any({"albedo", "lighting"} & set(getattr(step, "groups", ())) for step in self.steps)
         self.photometric = PhotometricLoss()
 
@@ -175,6 +188,58 @@ class Fitter(nn.Module):
             mask: ``(B, 1, H, W)`` in [0, 1], the pixels that count; by default all.
             names: of the pictures, for a detector that reads a file.
         """
+        images, landmarks, mask, contour = self._read(images, landmarks, mask, names)
+        chunk = self.chunk or (_CHUNK_ON_CPU if images.device.type == "cpu" else _CHUNK)
+        parts = []
+        for start in range(0, len(images), chunk):
+            rows = slice(start, start + chunk)
+            part = None if mask is None else mask[rows]
+            parts.append(self._fit_chunk(images[rows], landmarks[rows], part, contour))
+        return Fit.cat(parts)
+
+    @torch.no_grad()
+    def fit_person(
+        self,
+        images: Tensor,
+        landmarks: Landmarks | None = None,
+        *,
+        mask: Tensor | None = None,
+        names: Sequence[str] | None = None,
+    ) -> Fit:
+        """Coefficients of several pictures of one person: identity and albedo are the same in all rows that are ok.
+
+        Each picture is fitted by itself first; then all that are ok together, as far as the confidence of their own
+        fits goes. A picture that could not be fitted by itself keeps its row and its reason. Arguments as in
+        :meth:`fit`; the schedule consists of ``LandmarkStep`` and ``SurfaceStep``.
+        """
+        for step in self.steps:
+            if not isinstance(step, (LandmarkStep, SurfaceStep)):
+                raise InputError(
+                    "pictures of one person are fitted together by LandmarkStep and SurfaceStep, got"
+                    f" {type(step).__name__}: choose the schedule 'fast', 'precise' or 'landmarks'"
+                )
+        images, landmarks, mask, contour = self._read(images, landmarks, mask, names)
+        own = self.fit(images, landmarks, mask=mask, names=names)
+        rows = own.ok.nonzero()[:, 0]
+        if len(rows) < 2:
+            return own
+        layout = self.fit_model.layout
+        shared = torch.zeros(layout.size, dtype=torch.bool, device=rows.device)
+        shared[group_columns(layout, SHARED)] = True
+        trust = own.confidence[rows].clamp_min(_LEAST_TRUST)
+        sharing = Sharing.of(len(rows), shared, trust / trust.max())
+        part = None if mask is None else mask[rows]
+        joint = self._fit_chunk(
+            images[rows], landmarks[rows], part, contour, start=own.coefficients.data[rows], sharing=sharing
+        )
+        place = torch.arange(len(images), device=rows.device)
+        place[rows] = len(images) + torch.arange(len(rows), device=rows.device)
+        return Fit.cat([own, joint])[place]
+
+    def _read(
+        self, images: Tensor, landmarks: Landmarks | None, mask: Tensor | None, names: Sequence[str] | None
+    ) -> tuple[Tensor, Landmarks, Tensor | None, Contour]:
+        """The input of a fit, checked, on the model's device; landmarks of the detector where none are given."""
         device = self.face_model.mean.device
         sizes = check_shape("images", images, ("B", 3, "H", "W"))
         check_floating("images", images)
@@ -195,13 +260,7 @@ class Fitter(nn.Module):
         if sizes["B"] == 0:
             raise InputError("images is an empty batch (0, 3, H, W); there is nothing to fit")
         landmarks = landmarks.to(device=device, dtype=images.dtype)
-        chunk = self.chunk or (_CHUNK_ON_CPU if images.device.type == "cpu" else _CHUNK)
-        parts = []
-        for start in range(0, sizes["B"], chunk):
-            rows = slice(start, start + chunk)
-            part = None if mask is None else mask[rows]
-            parts.append(self._fit_chunk(images[rows], landmarks[rows], part, contour))
-        return Fit.cat(parts)
+        return images, landmarks, mask, contour
 
     def forward(self, images: Tensor, landmarks: Landmarks | None = None) -> Fit:
         """The same as :meth:`fit`."""
@@ -215,7 +274,17 @@ class Fitter(nn.Module):
         self.face_model.check_layout(guess)
         return guess.data.to(images)
 
-    def _fit_chunk(self, images: Tensor, landmarks: Landmarks, mask: Tensor | None, contour: Contour) -> Fit:
+    def _fit_chunk(
+        self,
+        images: Tensor,
+        landmarks: Landmarks,
+        mask: Tensor | None,
+        contour: Contour,
+        *,
+        start: Tensor | None = None,
+        sharing: Sharing | None = None,
+    ) -> Fit:
+        """Fit some pictures; from ``start (B, N)`` and with shared columns if those are given, which all are ok."""
         model = self.fit_model
         readable = torch.isfinite(images).flatten(1).all(1)
         placed = torch.isfinite(landmarks.points).flatten(1).all(1)
@@ -241,6 +310,7 @@ class Fitter(nn.Module):
         evidence = torch.full_like(x[:, : len(PARTS)], torch.nan)
         if len(rows):
             guess = self.start(images[rows])
+            first = guess if start is None else start[rows]
             guessed = self.regressor is not None and self.centre == "start"
             problem = Problem(
                 model,
@@ -251,8 +321,10 @@ class Fitter(nn.Module):
                 centre=guess if guessed else likely(model.layout, images),
                 guessed=guessed,
                 contour=contour,
+                sharing=sharing,
+                framed=self.framed,
             )
-            found = guess if problem.bounds is None else guess.clamp(*problem.bounds)
+            found = first if problem.bounds is None else first.clamp(*problem.bounds)
             for step in self.steps:
                 found, taken = step.run(problem, found)
                 iterations[rows] += taken

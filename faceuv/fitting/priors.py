@@ -48,14 +48,17 @@ def prior_terms(
     *,
     tint: float,
     amounts: Tensor | None = None,
+    distance: float = 0.0,
 ) -> list[PriorTerm | QuadraticTerm | SparseTerm]:
     """``weights`` of the groups around ``centre (B or 1, N)``, and ``tint`` on the light's difference from its own
     grey: who is brown, and who stands in a brown light?
 
     ``amounts`` are those of :func:`amounts_of`: of such modes few take part in a face, so that the sum of the amounts
-    costs, too, by the weight of the group times :data:`SPARSE`.
+    costs, too, by the weight of the group times :data:`SPARSE`. ``distance`` is the weight of the squared translation
+    away from the camera, where the other directions are free.
     """
     prior = PriorTerm(layout, weights, centre)
+    prior.weights[layout.slice("translation").start + 2] += distance
     terms: list[PriorTerm | QuadraticTerm | SparseTerm] = [prior]
     if amounts is not None and weights.get("expression"):
         columns = layout.slice("expression")

@@ -14,6 +14,7 @@ from faceuv.fitting.priors import amounts_of, prior_terms
 from faceuv.fitting.solver import Solution, Term, minimise
 from faceuv.fitting.surface import SurfaceSamples, SurfaceTerm
 from faceuv.fitting.terms import LandmarkTerm, group_columns
+from faceuv.fitting.together import Sharing, minimise_together
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.sliding import Contour
 from faceuv.registry import FIT_STEPS
@@ -22,6 +23,8 @@ from faceuv.renderers.base import Renderer
 RIGID = ("rotation", "translation")
 SHAPE = (*RIGID, "identity", "expression")
 ALL = (*SHAPE, "albedo", "lighting")
+SHARED = ("identity", "albedo")
+"""The groups that are the same in all pictures of one person."""
 # 1e-3 over the variance: coefficients count standard deviations, light strays by about 0.08 from an average portrait's,
 # the regressor's angles by 0.02 radians and its distance by 0.15 dm.
 PRIOR: Mapping[str, float] = {
@@ -33,6 +36,9 @@ PRIOR: Mapping[str, float] = {
     "translation": 0.05,
 }
 TINT = 3.0
+# 1e-3 over the variance of the distance (0.4 dm) of heads in squares that were laid around them. Without it noise of
+# the landmarks brings the head nearer and makes it smaller, for from near the same coefficients move more pixels.
+DISTANCE = 6e-3
 _HELD = 6  # iterations with the same candidates of the jaw's points
 CLOSING = 2.0  # 1e-3 over the variance of a lid's distance from the other, 1 % of the image, for seven pairs
 LANDMARKS = 30.0  # 1e-3 over the variance, and errors of a detector's 68 points go together: about seven count
@@ -47,6 +53,8 @@ class Problem:
     centre (B or 1, N)   the most likely coefficients, before the picture is seen
     guessed              whether the centre's pose is a guess from the picture; else pose has no prior
     contour              whether the landmarks of the jaw lie on the contour that is seen or are points of the head
+    sharing              of pictures of one person, the columns that all rows share; None: rows are independent
+    framed               whether the pictures are squares that were laid around faces by their landmarks
     """
 
     face_model: FaceModel
@@ -57,6 +65,8 @@ class Problem:
     centre: Tensor
     guessed: bool = False
     contour: Contour = "visible"
+    sharing: Sharing | None = None
+    framed: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -78,8 +88,22 @@ class Problem:
         """The priors of the groups that move, see :func:`~faceuv.fitting.priors.prior_terms`."""
         known = groups if self.guessed else [group for group in groups if group not in RIGID]
         chosen = {group: weight for group, weight in weights.items() if group in known}
+        if self.sharing is not None:  # the prior of what is shared counts once, not once a picture
+            chosen = {name: weight / (len(self.images) if name in SHARED else 1) for name, weight in chosen.items()}
         amounts = None if self.guessed else amounts_of(self.face_model)
-        return [*prior_terms(self.face_model.layout, chosen, self.centre, tint=tint, amounts=amounts)]
+        near = DISTANCE if self.framed and "translation" in groups else 0.0
+        return [*prior_terms(self.face_model.layout, chosen, self.centre, tint=tint, amounts=amounts, distance=near)]
+
+    def minimise(
+        self, data: Sequence[Term], priors: Sequence[Term], x: Tensor, columns: Tensor, *,
+        iterations: int, tolerance: float, rows: Tensor | None = None,
+    ) -> Solution:  # fmt: skip
+        """Improve some columns of ``x (B, N)``: of each row by itself, or of all together where columns are shared."""
+        if self.sharing is None:
+            return minimise([*data, *priors], x, columns, rows=rows, bounds=self.bounds,
+                            iterations=iterations, tolerance=tolerance)  # fmt: skip
+        return minimise_together(data, priors, x, columns, self.sharing, bounds=self.bounds,
+                                 iterations=iterations, tolerance=tolerance)  # fmt: skip
 
 
 class FitStep(ABC):
@@ -137,7 +161,7 @@ class LandmarkStep(FitStep):
     def run(self, problem: Problem, x: Tensor) -> tuple[Tensor, Tensor]:
         layout = problem.face_model.layout
         landmarks = self.term(problem)
-        terms = [landmarks, *problem.priors(self.prior, self.groups, tint=0)]
+        priors = problem.priors(self.prior, self.groups, tint=0)
         columns = group_columns(layout, self.groups).to(x.device)
         held = self.iterations if not landmarks.landmarks.slides else min(self.iterations, _HELD)
         taken = torch.zeros(len(x), dtype=torch.int64, device=x.device)
@@ -145,11 +169,12 @@ class LandmarkStep(FitStep):
         for left in range(self.iterations, 0, -held):
             # jaw points slide while the head turns: they are chosen again, then held fixed for a few iterations
             moved = landmarks.look(x[rows], rows) | (taken[rows] % held == 0)
-            rows = rows[moved]
-            if not len(rows):
+            if problem.sharing is None:  # rows that share columns move together or not at all
+                rows = rows[moved]
+            if not bool(moved.any()):
                 break
-            found = minimise(terms, x, columns, rows=rows, bounds=problem.bounds,
-                             iterations=min(held, left), tolerance=self.tolerance)  # fmt: skip
+            found = problem.minimise([landmarks], priors, x, columns, rows=rows,
+                                     iterations=min(held, left), tolerance=self.tolerance)  # fmt: skip
             x, taken = _lost_rows_as_nan(found), taken + found.iterations
             rows = rows[found.finite[rows]]
         return x, taken
@@ -203,7 +228,6 @@ class SurfaceStep(FitStep):
         )  # fmt: skip
         priors = problem.priors(self.prior, self.groups, self.tint)
         landmarks = self.landmarks.term(problem)
-        terms: list[Term] = [landmarks, surface, *priors]
         columns = group_columns(layout, self.groups).to(x.device)
         iterations = torch.zeros(len(x), dtype=torch.int64, device=x.device)
         for outlier in self.outliers:
@@ -212,8 +236,8 @@ class SurfaceStep(FitStep):
             if len(good):
                 surface.look(x[good], good)
                 landmarks.look(x[good], good)
-            found = minimise(terms, x, columns, bounds=problem.bounds,
-                             iterations=self.iterations, tolerance=self.tolerance)  # fmt: skip
+            found = problem.minimise([landmarks, surface], priors, x, columns,
+                                     iterations=self.iterations, tolerance=self.tolerance)  # fmt: skip
             x, iterations = _lost_rows_as_nan(found), iterations + found.iterations
         return x, iterations
 

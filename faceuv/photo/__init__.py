@@ -4,6 +4,8 @@ from faceuv.photo.finding import Found, find_faces
 from faceuv.photo.making import PhotoHead, PhotoHeads, best_head, head
 from faceuv.photo.page import head_page
 from faceuv.photo.projection import Projected, project_picture
+from faceuv.photo.reading import View
+from faceuv.photo.shots import Shot
 from faceuv.photo.texture import HeadTexture, head_texture
 
 __all__ = [
@@ -12,6 +14,8 @@ __all__ = [
     "PhotoHead",
     "PhotoHeads",
     "Projected",
+    "Shot",
+    "View",
     "best_head",
     "find_faces",
     "head",

@@ -44,8 +44,10 @@ def iris_colour(colour: Tensor, place: Tensor, radius: float, irradiance: Tensor
     return EyeColour((red, green, blue), _triple(warm), _triple(ring))
 
 
-def mean_colour(colours: list[EyeColour]) -> EyeColour:
-    """Of both eyes."""
+def mean_colour(colours: list[EyeColour]) -> EyeColour | None:
+    """Of both eyes, in all photographs; None where no iris is seen."""
+    if not colours:
+        return None
 
     def mean(name: str) -> tuple[float, float, float]:
         return _triple(torch.tensor([getattr(colour, name) for colour in colours]).mean(0))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from faceuv.models.faces.base import FaceModel
 from faceuv.photo.projection import part_texels
+from faceuv.photo.reading import Reading
 
 _GROUPS = (
     ("sclera_right", "iris_right"),
@@ -16,8 +19,25 @@ _GROUPS = (
 )
 _DARK = 0.02  # added before logarithms
 _TONE = (-0.5, 0.2)  # how far the hidden rest follows the seen part in brightness and tint: lids and lips throw shadows
+_ENOUGH = 0.4  # of what another photograph shows of eyes or mouth
 _LEAST = 24.0  # texels that are seen: fewer say nothing
 _KNOWN = 0.05  # share of a part that speaks for all of it: an open eye shows 0.13, parted lips 0.003 of the teeth
+
+
+def clearest(model: FaceModel, readings: Sequence[Reading], trust: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """``(1, T, T)`` and ``(3, T, T)``: how far eyes and mouth are seen, and their colours, each from one photograph:
+    the first one, unless another shows much more of it. Gazes and rows of teeth are never mixed."""
+    seen, bare = readings[0].seen, readings[0].bare
+    if len(readings) == 1:
+        return seen, bare
+    chart = model.chart(*bare.shape[1:])
+    seen, bare = seen.clone(), bare.clone()
+    for parts in (_GROUPS[0] + _GROUPS[1], _GROUPS[2] + _GROUPS[3]):
+        there = part_texels(model, chart, *parts)
+        shown = [float((reading.seen * there).sum()) * own for reading, own in zip(readings, trust)]
+        best = readings[0] if shown[0] > _ENOUGH * max(shown) else readings[shown.index(max(shown))]
+        seen, bare = torch.where(there, best.seen, seen), torch.where(there, best.bare, bare)
+    return seen, bare
 
 
 def with_eyes_and_mouth(model: FaceModel, weight: Tensor, bare: Tensor, base: Tensor) -> Tensor:

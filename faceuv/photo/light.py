@@ -1,7 +1,8 @@
-"""Albedo coefficients and light of a photograph: Gauss and Newton over the skin that it shows."""
+"""Albedo coefficients and light of photographs: Gauss and Newton over the skin that they show."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -45,54 +46,82 @@ def usual_light() -> Tensor:
     return light
 
 
-def fit_colours(
-    colour: Tensor,
-    normal: Tensor,
-    weight: Tensor,
-    mean: Tensor,
-    basis: Tensor,
-    *,
-    albedo: Tensor,
-    lighting: Tensor,
-    noise: float = _NOISE,
-) -> Colours:
-    """Fit ``colour (N, 3)`` by ``(mean + basis · a) · Y(normal) · (light + DC)``.
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Points of the skin that one picture shows.
+
+    colour (N, 3)  in the picture;  normal (N, 3)  after the pose;  weight (N,)  how far each counts
+    mean (N, 3), basis (N, 3, A)  of their albedo, per standard deviation
+    """
+
+    colour: Tensor
+    normal: Tensor
+    weight: Tensor
+    mean: Tensor
+    basis: Tensor
+
+
+def fit_colours(samples: Sequence[Samples], *, lighting: Tensor, noise: float = _NOISE) -> list[Colours]:
+    """Fit the colours of one person in one or several pictures by ``(mean + basis · a) · Y(normal) · (light + DC)``:
+    the albedo is the same in all, each picture has a light of its own.
 
     Skin and light share a factor that no picture tells apart. What settles it is that light is nearly white: its
     three channels differ from their mean by a few hundredths, so that the picture's tint is the skin's, and dark skin
-    has another tint than light skin. Both are solved for together: in turns, the shared factor would not move.
+    has another tint than light skin. All is solved for together: in turns, the shared factor would not move.
 
     Args:
-        normal: ``(N, 3)`` after the pose; ``weight (N,)`` says how far each sample counts.
-        mean: ``(N, 3)``; ``basis (N, 3, A)``, per standard deviation.
-        albedo, lighting: ``(A,)`` and ``(3, 9)``, where the search begins; the light's prior is about ``lighting``.
+        lighting: ``(3, 9)``, where the search begins and what the light's prior is about; it begins at the mean albedo.
         noise: RGB deviation that is usual; samples far beyond it lose their weight (Geman and McClure's function).
     """
-    count = check_shape("colour", colour, ("N", 3))["N"]
-    check_shape("basis", basis, (count, 3, "A"))
-    step = max(1, -(-count // _MOST))
-    some = slice(None, None, step)
-    shading = sh_basis(normal)
-    scale = max(1.0, float(weight.sum()) / _ALIKE)
-    share = (weight[some] / weight[some].sum().clamp_min(1e-6) * scale)[:, None]  # sums to the independent samples
-    modes = basis.shape[2]
-    prior = _prior(modes).to(colour)
-    centre = torch.cat([torch.zeros_like(albedo), lighting.flatten()])
-    found = torch.cat([albedo, lighting.flatten()])
-    trust = torch.ones_like(weight)
+    for part in samples:
+        count = check_shape("colour", part.colour, ("N", 3))["N"]
+        check_shape("basis", part.basis, (count, 3, "A"))
+    pictures, modes = len(samples), samples[0].basis.shape[2]
+    step = max(1, -(-sum(len(part.colour) for part in samples) // _MOST))
+    few = [_thinned(part, step) for part in samples]
+    shadings = [sh_basis(part.normal) for part in few]
+    total = sum(float(part.weight.sum()) for part in few)
+    scale = max(1.0, sum(float(part.weight.sum()) for part in samples) / _ALIKE) / max(total, 1e-6)
+    prior = _prior(modes, pictures).to(lighting)
+    centre = torch.cat([lighting.new_zeros(modes), lighting.flatten().repeat(pictures)])
+    found = centre.clone()
+    trust = [torch.ones_like(part.weight) for part in few]
     for _ in range(_ROUNDS):
-        surface, light = (mean + basis @ found[:modes])[some], irradiance_of(normal[some], found[modes:].view(3, 9))
-        rest = colour[some] - surface * light
-        slopes = torch.cat([basis[some] * light[..., None], _by_channel(surface, shading[some])], 2)
-        weighted = slopes * (share * trust[some, None] / noise**2)[..., None]
-        system = torch.einsum("ncp,ncq->pq", weighted, slopes) + prior
-        goal = torch.einsum("ncp,nc->p", weighted, rest) - prior @ (found - centre)
+        system, goal = prior.clone(), -prior @ (found - centre)
+        for k, (part, shading) in enumerate(zip(few, shadings)):
+            own = torch.cat([torch.arange(modes), modes + 27 * k + torch.arange(27)])
+            surface, light = part.mean + part.basis @ found[:modes], irradiance_of(part.normal, _light(found, modes, k))
+            rest = part.colour - surface * light
+            slopes = torch.cat([part.basis * light[..., None], _by_channel(surface, shading)], 2)
+            share = (part.weight * scale * trust[k])[:, None, None] / noise**2
+            flat = (slopes * share).flatten(0, 1)
+            system[own[:, None], own] += flat.T @ slopes.flatten(0, 1)
+            goal[own] += flat.T @ rest.flatten()
         found = found + torch.linalg.solve(system, goal)
-        albedo, lighting = found[:modes], found[modes:].view(3, 9)
-        error = (colour - (mean + basis @ albedo) * irradiance_of(normal, lighting)).square().mean(1)
-        trust = (1 / (1 + error / (2 * noise) ** 2)).square()
-    explained = float((weight * trust).sum() / weight.sum().clamp_min(1e-6))
-    return Colours(albedo, lighting, trust, explained)
+        trust = [_trust(part, found[:modes], _light(found, modes, k), noise) for k, part in enumerate(few)]
+    made = []
+    for k, part in enumerate(samples):
+        light = _light(found, modes, k)
+        weight = _trust(part, found[:modes], light, noise)
+        explained = float((part.weight * weight).sum() / part.weight.sum().clamp_min(1e-6))
+        made.append(Colours(found[:modes], light, weight, explained))
+    return made
+
+
+def _thinned(part: Samples, step: int) -> Samples:
+    some = slice(None, None, step)
+    return Samples(part.colour[some], part.normal[some], part.weight[some], part.mean[some], part.basis[some])
+
+
+def _light(found: Tensor, modes: int, picture: int) -> Tensor:
+    start = modes + 27 * picture
+    return found[start : start + 27].view(3, 9)
+
+
+def _trust(part: Samples, albedo: Tensor, lighting: Tensor, noise: float) -> Tensor:
+    """``(N,)`` in [0, 1]: how well each sample is explained."""
+    error = (part.colour - (part.mean + part.basis @ albedo) * irradiance_of(part.normal, lighting)).square().mean(1)
+    return (1 / (1 + error / (2 * noise) ** 2)).square()
 
 
 def _by_channel(surface: Tensor, shading: Tensor) -> Tensor:
@@ -101,14 +130,15 @@ def _by_channel(surface: Tensor, shading: Tensor) -> Tensor:
     return torch.cat([own * (torch.arange(3, device=own.device) == c)[:, None].to(own) for c in range(3)], 2)
 
 
-def _prior(modes: int) -> Tensor:
-    """Precision ``(A + 27, A + 27)``: albedo in deviations; of the light the channels' mean and their differences."""
+def _prior(modes: int, pictures: int) -> Tensor:
+    """Precision ``(A + 27 P, A + 27 P)``: albedo in deviations; of each light the channels' mean and their
+    differences."""
     wide = torch.full((9,), _SHAPE)
     wide[0] = _BRIGHTNESS
     shared = torch.ones(3, 3) / 3
     bands = torch.block_diag(*[shared / (3 * wide[k] ** 2) + (torch.eye(3) - shared) / _TINT**2 for k in range(9)])
     order = torch.arange(27).view(9, 3).T.flatten()  # bands by channels → channels by bands
-    return torch.block_diag(torch.eye(modes), bands[order][:, order])
+    return torch.block_diag(torch.eye(modes), *[bands[order][:, order]] * pictures)
 
 
 def irradiance_of(normal: Tensor, lighting: Tensor) -> Tensor:

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from faceuv.data.images import read_picture
 from faceuv.errors import FaceUVError, InputError
 from faceuv.face import DEFAULT_RENDERER, Face
-from faceuv.fitting import Fitter, LandmarkDetector, Landmarks
-from faceuv.fitting.confidence import DOUBTFUL
+from faceuv.fitting import Fitter, LandmarkDetector
 from faceuv.fitting.schedules import EXACT
 from faceuv.fitting.steps import RIGID
-from faceuv.geometry.projection import pose, project
-from faceuv.models.faces import FaceModel, FaceRenderer
-from faceuv.photo.alignment import feature_shifts, moved
+from faceuv.models.faces import FaceModel
 from faceuv.photo.finding import Found, find_faces
+from faceuv.photo.reading import View
+from faceuv.photo.shots import Shot, fitted
 from faceuv.photo.texture import HeadTexture, head_texture, without_light
 from faceuv.registry import FACE_MODELS, LANDMARK_DETECTORS
-from faceuv.structures import Coefficients, UVMaps
+from faceuv.structures import UVMaps
 
 Config = Mapping[str, Any] | str
 LIKENESS = "likeness of a real person: consent is yours to have"
@@ -33,32 +32,45 @@ BEST = ("ICTFaceKit", "MakeHuman")
 DETECTOR = {"type": "SyntheticLandmarks", "path": "zoo:landmarks_mixed/weights.safetensors"}
 ENOUGH_PIXELS = 24_000_000
 """Of a photograph: larger ones are read at a smaller size, which the finest texture does not notice."""
-_SQUARE = 256  # pixels of the fitted square
+_MANY = 160.0  # the same, from which on more pixels make no better texture
 _SMALL = 24.0  # pixels between the eyes' outer corners: fewer make a blurred texture
 _GREY = 0.004  # mean distance of red, green and blue from their mean: less is a grey picture
 _LIKELY = 0.5  # share of what is seen between brows and chin that has the colours of skin
-_ONE_SIDED = 0.3  # of the difference between the sides of a face, how much is taken for real
 _CLOSE = {**DETECTOR, "zooms": (0.7, 0.85, 1.0)}  # for a face that was found: slower, nearer
 _FIRST = ({"type": "LandmarkStep", "groups": RIGID}, {"type": "LandmarkStep", "weight": EXACT})
 
 
 @dataclass(frozen=True, eq=False)
 class PhotoHead:
-    """One head from one picture.
+    """One head from one picture, or from several of one person.
 
-    face        with maps, in the pose and the light of the photograph; its metadata say where it is from
+    face        with maps, in the pose and the light of the best photograph; its metadata say where it is from
     texture     what the maps are made of
-    found       the face in the picture
-    square      ``(3, 256, 256)``, the part of the picture that was fitted
-    confidence  in [0, 1], of the fit;  doubt: why it is doubtful, '' if it is not
+    shots       the face in each photograph that was used and its fit, the best one first
+    doubt       why the head is doubtful, '' if it is not
+    left_out    of several photographs, why some were not used
     """
 
     face: Face
     texture: HeadTexture
-    found: Found
-    square: Tensor
-    confidence: float
+    shots: tuple[Shot, ...]
     doubt: str
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def found(self) -> Found:
+        """The face in the best photograph."""
+        return self.shots[0].found
+
+    @property
+    def square(self) -> Tensor:
+        """``(3, 256, 256)``, the part of the best photograph that was fitted."""
+        return self.shots[0].square
+
+    @property
+    def confidence(self) -> float:
+        """In [0, 1], of the fit to the best photograph."""
+        return self.shots[0].confidence
 
 
 def best_head() -> tuple[str, str]:
@@ -94,8 +106,10 @@ class PhotoHeads:
         self.remark = ""
         if face_model is None:
             face_model, self.remark = best_head()
-        self.fitter = Fitter(face_model, dict(DEFAULT_RENDERER), detector or dict(_CLOSE), schedule="precise", chunk=1)
-        self.first = Fitter(self.fitter.face_model, self.fitter.renderer, schedule=_FIRST, chunk=1)
+        self.fitter = Fitter(
+            face_model, dict(DEFAULT_RENDERER), detector or dict(_CLOSE), schedule="precise", chunk=1, framed=True
+        )
+        self.first = Fitter(self.fitter.face_model, self.fitter.renderer, schedule=_FIRST, chunk=1, framed=True)
         self.finder: LandmarkDetector = LANDMARK_DETECTORS.build(detector or dict(DETECTOR))
         self.texture_size, self.lit = texture_size, lit
 
@@ -108,75 +122,110 @@ class PhotoHeads:
         failed. An error where no face is found."""
         faces = find_faces(self.finder, picture, most=most)
         if not faces:
-            raise InputError(
-                f"{source}: no face was found; expected an upright face whose eyes are at least a twentieth of the"
-                " picture's shorter side apart: cut the picture to the face, or turn it upright"
-            )
-        return [self._one(picture, found, source, number, len(faces)) for number, found in enumerate(faces)]
+            raise InputError(_no_face(source))
+        made: list[PhotoHead | str] = []
+        for number, found in enumerate(faces):
+            (shot,) = fitted(self.first, self.fitter, [(picture, source, found)])
+            made.append(self._head([shot], f"face {number + 1} of {len(faces)}", face=number + 1, faces=len(faces)))
+        return made
 
-    def _one(self, picture: Tensor, found: Found, source: str, number: int, count: int) -> PhotoHead | str:
-        model, fitter = self.face_model, self.fitter
-        square, mask = found.window.cut(picture, _SQUARE)
-        coefficients, confidence, doubt, reason = self._fitted(square, mask, found)
-        if reason:
-            return f"{source}: face {number + 1} of {count}: {reason}"
-        texture = head_texture(
-            model, coefficients, fitter.renderer, picture, found.window, size=self.texture_size, lit=self.lit
-        )
-        if texture.likely < _LIKELY:
-            return (
-                f"{source}: find {number + 1} of {count} at {_place(found)} does not have the colours of a face"
-                f" ({texture.likely:.0%} skin): no head was made of it"
-            )
+    def of_person(self, pictures: Sequence[Tensor], sources: Sequence[str]) -> PhotoHead:
+        """One head of the person whom all ``pictures``, each ``(3, H, W)``, show: of each the largest face is taken.
+        Shape and albedo are the same in all fits, and the texture takes from each picture what it shows best.
+
+        Pictures that cannot be used are left out, and the head says why; an error where none can be used.
+        """
+        if len(pictures) != len(sources) or not pictures:
+            raise InputError(f"expected a name for each of at least one picture, got {len(pictures)}, {len(sources)}")
+        left_out, faces = [], []
+        for picture, source in zip(pictures, sources):
+            found = find_faces(self.finder, picture, most=1)
+            if found:
+                faces.append((picture, source, found[0]))
+            else:
+                left_out.append(_no_face(source))
+        while faces:
+            shots = fitted(self.first, self.fitter, faces, same_person=True)
+            strange = {shot.source: shot.reason for shot in shots if shot.reason}
+            if not strange:
+                made = self._head(sorted(shots, key=lambda shot: -trust_of(shot)), "the person")
+                if isinstance(made, PhotoHead):
+                    return replace(made, left_out=tuple(left_out))
+                strange = {one.source: made for one in shots if made.startswith(f"{one.source}: ")} or dict.fromkeys(
+                    sources, made
+                )
+            left_out += [
+                reason if reason.startswith(f"{source}: ") else f"{source}: {reason}"
+                for source, reason in strange.items()
+            ]
+            faces = [face for face in faces if face[1] not in strange]
+        raise InputError("\n".join(left_out))
+
+    def _head(self, shots: Sequence[Shot], which: str, **facts: int) -> PhotoHead | str:
+        """The head of some shots, the best one first; a text where there can be none."""
+        model, renderer = self.face_model, self.fitter.renderer
+        for shot in shots:
+            if shot.reason:
+                return f"{shot.source}: {which}: {shot.reason}"
+        most = max(trust_of(shot) for shot in shots)
+        views = [View(shot.coefficients, shot.picture, shot.found.window, trust_of(shot) / most) for shot in shots]
+        texture = head_texture(model, views, renderer, size=self.texture_size, lit=self.lit)
+        for shot, likely in zip(shots, texture.likely):
+            if likely < _LIKELY:
+                return (
+                    f"{shot.source}: {which} at {_place(shot.found)} does not have the colours of a face"
+                    f" ({likely:.0%} skin): no head was made of it"
+                )
         texture = without_light(texture) if self.lit else texture
-        doubts = [doubt] if doubt else []
-        if found.eyes < _SMALL:
-            doubts.append(f"the face is small: {found.eyes:.0f} pixels between the eyes")
-        if float((square - square.mean(0)).abs().mean()) < _GREY:
-            doubts.append("the picture has no colours: the head's are grey, too")
-        doubt = "; ".join(doubts)
-        name = Path(source).name
+        doubt = "; ".join(_doubts(shots))
+        best = shots[0]
+        photo: dict[str, Any] = {
+            "source": Path(best.source).name,
+            **facts,
+            "confidence": round(best.confidence, 3),
+            "doubt": doubt,
+            "seen": round(texture.share, 3),
+            "eye_distance": round(best.found.eyes, 1),
+            "lit": self.lit,
+        }
+        if len(shots) > 1:
+            photo["sources"] = {Path(shot.source).name: round(shot.confidence, 3) for shot in shots}
+        names = [Path(shot.source).name for shot in shots]
         metadata = {
             "face_model": FACE_MODELS.name_of(type(model)),
-            "photo": {
-                "source": name,
-                "face": number + 1,
-                "faces": count,
-                "confidence": round(confidence, 3),
-                "doubt": doubt,
-                "seen": round(texture.share, 3),
-                "eye_distance": round(found.eyes, 1),
-                "lit": self.lit,
-            },
+            "photo": photo,
             "licences": [
                 {"part": "photograph", "name": name, "licence": LIKENESS, "commercial": "ask", "source": name}
+                for name in names
             ],
         }
-        face = Face(texture.coefficients, model, fitter.renderer, UVMaps(diffuse=texture.diffuse[None]), metadata)
-        return PhotoHead(face, texture, found, square, confidence, doubt)
+        face = Face(texture.coefficients, model, renderer, UVMaps(diffuse=texture.diffuse[None]), metadata)
+        return PhotoHead(face, texture, tuple(shots), doubt)
 
-    def _fitted(self, square: Tensor, mask: Tensor, found: Found) -> tuple[Coefficients, float, str, str]:
-        """Coefficients, confidence, doubt and the reason of a failure: a fit of shape, then a fit of everything on
-        landmarks that were moved to where the drawn features look like those of the picture."""
-        fitter, model = self.fitter, self.face_model
-        detector = fitter.detector
-        assert detector is not None
-        known = torch.ones(1, dtype=torch.bool)
-        points = detector.detect(square[None]).points
-        landmarks = detector.look_again(square[None], Landmarks(points, known, torch.tensor([found.score])))
-        self.first.contour = self.fitter.contour = detector.contour
-        fit = self.first.fit(square[None], landmarks, mask=mask[None])
-        if bool(fit.ok[0]):
-            own = within_limits(model, fit.coefficients)
-            world = pose(model.mesh(own).vertices[:, model.landmarks], own.rotation, own.translation)
-            drawn = project(world, fitter.renderer.camera, _SQUARE, _SQUARE)[0, :, :2]
-            shifts = feature_shifts(FaceRenderer(model, fitter.renderer), own, square, drawn)
-            landmarks = replace(landmarks, points=moved(landmarks.points[0], drawn, shifts)[None])
-            fit = fitter.fit(square[None], landmarks, mask=mask[None])
-        doubt = fit.doubts[0] if float(fit.confidence[0]) < DOUBTFUL else ""
-        reason = "" if bool(fit.ok[0]) else fit.reasons[0]
-        coefficients = fit.coefficients if reason else evened(model, within_limits(model, fit.coefficients))
-        return coefficients, float(fit.confidence[0]), doubt, reason
+
+def trust_of(shot: Shot) -> float:
+    """How much a photograph counts among those of one person: by the confidence of its fit, its pixels, and how far
+    the head is turned away."""
+    away = float(shot.coefficients.rotation[0, :2].norm())
+    return max(shot.confidence, 1e-3) * min(shot.found.eyes / _MANY, 1.0) * math.cos(min(away, 1.4))
+
+
+def _doubts(shots: Sequence[Shot]) -> list[str]:
+    """Of the best photograph; of the others only their names and that they are doubtful."""
+    best = shots[0]
+    doubts = [best.doubt] if best.doubt else []
+    if best.found.eyes < _SMALL:
+        doubts.append(f"the face is small: {best.found.eyes:.0f} pixels between the eyes")
+    if float((best.square - best.square.mean(0)).abs().mean()) < _GREY:
+        doubts.append("the picture has no colours: the head's are grey, too")
+    return doubts + [f"{Path(shot.source).name}: {shot.doubt}" for shot in shots[1:] if shot.doubt]
+
+
+def _no_face(source: str) -> str:
+    return (
+        f"{source}: no face was found; expected an upright face whose eyes are at least a twentieth of the"
+        " picture's shorter side apart: cut the picture to the face, or turn it upright"
+    )
 
 
 def _place(found: Found) -> str:
@@ -184,61 +233,42 @@ def _place(found: Found) -> str:
     return f"({x:.0f}, {y:.0f})"
 
 
-def within_limits(model: FaceModel, coefficients: Coefficients) -> Coefficients:
-    """``coefficients`` with an expression that the model can show, eyes straight ahead: 68 landmarks say nothing about
-    the gaze. Models without limits keep theirs."""
-    if model.expression_limits is None:
-        return coefficients
-    low, high = model.expression_limits.unbind(1)
-    expression = torch.minimum(torch.maximum(coefficients.expression, low), high)
-    names = model.mode_names["expression"]
-    looks = torch.tensor([name.startswith("eyeLook") for name in names], device=expression.device)
-    return coefficients.replace(expression=expression.masked_fill(looks, 0.0))
-
-
-def evened(model: FaceModel, coefficients: Coefficients) -> Coefficients:
-    """``coefficients`` with nearly the same expression on both sides, lids as open as the more open one: what differs
-    between the sides is mostly error of the landmarks. Models without limits keep theirs."""
-    if model.expression_limits is None:
-        return coefficients
-    names = list(model.mode_names["expression"])
-    even = coefficients.expression.clone()
-    for k, name in enumerate(names):
-        if not name.endswith("Left") or name[:-4] + "Right" not in names:
-            continue
-        pair = [k, names.index(name[:-4] + "Right")]
-        both = coefficients.expression[:, pair]
-        lids = name == "eyeBlinkLeft"  # a wink is rarer than an error that looks like one
-        middle = both.amin(1, keepdim=True) if lids else both.mean(1, keepdim=True)
-        even[:, pair] = middle + (0.0 if lids else _ONE_SIDED) * (both - middle)
-    return coefficients.replace(expression=even)
-
-
 def head(
-    photo: str | Path | Tensor,
+    photo: str | Path | Tensor | Sequence[str | Path | Tensor],
     *,
     face_model: FaceModel | Config | None = None,
     detector: Any = None,
     texture_size: int = 1024,
     lit: bool = False,
 ) -> Face:
-    """The head of the largest face of a photograph: ``faceuv.head("me.jpg").save("me.glb")``.
+    """The head of the largest face of a photograph: ``faceuv.head("me.jpg").save("me.glb")``; or one head of several
+    photographs of the same person: ``faceuv.head(["me.jpg", "left.jpg", "right.jpg"])``.
 
-    It keeps the photograph's pose, expression and light; its metadata hold the confidence of the fit. For several
-    faces, and for what the texture is made of, see :class:`PhotoHeads`.
+    It keeps the pose, expression and light of the (best) photograph; its metadata hold the confidence of the fit. For
+    several faces, and for what the texture is made of, see :class:`PhotoHeads`.
 
     Args:
-        photo: a file, or ``(3, H, W)`` RGB in [0, 1].
+        photo: a file, or ``(3, H, W)`` RGB in [0, 1]; or a list of them.
         face_model: a head model, its config or name; None is the best one installed.
         texture_size: of the maps, at most 2048.
         lit: keep the photograph's light in the texture.
     """
-    picture = photo if isinstance(photo, Tensor) else read_picture(photo, enough=ENOUGH_PIXELS)
-    source = "the picture" if isinstance(photo, Tensor) else str(photo)
+    several = isinstance(photo, Sequence) and not isinstance(photo, str)
+    photos: list[Any] = list(photo) if several else [photo]  # type: ignore[arg-type]
+    if not photos:
+        raise InputError("head takes a photograph or a list of them, got an empty list")
+    pictures = [one if isinstance(one, Tensor) else read_picture(one, enough=ENOUGH_PIXELS) for one in photos]
+    number = (f" {k + 1}" if several else "" for k in range(len(photos)))
+    sources = [f"the picture{k}" if isinstance(one, Tensor) else str(one) for k, one in zip(number, photos)]
     maker = PhotoHeads(face_model, detector=detector, texture_size=texture_size, lit=lit)
     if maker.remark:
         warnings.warn(maker.remark, stacklevel=2)
-    made = maker.of(picture, source, most=1)[0]
+    if several:
+        made: PhotoHead | str = maker.of_person(pictures, sources)
+    else:
+        made = maker.of(pictures[0], sources[0], most=1)[0]
     if isinstance(made, str):
         raise FaceUVError(made)
+    for reason in made.left_out:
+        warnings.warn(f"left out: {reason}", stacklevel=2)
     return made.face

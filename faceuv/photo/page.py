@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -9,13 +11,14 @@ from torch import Tensor
 from faceuv.export.images import contact_sheet
 from faceuv.photo.making import PhotoHead
 
+_SHOWN = 6  # photographs of one person on the page
 YAWS = (-60, -30, 0, 30, 60)
 _COLUMNS = 5
 _SEEN, _OTHER, _MODEL, _OFF = (0.20, 0.62, 0.35), (0.25, 0.45, 0.80), (0.62, 0.62, 0.62), (1.0, 1.0, 1.0)
 
 
 def head_page(made: PhotoHead, *, size: int = 320, photograph: bool = True) -> Tensor:
-    """A sheet ``(3, H, W)``: the photograph and the head laid over it, views at ±60°, ±30° and the front, the shape,
+    """A sheet ``(3, H, W)``: the photographs and the head laid over each, views at ±60°, ±30° and the front, the shape,
     the albedo map, and where its colours come from (green: seen, blue: the other side, grey: the model).
 
     Args:
@@ -31,10 +34,15 @@ def head_page(made: PhotoHead, *, size: int = 320, photograph: bool = True) -> T
     tiles += [shape, _sized(face.diffuse(), size), _sized(sources(made), size)]
     labels += ["shape", "texture, lit" if made.texture.lit else "albedo", f"seen {made.texture.share:.0%}"]
     if photograph:
-        overlay = face.render_full(made.square.shape[1], background=made.square[None]).image[0].clamp(0, 1)
-        tiles = [_sized(made.square, size), _sized(overlay, size), *tiles]
-        doubt = f": {made.doubt}" if made.doubt else ""
-        labels = ["photograph", f"confidence {made.confidence:.2f}{doubt}", *labels]
+        several = len(made.shots) > 1
+        shown, named = [], []
+        for number, (shot, own) in enumerate(zip(made.shots[:_SHOWN], made.texture.views), 1):
+            posed = replace(face, coefficients=own)
+            overlay = posed.render_full(shot.square.shape[1], background=shot.square[None]).image[0].clamp(0, 1)
+            shown += [_sized(shot.square, size), _sized(overlay, size)]
+            doubt = f": {shot.doubt if several else made.doubt}" if (shot.doubt if several else made.doubt) else ""
+            named += [f"photograph {number}" if several else "photograph", f"confidence {shot.confidence:.2f}{doubt}"]
+        tiles, labels = [*shown, *tiles], [*named, *labels]
     return contact_sheet(tiles, columns=_COLUMNS if photograph else 4, labels=labels)
 
 

@@ -201,3 +201,50 @@ def test_a_folder_of_heads_is_gone_on_with_after_a_sudden_end(tmp_path, asked) -
     names.clear()
     assert _run(photos, out) == 0
     assert names == ["b.png"]
+
+
+def test_photographs_of_one_person_become_one_head(tmp_path, capsys) -> None:
+    person = Face.random(11, face_model="ProceduralFace", renderer="torch", texture_size=None)
+    photos = tmp_path / "anna"
+    photos.mkdir()
+    for yaw in (0, 30):
+        save_png(photos / f"{yaw}.png", person.with_pose(yaw_deg=yaw).render(160, background=(0.5, 0.5, 0.6)))
+    save_png(photos / "wall.png", torch.full((3, 96, 96), 0.5))
+    out = tmp_path / "out"
+    assert _run(photos, out, "--same-person") == 0
+    assert "no face was found" in capsys.readouterr().out
+    assert sorted(path.name for path in out.glob("anna.*")) == ["anna.glb", "anna.json", "anna.png", "anna.safetensors"]
+    (record,) = json.loads((out / "report.json").read_text())["photographs"]
+    assert record["heads"][0]["photographs"] == 2 and len(record["source"]) == 3
+    assert set(Face.load(out / "anna.safetensors").metadata["photo"]["sources"]) == {"0.png", "30.png"}
+    before = (out / "anna.glb").stat().st_mtime_ns
+    _run(photos, out, "--same-person")
+    assert (out / "anna.glb").stat().st_mtime_ns == before
+    (photos / "wall.png").unlink()  # another set of photographs is another head
+    _run(photos, out, "--same-person")
+    assert (out / "anna.glb").stat().st_mtime_ns > before
+
+
+def test_one_person_has_only_so_many_photographs(tmp_path, asked, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(head, "_MOST_OF_ONE", 2)
+    assert _run(_photos(tmp_path / "photos", "a.png", "b.png", "c.png"), tmp_path / "out", "--same-person") != 0
+    assert "at most 2 photographs, got 3" in capsys.readouterr().err
+
+
+def test_heads_that_a_changed_photograph_no_longer_gives_are_removed(tmp_path, asked) -> None:
+    photos, out = _photos(tmp_path / "photos", "two.png", "two_face_1.png"), tmp_path / "out"
+    _run(photos, out)
+    heads = sorted(path.stem for path in out.glob("*.glb"))
+    assert heads == ["two_1", "two_2", "two_face_1"]
+    (out / "mine_2.glb").write_text("of the user")
+    Image.new("RGB", (64, 64), (9, 9, 9)).save(photos / "one.png")
+    (photos / "two.png").unlink()
+    (photos / "one.png").rename(photos / "two.png")  # the maker draws two heads of it by its name …
+    record = json.loads((out / "two.json").read_text())
+    record["heads"].append({"name": "two_3", "confidence": 1.0, "doubt": "", "seen": 1.0})
+    record["heads"].append({"name": "../mine_2", "confidence": 1.0, "doubt": "", "seen": 1.0})
+    record["heads"].append({"name": "two_face_1", "confidence": 1.0, "doubt": "", "seen": 1.0})
+    (out / "two.json").write_text(json.dumps(record))
+    (out / "two_3.glb").write_text("of three faces before")  # … and of the photograph before it drew a third
+    _run(photos, out)
+    assert sorted(path.stem for path in out.glob("*.glb")) == ["mine_2", *heads]

@@ -8,7 +8,7 @@ import torch
 from faceuv.errors import InputError
 from faceuv.fitting.landmarks import SyntheticLandmarks
 from faceuv.models.faces.procedural import ProceduralFace
-from faceuv.photo import find_faces, head_page, making
+from faceuv.photo import find_faces, head_page, making, shots
 from faceuv.photo.alignment import feature_shifts, moved
 from faceuv.photo.making import LIKENESS
 
@@ -69,7 +69,7 @@ def test_no_face_is_one_line(maker) -> None:
 def test_what_has_not_the_colours_of_skin_is_refused(portraits, maker, monkeypatch) -> None:
     monkeypatch.setattr(making, "_LIKELY", 1.01)
     made = maker.of(portraits[0], "sack.png", most=1)
-    assert isinstance(made[0], str) and "sack.png: find 1 of 1" in made[0] and "colours of a face" in made[0]
+    assert isinstance(made[0], str) and "sack.png: face 1 of 1" in made[0] and "colours of a face" in made[0]
 
 
 def test_an_expression_is_even_and_within_what_a_model_can_show() -> None:
@@ -87,7 +87,7 @@ def test_an_expression_is_even_and_within_what_a_model_can_show() -> None:
             return Known(expression)
 
     known = Known(torch.tensor([[0.8, 0.1, 1.4, 0.0, 0.5]]))
-    found = making.evened(Model(), making.within_limits(Model(), known)).expression[0]
+    found = shots.evened(Model(), shots.within_limits(Model(), known)).expression[0]
     assert torch.allclose(found, torch.tensor([0.1, 0.1, 0.65, 0.35, 0.0]))
 
 

@@ -13,8 +13,9 @@ from faceuv.models.faces import FaceModel
 from faceuv.photo.blending import mirror_grid, sampled, spread, spread_over
 from faceuv.photo.eyes import iris_colour
 from faceuv.photo.inside import with_eyes_and_mouth
-from faceuv.photo.light import delit, fit_colours, irradiance_of
+from faceuv.photo.light import Samples, delit, fit_colours, irradiance_of
 from faceuv.photo.projection import project_picture
+from faceuv.photo.reading import View
 from faceuv.photo.texture import head_texture
 from faceuv.structures import Coefficients
 
@@ -64,7 +65,7 @@ def test_the_texture_comes_near_the_albedo_where_the_baselines_do_not(person: Fa
     skin = _skin(model)
 
     def error(**options: bool) -> float:
-        made = head_texture(model, start, person.renderer, picture, window, size=128, **options)
+        made = head_texture(model, [View(start, picture, window)], person.renderer, size=128, **options)
         return float((made.diffuse - truth).abs().mean(0)[skin].mean())
 
     guess = model.albedo_map(start.albedo, 128, 128)[0]
@@ -74,7 +75,7 @@ def test_the_texture_comes_near_the_albedo_where_the_baselines_do_not(person: Fa
     assert ours < 0.5 * error(delight=False)
     # up to one colour, which light and skin share: what is left is the unevenness of skin and light
     made, lit = (
-        head_texture(model, start, person.renderer, picture, window, size=128, delight=delight).diffuse
+        head_texture(model, [View(start, picture, window)], person.renderer, size=128, delight=delight).diffuse
         for delight in (True, False)
     )
 
@@ -93,7 +94,7 @@ def test_the_colours_of_skin_are_told_from_others(person: Face, shot) -> None:
     )
 
     def likely(shown: torch.Tensor) -> float:
-        return head_texture(model, coefficients, person.renderer, shown, window, size=64).likely
+        return head_texture(model, [View(coefficients, shown, window)], person.renderer, size=64).likely[0]
 
     assert likely(picture) > 0.9
     assert likely(0.5 * picture + 0.5 * paint) < 0.4
@@ -101,8 +102,8 @@ def test_the_colours_of_skin_are_told_from_others(person: Face, shot) -> None:
 
 def test_a_lit_texture_keeps_the_light(person: Face, shot) -> None:
     model, coefficients, picture, window = shot
-    plain = head_texture(model, coefficients, person.renderer, picture, window, size=128)
-    lit = head_texture(model, coefficients, person.renderer, picture, window, size=128, lit=True)
+    plain = head_texture(model, [View(coefficients, picture, window)], person.renderer, size=128)
+    lit = head_texture(model, [View(coefficients, picture, window)], person.renderer, size=128, lit=True)
     left = _skin(model) & (torch.arange(128) < 64)
     right = _skin(model) & (torch.arange(128) >= 64)
 
@@ -116,7 +117,7 @@ def test_a_lit_texture_keeps_the_light(person: Face, shot) -> None:
 def test_a_texture_has_a_size(person: Face, shot) -> None:
     model, coefficients, picture, window = shot
     with pytest.raises(InputError, match="2048"):
-        head_texture(model, coefficients, person.renderer, picture, window, size=4096)
+        head_texture(model, [View(coefficients, picture, window)], person.renderer, size=4096)
 
 
 def test_light_and_albedo_are_found_again() -> None:
@@ -129,9 +130,7 @@ def test_light_and_albedo_are_found_again() -> None:
     albedo, lighting = torch.tensor([1.0, -0.5, 0.3, 0.8]), named_light("left")[0]
     colour = (mean + basis @ albedo) * irradiance_of(normal, lighting)
     colour[:300] = torch.tensor([0.0, 1.0, 0.0])  # a tenth is no skin
-    found = fit_colours(
-        colour, normal, torch.ones(count), mean, basis, albedo=torch.zeros(4), lighting=named_light("studio")[0]
-    )
+    (found,) = fit_colours([Samples(colour, normal, torch.ones(count), mean, basis)], lighting=named_light("studio")[0])
     assert (found.albedo - albedo).abs().max() < 0.15
     there = irradiance_of(normal, lighting)
     assert (irradiance_of(normal, found.lighting) / there.clamp_min(0.2) - 1)[300:].abs().mean() < 0.08
@@ -150,9 +149,8 @@ def test_light_that_is_not_understood_is_divided_out_in_part() -> None:
 
     def divisible(colour: torch.Tensor) -> float:
         start = named_light("studio")[0]
-        return fit_colours(
-            colour, normal, torch.ones(2000), mean, basis, albedo=torch.zeros(1), lighting=start
-        ).divisible
+        (found,) = fit_colours([Samples(colour, normal, torch.ones(2000), mean, basis)], lighting=start)
+        return found.divisible
 
     assert divisible(smooth) == 1.0
     assert divisible(cast) < 0.9

@@ -1,0 +1,191 @@
+"""What one photograph says about a fitted head, texel by texel: colours without light, and how far they can be used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from faceuv.data.window import Window
+from faceuv.geometry.lighting import sh_irradiance
+from faceuv.geometry.normals import vertex_normals
+from faceuv.geometry.projection import pose, project
+from faceuv.geometry.uv import bake
+from faceuv.models.faces.appearance import EyeColour, has_appearance
+from faceuv.models.faces.base import FaceModel
+from faceuv.photo.blending import blurred, feathered
+from faceuv.photo.eyes import iris_colour
+from faceuv.photo.light import Colours, Samples, delit, irradiance_of
+from faceuv.photo.projection import part_texels, project_picture
+from faceuv.renderers.base import Renderer
+from faceuv.renderers.occlusion import visible_points
+from faceuv.structures import Coefficients
+
+_BRIGHT, _TINT = 0.28, 0.10  # usual deviations of skin from the fitted albedo: logarithm of brightness, of colour
+_INNER = 2.6  # times more is usual between brows and mouth: brows, lips, make-up, beards
+_REACH = (0.12, 0.45)  # dm from the landmarks of brows, eyes, nose and mouth: inner part, its end
+_DARK = 0.02  # added before logarithms
+_EYE = {"right": (36, 39), "left": (42, 45)}
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One photograph of a person: ``coefficients (1, N)`` fitted in the square ``window`` of ``picture (3, H, W)``;
+    ``trust`` in [0, 1] is how much it counts beside the others."""
+
+    coefficients: Coefficients
+    picture: Tensor
+    window: Window
+    trust: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """One photograph on a chart of T × T texels.
+
+    bare    (3, T, T)  its colours without light
+    seen    (1, T, T)  in [0, 1], how far it shows each texel of any part
+    weight  (1, T, T)  in [0, 1], how far the skin's colours are used
+    light   (3, T, T)  that was divided out, where all of it is
+    likely  share of what it shows between brows and chin that has the colours of skin
+    """
+
+    bare: Tensor
+    seen: Tensor
+    weight: Tensor
+    light: Tensor
+    likely: float
+
+
+def read_view(
+    model: FaceModel,
+    view: View,
+    colours: Colours,
+    renderer: Renderer,
+    size: int,
+    *,
+    lit: bool,
+    delight: bool,
+) -> Reading:
+    """The photograph on the chart, with the light of ``colours`` divided out as far as it explains the picture; all of
+    it if the texture is going to be ``lit``, so that what is multiplied again was divided by the same."""
+    inner = inner_face(model, size)
+    shown = project_picture(model, view.coefficients, renderer, view.picture, view.window, size, inner)
+    skin = part_texels(model, model.chart(size, size), "skin").to(shown.weight)
+    light = irradiance_of(shown.normal.flatten(1).T, colours.lighting)
+    flat = light if delight else (light * shown.weight.view(-1, 1)).sum(0) / shown.weight.sum().clamp_min(1e-6)
+    divided = 1.0 if lit else colours.divisible
+    bare = delit(shown.colour.flatten(1).T, flat.expand_as(light), divided).T.view_as(shown.colour)
+    smooth = model.albedo_map(colours.albedo[None], size, size)[0]
+    weight = shown.weight * skin
+    usual = likely_skin(bare, smooth, weight, inner)
+    likely = float((usual * weight * inner).sum() / (weight * inner).sum().clamp_min(1e-6))
+    weight = _with_the_face(model, _soft(weight * usual, skin, inner), size)
+    return Reading(bare, shown.weight, weight, light.T.view_as(shown.colour), likely)
+
+
+def likely_skin(bare: Tensor, albedo: Tensor, weight: Tensor, inner: Tensor) -> Tensor:
+    """``(1, T, T)`` in [0, 1]: whether the unlit colours ``bare (3, T, T)`` can be the skin of the fitted ``albedo``.
+
+    Brightness and tint are compared after a blur, so that pores and edges do not count. ``inner (1, T, T)`` in [0, 1]
+    is the part between brows and mouth, where more is usual.
+    """
+    times = max(1, round(bare.shape[-1] / 256).bit_length())
+    known = weight.clamp(0, 1)
+    here, there = (torch.log(blurred(x, known, times).clamp_min(0) + _DARK) for x in (bare, albedo))
+    apart = here - there
+    bright = apart.mean(0, keepdim=True)
+    tint = (apart - bright).norm(dim=0, keepdim=True)
+    usual = 1 + (_INNER - 1) * inner
+    error = (bright / (_BRIGHT * usual)).square() + (tint / (_TINT * usual)).square()
+    return (1.6 - 0.8 * error).clamp(0, 1)
+
+
+def _soft(weight: Tensor, skin: Tensor, inner: Tensor) -> Tensor:
+    """``weight (1, T, T)`` with soft borders, but for those between brows and chin: there everything that the picture
+    shows is used up to the rims of lids, lips and nostrils."""
+    wide = feathered(torch.where(skin > 0, weight, 1.0), max(1, weight.shape[-1] // 160).bit_length())
+    return torch.minimum(weight, wide + inner * (1 - wide))
+
+
+def _with_the_face(model: FaceModel, weight: Tensor, size: int) -> Tensor:
+    """``weight`` without islands above the brows that do not hang together with the face: a gleam on the hair."""
+    from scipy import ndimage
+
+    number, count = ndimage.label(weight[0].gt(0.3).cpu().numpy())
+    where = torch.from_numpy(number).to(weight.device).long()
+    middle = torch.zeros(count + 1).to(weight)
+    middle.scatter_reduce_(0, where.flatten(), inner_face(model, size).flatten(), "amax")
+    height = bake(model.mean[None, :, 1:2], model.chart(size, size))[0]
+    top = torch.full_like(middle, -torch.inf)
+    top.scatter_reduce_(0, where.flatten(), height.flatten(), "amax")
+    brows = model.mean[model.landmarks[17:27], 1].min()
+    kept = (middle > 0.5) | (top < brows)
+    kept[0] = False
+    near = torch.nn.functional.max_pool2d(kept[where].to(weight)[None, None], 9, 1, 4)[0]
+    return weight * near
+
+
+def inner_face(model: FaceModel, size: int) -> Tensor:
+    """``(1, T, T)`` in [0, 1]: near brows, eyes, nose and mouth."""
+    return near_landmarks(model, size, range(17, 68), _REACH)
+
+
+def near_landmarks(model: FaceModel, size: int, rows: range, reach: tuple[float, float]) -> Tensor:
+    """``(1, T, T)`` in [0, 1]: 1 within the first distance of the landmarks, 0 beyond the second."""
+    away = torch.cdist(model.mean, model.mean[model.landmarks[list(rows)]]).amin(1)
+    near = ((reach[1] - away) / (reach[1] - reach[0])).clamp(0, 1)
+    return bake(near[None, :, None], model.chart(size, size))[0]
+
+
+def skin_samples(model: FaceModel, view: View, renderer: Renderer) -> Samples:
+    """The skin's vertices that a picture shows."""
+    coefficients, picture, window = view.coefficients, view.picture, view.window
+    mesh = model.mesh(coefficients)
+    world = pose(mesh.vertices, coefficients.rotation, coefficients.translation)
+    normal = vertex_normals(world, mesh.faces, mesh.weld)[0]
+    camera, square = renderer.camera, 256
+    pixels = project(world, camera, square, square)
+    toward = torch.nn.functional.normalize(world.new_tensor([0.0, 0.0, camera.distance]) - world[0], dim=1)
+    facing = (normal * toward).sum(1)
+    chosen = (model.skin_mask & (facing > 0.3)).nonzero()[:, 0]
+    lifted = pixels[:, chosen] - pixels.new_tensor([0.0, 0.0, 1e-3])
+    seen = visible_points(pixels, mesh.faces, lifted, square, square, near=camera.near)[0]
+    place = window.to_picture(pixels[0, chosen, :2].double(), square)
+    inside = (place >= 0).all(1) & (place[:, 0] <= picture.shape[2]) & (place[:, 1] <= picture.shape[1])
+    content, _ = window.cut(picture, square)
+    grid = (pixels[0, chosen, :2] * 2 / square - 1)[None, None]
+    colour = torch.nn.functional.grid_sample(content[None], grid, align_corners=False)[0, :, 0].T
+    # the outer skin (forehead under hair, neck under a collar) says less than the face
+    away = torch.cdist(model.mean[chosen], model.mean[model.landmarks[17:]]).amin(1)
+    weight = (seen & inside).to(colour) * facing[chosen] * torch.exp(-(away / 0.5).square())
+    weight = weight * view.trust
+    return Samples(colour, normal[chosen], weight, model.mean_albedo[chosen], model.albedo_basis[chosen])
+
+
+def eye_colours(model: FaceModel, view: View, renderer: Renderer) -> list[EyeColour]:
+    """The irises' colour from the opening between the lids, at the resolution of the picture."""
+    if not has_appearance(model) or model.part is None:
+        return []
+    coefficients, picture, window = view.coefficients, view.picture, view.window
+    mesh = model.mesh(coefficients)
+    world = mesh.at(pose(mesh.vertices, coefficients.rotation, coefficients.translation))
+    square = int(min(1024, max(256, window.side)))
+    drawn = renderer.look(world, height=square, width=square)
+    content, _ = window.cut(picture, square)
+    pixels = project(world.vertices, renderer.camera, square, square)[0]
+    light = sh_irradiance(content.new_tensor([[[0.0, 0.0, 1.0]]]), coefficients.lighting)[0, 0]
+    found = []
+    for side, corners in _EYE.items():
+        ids = torch.zeros(len(model.faces), dtype=torch.bool)
+        for name in (f"iris_{side}", f"sclera_{side}"):
+            if name in model.part_names:
+                ids |= model.faces_of(name)
+        shown = drawn.face_id[0]
+        place = ((shown >= 0) & ids[shown.clamp_min(0)]).nonzero()
+        width = float((pixels[model.landmarks[corners[0]], :2] - pixels[model.landmarks[corners[1]], :2]).norm())
+        colour = content[:, place[:, 0], place[:, 1]].T
+        own = iris_colour(colour, place.to(colour), 0.2 * width, light)
+        found += [own] if own is not None else []
+    return found
