@@ -36,7 +36,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.out.suffix not in (".safetensors", ".glb", ".obj", ".ply"):
         raise InputError(f"--out must end with .safetensors, .glb, .obj or .ply, got {args.out.name!r}")
-    one_line(args.out.stem)  # a mesh bears the name of its file
+    if args.out.suffix != ".safetensors":
+        one_line(args.out.stem)  # a mesh bears the name of its file
     if args.out.exists() and args.face.exists() and args.out.samefile(args.face):
         raise InputError(f"--out {args.out} is the face that is read; choose another name, so that it stays")
     if args.sheet is not None and args.sheet.suffix.lower() != ".png":

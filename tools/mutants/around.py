@@ -165,7 +165,7 @@ MUTANTS = [
         "tests/export/test_tangent.py",
         [
             ("torch.where(side < 0, -1.0, 1.0)", "torch.where(side < 0, 1.0, -1.0)"),
-            ("return 0.5 + 0.5 * torch.where", "return 0.5 - 0.5 * torch.where"),
+            ("= 0.5 + 0.5 * torch.where(known", "= 0.5 - 0.5 * torch.where(known"),
         ],
     ),
     (

@@ -55,7 +55,7 @@ MUTANTS = [
         "faceuv/geometry/uv.py",
         "tests/geometry/test_uv.py",
         [
-            ("(1.0 / height, 1.0 / width)", "(1.0 / width, 1.0 / height)"),
+            ("maps, 3, 1.0 / width)", "maps, 3, 1.0 / height)"),
             ("torch.where(side < 0, -raw, raw)", "torch.where(side < 0, raw, -raw)"),
             ("double() + 0.5\n", "double()\n"),
             ('padding_mode="border", align_corners=False', 'padding_mode="border", align_corners=True'),
