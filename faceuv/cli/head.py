@@ -55,7 +55,15 @@ def run(args: argparse.Namespace) -> int:
         if name is not None:
             registry.get(name)  # an unknown one is an error before anything is written
     names = [_person_name(args)] if args.same_person else [_record_name(file) for file in files]
+    if args.same_person and len(files) > _MOST_OF_ONE:
+        raise InputError(
+            f"--same-person takes at most {_MOST_OF_ONE} photographs, got {len(files)}: choose the sharpest ones from"
+            " different sides, or use fewer frames of a video with --every"
+        )
     _refuse_strangers(args.out, files, names)
+    if not args.overwrite:
+        for name, group in zip(names, [files] if args.same_person else [[file] for file in files]):
+            _refuse_others(args, name, group)
     check_writable(args.out)
     if not (args.out / f"{_REPORT}.json").exists():  # from now on the folder is ours
         _write(args.out / f"{_REPORT}.json", {"photographs": []})
@@ -94,6 +102,20 @@ def _refuse_strangers(folder: Path, files: list[PictureFile], wanted: list[str])
             )
 
 
+def _refuse_others(args: argparse.Namespace, name: str, files: list[PictureFile]) -> None:
+    """Refuse to replace the head of other photographs that has the same name."""
+    record = _read(args.out / f"{name}.json")
+    before = {key: one if isinstance(one, list) else [one] for key in ("source", "sha256") if (one := record.get(key))}
+    if not record.get("heads") or any(str(file) in before.get("source", []) for file in files):
+        return
+    if not any(_settings(args, file)["sha256"] in before.get("sha256", []) for file in files):
+        whose = ", ".join(map(str, before.get("source", ["?"])))
+        raise InputError(
+            f"{printable(args.out)} holds the head {name!r} of {whose}, which that of {files[0]} would replace; choose"
+            " another --out, or --overwrite"
+        )
+
+
 def _maker(args: argparse.Namespace) -> PhotoHeads:
     from faceuv.cli.console import console
     from faceuv.photo import making
@@ -110,11 +132,6 @@ def _run_person(args: argparse.Namespace, files: list[PictureFile]) -> int:
     from faceuv.data.images import PictureReader
     from faceuv.photo import making
 
-    if len(files) > _MOST_OF_ONE:
-        raise InputError(
-            f"--same-person takes at most {_MOST_OF_ONE} photographs, got {len(files)}: choose the sharpest ones from"
-            " different sides, or use fewer frames of a video with --every"
-        )
     name = _person_name(args)
     settings = {**_settings(args, files[0]), "sha256": [_settings(args, file)["sha256"] for file in files]}
     settings["same_person"] = True

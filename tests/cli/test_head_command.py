@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -248,3 +249,32 @@ def test_heads_that_a_changed_photograph_no_longer_gives_are_removed(tmp_path, a
     (out / "two_3.glb").write_text("of three faces before")  # … and of the photograph before it drew a third
     _run(photos, out)
     assert sorted(path.stem for path in out.glob("*.glb")) == ["mine_2", *heads]
+
+
+def test_the_head_of_another_photograph_stays(tmp_path, asked, capsys) -> None:
+    names, _ = asked
+    first, out = _photos(tmp_path / "first", "me.png"), tmp_path / "out"
+    second = _photos(tmp_path / "second", "other.png", "me.png")
+    assert _run(first, out) == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert _run(second / "me.png", out) == 2
+    assert re.search("holds the head 'me' of .*first.me.png, which that of .* would replace", capsys.readouterr().err)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    (tmp_path / "third").mkdir()
+    (tmp_path / "third" / "me.png").write_bytes((first / "me.png").read_bytes())
+    names.clear()
+    assert _run(tmp_path / "third", out) == 0 and names == []  # the same photograph at another place
+    assert _run(second / "me.png", out, "--overwrite") == 0 and names == ["me.png"]
+
+
+def test_the_head_of_another_person_stays(tmp_path, capsys) -> None:
+    photos, out = _photos(tmp_path / "photos", *(f"{k}.png" for k in range(40))), tmp_path / "out"
+    assert main(["head", str(photos), "--same-person", "--out", str(out)]) == 2
+    assert "photographs, got 40: choose the sharpest" in capsys.readouterr().err and not out.exists()
+    out.mkdir()
+    record = {"source": ["anna.png"], "sha256": ["0"], "heads": [{"name": "person"}]}
+    (out / "person.json").write_text(json.dumps(record))
+    pair = [str(photos / "1.png"), str(photos / "2.png")]
+    assert main(["head", *pair, "--same-person", "--out", str(out)]) == 2
+    assert "holds the head 'person' of anna.png, which that of" in capsys.readouterr().err
+    assert [path.name for path in out.iterdir()] == ["person.json"]

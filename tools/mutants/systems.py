@@ -122,7 +122,7 @@ MUTANTS = [
         "faceuv/photo/light.py",
         f"{_TEXTURE}::test_light_and_albedo_are_found_again",
         [
-            ("slopes = torch.cat([basis[some] * light[..., None],", "slopes = torch.cat([basis[some],"),
+            ("slopes = torch.cat([part.basis * light[..., None],", "slopes = torch.cat([part.basis,"),
             ("raised[:, 0] += DC_OFFSET", "raised[:, 0] -= DC_OFFSET"),
         ],
     ),
@@ -147,8 +147,8 @@ MUTANTS = [
         [
             ("parent.exists() and parent.samefile(folder)", "parent.samefile(folder.parent)"),
             ('re.sub(r"(_face)?_[0-9]+$", "", path.stem)', "path.stem"),
-            ("name.lower() in taken", "name.lower() not in taken"),
-            ("return record if same else None", "return None"),
+            ("if len(made) > 1 and name.lower() in taken:", "if False:"),
+            ("return record if record and all(", "return None and all("),
         ],
     ),
     (
