@@ -172,6 +172,20 @@ class TestFiles:
         assert torch.equal(again.render(48), saved.render(48))
         assert again.metadata["seed"] == 7
 
+    def test_maps_in_half_precision(self, face, model, tmp_path):
+        maps = UVMaps(torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(0)), bumps(model, 128))
+        saved = face.with_maps(maps)
+        whole, half = saved.save(tmp_path / "whole.safetensors"), saved.save(tmp_path / "a.safetensors", quantised=True)
+        assert half.stat().st_size < 0.51 * whole.stat().st_size
+        again = Face.load(half, face_model=model)
+        assert again.maps.diffuse.dtype == torch.float32
+        assert torch.equal(again.coefficients.data, saved.coefficients.data)
+        assert (again.maps.diffuse - maps.diffuse).abs().max() < 3e-4
+        assert (again.maps.displacement - maps.displacement).abs().max() < 1e-5  # a micrometre
+        huge = face.with_maps(UVMaps(torch.full((1, 3, 8, 8), 7e4)))  # beyond half precision: kept whole
+        kept = Face.load(huge.save(tmp_path / "b.safetensors", quantised=True), face_model=model)
+        assert torch.equal(kept.maps.diffuse, huge.maps.diffuse)
+
     def test_unknown_suffix(self, face, tmp_path):
         with pytest.raises(InputError, match=r"known: \.glb, \.obj, \.ply"):
             face.save(tmp_path / "face.fbx")

@@ -108,7 +108,7 @@ class SampleFolder:
 
     def write(self, number: int, face: Face, options: Mapping[str, Any]) -> None:
         face.save(self.mesh(number), **options)
-        face.save(self.state(number))
+        face.save(self.state(number), quantised=True)  # most of it are maps
 
 
 class Sheet:

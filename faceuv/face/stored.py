@@ -25,8 +25,9 @@ MAPS = ("diffuse", "displacement", "roughness")
 AnyFace = TypeVar("AnyFace", bound="Person")
 
 
-def write_face(path: Path, face: Person) -> Path:
-    """Write coefficients, maps, hair and the name of the face model, or the given surface."""
+def write_face(path: Path, face: Person, *, half: bool = False) -> Path:
+    """Write coefficients, maps (in half precision with ``half``), hair and the name of the face model, or the given
+    surface."""
     metadata = {"kind": FILE_KIND, **(face.metadata or {})}
     if face.given is not None:
         tensors, camera = surface_tensors(face.given)
@@ -36,7 +37,8 @@ def write_face(path: Path, face: Person) -> Path:
     for name in MAPS:
         value = getattr(face.maps, name, None)
         if value is not None:
-            tensors[name] = value.cpu().contiguous()
+            halved = value.half() if half else value
+            tensors[name] = (halved if bool(halved.isfinite().all()) else value).cpu().contiguous()  # beyond 65,504
     if face.hair is not None:
         metadata["hair"] = face.hair.facts()
     return save_tensors(path, tensors, {**metadata, "face_model": model.config()})
