@@ -79,7 +79,8 @@ MUTANTS = [
     ),
     (
         "faceuv/models/inversion/local.py",
-        "tests/models/inversion/test_local.py",
+        "tests/models/inversion/test_local.py::test_the_edit_mask_falls_with_the_change_of_the_map"
+        " tests/models/inversion/test_local.py::test_the_gates_copy_the_residual_and_the_mirrored_one",
         [
             ("change = (after.diffuse - before.diffuse).abs()", "change = (after.diffuse - before.diffuse)"),
             ("own * given[:, :3] + mirrored * given[:, 5:8]", "mirrored * given[:, :3] + own * given[:, 5:8]"),
@@ -92,7 +93,8 @@ MUTANTS = [
     ),
     (
         "faceuv/models/inversion/encoder.py",
-        "tests/models/inversion/test_encoder.py",
+        "tests/models/inversion/test_encoder.py"
+        "::test_the_first_answer_is_the_mean_code_and_the_coefficients_are_the_readers",
         [("nn.init.zeros_(row.weight)  # the first answer", "nn.init.ones_(row.weight)  # the first answer")],
     ),
     (

@@ -79,9 +79,10 @@ def test_the_edit_mask_falls_with_the_change_of_the_map():
     before = UVMaps(torch.full((1, 3, 4, 4), 0.5))
     after = before.diffuse.clone()
     after[..., 0] += 0.2
+    after[..., 1] -= 0.2  # darker is a change as well
     mask = edit_mask(before, UVMaps(after), 0.1)
-    torch.testing.assert_close(mask[..., 0], torch.full((1, 1, 4), math.exp(-2)))
-    assert bool((mask[..., 1:] == 1).all())
+    torch.testing.assert_close(mask[..., :2], torch.full((1, 1, 4, 2), math.exp(-2)))
+    assert bool((mask[..., 2:] == 1).all())
     with pytest.raises(InputError, match="tau must be positive"):
         edit_mask(before, before, 0)
 
