@@ -70,7 +70,7 @@ def test_sample_makes_people_of_makehuman_where_it_is_installed(tmp_path, capsys
     saved = Face.load(tmp_path / "face_000.safetensors")
     assert saved.metadata["face_model"] == {"type": "MakeHuman"}
     torch.testing.assert_close(saved.coefficients.data, wanted.coefficients.data)
-    torch.testing.assert_close(saved.maps.diffuse, wanted.maps.diffuse)
+    torch.testing.assert_close(saved.maps.diffuse, wanted.maps.diffuse, rtol=0, atol=3e-4)  # kept in half precision
 
 
 @pytest.mark.parametrize(
