@@ -101,7 +101,7 @@ def test_random_faces_by_seed(tmp_path):
         (["notes.txt"], ".safetensors or .glb"),
         (["empty"], "holds no face"),
         (["broken.glb"], "binary glTF"),
-        (["none.glb"], "No such file"),
+        (["none.glb"], "none.glb does not exist"),
         (["good.glb", "--out", "page.txt"], ".html"),
     ],
 )
