@@ -241,6 +241,11 @@ def test_values_go_on_over_the_surface(person: Face) -> None:
     side = bake((model.mean[None, :, :1] > 0).float(), model.chart(64, 64))[0]
     found = spread_over(model, torch.full((1, 64, 64), 0.3), side)
     assert (found - 0.3).abs().max() < 1e-3
+    heights = model.mean[:, 1:2]  # what is beyond the border continues what is beside it, not the mean of all
+    found = spread_over(model, bake(heights[None], model.chart(64, 64))[0], side)
+    beyond = (model.mean[:, 0] < -0.02) & (model.mean[:, 0] > -0.2)
+    pair = torch.stack([found[beyond, 0], heights[beyond, 0]])
+    assert float(torch.corrcoef(pair)[0, 1]) > 0.9
 
 
 def test_an_iris_is_found_among_white_and_lashes() -> None:

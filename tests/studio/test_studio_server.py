@@ -221,7 +221,8 @@ WRONG = [
     {"who": seed(10**30)}, {"who": seed(1, truncation="a")}, {"who": seed(1, truncation=float("inf"))},
     {"who": seed(1, traits={"x" * 100: 1})}, {"who": seed(1, edits={"../x": 1})}, {"who": {"form": "photo"}},
     {"who": {"form": "photo", "photo": "../../x"}}, {"who": {"form": "between", "pair": [seed(1)]}},
-    {"who": {"form": "mix", "pair": [seed(1), seed(2)]}},
+    {"who": {"form": "mix", "pair": [seed(1), seed(2)]}}, {"who": seed(1, truncation=-0.5)},
+    {"who": seed(1, truncation=2.5)}, {"who": {"form": "between", "pair": [seed(1), seed(2)], "t": -0.1}},
 ]  # fmt: skip
 
 

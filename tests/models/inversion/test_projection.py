@@ -93,6 +93,13 @@ def test_nan_in_one_picture_is_reported_and_the_others_go_on(teacher, pictures):
     assert torch.equal(found.codes[1], teacher.mean_code.expand(10, -1))
 
 
+def test_the_best_code_is_kept_where_the_descent_goes_astray(teacher, pictures):
+    start = l1(teacher, Inversion(teacher.mean_code.expand(3, 10, -1)), pictures)
+    found = WProjection(teacher, steps=3, rate=50.0, noise=0.0).invert(pictures)  # far too large steps
+    assert bool((l1(teacher, found, pictures) <= start + 1e-4).all())
+    assert bool(found.ok.all())
+
+
 def test_nan_in_a_picture_and_a_plain_picture_are_reported(teacher, pictures):
     broken = pictures.clone()
     broken[0, 0, 5, 5] = torch.nan
