@@ -143,6 +143,28 @@ def test_the_quick_ones_run(text, tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out
 
 
+def scripts(text):
+    """(file, options) of every `python tools/….py` and `python -m tools.…` line; a \\ goes on in the next line."""
+    for found in re.finditer(
+        r"python3? (-m )?((?:tools|benchmarks|examples)[\w./]+)([^\n`#]*)", text.replace("\\\n", " ")
+    ):
+        name = found[2].replace(".", "/") + "/__main__.py" if found[1] else found[2]
+        yield name, re.findall(r"--[a-z][\w-]*", found[3])
+
+
+SCRIPTS = [(name_of(page), *found) for page in PAGES for found in scripts(page.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize(("page", "name", "options"), SCRIPTS)
+def test_scripts_are_there_and_have_the_options(page, name, options):
+    code = (ROOT / name).read_text(encoding="utf-8")
+    assert all(f'"{option}"' in code for option in options), (page, name, options)
+
+
+def test_there_are_scripts_to_check():
+    assert len(SCRIPTS) > 20 and any(options for _, _, options in SCRIPTS)
+
+
 def test_a_wrong_line_is_found():
     with pytest.raises(AssertionError, match="no command is called 'rendre'"):
         parsed("rendre face.safetensors")

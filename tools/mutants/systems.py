@@ -195,7 +195,7 @@ MUTANTS = [
         [
             ("if int(length) > most:", "if int(length) < 0:"),
             ("if act is None or not _PAGE_NAME.fullmatch(page):", "if act is None:"),
-            ("for candidate in range(port + 1,", "for candidate in range(port,"),
+            ("self.server.is_local and host not in own", "not self.server.is_local and host not in own"),
         ],
     ),
 ]
