@@ -312,6 +312,18 @@ def test_records_of_stages(tmp_path, record):
     check_refused(lambda: Record.read(tmp_path), tmp_path)
 
 
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", "1" * 5000, deep(), "\xff"], ids=lambda text: text[:9])
+def test_a_damaged_record_of_a_failure_stops_no_report(tmp_path, content):
+    from faceuv.cli.fit_folder import failure_of
+    from faceuv.data.images import PictureFile
+
+    (tmp_path / "a.json").write_text(content, encoding="latin-1")
+    found = failure_of(tmp_path / "a.json", PictureFile("a", Path("a.png")))
+    assert found["source"] == "a.png" and "its record is damaged" in found["reason"] and "\n" not in found["reason"]
+    (tmp_path / "a.json").write_text('{"source": "a.png", "reason": "no face"}')
+    assert failure_of(tmp_path / "a.json", PictureFile("a", Path("a.png")))["reason"] == "no face"
+
+
 def test_a_stage_deletes_nothing_outside_its_folder(tmp_path):
     """An output of another size is damaged and is made again; one that lies elsewhere is nobody's to delete."""
     from faceuv.engine.stages.record import begin, inspect_folder

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from faceuv.errors import AssetError, InputError
-from faceuv.files.artefacts import atomic_path, load_tensors, sha256_of
+from faceuv.errors import AssetError, InputError, shown
+from faceuv.files.artefacts import atomic_path, load_tensors, read_json, sha256_of
 from faceuv.files.networks import read_header
 
 if TYPE_CHECKING:
@@ -87,8 +87,8 @@ class FitFolder:
         if not path.is_file():
             return None
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except (ValueError, OSError):
+            found = read_json(path)
+        except AssetError:
             return None
         ours = isinstance(found, dict) and (found.get("made_by") == MADE_BY or {"detector", "schedule"} <= set(found))
         return found if ours else None
@@ -178,7 +178,7 @@ class FitFolder:
                 _, metadata = load_tensors(self.file("coefficients", file.name), kind="face")
                 fitted[file.name] = metadata["fit"]
             elif self.file("failures", file.name).is_file():
-                failures[file.name] = json.loads(self.file("failures", file.name).read_text(encoding="utf-8"))
+                failures[file.name] = failure_of(self.file("failures", file.name), file)
             else:
                 failures[file.name] = {"source": str(file), "reason": "not reached"}
         summary = {
@@ -231,6 +231,17 @@ class FitFolder:
             pictures = [read_picture(self.file("overlays", name)) for name in there]
             labels = [name if fitted[name] is None else f"doubtful {fitted[name]:.2f}: {name}" for name in there]
             save_png(self.folder / "sheet.png", contact_sheet(pictures, labels=labels))
+
+
+def failure_of(path: Path, file: PictureFile) -> dict[str, Any]:
+    """What is known of a picture that could not be worked on; a damaged record does not stop the report."""
+    try:
+        found = read_json(path)
+    except AssetError as error:
+        found = str(error)
+    if isinstance(found, dict):
+        return found
+    return {"source": str(file), "reason": f"its record is damaged: {shown(found)}"}
 
 
 def contents(file: PictureFile) -> str | None:

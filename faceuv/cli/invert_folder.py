@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from faceuv.cli.fit_folder import contents
+from faceuv.cli.fit_folder import contents, failure_of
 from faceuv.errors import AssetError, InputError
-from faceuv.files.artefacts import atomic_path
+from faceuv.files.artefacts import atomic_path, read_json
 from faceuv.files.networks import read_header
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ class InvertFolder:
         found: Any = None
         if path.is_file():
             try:
-                found = json.loads(path.read_text(encoding="utf-8"))
-            except (ValueError, OSError):
+                found = read_json(path)
+            except AssetError:
                 found = None
         if isinstance(found, dict) and found.pop("made_by", None) == MADE_BY:
             changed = [name for name, value in self.settings.items() if found.get(name) != value]
@@ -136,9 +136,7 @@ class InvertFolder:
                 path = self.file("failures", file.name)
                 known = path.is_file()
                 failures[file.name] = (
-                    json.loads(path.read_text(encoding="utf-8"))
-                    if known
-                    else {"source": str(file), "reason": "not reached"}
+                    failure_of(path, file) if known else {"source": str(file), "reason": "not reached"}
                 )
         _write_json(
             self.folder / "report.json",

@@ -135,7 +135,7 @@ class CachedImages(Dataset[dict[str, Tensor]]):
             return
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise AssetError(f"{path} is not JSON ({error}); delete {self.folder} to draw them again") from error
         if found != own:
             raise AssetError(f"{self.folder} holds pictures of {found}, not of {own}; choose another folder")

@@ -62,7 +62,7 @@ def read_run(name: str, folder: str | Path) -> Run:
         place = found[0]
     try:
         report = json.loads((place / METRICS).read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise AssetError(f"{place / METRICS} is not JSON ({error}); run the stage 'report' again") from error
     if report.get("kind") != "faceuv report":
         raise AssetError(f"{place / METRICS} is not a report of faceuv; run the stage 'report' again")

@@ -151,7 +151,7 @@ MUTANTS = [
             ("parent.exists() and parent.samefile(folder)", "parent.samefile(folder.parent)"),
             ('re.sub(r"(_face)?_[0-9]+$", "", path.stem)', "path.stem"),
             ("if len(made) > 1 and name.lower() in taken:", "if False:"),
-            ("return record if record and all(", "return None and all("),
+            ("return record if record and all(", "return record if record and not all("),
         ],
     ),
     (
