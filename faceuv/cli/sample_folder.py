@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from faceuv.errors import AssetError, InputError, shown
 from faceuv.files.artefacts import atomic_path, read_json
+from faceuv.files.names import printable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 SHEET = 48  # faces on a contact sheet: all pictures of a large sample would fill the memory
 SHEET_YAWS = (-45.0, 0.0, 45.0)
 SETTINGS = "sample.json"
+_OWN = re.compile(r"face_\d+(_lod\d)?\.\w+|sheet(_\d+)?\.png|sample\.json")
 DIGITS = 7  # of a shard's numbers: there are at most a million faces
 
 
@@ -69,6 +72,7 @@ class SampleFolder:
         """Refuse, before anything is written, to go on in a folder of other settings."""
         path = self.folder / SETTINGS
         if not self.resume or not path.is_file():
+            self._refuse_strangers()
             return
         try:
             found = read_json(path)
@@ -81,6 +85,22 @@ class SampleFolder:
             raise InputError(
                 f"{self.folder} holds faces of other settings ({', '.join(names)}); choose another --out, or leave out"
                 " --resume"
+            )
+
+    def _refuse_strangers(self) -> None:
+        """Refuse a folder in which files of the user have names that are to be written."""
+        path = self.folder / SETTINGS
+        try:
+            ours = path.is_file() and {"seed", "format"} <= set(read_json(path))
+        except (AssetError, TypeError):
+            ours = False
+        if ours or not self.folder.is_dir():
+            return
+        strangers = [one.name for one in sorted(self.folder.iterdir()) if _OWN.fullmatch(one.name)]
+        if strangers:
+            raise InputError(
+                f"{self.folder} has a file {printable(strangers[0])}, which faceuv sample has not written and would"
+                " replace; choose another --out"
             )
 
     def claim(self) -> None:

@@ -116,3 +116,15 @@ def test_the_sheet_holds_no_more_than_its_faces():
     for k in range(SHEET + 10):
         sheet.add(Plain(), str(k))
     assert sheet.full and len(sheet.pictures) == len(sheet.labels) == SHEET * len(sample_folder.SHEET_YAWS)
+
+
+@pytest.mark.parametrize("name", ["sheet.png", "face_007.glb", "sample.json", "face_000_lod1.glb"])
+def test_files_of_others_are_never_replaced(made, tmp_path, capsys, name):
+    (tmp_path / name).write_text("my thesis")
+    (tmp_path / "face.glb").write_text("may stay")
+    assert main([*WORDS, "--num", "2", "--out", str(tmp_path)]) == 2
+    assert f"has a file {name}, which faceuv sample has not written" in capsys.readouterr().err
+    assert (tmp_path / name).read_text() == "my thesis" and len(list(tmp_path.iterdir())) == 2 and made == []
+    (tmp_path / name).unlink()
+    for _ in range(2):  # its own files it makes again
+        assert main([*WORDS, "--num", "1", "--out", str(tmp_path)]) == 0
