@@ -36,6 +36,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--same-person", action="store_true", help="all photographs show one person: make one head of them together"
     )
     parser.add_argument("--lit", action="store_true", help="keep the photograph's light in the texture")
+    parser.add_argument(
+        "--hair",
+        default="auto",
+        metavar="NAME",
+        help="auto (what the photograph shows), none, or a style by name (auto)",
+    )
     parser.add_argument("--every", type=COUNT, default=1, metavar="N", help="of a video, every N-th frame")
     parser.add_argument("--no-turntable", action="store_true", help="write no turntable")
     parser.add_argument("--overwrite", action="store_true", help="make heads again that are made already")
@@ -47,9 +53,13 @@ def run(args: argparse.Namespace) -> int:
     from faceuv.cli.console import console
     from faceuv.data.images import PictureReader, find_pictures
     from faceuv.files.artefacts import check_writable
+    from faceuv.models.faces.hair.choice import BALD
+    from faceuv.models.faces.hair.styles import named_style
     from faceuv.photo import making
     from faceuv.registry import FACE_MODELS, LANDMARK_DETECTORS
 
+    if args.hair not in ("auto", "none", BALD):
+        named_style(args.hair)
     files = find_pictures(args.photos, every=args.every)
     for name, registry in ((args.face_model, FACE_MODELS), (args.detector, LANDMARK_DETECTORS)):
         if name is not None:
@@ -120,7 +130,8 @@ def _maker(args: argparse.Namespace) -> PhotoHeads:
     from faceuv.cli.console import console
     from faceuv.photo import making
 
-    maker = making.PhotoHeads(args.face_model, detector=args.detector, texture_size=args.texture_size, lit=args.lit)
+    options = {"detector": args.detector, "texture_size": args.texture_size, "lit": args.lit, "hair": args.hair}
+    maker = making.PhotoHeads(args.face_model, **options)
     if maker.remark:
         console.print(maker.remark)
     return maker
@@ -221,7 +232,7 @@ def _settings(args: argparse.Namespace, file: PictureFile) -> dict[str, Any]:
     """What a head depends on."""
     from faceuv.cli.fit_folder import contents
 
-    names = ("face_model", "detector", "texture_size", "lit", "no_turntable")
+    names = ("face_model", "detector", "texture_size", "lit", "hair", "no_turntable")
     return {"sha256": contents(file), **{name: getattr(args, name) for name in names}}
 
 

