@@ -11,7 +11,7 @@ import re
 
 import pytest
 
-from faceuv.cli.main import main
+from faceuv.cli.main import in_words, main
 from faceuv.engine import load_config
 
 BIG = str(10**30)
@@ -459,6 +459,25 @@ PLACES = [
 @pytest.mark.parametrize(("words", "message"), PLACES)
 def test_places(refused, words, message):
     refused(words, message)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (RuntimeError("Could not determine home directory."), "names no user of this machine"),
+        (ValueError("embedded null byte"), "a path holds a zero byte"),
+        (MemoryError(), "not enough memory for this .out of memory.: ask for a smaller size"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes"), "not enough memory"),
+        (OSError(28, "No space left on device"), "No space left"),
+    ],
+)
+def test_what_bad_input_can_raise_is_said_in_one_line(error, message):
+    told = in_words(error)
+    assert told is not None and re.search(message, told) and "\n" not in told
+
+
+def test_bugs_are_tracebacks():
+    assert in_words(ValueError("shape mismatch")) is None and in_words(KeyError("image")) is None
 
 
 def test_the_table_is_long():
