@@ -1,4 +1,4 @@
-"""A cap under the neck of a whole head: from below one sees a flat cut and not the inside of the face."""
+"""A cap under the neck of heads whose model has none: from below one sees a cut and not the inside of the face."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from faceuv.export.morphs import SurfaceNormals
 from faceuv.export.parts import Material, Part
 from faceuv.export.rig import Skeleton
 from faceuv.geometry.uv import sample_map
+from faceuv.models.faces.cap import CAP, neck_border
 
-CAP = "neck_cap"
-_LOW = 0.25  # of the height of the skin: a border below is the neck's
 _SHADE = 0.8  # of the cut against the skin around it
 
 
 def capped(mesh: MeshFile) -> MeshFile:
-    """The mesh file with the lower border of its skin closed, as a part of its own that a program can drop."""
+    """The mesh file with the lower border of its skin closed, as a part of its own that a program can
+    drop; as it is where the head has a cap already."""
     skin = next((part.faces for part in mesh.parts if part.name == "skin"), None)
-    if skin is None:
+    if skin is None or any(part.name == CAP for part in mesh.parts):
         return mesh
     loop = neck_border(mesh.vertices, skin, mesh.weld)
     if loop is None:
@@ -75,26 +75,3 @@ def _skin_colour(mesh: MeshFile, loop: np.ndarray) -> tuple[float, float, float,
         return (_SHADE, _SHADE, _SHADE, 1.0)
     red, green, blue = (_SHADE * linear_from_srgb(colours).mean(0)).tolist()
     return (red, green, blue, 1.0)
-
-
-def neck_border(vertices: np.ndarray, faces: np.ndarray, weld: np.ndarray | None) -> np.ndarray | None:
-    """The longest open border of ``faces`` in the lowest quarter of their height: vertices in the order in which their
-    triangles run along it, or None."""
-    points = faces if weld is None else weld[faces]
-    start, end = points.T.reshape(-1), points[:, [1, 2, 0]].T.reshape(-1)
-    size = len(vertices)
-    open_edge = ~np.isin(start * size + end, end * size + start)
-    following = dict(zip(start[open_edge].tolist(), end[open_edge].tolist()))
-    height = vertices[points.reshape(-1), 1]
-    limit = height.min() + _LOW * (height.max() - height.min())
-    best: list[int] = []
-    while following:
-        start, after = following.popitem()
-        loop = [start]
-        while after != start and after in following:
-            loop.append(after)
-            after = following.pop(after)
-        low = vertices[loop, 1].mean() < limit
-        if after == start and low and len(loop) > max(len(best), 2):
-            best = loop
-    return np.array(best) if best else None

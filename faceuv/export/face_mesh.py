@@ -58,8 +58,16 @@ def face_mesh(
         frame = tangent_frame(vertices, model.faces, model.uv, weld=model.weld, tangents=model.tangents(vertices))
         rest_vertices, displacement = model.mesh(coefficients).vertices, maps.displacement[:1]
         chart = model.chart(*displacement.shape[-2:])
+        along = model.tangents(rest_vertices)
         normal_map = tangent_normal_map(
-            rest_vertices, model.faces, model.uv, displacement, chart=chart, frame=frame, weld=model.weld
+            rest_vertices,
+            model.faces,
+            model.uv,
+            displacement,
+            chart=chart,
+            frame=frame,
+            weld=model.weld,
+            tangents=along,
         )[0]
     rough = None if maps is None or maps.roughness is None else maps.roughness[0]
     if texture_size is not None:

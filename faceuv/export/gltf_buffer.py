@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,12 +78,13 @@ class Buffer:
         """An attribute of ``count`` vertices, zero but at ``rows``: only those are stored, if that is smaller."""
         index = index_component(count)
         stored = component.stored(values)
-        kept = stored.any(1)
-        rows, stored = rows[kept], stored[kept]
+        kept = functools.reduce(np.logical_or, stored.T)
+        if not kept.all():
+            rows, values, stored = rows[kept], values[kept], stored[kept]
         width = stored.shape[1] * stored.itemsize
         if len(rows) * (np.dtype(index.kind).itemsize + width) >= count * (width + -width % 4):
             dense = np.zeros((count, values.shape[1]), np.float64)
-            dense[rows] = values[kept]
+            dense[rows] = values
             return self.attribute(dense, component, bounds=bounds)
         if not len(rows):  # glTF allows no empty list; vertex 0 "moves" by zero
             rows, stored = np.zeros(1, np.int64), np.zeros((1, stored.shape[1]), stored.dtype)
@@ -94,8 +96,8 @@ class Buffer:
         number = self._accessor({"sparse": entry}, stored, component, bounds, count)
         if bounds and len(rows) < count:  # the zeros count too
             accessor = self.accessors[number]
-            accessor["min"] = np.minimum(stored.min(0), 0).tolist()
-            accessor["max"] = np.maximum(stored.max(0), 0).tolist()
+            accessor["min"] = [min(value, 0) for value in accessor["min"]]
+            accessor["max"] = [max(value, 0) for value in accessor["max"]]
         return number
 
     def indices(self, array: np.ndarray, count: int) -> int:
@@ -117,6 +119,6 @@ class Buffer:
         if component.one:
             entry["normalized"] = True
         if bounds:
-            entry |= {"min": stored.min(0).tolist(), "max": stored.max(0).tolist()}
+            entry |= {"min": [axis.min().item() for axis in stored.T], "max": [axis.max().item() for axis in stored.T]}
         self.accessors.append(entry)
         return len(self.accessors) - 1

@@ -53,9 +53,12 @@ def primitives(buffer: Buffer, mesh: MeshFile, precision: Precision) -> list[dic
         if mesh.morph_targets:
             entry["targets"] = []
         entries.append(entry)
+    users = _users(selections)
     for moves in target_moves(mesh):
-        for entry, chosen in zip(entries, selections):
-            entry["targets"].append(_target(buffer, chosen, moves, precision))
+        rows = np.concatenate([moves.moved, moves.turned])
+        reached = users[rows].any(0)
+        for entry, chosen, moves_here in zip(entries, selections, reached):
+            entry["targets"].append(_target(buffer, chosen, moves if moves_here else None, precision))
     return entries
 
 
@@ -82,6 +85,11 @@ class _Selection:
         own = self.local[rows]
         inside = own >= 0
         return own[inside], values[inside]
+
+
+def _users(selections: list[_Selection]) -> np.ndarray:
+    """``(V, P)``: which parts use a vertex."""
+    return np.stack([chosen.local >= 0 for chosen in selections], 1)
 
 
 def _attributes(buffer: Buffer, mesh: MeshFile, chosen: _Selection, precision: Precision) -> dict[str, int]:
@@ -128,14 +136,16 @@ def whole_weights(weights: np.ndarray) -> np.ndarray:
     return levels / UBYTE.one
 
 
-def _target(buffer: Buffer, chosen: _Selection, moves: TargetMove, precision: Precision) -> dict[str, int]:
+def _target(buffer: Buffer, chosen: _Selection, moves: TargetMove | None, precision: Precision) -> dict[str, int]:
+    """The target of a part; ``moves`` is None where they do not reach it."""
     count = len(chosen.vertices)
+    if moves is None:
+        if chosen.still is None:
+            nowhere, nothing = np.zeros(0, np.int64), np.zeros((0, 3))
+            chosen.still = _stored_target(buffer, nowhere, nothing, nowhere, nothing, count, precision)
+        return chosen.still
     moved, offsets = chosen.pick(moves.moved, moves.offsets)
     turned, turns = chosen.pick(moves.turned, moves.turns)
-    if not len(moved) and not len(turned):
-        if chosen.still is None:
-            chosen.still = _stored_target(buffer, moved, offsets, turned, turns, count, precision)
-        return chosen.still
     return _stored_target(buffer, moved, offsets, turned, turns, count, precision)
 
 

@@ -26,7 +26,7 @@ def to_bytes(image: Tensor | np.ndarray, name: str = "the image") -> np.ndarray:
     check_floating(name, tensor)
     if not bool(torch.isfinite(tensor).all()):
         raise InputError(f"{name} holds NaN or infinity; nothing can be written from it")
-    levels = (tensor.detach().float().clamp(0, 1) * 255).round().to(torch.uint8)
+    levels = tensor.detach().float().clamp(0, 1).mul_(255).round_().to(torch.uint8)
     return levels.permute(1, 2, 0).cpu().numpy()
 
 

@@ -75,7 +75,7 @@ def in_unit_range(name: str, array: np.ndarray) -> np.ndarray:
         raise InputError(
             f"{name} must lie in [0, 1], got {low:.4g} … {high:.4g}; clamp it, or map [−1, 1] or 0 … 255 there"
         )
-    return array.clip(0, 1)
+    return array if low >= 0 and high <= 1 else array.clip(0, 1)
 
 
 def unit_tangents(tangents: np.ndarray) -> np.ndarray:

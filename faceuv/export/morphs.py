@@ -13,7 +13,7 @@ import numpy as np
 
 from faceuv.export.mesh_file import MeshFile, in_metres
 
-STILL = 1e-5  # decimetres: what moves less than a micrometre does not move
+STILL = 1e-4  # decimetres: what moves less than a hundredth of a millimetre does not move
 _STEADY = 5e-4  # of a unit normal: a turn of a thirtieth of a degree is not stored
 _NO_AREA = 1e-12  # decimetres²: sheets with two sides cancel up to rounding
 
@@ -22,44 +22,50 @@ _NO_AREA = 1e-12  # decimetres²: sheets with two sides cancel up to rounding
 class SurfaceNormals:
     """Sums of area vectors at each surface point of a mesh at rest, from which moved normals follow.
 
-    vertices (V, 3) and faces (F, 3) as given; points (F, 3)  the surface point of each corner; weld (V,)
-    sums (V, 3)   area vectors summed at surface points;  unit (V, 3)  the normals, +z where a point has no area
+    Planes lie one after the other, x, y, z: numpy gathers numbers faster than rows of three.
+
+    planes (3, V)   the vertices, float64;  corners (3, F)  the faces
+    points (3, F)   the surface points of the corners;  weld (V,)
+    areas (3, F)    area vectors;  sums (3, V)  summed at surface points
+    unit (V, 3)     the normals, +z where a point has no area
     """
 
-    vertices: np.ndarray
-    faces: np.ndarray
+    planes: np.ndarray
+    corners: np.ndarray
+    points: np.ndarray
     weld: np.ndarray
+    areas: np.ndarray
     sums: np.ndarray
     unit: np.ndarray
 
     @classmethod
     def of(cls, vertices: np.ndarray, faces: np.ndarray, weld: np.ndarray | None = None) -> SurfaceNormals:
         """Of ``vertices (V, 3)`` and ``faces (F, 3)``, in float64."""
-        points = vertices.astype(np.float64)
-        weld = np.arange(len(points)) if weld is None else weld
-        sums = _summed(_areas(points, faces), weld[faces], len(points))
-        return cls(points, faces, weld, sums, _unit(sums)[weld])
+        planes, corners = np.ascontiguousarray(vertices.T, np.float64), np.ascontiguousarray(faces.T)
+        weld = np.arange(len(vertices)) if weld is None else weld
+        points, areas = weld[corners], _areas(planes, corners)
+        sums = _summed(areas, points, len(vertices))
+        return cls(planes, corners, points, weld, areas, sums, _unit(sums)[:, weld].T)
 
     def moved(self, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The vertices whose normal turns when ``offsets (V, 3)`` are added: numbers ``(K,)``, changes ``(K, 3)``."""
         moves = beyond(offsets, STILL)
-        a, b, c = self.faces.T
-        faces = self.faces[moves[a] | moves[b] | moves[c]]
+        a, b, c = self.corners
+        faces = np.flatnonzero(moves[a] | moves[b] | moves[c])
         if not len(faces):
             return np.zeros(0, np.int64), np.zeros((0, 3))
-        change = _areas(self.vertices + offsets, faces) - _areas(self.vertices, faces)
-        corners = self.weld[faces]
-        reached = np.zeros(len(self.vertices), bool)
-        reached[corners] = True
+        change = _areas(self.planes + offsets.T, self.corners[:, faces]) - self.areas[:, faces]
+        points = self.points[:, faces]
+        reached = np.zeros(len(self.weld), bool)
+        reached[points] = True
         around = np.flatnonzero(reached)
-        local = np.zeros(len(self.vertices), np.int64)
-        local[around] = np.arange(len(around))
-        sums = self.sums[around] + _summed(change, local[corners], len(around))
-        turned = np.zeros((len(self.vertices), 3))
-        turned[around] = _unit(sums) - self.unit[around]
-        turned = turned[self.weld]
-        rows = np.flatnonzero(beyond(turned, _STEADY))
-        return rows, turned[rows]
+        turned = np.zeros_like(self.planes)
+        sums = _summed(change, points, len(self.weld))[:, around] + self.sums[:, around]
+        turned[:, around] = _unit(sums) - self.unit[around].T
+        rows = np.flatnonzero(reached[self.weld])
+        changes = turned[:, self.weld[rows]].T
+        seen = beyond(changes, _STEADY)
+        return rows[seen], changes[seen]
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,18 +99,21 @@ def beyond(rows: np.ndarray, limit: float) -> np.ndarray:
     return far[:, 0] | far[:, 1] | far[:, 2]
 
 
-def _areas(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Area vectors ``(F, 3)``."""
-    a, b, c = (points[column] for column in faces.T)
-    return np.cross(b - a, c - a)
+def _areas(planes: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """Area vectors ``(3, F)`` of faces with ``corners (3, F)`` among ``planes (3, V)``."""
+    ax, ay, az = (plane[corners[0]] for plane in planes)
+    ux, uy, uz = (plane[corners[1]] - start for plane, start in zip(planes, (ax, ay, az)))
+    vx, vy, vz = (plane[corners[2]] - start for plane, start in zip(planes, (ax, ay, az)))
+    return np.stack([uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx])
 
 
-def _summed(values: np.ndarray, corners: np.ndarray, count: int) -> np.ndarray:
-    """Values of faces ``(F, 3)`` added at their three corners → ``(count, 3)``."""
-    index = corners.T.reshape(-1)
-    return np.stack([np.bincount(index, np.tile(axis, 3), minlength=count) for axis in values.T], 1)
+def _summed(values: np.ndarray, points: np.ndarray, count: int) -> np.ndarray:
+    """Values of faces ``(3, F)`` added at their three ``points (3, F)`` → ``(3, count)``."""
+    index = points.reshape(-1)
+    return np.stack([np.bincount(index, np.tile(axis, 3), minlength=count) for axis in values])
 
 
 def _unit(sums: np.ndarray) -> np.ndarray:
-    length = np.linalg.norm(sums, axis=1, keepdims=True)
-    return np.where(length > _NO_AREA, sums / np.maximum(length, _NO_AREA), [0.0, 0.0, 1.0])
+    x, y, z = sums
+    length = np.sqrt(x * x + y * y + z * z)
+    return np.where(length > _NO_AREA, sums / np.maximum(length, _NO_AREA), [[0.0], [0.0], [1.0]])

@@ -83,6 +83,7 @@ def _pair(stem: str, **settings: object) -> dict[str, dict[str, object]]:
 _WET = {"clearcoat": 1.0, "clearcoat_roughness": 0.03}
 _SETTINGS: dict[str, dict[str, object]] = {
     "skin": {"detail": True},
+    "neck_cap": {"roughness": 0.8},
     "inner_mouth": {"roughness": 0.4, "clearcoat": 0.3, "clearcoat_roughness": 0.25},
     "gums": {"roughness": 0.35, "clearcoat": 0.6, "clearcoat_roughness": 0.2},
     "tongue": {"roughness": 0.55, "clearcoat": 0.3, "clearcoat_roughness": 0.35},

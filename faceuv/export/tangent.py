@@ -81,6 +81,7 @@ def tangent_normal_map(
     chart: UVCorrespondence | None = None,
     frame: TangentFrame | None = None,
     weld: Tensor | None = None,
+    tangents: tuple[Tensor, Tensor] | None = None,
 ) -> Tensor:
     """The normals of the displaced surface as a tangent-space map ``(B, 3, H, W)`` in [0, 1].
 
@@ -92,6 +93,7 @@ def tangent_normal_map(
         frame: the frame of the mesh that will carry the map, that of ``vertices`` if absent. Pass the frame of the
             displaced vertices when those are exported: the map then holds only the detail between the vertices, and
             what they already show is not applied twice.
+        tangents: ∂p/∂u and ∂p/∂v ``(B, V, 3)`` of ``vertices``, where they are known.
 
     Where the surface moves as a whole the map is flat, (½, ½, 1); so it is off the chart.
     """
@@ -106,34 +108,39 @@ def tangent_normal_map(
         )
     if frame is None:
         frame = tangent_frame(vertices, faces, uv, weld=weld)
-    smooth = torch.cat([vertex_normals(vertices, faces, weld), *vertex_tangents(vertices, faces, uv)], 2)
-    slope_u, slope_v = (slope.flatten(2) for slope in map_gradients(displacement))
+    along = vertex_tangents(vertices, faces, uv) if tangents is None else tangents
+    smooth = torch.cat([vertex_normals(vertices, faces, weld), *along], 2).expand(sizes["B"], -1, -1)
 
-    def detail(image: int, texels: slice) -> Tensor:
-        normal, along_u, along_v = bake_texels(smooth[image], chart, texels)[None].split(3, 1)
-        du, dv = (slope[image : image + 1, :, texels] for slope in (slope_u, slope_v))
+    def detail(image: int, rows: slice, baked: Tensor) -> Tensor:
+        normal, along_u, along_v = baked.split(3, 1)
+        du, dv = (slope.flatten(2) for slope in map_gradients(displacement[image : image + 1], rows))
         return sloped_normals(unit_planes(normal), along_u, along_v, du, dv)
 
-    return _in_frame(detail, frame, chart)
+    return _in_frame(detail, smooth, frame, chart)
 
 
 def in_tangent_frame(normals: Tensor, frame: TangentFrame, chart: UVCorrespondence) -> Tensor:
     """Object-frame normals ``(B, 3, H, W)`` as a tangent-space map ``(B, 3, H, W)`` in [0, 1]; flat off the chart."""
-    flat = normals.flatten(2)
-    return _in_frame(lambda image, texels: flat[image : image + 1, :, texels], frame, chart)
+    nothing = frame.normal[..., :0]
+    return _in_frame(lambda image, rows, _: normals[image : image + 1, :, rows].flatten(2), nothing, frame, chart)
 
 
-def _in_frame(detail: Callable[[int, slice], Tensor], frame: TangentFrame, chart: UVCorrespondence) -> Tensor:
-    """The tangent-space map of the normals ``(1, 3, N)`` that ``detail`` gives for an image and some of its texels."""
-    axes = torch.cat([frame.normal, frame.tangent], 2)
+def _in_frame(
+    detail: Callable[[int, slice, Tensor], Tensor], attributes: Tensor, frame: TangentFrame, chart: UVCorrespondence
+) -> Tensor:
+    """The tangent-space map of the normals ``(1, 3, N)`` that ``detail`` gives for an image, some rows of its texels
+    and there the ``attributes (B, V, C)`` of vertices, ``(1, C, N)``."""
+    axes = torch.cat([frame.normal, frame.tangent, attributes], 2)
     outward = _outward(axes)[:, None]
-    covered = (chart.face_id >= 0).flatten()
+    covered, wide = (chart.face_id >= 0).flatten(), attributes.shape[2]
     maps = axes.new_empty(len(axes), 3, len(covered))
-    for image, rows in enumerate(axes):
-        for start in range(0, len(covered), _AT_ONCE):
-            texels = slice(start, start + _AT_ONCE)
-            normals = detail(image, texels)
-            normal, tangent, side = bake_texels(rows, chart, texels)[None].split([3, 3, 1], 1)
+    step = max(1, _AT_ONCE // chart.width)
+    for image, vertices in enumerate(axes):
+        for start in range(0, chart.height, step):
+            rows = slice(start, min(start + step, chart.height))
+            texels = slice(rows.start * chart.width, rows.stop * chart.width)
+            normal, tangent, side, baked = bake_texels(vertices, chart, texels)[None].split([3, 3, 1, wide], 1)
+            normals = detail(image, rows, baked)
             n = unit_planes(normal)
             t = unit_planes(_on_plane(tangent, n, dim=1))
             b = cross_planes(n, t) * torch.where(side < 0, -1.0, 1.0).to(n.dtype)

@@ -27,6 +27,8 @@ class MeshedPerson(Person):
 
     def diffuse(self, size: int = TEXTURE_SIZE) -> Tensor:
         """The diffuse texture ``(3, H, W)`` in [0, 1]: the map, or the linear albedo at ``size``²."""
+        if self.maps is not None and self.maps.diffuse is not None and self.hair is None:
+            return self.maps.diffuse[0].clamp(0, 1)  # what the surface has, without its other maps
         if self.surface.diffuse is not None:
             return self.surface.diffuse[0].clamp(0, 1)
         coefficients, model = self.model_of("a diffuse map of a surface with vertex colours")

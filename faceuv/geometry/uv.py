@@ -106,13 +106,18 @@ def bake_texels(attribute: Tensor, chart: UVCorrespondence, texels: slice) -> Te
     return total.t().contiguous()
 
 
-def map_gradients(maps: Tensor) -> tuple[Tensor, Tensor]:
-    """∂/∂u and ∂/∂v of ``maps (B, C, H, W)`` per unit of UV: central differences, one-sided at the border."""
+def map_gradients(maps: Tensor, rows: slice | None = None) -> tuple[Tensor, Tensor]:
+    """∂/∂u and ∂/∂v of ``maps (B, C, H, W)`` per unit of UV: central differences, one-sided at the border. ``rows``
+    ``slice(start, stop)`` gives those of some rows of the map alone."""
     check_shape("maps", maps, ("B", "C", "H", "W"))
     height, width = maps.shape[-2:]
     if height < 2 or width < 2:
         raise InputError(f"the gradient of a map needs at least 2 × 2 texels, got {height} × {width}")
-    return _slope(maps, 3, 1.0 / width), _slope(maps, 2, 1.0 / height)
+    if rows is None:
+        return _slope(maps, 3, 1.0 / width), _slope(maps, 2, 1.0 / height)
+    first, last = max(rows.start - 1, 0), min(rows.stop + 1, height)
+    down = _slope(maps[:, :, first:last], 2, 1.0 / height)
+    return _slope(maps[:, :, rows], 3, 1.0 / width), down[:, :, rows.start - first : rows.stop - first]
 
 
 def _slope(maps: Tensor, dim: int, step: float) -> Tensor:

@@ -41,6 +41,7 @@ OPTIONAL_ARRAYS: dict[str, tuple[str | int, ...]] = {
     "pose_correctives": ("V", 3, "C"),
 }
 # Left and right are the subject's. The skin is face, ears, scalp, neck and shoulders; a pupil belongs to its iris.
+# The cap closes the neck from below.
 PARTS = (
     "skin",
     "inner_mouth",
@@ -58,6 +59,7 @@ PARTS = (
     "eye_occlusion",
     "lashes",
     "brows",
+    "neck_cap",
 )
 _INDICES = ("faces", "landmarks", "mirror", "weld", "layer_faces", "polygons", "contour")  # of vertices
 _PART_INDICES = ("part", "layer_part", "polygon_part")

@@ -87,7 +87,7 @@ class _Drawing:
         self.zones = texels.face_zones()
 
     def fine(self, values: Tensor) -> Tensor:
-        """Values at the smooth map's texels ``(n, C)`` → ``(C, T, T)``."""
+        """Values at the smooth map's texels ``(C, n)`` → ``(C, T, T)``."""
         image = self.smooth.image(values)
         size = self.texels.size
         if self.smooth.size == size:
@@ -175,10 +175,10 @@ class _Drawing:
         return pigment.clamp_max_(2.6), bumps
 
     def _slow(self, years: float, grown: float) -> Tensor:
-        """``(n, 4)`` at the smooth texels: pigment, blood, height (mm) and roughness of all that is over 1 mm wide."""
-        regions, places = self.points.regions, self.smooth.positions
+        """``(4, n)`` at the smooth texels: pigment, blood, height (mm) and roughness of all that is over 1 mm wide."""
+        regions = self.points.regions
         skin = (self.points.part == PARTS.index("skin")).float()
-        coarse, mottle = self.noise(places, 7.0), self.noise(places, 2.1, 0.31)
+        coarse, mottle = self.noise(self.smooth.slow[0], slice(3)), self.noise(self.smooth.slow[1])
         strength = (0.10 * grown + 0.95 * years**1.5) * (0.45 + 0.8 * torch.rand(8, generator=self.generator))
         fold = folds(regions, strength)
         lines, creases = fine_lines(regions, self.noise)
@@ -195,14 +195,14 @@ class _Drawing:
         rough = 0.56 - 0.10 * oily - 0.20 * regions["lips"] + 0.03 * mottle[:, 0] + 0.06 * fine
         wet = torch.tensor([_ROUGHNESS.get(name, 0.5) for name in PARTS])[self.points.part]
         rough = torch.where(skin > 0, rough, wet)
-        return torch.stack([pigment * skin, blood * skin, height * skin, rough], 1)
+        return torch.stack([pigment * skin, blood * skin, height * skin, rough])
 
     def _grain(self) -> Tensor:
         """``(T·T,)`` unit noise of half a millimetre on skin."""
         texels = self.texels
-        rows = (texels.part == PARTS.index("skin")).nonzero()[:, 0]
+        rows, cells = texels.skin
         values = torch.zeros(len(texels.rows))
-        values[rows] = Noise(self.generator, 1)(texels.positions[rows], 0.52)[:, 0].clamp(-2.5, 2.5)
+        values[rows] = Noise(self.generator, 1)(cells)[:, 0].clamp(-2.5, 2.5)
         return values[texels.nearest]
 
 

@@ -139,20 +139,22 @@ def _veins(generator: torch.Generator) -> Tensor:
     heading = bearing + math.pi + 0.5 * (start[:, 1] - 0.5)
     length = 0.45 + 1.05 * start[:, 2]
     turns = torch.randn(_VEINS, steps, generator=generator)
-    plane = torch.zeros(_PLANE * _PLANE)
     wobble = torch.zeros(_VEINS)
+    places = []
     for k in range(steps):
         wobble = 0.86 * wobble + 0.22 * turns[:, k]
         here = heading + wobble
         x, y = x + torch.cos(here) * length / steps, y + torch.sin(here) * length / steps
-        width = 0.016 * (1 - 0.8 * k / steps) * (0.5 + start[:, 3])
-        column, row = ((c / _REACH + 1) / 2 * _PLANE for c in (x, y))
-        texels = width / _REACH / 2 * _PLANE
-        for dy in (-1, 0, 1):
-            for dx in (-1, 0, 1):
-                c, r = column.floor() + dx, row.floor() + dy
-                far = torch.hypot(c + 0.5 - column, r + 0.5 - row)
-                alpha = ((texels + 0.7 - far) / 1.2).clamp(0, 1) * (0.35 + 0.65 * start[:, 4])
-                inside = (c >= 0) & (c < _PLANE) & (r >= 0) & (r < _PLANE)
-                plane.scatter_reduce_(0, (r * _PLANE + c).long()[inside], alpha[inside], "amax")
+        places.append(torch.stack([x, y]))
+    column, row = (torch.stack(places, 1) / _REACH + 1) / 2 * _PLANE  # (steps, veins) each
+    width = 0.016 * (1 - 0.8 * torch.arange(steps)[:, None] / steps) * (0.5 + start[:, 3])
+    texels = width / _REACH / 2 * _PLANE
+    plane = torch.zeros(_PLANE * _PLANE)
+    for dy in (-1, 0, 1):
+        for dx in (-1, 0, 1):
+            c, r = column.floor() + dx, row.floor() + dy
+            far = torch.hypot(c + 0.5 - column, r + 0.5 - row)
+            alpha = ((texels + 0.7 - far) / 1.2).clamp(0, 1) * (0.35 + 0.65 * start[:, 4])
+            inside = (c >= 0) & (c < _PLANE) & (r >= 0) & (r < _PLANE)
+            plane.scatter_reduce_(0, (r * _PLANE + c).long()[inside], alpha[inside], "amax")
     return plane.view(_PLANE, _PLANE)

@@ -159,3 +159,10 @@ def iris_coordinates(points: Tensor, eye: Eyeball) -> tuple[Tensor, Tensor]:
     # along the ball's surface, so that the white behind the equator goes on growing
     sine = torch.where(ahead > 0, across, 2 - across)
     return sine * (eye.radius / eye.iris), torch.atan2(y, x)
+
+
+def interpolate(attribute: Tensor, corners: Tensor, weights: Tensor) -> Tensor:
+    """A vertex attribute ``(V, C)`` at points within triangles: ``corners (N, 3)``, ``weights (N, 3)`` → ``(N, C)``."""
+    parts = [attribute.index_select(0, corners[:, k]) for k in range(3)]
+    found = parts[0] * weights[:, :1]
+    return found.addcmul_(parts[1], weights[:, 1:2]).addcmul_(parts[2], weights[:, 2:])

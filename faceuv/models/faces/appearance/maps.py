@@ -14,14 +14,12 @@ from faceuv.models.faces.appearance.basis import MARK
 from faceuv.models.faces.appearance.detail import DetailMaps, skin_detail
 from faceuv.models.faces.appearance.eyes import EyeColour, eye_texture, named_eye_colour, own_eye_colour
 from faceuv.models.faces.appearance.frame import MM_PER_DM
-from faceuv.models.faces.appearance.geometry import SIDES, eye_rows
 from faceuv.models.faces.appearance.modes import NAMES, Person
 from faceuv.models.faces.appearance.paint import (
     beard_mask,
     brow_mask,
     hair_colour,
     lash_mask,
-    lid_shadow,
     mouth_colour,
     over_skin,
     scalp_mask,
@@ -118,36 +116,35 @@ def _diffuse(
         return F.interpolate(image[None], size=(size, size), mode="bilinear", align_corners=False)[0]
 
     ground = skin(points, person)
-    image = fine(ground)
+    bare = [brow_mask(points, person), beard_mask(points, person), scalp_mask(points, person)]
+    image, bare_brows, bare_beard, bare_scalp, lashes = fine(
+        torch.cat([ground.T, torch.stack([*bare, lash_mask(points, person)])])
+    ).split([3, 1, 1, 1, 1])
     image *= detail.multiplier(*tone_slopes(person))
     # Hair: as the smooth painting has it, but with its coverage made of hairs and roots.
-    bare = fine(torch.stack([brow_mask(points, person), beard_mask(points, person), scalp_mask(points, person)], 1))
     generator = torch.Generator().manual_seed(seed * _STREAMS + 1)
     coverage, shade = torch.zeros(2, size * size).unbind(0)
-    near = texels.canonical
-    coverage[texels.rows], shade[texels.rows] = brow_strands(near, person, generator)
+    near = texels.rows[texels.brows]
+    coverage[near], shade[near] = brow_strands(texels.canonical[texels.brows], person, generator)
     coverage, shade = coverage.view(size, size), shade.view(size, size)
     uneven = 1 + 0.22 * detail.pigment.clamp(-1, 1)
     roots = detail.follicles
     # a density above one half leaves room for the dots to reach 1
-    brows = (0.34 * bare[0] * uneven + 0.92 * coverage).clamp(0, 0.96)
-    beard = (bare[1] * (0.62 + 0.9 * roots)).clamp(0, 0.95)
-    scalp = (bare[2] * (0.80 + 0.45 * roots)).clamp(0, 0.95)
-    lashes = fine(lash_mask(points, person)[:, None])[0]
-    flat = torch.stack(over_skin(list(image), hair_colour(person), brows, beard, scalp, lashes, 0.16 * shade)).view(
+    brows = (0.34 * bare_brows[0] * uneven + 0.92 * coverage).clamp(0, 0.96)
+    beard = (bare_beard[0] * (0.62 + 0.9 * roots)).clamp(0, 0.95)
+    scalp = (bare_scalp[0] * (0.80 + 0.45 * roots)).clamp(0, 0.95)
+    flat = torch.stack(over_skin(list(image), hair_colour(person), brows, beard, scalp, lashes[0], 0.16 * shade)).view(
         3, -1
     )
     rows = torch.isin(texels.part, _MOUTH).nonzero()[:, 0]
     mouth = mouth_colour(texels.part[rows], texels.canonical[rows, 2], person)
     flat[:, texels.rows[rows]] = mouth.T
     generator = torch.Generator().manual_seed(seed * _STREAMS + 2)
-    for side in SIDES:
-        if side in texels.eyeballs:
-            rows, distance, angle = eye_rows(texels.part, texels.positions / MM_PER_DM, side, texels.eyeballs[side])
-            drawn = eye_texture(distance, angle, colour or own_eye_colour(person), person, generator)
-            flat[:, texels.rows[rows]] = (drawn * lid_shadow(texels.canonical[rows], side)[:, None]).T
-    gaps = (texels.face_id.view(-1) < 0).nonzero()[:, 0]
-    flat[:, gaps] = flat[:, texels.rows[texels.nearest[gaps]]]  # gutters repeat what is next to them
+    for rows, distance, angle, shadow in texels.eyes.values():
+        drawn = eye_texture(distance, angle, colour or own_eye_colour(person), person, generator)
+        flat[:, texels.rows[rows]] = (drawn * shadow[:, None]).T
+    gaps, source = texels.gaps
+    flat.index_copy_(1, gaps, flat.index_select(1, source))  # gutters repeat what is next to them
     return flat.view(3, size, size).clamp_(0, 1)
 
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from faceuv.models.faces.appearance.curves import signed_distance, smoothstep
-from faceuv.models.faces.appearance.geometry import SIDES, Eyeball, Head, eye_rows
+from faceuv.models.faces.appearance.geometry import SIDES, Eyeball, Head, eye_rows, interpolate
 from faceuv.models.faces.appearance.modes import PATCHES, Person
 from faceuv.models.faces.appearance.regions import SEEN_FROM_FRONT, Regions, find_regions
 from faceuv.models.faces.appearance.spectrum import encode, skin_colour
@@ -39,6 +39,7 @@ _BROWS = (0.98, 0.85, 0.74)
 _FLESH = (0.95, 0.80, 0.79)  # mucous membranes have no epidermis to scatter light: redder than the reddest skin
 _INSIDE = (0.85, 1.15, 1.2)  # how fast each channel darkens into the mouth
 _IRIS_MM = 5.9
+_CUT = 0.25  # how much darker than skin the cut under the neck is
 PUPIL = 0.36
 """Radius of the pupil, in radii of the iris."""
 
@@ -88,12 +89,9 @@ class Points:
         return {side: lid_shadow(self.regions.points[rows], side) for side, (rows, *_) in self.eyes.items()}
 
     def uneven(self, weights: Tensor) -> Tensor:
-        """``(N,)``: the patches with ``weights (P,)``."""
+        """``(N, C)``: the patches with ``weights (P, C)``."""
         found = self.patches @ weights
-        if self.within is None:
-            return found
-        corners, share = self.within
-        return (found[corners] * share).sum(1)
+        return found if self.within is None else interpolate(found, *self.within)
 
 
 def _eyes_of_one_surface(canonical: Tensor) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
@@ -129,9 +127,10 @@ def unevenness(points: Tensor) -> Tensor:
 
 def tone(points: Points, person: Person) -> tuple[Tensor, Tensor]:
     """Logarithms of melanin and blood ``(N,)``."""
-    m, p = points.regions, person
-    pigment = points.uneven(_patch_weights(p, "melanin", 0.055))
-    melanin = _MELANIN[0] + _MELANIN[1] * p["melanin"] + pigment
+    p = person
+    weights = [_patch_weights(p, "melanin", 0.055), _patch_weights(p, "blood", 0.08)]
+    melanin, blood = points.uneven(torch.stack(weights, 1)).unbind(1)
+    more: dict[str, Tensor | float] = {"nostrils": 0.25, "lid_crease": 0.12, "lower_lip": -0.15}
     for name, zone, middle, spread in (
         ("under_eye_melanin", "under_eye", 0.10, 0.16),
         ("lid_melanin", "upper_lid", 0.12, 0.16),
@@ -144,9 +143,9 @@ def tone(points: Points, person: Person) -> tuple[Tensor, Tensor]:
         ("lip_melanin", "lips", 0.10, 0.28),
         ("nasolabial_redness", "nasolabial", 0.05, 0.05),
     ):
-        melanin = melanin + (middle + spread * p[name]) * m[zone]
-    melanin = melanin + 0.25 * m["nostrils"] + 0.12 * m["lid_crease"] - 0.15 * m["lower_lip"]
-    blood = _BLOOD[0] + _BLOOD[1] * p["blood"] - 0.18 * p["pallor"] + points.uneven(_patch_weights(p, "blood", 0.08))
+        more[zone] = more.get(zone, 0.0) + middle + spread * p[name]
+    melanin = melanin + (_MELANIN[0] + _MELANIN[1] * p["melanin"]) + points.regions.total(more)
+    more = {"inner_corner": 0.45, "nostrils": 0.6, "lip_line": 0.4}
     for name, zone, middle, spread in (
         ("cheek_redness", "cheeks", 0.55, 0.35),
         ("nose_redness", "nose", 0.55, 0.32),
@@ -161,8 +160,8 @@ def tone(points: Points, person: Person) -> tuple[Tensor, Tensor]:
         ("lower_lip", "lower_lip", 0.10, 0.16),
         ("lip_rim", "lip_rim", 0.10, 0.12),
     ):
-        blood = blood + (middle + spread * p[name]) * m[zone]
-    blood = blood + 0.45 * m["inner_corner"] + 0.6 * m["nostrils"] + 0.4 * m["lip_line"]
+        more[zone] = more.get(zone, 0.0) + middle + spread * p[name]
+    blood = blood + (_BLOOD[0] + _BLOOD[1] * p["blood"] - 0.18 * p["pallor"]) + points.regions.total(more)
     return melanin, blood
 
 
@@ -177,10 +176,13 @@ def skin(points: Points, person: Person) -> Tensor:
     oxygen = float((0.86 - 0.03 * person["sallowness"]).clamp(0.7, 0.97))
     carotene = float((1.0 + 0.12 * person["carotene"]).clamp(0, 3))
     colour = skin_colour(melanin, blood, oxygen, carotene)
-    m = points.regions
-    dark = 0.80 * m["nostrils"] * (1 + 0.15 * person["nostril_shadow"])
-    dark = dark + (0.10 + 0.04 * person["lid_crease"]) * m["lid_crease"]
-    dark = dark + (0.36 + 0.08 * person["lip_line"]) * m["lip_line"] + 0.35 * m["socket"]
+    shadows = {
+        "nostrils": 0.80 * (1 + 0.15 * person["nostril_shadow"]),
+        "lid_crease": 0.10 + 0.04 * person["lid_crease"],
+        "lip_line": 0.36 + 0.08 * person["lip_line"],
+        "socket": 0.35,
+    }
+    dark = points.regions.total(shadows) + _CUT * (points.part == PARTS.index("neck_cap"))
     return colour * (1 - dark.clamp(0, 0.85))[:, None]
 
 

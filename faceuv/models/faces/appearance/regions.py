@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import weakref
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from faceuv.models.faces.appearance.curves import signed_distance, smoothstep
 
+Made = TypeVar("Made")
 SEEN_FROM_FRONT = 60.0  # mm: features of the face lie before this plane
 
 ZONES = (
@@ -19,15 +24,41 @@ ZONES = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Regions:
-    """Soft masks in [0, 1] of N points, and their canonical coordinates ``(N, 3)`` mm."""
+    """Soft masks in [0, 1] of N points ``(29, N)``, in the order of ZONES, and their canonical coordinates ``(N, 3)``
+    mm."""
 
     points: Tensor
-    masks: dict[str, Tensor]
+    stacked: Tensor
+
+    @functools.cached_property
+    def masks(self) -> dict[str, Tensor]:
+        """Zone → mask ``(N,)``."""
+        return dict(zip(ZONES, self.stacked))
+
+    def total(self, weights: Mapping[str, Tensor | float]) -> Tensor:
+        """``(N,)``: the sum of masks with their weights."""
+        row = torch.zeros(len(ZONES))
+        for name, weight in weights.items():
+            row[ZONES.index(name)] = weight
+        return row.to(self.stacked) @ self.stacked
 
     def __getitem__(self, name: str) -> Tensor:
         return self.masks[name]
+
+
+def kept_for_regions(made: Callable[[Regions], Made]) -> Callable[[Regions], Made]:
+    """What a function gives for some regions, kept as long as they are."""
+    known: weakref.WeakKeyDictionary[Regions, Made] = weakref.WeakKeyDictionary()
+
+    @functools.wraps(made)
+    def kept(regions: Regions) -> Made:
+        if regions not in known:
+            known[regions] = made(regions)
+        return known[regions]
+
+    return kept
 
 
 def find_regions(points: Tensor, skin: Tensor, normals: Tensor) -> Regions:
@@ -60,7 +91,7 @@ def find_regions(points: Tensor, skin: Tensor, normals: Tensor) -> Regions:
     masks["nasolabial"] = line * front * outside
     masks["sunny"] = (spot(0, -18, 14, 22) + spot(40, -16, 16, 12) + 0.7 * spot(0, 45, 42, 20)).clamp(0, 1) * front
     masks |= _hair(x, y, z, outside)
-    return Regions(points, {name: masks[name] * skin for name in ZONES})
+    return Regions(points, torch.stack([masks[name] * skin for name in ZONES]))
 
 
 def _nostrils(points: Tensor, normals: Tensor) -> Tensor:

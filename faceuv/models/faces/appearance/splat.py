@@ -16,7 +16,7 @@ from torch import Tensor
 from faceuv.models.faces.appearance.frame import MM_PER_DM
 from faceuv.models.faces.appearance.texels import Texels
 
-_WINDOWS = (1, 2, 3, 4, 6, 9, 14, 22)  # half sides of the squares of texels in which marks are drawn
+_WINDOWS = (3, 4, 5, 6, 7, 9, 13, 19, 29, 45)  # sides of the squares of texels in which marks are drawn
 _CHUNK = 1 << 21
 _FLAT = 1e-12
 _KEPT: weakref.WeakKeyDictionary[Texels, Triangles] = weakref.WeakKeyDictionary()
@@ -157,30 +157,30 @@ def draw(
     marks = marks.given(radius=radius)
     marks = _with_seams(triangles, marks)
     reach = marks.numbers["radius"] * triangles.stretch[marks.face]
-    low = 0.0
+    reach = reach.clamp_max((_WINDOWS[-1] - 1) / 2)
+    side = (2 * reach).floor() + 1  # texel centres within reach, in a row or a column
+    low = 0
     for window in _WINDOWS:
-        high = window if window != _WINDOWS[-1] else float("inf")
-        rows = ((reach > low) & (reach <= high)).nonzero()[:, 0]
+        rows = ((side > low) & (side <= window)).nonzero()[:, 0]
         low = window
-        per_chunk = max(1, _CHUNK // (2 * window + 1) ** 2)
-        for part in rows.split(per_chunk):
+        for part in rows.split(max(1, _CHUNK // window**2)):
             if len(part):
-                _draw(texels, triangles, marks[part], window, value, canvas, how)
+                _draw(texels, triangles, marks[part], (reach[part], window), value, canvas, how)
 
 
 def _draw(
     texels: Texels,
     triangles: Triangles,
     marks: Marks,
-    window: int,
+    within: tuple[Tensor, int],
     value: Callable[[Tensor, Marks], Tensor],
     canvas: Tensor,
     how: str,
 ) -> None:
-    size = texels.size
-    side = torch.arange(-window, window + 1)
-    column = marks.texel[:, 0].floor().long()[:, None] + side
-    row = marks.texel[:, 1].floor().long()[:, None] + side
+    size, (reach, window) = texels.size, within
+    side = torch.arange(window)
+    first = (marks.texel - 0.5 - reach[:, None]).ceil().long()
+    column, row = first[:, :1] + side, first[:, 1:] + side
     dx = column + 0.5 - marks.texel[:, :1]
     dy = row + 0.5 - marks.texel[:, 1:]
     m = triangles.to_mm[marks.face]

@@ -13,6 +13,7 @@ from faceuv.models.faces.appearance.modes import Person
 from faceuv.models.faces.procedural.paint import brow_coverage, brow_line
 
 _BOX = (4.0, 62.0, 2.0, 38.0)  # mm: x and y of the plane
+_FRONT = 45.0  # mm: brows lie before this plane
 _PER_MM = 12
 _HAIRS = 420
 _STEPS = 64
@@ -24,12 +25,22 @@ def brow_strands(canonical: Tensor, person: Person, generator: torch.Generator) 
     x, y, z = canonical.unbind(1)
     for sign in (-1.0, 1.0):
         plane = _plane(person, generator)
-        rows = ((x * sign > _BOX[0]) & (x * sign < _BOX[1]) & (y > _BOX[2]) & (y < _BOX[3]) & (z > 45)).nonzero()[:, 0]
+        rows = _within(x * sign, y, z)
         across = (x[rows] * sign - _BOX[0]) / (_BOX[1] - _BOX[0]) * 2 - 1
         down = (y[rows] - _BOX[2]) / (_BOX[3] - _BOX[2]) * 2 - 1
         found = F.grid_sample(plane[None], torch.stack([across, down], -1)[None, None], align_corners=False)[0, :, 0]
         cover[rows], shade[rows] = found[0], found[1]
     return cover, shade
+
+
+def around_brows(canonical: Tensor) -> Tensor:
+    """Rows of the points ``(N, 3)`` mm that lie in the boxes of the brows."""
+    x, y, z = canonical.unbind(1)
+    return _within(x.abs(), y, z)
+
+
+def _within(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+    return ((x > _BOX[0]) & (x < _BOX[1]) & (y > _BOX[2]) & (y < _BOX[3]) & (z > _FRONT)).nonzero()[:, 0]
 
 
 def _plane(person: Person, generator: torch.Generator) -> Tensor:
@@ -60,8 +71,8 @@ def _plane(person: Person, generator: torch.Generator) -> Tensor:
     radius = torch.from_numpy((thin * _PER_MM).ravel().copy()).float() / 2
     tint = torch.from_numpy(np.repeat(luck[:, 0] * 2 - 1, _STEPS)).float()
     plane = torch.zeros(2, height * width)
-    for dy in range(-2, 3):
-        for dx in range(-2, 3):
+    for dy in (-1, 0, 1):  # hairs and their soft edge reach 1.4 texels
+        for dx in (-1, 0, 1):
             c, r = column.floor() + dx, row.floor() + dy
             inside = (c >= 0) & (c < width) & (r >= 0) & (r < height)
             far = torch.hypot(c + 0.5 - column, r + 0.5 - row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import weakref
 from dataclasses import dataclass, field
 
@@ -11,8 +12,11 @@ from torch import Tensor
 
 from faceuv.geometry.scan import scan_triangles
 from faceuv.models.faces.appearance.frame import MM_PER_DM
-from faceuv.models.faces.appearance.geometry import Eyeball, Head
-from faceuv.models.faces.appearance.paint import Points, unevenness
+from faceuv.models.faces.appearance.geometry import SIDES, Eyeball, Head, eye_rows, interpolate
+from faceuv.models.faces.appearance.noise import FINEST, Cells
+from faceuv.models.faces.appearance.paint import Points, lid_shadow, unevenness
+from faceuv.models.faces.appearance.strands import around_brows
+from faceuv.models.faces.arrays import PARTS
 from faceuv.models.faces.base import FaceModel
 
 SMOOTH_SIZE = 1024  # the largest map on which smooth colours are composed
@@ -92,22 +96,47 @@ class Texels:
             self._zones.update({name: mask[self.head.faces].mean(1) for name, mask in found.items()})
         return self._zones
 
+    @functools.cached_property
+    def eyes(self) -> dict[str, tuple[Tensor, Tensor, Tensor, Tensor]]:
+        """Side → rows of the eye among the N texels, distance in iris radii, angle, shadow of the lids."""
+        found = {}
+        for side in SIDES:
+            if side in self.eyeballs:
+                rows, distance, angle = eye_rows(self.part, self.positions / MM_PER_DM, side, self.eyeballs[side])
+                found[side] = (rows, distance, angle, lid_shadow(self.canonical[rows], side))
+        return found
+
+    @functools.cached_property
+    def gaps(self) -> tuple[Tensor, Tensor]:
+        """Flat indices of the texels off the chart, and of those on it that are nearest."""
+        off = (self.face_id.view(-1) < 0).nonzero()[:, 0]
+        return off, self.rows[self.nearest[off]]
+
+    @functools.cached_property
+    def brows(self) -> Tensor:
+        """The texels, of the N, on which hairs of brows may lie."""
+        return around_brows(self.canonical)
+
+    @functools.cached_property
+    def skin(self) -> tuple[Tensor, Cells]:
+        """The texels, of the N, on skin, and where they lie in the finest noise."""
+        rows = (self.part == PARTS.index("skin")).nonzero()[:, 0]
+        return rows, Cells.of(self.positions[rows], FINEST)
+
+    @functools.cached_property
+    def slow(self) -> tuple[Cells, Cells]:
+        """Where the N texels lie in the noises of 7 and of 2.1 mm."""
+        return Cells.of(self.positions, 7.0), Cells.of(self.positions, 2.1, 0.31)
+
     def normals_image(self) -> Tensor:
         """``(3, T, T)``: unit normals of the mean head."""
         if "normals" not in self._images:
-            self._images["normals"] = self.image(F.normalize(interpolate(self.normals, *_corners(self)), dim=1))
+            self._images["normals"] = self.image(F.normalize(interpolate(self.normals, *_corners(self)), dim=1).T)
         return self._images["normals"]
 
     def image(self, values: Tensor) -> Tensor:
-        """``(C, T, T)`` of values ``(N, C)``; off the chart the nearest one."""
-        return values[self.nearest].T.reshape(-1, self.size, self.size)
-
-
-def interpolate(attribute: Tensor, corners: Tensor, weights: Tensor) -> Tensor:
-    """A vertex attribute ``(V, C)`` at points within triangles: ``corners (N, 3)``, ``weights (N, 3)`` → ``(N, C)``."""
-    parts = [attribute.index_select(0, corners[:, k]) for k in range(3)]
-    found = parts[0] * weights[:, :1]
-    return found.addcmul_(parts[1], weights[:, 1:2]).addcmul_(parts[2], weights[:, 2:])
+        """``(C, T, T)`` of values ``(C, N)``; off the chart the nearest one."""
+        return values.index_select(1, self.nearest).view(-1, self.size, self.size)
 
 
 def _corners(texels: Texels) -> tuple[Tensor, Tensor]:

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from faceuv.models.faces.appearance.curves import smoothstep
-from faceuv.models.faces.appearance.noise import Noise
-from faceuv.models.faces.appearance.regions import Regions
+from faceuv.models.faces.appearance.noise import Cells, Noise
+from faceuv.models.faces.appearance.regions import Regions, kept_for_regions
 
 
 def age_lines(x: Tensor, y: Tensor, z: Tensor) -> list[Tensor]:
@@ -36,12 +36,19 @@ def age_lines(x: Tensor, y: Tensor, z: Tensor) -> list[Tensor]:
 
 def folds(regions: Regions, strength: Tensor) -> Tensor:
     """``(N,)``: depth of the folds in [0, about 1] with ``strength (8,)``."""
+    near, lines = _fold_lines(regions)
+    depth = torch.zeros(len(regions.points))
+    depth[near] = lines @ strength
+    return depth
+
+
+@kept_for_regions
+def _fold_lines(regions: Regions) -> tuple[Tensor, Tensor]:
+    """Rows of the face, and the folds there ``(n, 8)``."""
     x, y, z = regions.points[:, 0].abs(), regions.points[:, 1], regions.points[:, 2]
     near = ((z > 20) & (y > -95) & (y < 62) & (x < 70)).nonzero()[:, 0]
-    total = sum(s * line for s, line in zip(strength, age_lines(x[near], y[near], z[near])))
-    depth = torch.zeros_like(x)
-    depth[near] = total * (1 - regions["lips"][near]) * smoothstep(20, 45, z[near])
-    return depth
+    lines = torch.stack(age_lines(x[near], y[near], z[near]), 1)
+    return near, lines * ((1 - regions["lips"][near]) * smoothstep(20, 45, z[near]))[:, None]
 
 
 def fine_lines(regions: Regions, noise: Noise) -> tuple[Tensor, Tensor]:
@@ -50,14 +57,27 @@ def fine_lines(regions: Regions, noise: Noise) -> tuple[Tensor, Tensor]:
     They follow the lines of relaxed tension: across the forehead, around the eyes, down the cheeks, around the neck,
     down to the lips.
     """
+    lines, lips = torch.zeros(2, len(regions.points)).unbind(0)
+    *systems, (rows, weight, cells) = _line_systems(regions)
+    found = noise(cells, slice(1, 3))
+    lips[rows] = weight * (0.7 * _ridges(found[:, 0]) + 0.4 * found[:, 1].clamp(-1, 1))
+    for rows, weight, cells in systems:
+        lines[rows] = torch.maximum(lines[rows], weight * _ridges(noise(cells, slice(1))[:, 0]))
+    return lines, lips
+
+
+@kept_for_regions
+def _line_systems(regions: Regions) -> list[tuple[Tensor, Tensor, Cells]]:
+    """Per set of fine lines, the creases of the lips last: the rows that have them, how strongly ``(n,)``, and where
+    these are in the lines' own frame ``(n, 3)``: along, across, side."""
     x, y, z = regions.points.unbind(1)
     away = x.abs()
-    lines = torch.zeros_like(x)
+    systems = []
 
     def add(weight: Tensor, along: Tensor, across: Tensor, width: float, length: float) -> None:
         rows = (weight > 0.02).nonzero()[:, 0]
         place = torch.stack([along[rows] / length, across[rows] / width, (x[rows] > 0) * 7.0], 1)
-        lines[rows] = torch.maximum(lines[rows], weight[rows] * _ridges(noise(place, 1.0)[:, 0]))
+        systems.append((rows, weight[rows], Cells.of(place, 1.0)))
 
     skin = 1 - regions["lips"]
     add(regions["forehead"] * skin, x, y + 0.004 * x**2, 1.7, 16.0)
@@ -69,13 +89,11 @@ def fine_lines(regions: Regions, noise: Noise) -> tuple[Tensor, Tensor]:
     add(0.6 * regions["cheeks"], 0.45 * away + y, away - 0.45 * y, 1.5, 11.0)
     add(0.8 * regions["perioral"], y, away + 0.15 * (y + 64).abs(), 1.8, 9.0)
     add(0.9 * regions["neck"], torch.hypot(x, z) * 0.3, y, 3.0, 26.0)
-    lips = torch.zeros_like(x)
     rows = (regions["lips"] > 0.02).nonzero()[:, 0]
     fan = x[rows] * (1 + 0.006 * (y[rows] + 64).abs())
     place = torch.stack([fan / 0.95, y[rows] / 9.0, torch.where(y[rows] > -64, 3.0, 11.0)], 1)
-    found = noise(place, 1.0)
-    lips[rows] = regions["lips"][rows] * (0.7 * _ridges(found[:, 1]) + 0.4 * found[:, 2].clamp(-1, 1))
-    return lines, lips
+    systems.append((rows, regions["lips"][rows], Cells.of(place, 1.0)))
+    return systems
 
 
 def _ridges(value: Tensor) -> Tensor:

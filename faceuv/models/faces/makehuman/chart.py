@@ -23,6 +23,8 @@ SLOTS: dict[str, tuple[float, float, float, float]] = {
     "lashes_lower_left": (0.865, 0.856, 0.995, 0.919),
     "lashes_lower_right": (0.865, 0.929, 0.995, 0.995),
 }
+CAP_PLACE = (0.93, 0.962, 0.028)
+"""u, v and radius of the cap under the neck: where the lower lashes lie, which have no texture."""
 _BINS = 96
 _EVEN = 0.15  # of the stretch that does not look at the surface
 _BLUR = 3.0  # bins

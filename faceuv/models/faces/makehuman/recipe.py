@@ -11,7 +11,8 @@ _PACKAGES = ("faceuv.models.faces.makehuman", "faceuv.models.faces.appearance")
 def recipe_fingerprint() -> str:
     """A hash of the source of shapes and colours: a cached model of another recipe is never taken for this one."""
     digest = hashlib.sha256()
-    digest.update((resources.files("faceuv.models.faces") / "contour.py").read_bytes())
+    for name in ("blink.py", "cap.py", "contour.py", "slits.py"):
+        digest.update((resources.files("faceuv.models.faces") / name).read_bytes())
     for name in _PACKAGES:
         for file in sorted(resources.files(name).iterdir(), key=lambda f: f.name):
             if file.name.endswith(".py"):

