@@ -44,11 +44,11 @@ def with_cap(
         rows = arrays[name][border].double().flatten(1)
         added = (mix @ rows).unflatten(1, arrays[name].shape[1:]).to(arrays[name])
         made[name] = torch.cat([arrays[name], added])
-    faces, polygons = _faces(count, len(loop))
+    faces, polygons = _faces(count, np.cos(angle) + np.cos(np.roll(angle, -1)) < 0)
     radius = np.append(np.repeat(_RINGS, len(loop)), 0.0)
     around = np.append(np.tile(angle, len(_RINGS)), 0.0)
     u, v, size = place
-    uv = np.stack([u + size * radius * np.cos(around), v + size * radius * np.sin(around)], 1)
+    uv = np.stack([u + size * radius * np.cos(around), v - size * radius * np.sin(around)], 1)  # as seen from below
     own = torch.arange(count, count + more)
     number = len(parts)
     appended = {
@@ -111,8 +111,10 @@ def _mixtures(angle: Floats) -> Floats:
     return mixed
 
 
-def _faces(first: int, count: int) -> tuple[Integers, Integers]:
-    """Triangles ``(F, 3)`` and polygons ``(P, 4)`` of rings of ``count`` vertices from number ``first`` on."""
+def _faces(first: int, left: NDArray[np.bool_]) -> tuple[Integers, Integers]:
+    """Triangles ``(F, 3)`` and polygons ``(P, 4)`` of rings of vertices from number ``first`` on; ``left (L,)`` says
+    whose quads are cut along the other diagonal, so that the two sides mirror each other."""
+    count = len(left)
     ring = np.arange(count)
     after = np.roll(ring, -1)
     quads = [
@@ -122,7 +124,8 @@ def _faces(first: int, count: int) -> tuple[Integers, Integers]:
     middle = np.full(count, first + len(_RINGS) * count)
     fan = np.stack([inner + after, inner + ring, middle], 1)
     wide = np.concatenate(quads)
-    faces = np.concatenate([wide[:, [0, 1, 2]], wide[:, [0, 2, 3]], fan])
+    turned = np.where(np.tile(left, len(quads))[:, None], np.roll(wide, -1, axis=1), wide)
+    faces = np.concatenate([turned[:, [0, 1, 2]], turned[:, [0, 2, 3]], fan])
     return faces, np.concatenate([wide, np.pad(fan, ((0, 0), (0, 1)), constant_values=-1)])
 
 

@@ -98,7 +98,8 @@ class TestCap:
         from faceuv.models.faces import FaceRenderer
         from faceuv.renderers.surface import world_mesh
 
-        below = Coefficients.zeros(1, makehuman.layout).replace(rotation=torch.tensor([[0.9, 0.0, 0.0]]))
+        below = Coefficients.zeros(1, makehuman.layout)
+        below = below.replace(rotation=torch.tensor([[-0.9, 0.0, 0.0]]), translation=torch.tensor([[0.0, 1.0, 0.0]]))
         renderer = FaceRenderer(makehuman)
         face_id = renderer.renderer.look(world_mesh(renderer.surface(below)), height=128, width=128).face_id[0]
         seen = makehuman.faces_of(CAP)[face_id.clamp_min(0)] & (face_id >= 0)
