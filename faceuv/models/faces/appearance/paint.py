@@ -176,7 +176,7 @@ def skin(points: Points, person: Person) -> Tensor:
     oxygen = float((0.86 - 0.03 * person["sallowness"]).clamp(0.7, 0.97))
     carotene = float((1.0 + 0.12 * person["carotene"]).clamp(0, 3))
     colour = skin_colour(melanin, blood, oxygen, carotene)
-    shadows = {
+    shadows: dict[str, Tensor | float] = {
         "nostrils": 0.80 * (1 + 0.15 * person["nostril_shadow"]),
         "lid_crease": 0.10 + 0.04 * person["lid_crease"],
         "lip_line": 0.36 + 0.08 * person["lip_line"],
