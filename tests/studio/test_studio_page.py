@@ -200,6 +200,7 @@ def test_the_recording_of_the_documentation(browser, served, tmp_path):
         start = page.run("studio.panels.there.seed")
 
         def look(count=1):
+            page.wait("faceuv.fine && !faceuv.pace.busy")  # the whole picture, not the rough one of motion
             frames.extend([torch.from_numpy(page.screenshot()).permute(2, 0, 1).float() / 255] * count)
 
         look(2)

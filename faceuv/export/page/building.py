@@ -20,7 +20,22 @@ from faceuv.export.mesh_file import METRES_PER_DECIMETRE, MeshFile
 from faceuv.files.artefacts import atomic_path
 from faceuv.geometry.lighting import light_names, named_light
 
-SCRIPTS = ("math", "glb", "head", "light", "shaders", "painter", "expressions", "panel", "pointer", "app", "main")
+SCRIPTS = (
+    "math",
+    "glb",
+    "head",
+    "light",
+    "shaders",
+    "target",
+    "strands",
+    "painter",
+    "pace",
+    "expressions",
+    "panel",
+    "pointer",
+    "app",
+    "main",
+)
 # Nothing is fetched and nothing is sent: the browser refuses even if somebody adds a line that tries.
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 LIGHT_VALUES = 27
@@ -165,7 +180,7 @@ def shortened(text: str) -> str:
     lines = (re.sub(r"\s{2,}// .*$", "", line.strip()) for line in text.splitlines())
     code = "\n".join(line for line in lines if line and not line.startswith("//"))
     code = _TOKENS.sub(lambda found: found[1] or (found[2] or "").strip(" "), code)
-    return re.sub(r"(?<=[;{,])\n", "", code)
+    return re.sub(r"(?<=[;{,])\n(?!#)", "", code)  # a shader's #ifdef begins a line
 
 
 # A text in quotes, which stays, or a sign with the spaces around it ("a + +b" would need its space).

@@ -1,6 +1,8 @@
 """The viewer in a real browser: what it draws, and what people's hands do to it."""
 
+import base64
 import html
+import io
 import json
 import struct
 
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from browser import Browser, chromium
+from PIL import Image
 
 from faceuv import Face
 from faceuv.export import Animation
@@ -407,3 +410,33 @@ def test_a_notebook_shows_the_viewer_in_its_cell(browser, people, tmp_path):
         assert np.abs(picture[240, 350] - wall).max() > 30
         assert page.errors() == []
     assert html.escape(page_html([])[:100]) in cell and 'sandbox="allow-scripts' in cell
+
+
+def test_a_rough_picture_of_motion_shows_what_the_whole_one_shows(browser, tmp_path):
+    """While something moves, a slow machine draws fewer pixels and lights hair that it keeps; at rest it draws all."""
+    face = Face.random(4, face_model={"type": "ProceduralFace", "rows": 70, "columns": 71}).with_hair("bob")
+    path = save_page(tmp_path / "bob.html", [face.on_page(texture_size=128)])
+    with browser.page(path, size=(720, 400)) as page:
+        page.wait("window.faceuv && faceuv.ready && faceuv.fine")
+        assert page.run("faceuv.painter.software") is True  # the browser of the tests has no graphics card
+
+        def drawn(share):
+            data = page.run(f"(faceuv.draw(0, {share}), faceuv.canvas.toDataURL())").split(",")[1]
+            return np.array(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB").resize((400, 400))).astype(
+                int
+            )
+
+        page.run("faceuv.state.gloss = false, 0")
+        for change in ("lightYaw = 50", "weights = {jawOpen: 0.6}", "mode = 'albedo'", "mode = 'normals'", "yaw = 30"):
+            page.run(f"faceuv.state.{change}, 0")
+            for _ in range(3):  # the third lights what the second has kept
+                rough = drawn(0.5)
+            assert page.run("faceuv.canvas.width") == 200 and page.run("!!faceuv.painter.strands.key")
+            whole = drawn(1)
+            assert page.run("faceuv.canvas.width") == 400
+            assert np.abs(rough - whole).mean() < 4, change
+            assert (np.abs(rough - whole).mean(-1) > 60).mean() < 0.02, change
+        page.slide('[data-state="lightYaw"]', 0.7)
+        page.wait("faceuv.fine && faceuv.canvas.width === 400")  # by itself, a moment later
+        assert page.errors() == []
+        assert page.run("faceuv.painter.gl.getError()") == 0

@@ -20,13 +20,14 @@ class App {
     this.drawn = 0;
     this.canvas = document.querySelector("canvas");
     this.painter = new Painter(this.canvas);
+    this.pace = new Pace(this.painter);
     this.panel = new Panel(this, document.querySelector("#panel"));
     document.querySelector("#toggle").addEventListener("click", () => this.togglePanel());
     if (data.bare) this.togglePanel();
     listen(this, this.canvas);
     new ResizeObserver(() => this.changed()).observe(this.canvas);
     this.canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
-    this.canvas.addEventListener("webglcontextrestored", () => { this.painter = new Painter(this.canvas); this.choose(this.current, this.state); });
+    this.canvas.addEventListener("webglcontextrestored", () => { this.painter = new Painter(this.canvas); this.pace = new Pace(this.painter); this.choose(this.current, this.state); });
   }
 
   async start() {
@@ -172,9 +173,25 @@ class App {
 
   // ---------------------------------------------------------------- drawing
 
+  // Draws with the next frame of the screen, after what is being drawn; the whole picture follows when nothing moves any more.
   changed() {
+    this.fine = false;
     if (this.asked) return;
-    this.asked = requestAnimationFrame(() => { this.asked = 0; this.draw(); });
+    this.asked = requestAnimationFrame(() => { if (this.pace.busy) this.pace.then = () => this.#move(); else this.#move(); });
+  }
+
+  #move() {
+    this.asked = 0;
+    const { share } = this.pace;
+    this.draw(0, share);
+    clearTimeout(this.rest);
+    if (share < 1) this.#finish();
+  }
+
+  #finish() {
+    this.rest = setTimeout(() => {
+      if (this.pace.busy) this.#finish(); else if (!this.asked) this.draw();
+    }, this.before ? 4 * REST : REST);
   }
 
   view() {
@@ -191,9 +208,9 @@ class App {
 
   wall() { return this.state.dark ? [0.11, 0.12, 0.14] : [0.86, 0.87, 0.89]; }
 
-  draw(side) {
+  draw(side, share = 1) {
     const ratio = Math.min(window.devicePixelRatio || 1, 2);
-    const width = side || Math.max(1, Math.round(this.canvas.clientWidth * ratio)), height = side || Math.max(1, Math.round(this.canvas.clientHeight * ratio));
+    const [width, height] = [this.canvas.clientWidth, this.canvas.clientHeight].map((length) => side || Math.max(1, Math.round(length * ratio * share)));
     if (this.canvas.width !== width || this.canvas.height !== height) Object.assign(this.canvas, { width, height });
     document.body.classList.toggle("dark", this.state.dark);
     this.canvas.classList.toggle("lamp", this.lamp);
@@ -201,9 +218,11 @@ class App {
       this.head.set(this.state.weights);
       for (const mesh of this.painter.meshes) mesh.shown = !this.state.hidden.includes(mesh.name);
       this.painter.update();
-      this.painter.draw(this.view());
-    } else this.painter.draw({ background: this.wall() });
+    }
+    const sure = this.painter.draw(this.head ? this.view() : { background: this.wall() }, share);
+    this.pace.begin(share, sure && !!this.head);  // an empty picture tells nothing
     this.panel.refresh();
+    this.fine = share === 1;
     this.drawn++;
   }
 

@@ -122,7 +122,10 @@ class GLB {
   moves(number, vertices, what) {
     const { accessor, width, count, scale } = this.#head(number, what);
     if (width !== 3 || count !== vertices) refuse(`the file is damaged: ${what} has ${count} rows of ${width}, not ${vertices} of 3`);
-    if (accessor.bufferView === undefined && accessor.sparse) return this.sparse(accessor, 3, count, scale, what);
+    if (accessor.bufferView === undefined && accessor.sparse) {
+      const found = this.sparse(accessor, 3, count, scale, what);
+      return found.values.some(Boolean) ? found : { rows: new Uint32Array(0), values: found.values };  // a file cannot say less than one row
+    }
     const { data } = this.floats(number, what);
     const rows = [];
     for (let k = 0; k < count; k++) if (data[3 * k] || data[3 * k + 1] || data[3 * k + 2]) rows.push(k);

@@ -2,19 +2,24 @@
 
 const MODES = ["textured", "albedo", "shape", "normals", "relief", "wireframe", "uv", "seen"];
 const SEEN_SIDE = 1024;  // of the depth picture that tells what is seen
+const UNMOVED = identity4();
 const encoded = (value) => (value <= 0.0031308 ? 12.92 * value : 1.055 * value ** (1 / 2.4) - 0.055);
 
 class Painter {
   constructor(canvas) {
     this.canvas = canvas;
-    this.gl = canvas.getContext("webgl2", { antialias: true, alpha: false, preserveDrawingBuffer: false });
+    this.gl = canvas.getContext("webgl2", { antialias: false, alpha: false, preserveDrawingBuffer: false });
     if (!this.gl) throw new FileError("this browser has no WebGL2, which the viewer needs: take a current Firefox, Chrome, Edge or Safari with graphics acceleration");
     const gl = this.gl;
     this.live = 0;
     this.program = this.#program(VERTEX, FRAGMENT);
     this.lines = this.#program(VERTEX, LINE_FRAGMENT);
     this.depths = null;
+    this.software = inSoftware(gl);
     this.anisotropy = gl.getExtension("EXT_texture_filter_anisotropic");
+    this.whole = new Target(gl);
+    this.coarse = new Target(gl);
+    this.strands = new Strands(gl);
     this.meshes = [];
     this.textures = [];
   }
@@ -84,8 +89,19 @@ class Painter {
     gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.LINEAR_MIPMAP_LINEAR);
     gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_WRAP_S, sampler.wrapS || gl.REPEAT);
     gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_WRAP_T, sampler.wrapT || gl.REPEAT);
-    if (this.anisotropy) gl.texParameterf(gl.TEXTURE_2D, this.anisotropy.TEXTURE_MAX_ANISOTROPY_EXT, 4);
     return texture;
+  }
+
+  // how sharp textures are where they are seen from the side
+  #sharp(level) {
+    const { gl, anisotropy } = this;
+    if (!anisotropy || level === this.sharpness) return;
+    this.sharpness = level;
+    for (const texture of this.textures) {
+      gl.bindTexture(gl.TEXTURE_2D, texture);
+      gl.texParameterf(gl.TEXTURE_2D, anisotropy.TEXTURE_MAX_ANISOTROPY_EXT, level);
+    }
+    gl.bindTexture(gl.TEXTURE_2D, null);
   }
 
   #mesh(part, textures) {
@@ -192,23 +208,75 @@ class Painter {
       gl.bindVertexArray(mesh.array);
       gl.drawElements(gl.TRIANGLES, mesh.part.indices.length, gl.UNSIGNED_INT, 0);
     }
-    gl.bindFramebuffer(gl.FRAMEBUFFER, null);
     return this.depths.texture;
   }
 
-  draw(view) {
-    const gl = this.gl, { width, height } = this.canvas;
+  // The whole picture, or a rougher one while something moves (a share below 1). False: what it took says nothing of the next.
+  draw(view, share = 1) {
+    const { gl, canvas: { width, height } } = this;
+    const target = share < 1 ? this.coarse : this.whole;
     gl.enable(gl.DEPTH_TEST);
     gl.depthMask(true);
     gl.depthFunc(gl.LEQUAL);
+    gl.disable(gl.BLEND);
     gl.activeTexture(gl.TEXTURE3);
     gl.bindTexture(gl.TEXTURE_2D, null);
+    this.#sharp(share < 1 ? 1 : 4);
     const depths = this.head && view.mode === "seen" ? this.#depths(view) : null;
-    gl.viewport(0, 0, width, height);
+    const kept = this.head && share < 1 ? this.#kept(view, width, height) : null;
+    target.begin(width, height, share === 1);
     gl.clearColor(...view.background, 1);
     gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
-    if (!this.head) return;
-    const common = (places) => this.#camera(places, view, view.turn, width, height, view.zoom, view.shift);
+    if (this.head) this.#head(view, target, depths, kept);
+    target.show();
+    return !kept?.drawn;
+  }
+
+  // hair as it was drawn before, if it only has to be lit again; which is so from the second picture in one place on
+  #kept(view, width, height) {
+    const mesh = this.meshes.find((one) => one.name === "hair" && one.shown && !one.blend);
+    if (!mesh || MODES.indexOf(view.mode) > 4) return null;
+    const { skin } = mesh.part, joints = skin ? [...this.#jointsOf(mesh)].map((k) => skin.matrices.subarray(16 * k, 16 * k + 16).join()) : [];
+    const key = JSON.stringify([view.turn, view.middle, view.zoom, view.shift, view.texture, view.relief, width, height, mesh.part.stamp, joints]);
+    const still = key === this.place;
+    this.place = key;
+    if (!still && key !== this.strands.key) return null;
+    const { gl } = this;
+    this.layer ??= this.#program(VERTEX, LAYER_FRAGMENT);
+    this.relit ??= this.#program(KEPT_VERTEX, KEPT_FRAGMENT);
+    const drawn = this.strands.keep(key, width, height, () => {
+      gl.useProgram(this.layer.program);
+      this.#camera(this.layer.places, view, view.turn, width, height, view.zoom, view.shift);
+      this.#maps(this.layer.places);
+      gl.uniform1i(this.layer.places.relief, view.relief ? 1 : 0);
+      gl.uniform1i(this.layer.places.smoothed, 0);
+      this.#surface(mesh, this.layer.places, view);
+    });
+    return { mesh, drawn };
+  }
+
+  #jointsOf(mesh) {
+    mesh.joints ??= new Set(mesh.part.joint.filter((_, k) => mesh.part.weight[k] > 0));
+    return mesh.joints;
+  }
+
+  #maps(places) {
+    const { gl } = this;
+    [places.albedoMap, places.normalMap, places.roughMap, places.seenMap].forEach((place, k) => gl.uniform1i(place, k));
+  }
+
+  #lights(places, view) {
+    const { gl } = this;
+    gl.uniformMatrix3fv(places.quadratic, false, view.light.quadratic);
+    gl.uniform3fv(places.linear, view.light.linear);
+    gl.uniform3fv(places.constant, view.light.constant);
+    gl.uniform3fv(places.key, view.light.key);
+    gl.uniformMatrix3fv(places.lampTurn, true, view.lampTurn);
+    gl.uniform1i(places.mode, MODES.indexOf(view.mode));
+  }
+
+  #head(view, { width, height, samples }, depths, kept) {
+    const { gl } = this, common = (places) => this.#camera(places, view, view.turn, width, height, view.zoom, view.shift);
     const { program, places } = this.program;
     gl.useProgram(program);
     common(places);
@@ -218,47 +286,60 @@ class Painter {
       gl.uniformMatrix3fv(places.seenTurn, true, timesTransposed(view.seen, view.turn));
       gl.uniform1f(places.seenFocal, 2 * view.focal);
     }
-    gl.uniform1i(places.mode, MODES.indexOf(view.mode));
+    this.#lights(places, view);
+    this.#maps(places);
     gl.uniform1i(places.relief, view.relief ? 1 : 0);
+    gl.uniform1i(places.smoothed, samples ? 1 : 0);
     gl.uniform3f(places.eye, 0, 0, view.distance);
-    gl.uniformMatrix3fv(places.quadratic, false, view.light.quadratic);
-    gl.uniform3fv(places.linear, view.light.linear);
-    gl.uniform3fv(places.constant, view.light.constant);
-    gl.uniform3fv(places.key, view.light.key);
     gl.uniform3fv(places.keyColour, view.light.colour);
-    gl.uniformMatrix3fv(places.lampTurn, true, view.lampTurn);
-    [places.albedoMap, places.normalMap, places.roughMap, places.seenMap].forEach((place, k) => gl.uniform1i(place, k));
-    for (const blend of [false, true]) {
-      if (blend && !view.layers) break;
-      if (blend) gl.enable(gl.BLEND); else gl.disable(gl.BLEND);
+    for (const mesh of this.meshes) if (!mesh.blend && mesh.shown && mesh !== kept?.mesh) this.#surface(mesh, places, view);
+    if (kept) {
+      const { relit } = this;
+      gl.useProgram(relit.program);
+      this.#lights(relit.places, view);
+      gl.uniform4fv(relit.places.factor, this.#factor(kept.mesh, view));
+      this.strands.draw(relit.places);
+      gl.useProgram(program);
+    }
+    if (view.layers) {
+      gl.enable(gl.BLEND);
       gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
-      gl.depthMask(!blend);
-      for (const mesh of this.meshes) if (mesh.blend === blend && mesh.shown) this.#surface(mesh, places, view);
+      gl.depthMask(false);
+      for (const mesh of this.meshes) if (mesh.blend && mesh.shown) this.#surface(mesh, places, view);
     }
     gl.depthMask(true);
     gl.disable(gl.BLEND);
     gl.disable(gl.SAMPLE_ALPHA_TO_COVERAGE);
-    if (view.mode === "wireframe") {
-      gl.useProgram(this.lines.program);
-      common(this.lines.places);
-      gl.uniform4f(this.lines.places.factor, 0.08, 0.16, 0.3, 1);
-      for (const mesh of this.meshes) {
-        if (mesh.blend || !mesh.shown) continue;
-        this.#joints(mesh, this.lines.places);
-        gl.bindVertexArray(mesh.array);  // first: a new buffer of indices is bound to whatever array is
-        const wires = this.#wires(mesh);
-        gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, wires.buffer);
-        gl.drawElements(gl.LINES, wires.count, gl.UNSIGNED_INT, 0);
-        gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, mesh.index);
-      }
-    }
+    if (view.mode === "wireframe") this.#lattice(view, common);
     gl.bindVertexArray(null);
   }
 
+  #lattice(view, common) {
+    const { gl, lines: { program, places } } = this;
+    gl.useProgram(program);
+    common(places);
+    gl.uniform4f(places.factor, 0.08, 0.16, 0.3, 1);
+    for (const mesh of this.meshes) {
+      if (mesh.blend || !mesh.shown) continue;
+      this.#joints(mesh, places);
+      gl.bindVertexArray(mesh.array);  // first: a new buffer of indices is bound to whatever array is
+      const wires = this.#wires(mesh);
+      gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, wires.buffer);
+      gl.drawElements(gl.LINES, wires.count, gl.UNSIGNED_INT, 0);
+      gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, mesh.index);
+    }
+  }
+
   #joints(mesh, places) {
-    const gl = this.gl;
-    gl.uniform1i(places.skinned, mesh.part.skin ? 1 : 0);
-    if (mesh.part.skin) gl.uniformMatrix4fv(places.joints, false, mesh.part.skin.matrices);
+    const gl = this.gl, { skin } = mesh.part;
+    const bent = skin && [...this.#jointsOf(mesh)].some((k) => UNMOVED.some((value, j) => Math.abs(skin.matrices[16 * k + j] - value) > 1e-6));
+    gl.uniform1i(places.skinned, bent ? 1 : 0);
+    if (bent) gl.uniformMatrix4fv(places.joints, false, skin.matrices);
+  }
+
+  #factor(mesh, view) {
+    const grey = !view.texture && mesh.textures.albedo && !mesh.blend;
+    return grey ? [0.72, 0.72, 0.72, mesh.factor[3]] : mesh.factor;
   }
 
   #surface(mesh, places, view) {
@@ -269,8 +350,7 @@ class Painter {
       gl.activeTexture(gl.TEXTURE0 + k);
       gl.bindTexture(gl.TEXTURE_2D, texture || null);
     });
-    const grey = !view.texture && textures.albedo && !mesh.blend;
-    gl.uniform4fv(places.factor, grey ? [0.72, 0.72, 0.72, mesh.factor[3]] : mesh.factor);
+    gl.uniform4fv(places.factor, this.#factor(mesh, view));
     gl.uniform4f(places.gloss, ...mesh.gloss, view.gloss ? 1 : 0);
     gl.uniform1f(places.soft, view.gloss && mesh.skin ? 1 : 0);
     gl.uniform1f(places.cutoff, mesh.cutoff);
@@ -297,8 +377,16 @@ class Painter {
     this.live -= this.textures.length;
     this.meshes = [];
     this.textures = [];
+    this.sharpness = 0;
     this.head = null;
+    this.strands.free();
   }
+}
+
+// whether the processor draws: no graphics card, or none that the browser uses
+function inSoftware(gl) {
+  const told = gl.getExtension("WEBGL_debug_renderer_info");
+  return /swiftshader|llvmpipe|softpipe|software|basic render/i.test(gl.getParameter(told ? told.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
 }
 
 // "ada_skin" of a mesh "ada" is its skin

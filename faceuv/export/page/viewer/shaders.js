@@ -31,7 +31,24 @@ void main() {
   gl_Position = vec4(lens.xy * at.xy + shift * depth, z, depth);
 }`;
 
-const FRAGMENT = `#version 300 es
+// light of nine bands, and the gleam of strands
+const LIGHTING = `
+uniform mat3 quadratic[3];
+uniform vec3 linear[3], constant, key;
+uniform mat3 lampTurn;
+float light(int c, vec3 n) { return max(dot(n, quadratic[c] * n) + dot(linear[c], n) + constant[c], 0.0); }
+vec3 lights(vec3 n) { vec3 nl = lampTurn * n; return vec3(light(0, nl), light(1, nl), light(2, nl)); }
+// Kajiya and Kay: a gleam where strands run across the middle of light and camera
+vec3 strandsLit(vec3 base, vec3 own, vec3 n, vec3 along, float tone, bool inside) {
+  if (inside) return 0.65 * base * lights(n);
+  vec3 h = normalize(key * lampTurn + vec3(0.0, 0.0, 1.0));
+  float across = dot(along, h);
+  return (base + 0.34 * (0.22 + 0.77 * own) * pow(1.0 - across * across, 12.0) * tone * tone * max(dot(n, h), 0.0)) * lights(n);
+}`;
+
+// LAYER: a variant that keeps what light needs, see strands.js
+const fragment = (variant) => `#version 300 es
+${variant}
 precision highp float;
 in vec3 at, vNormal;
 in vec4 vTangent, vColour;
@@ -50,12 +67,15 @@ uniform float cutoff;     // opacity below which nothing is drawn
 uniform bool strands;     // hair: strands run along v
 uniform int mode;         // 0 textured, 1 albedo, 2 shape, 3 normals, 4 relief, 5 wires, 6 uv, 7 seen
 uniform bool twoSided, relief;
-uniform mat3 quadratic[3];
-uniform vec3 linear[3], constant, key, keyColour;
-uniform mat3 lampTurn;
+uniform vec3 keyColour;
 uniform vec3 eye;         // of the camera, decimetres
-out vec4 colour;
-float light(int c, vec3 n) { return max(dot(n, quadratic[c] * n) + dot(linear[c], n) + constant[c], 0.0); }
+uniform bool smoothed;    // several samples of each pixel, and opacity is the share of them
+layout(location = 0) out vec4 colour;
+#ifdef LAYER
+layout(location = 1) out vec4 keptNormal;
+layout(location = 2) out vec4 keptAlong;
+#endif
+${LIGHTING}
 float lobe(float rough, vec3 n, vec3 l, vec3 v) {
   vec3 h = normalize(l + v);
   float a = rough * rough, d = dot(n, h) * dot(n, h) * (a * a - 1.0) + 1.0, nl = max(dot(n, l), 0.0), nv = max(dot(n, v), 0.05);
@@ -75,7 +95,8 @@ void main() {
   vec4 base = factor * vColour * (has.x && mode != 4 && mode != 7 ? texture(albedoMap, vUV) : vec4(1.0));
   if (cutoff >= 0.0) {      // thin things cover a share of a pixel
     base.a = clamp((base.a - cutoff) / max(fwidth(base.a), 0.001) + 0.5, 0.0, 1.0);
-    if (base.a < 0.1) discard;
+    if (base.a < (smoothed ? 0.1 : 0.5)) discard;
+    if (!smoothed) base.a = 1.0;
   }
   vec3 flat_ = normalize(vNormal);
   bool inside = twoSided && (strands ? flat_.z < 0.0 : !gl_FrontFacing);
@@ -93,17 +114,24 @@ void main() {
     vec2 cell = floor(vUV * 32.0);
     base.rgb = mix(vec3(vUV.x, 1.0 - vUV.y, 0.45), vec3(1.0), mod(cell.x + cell.y, 2.0) < 1.0 ? 0.0 : 0.35);
   }
+  vec3 along = vec3(0.0);
+  float tone = 1.0;
+  if (strands) {
+    along = dFdy(at) * dFdx(vUV.x) - dFdx(at) * dFdy(vUV.x);
+    along /= max(length(along), 1e-9);
+    if (has.x) tone = texture(albedoMap, vUV).r;
+  }
+#ifdef LAYER
+  colour = vec4(base.rgb, 1.0);
+  keptNormal = vec4(n * 0.5 + 0.5, inside ? 0.0 : 1.0);
+  keptAlong = vec4(along * 0.5 + 0.5, tone);
+  return;
+#endif
   vec3 nl = lampTurn * n, broad = lampTurn * normalize(mix(n, flat_, 0.6 * soft));
   vec3 mean = lampTurn * normalize(mix(n, flat_, 0.35 * soft));
   vec3 lit = base.rgb * vec3(light(0, broad), light(1, mean), light(2, nl));
   vec3 shine = vec3(0.0);
-  if (strands && mode == 0) {  // Kajiya and Kay: a gleam where strands run across the middle of light and camera
-    vec3 along = dFdy(at) * dFdx(vUV.x) - dFdx(at) * dFdy(vUV.x), h = normalize(key * lampTurn + vec3(0.0, 0.0, 1.0));
-    float across = dot(along / max(length(along), 1e-9), h), tone = has.x ? texture(albedoMap, vUV).r : 1.0;
-    if (inside) lit *= 0.65;
-    else lit += 0.34 * (0.22 + 0.77 * factor.rgb) * pow(1.0 - across * across, 12.0) * tone * tone * max(dot(n, h), 0.0)
-      * vec3(light(0, nl), light(1, nl), light(2, nl));
-  }
+  if (strands && mode == 0) lit = strandsLit(base.rgb, factor.rgb, n, along, tone, inside);
   if (gloss.w > 0.0 && mode < 5 && !strands) {
     vec3 v = normalize(eye - at);
     float rough = clamp(has.z ? texture(roughMap, vUV).g : gloss.x, 0.2, 1.0);
@@ -119,6 +147,31 @@ void main() {
     }
   }
   colour = vec4(lit * base.a + shine, base.a);
+}`;
+
+const FRAGMENT = fragment(""), LAYER_FRAGMENT = fragment("#define LAYER");
+
+const KEPT_VERTEX = `#version 300 es
+void main() { gl_Position = vec4(gl_VertexID == 1 ? 3.0 : -1.0, gl_VertexID == 2 ? 3.0 : -1.0, 0.0, 1.0); }`;
+
+const KEPT_FRAGMENT = `#version 300 es
+precision highp float;
+uniform sampler2D keptBase, keptNormal, keptAlong;
+uniform highp sampler2D keptDepth;
+uniform int mode;
+uniform vec4 factor;
+out vec4 colour;
+${LIGHTING}
+void main() {
+  ivec2 place = ivec2(gl_FragCoord.xy);
+  vec4 base = texelFetch(keptBase, place, 0), turned = texelFetch(keptNormal, place, 0), along = texelFetch(keptAlong, place, 0);
+  gl_FragDepth = texelFetch(keptDepth, place, 0).r;
+  if (base.a < 0.5) discard;
+  vec3 n = normalize(turned.xyz * 2.0 - 1.0);
+  if (mode == 1) colour = vec4(base.rgb, 1.0);
+  else if (mode == 3) colour = vec4(n * 0.5 + 0.5, 1.0);
+  else if (mode == 0) colour = vec4(strandsLit(base.rgb, factor.rgb, n, normalize(along.xyz * 2.0 - 1.0), along.w, turned.w < 0.5), 1.0);
+  else colour = vec4(0.72 * lights(n), 1.0);
 }`;
 
 const LINE_FRAGMENT = `#version 300 es
