@@ -30,9 +30,23 @@ def face_weight(face_model: FaceModel) -> Tensor:
     seen = torch.zeros(len(mean), dtype=torch.bool, device=mean.device)
     seen[face_model.faces[face_id[face_id >= 0].unique()].flatten()] = True
     area = torch.linalg.vector_norm(face_normals(mean[None], face_model.faces), dim=2, keepdim=True)
-    region = face_model.skin_mask | (enclosed & seen)
+    skin = face_model.skin_mask
+    if face_model.part is not None:  # the skin of a whole head goes on to the crown and the shoulders
+        skin = skin & seen & _within_face(face_model)
+    region = skin | (enclosed & seen)
     weight = scatter_to_vertices(area, face_model.faces, len(mean))[0, :, 0] * region
     return weight / weight.sum()
+
+
+def _within_face(face_model: FaceModel) -> Tensor:
+    """``(V,)``: what the jaw line and the forehead enclose, seen from the front; the forehead is as high above the
+    brows as the tip of the nose lies below them."""
+    marks = face_model.mean[face_model.landmarks]
+    brows = marks[17:27]
+    forehead = brows + (brows[:, 1].mean() - marks[30, 1]) * brows.new_tensor([0.0, 1.0, 0.0])
+    outline = Delaunay(torch.cat([marks, forehead])[:, :2].double().cpu().numpy())
+    inside = outline.find_simplex(face_model.mean[:, :2].double().cpu().numpy()) >= 0
+    return torch.from_numpy(inside).to(face_model.mean.device)
 
 
 def hemisphere(count: int) -> Tensor:

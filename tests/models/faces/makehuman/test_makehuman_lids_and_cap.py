@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from faceuv.models.faces.cap import CAP, _mixtures, neck_border
+from faceuv.models.faces.region import face_weight
 from faceuv.structures import Coefficients
 
 
@@ -104,3 +105,17 @@ class TestCap:
         face_id = renderer.renderer.look(world_mesh(renderer.surface(below)), height=128, width=128).face_id[0]
         seen = makehuman.faces_of(CAP)[face_id.clamp_min(0)] & (face_id >= 0)
         assert int(seen.sum()) > 500
+
+
+def test_the_weight_of_the_face_ends_at_hair_ears_and_chin(makehuman):
+    """The skin mask of a whole head goes on to crown, nape and shoulders, which had two thirds of the weight."""
+    weight = face_weight(makehuman)
+    x, y, z = makehuman.mean.unbind(1)
+    marks = makehuman.mean[makehuman.landmarks]
+    assert abs(float(weight.sum()) - 1) < 1e-4
+    assert float(weight[z < marks[:17, 2].min()].sum()) == 0
+    assert float(weight[y < marks[8, 1] - 0.05].sum()) == 0
+    assert float(weight[y > marks[17:27, 1].max() + 0.55].sum()) == 0
+    brows = marks[17:27, 1].mean()
+    assert float(weight[(y > brows + 0.1) & (x.abs() < 0.3)].sum()) > 0.05  # the forehead is a part of the face
+    assert float(weight[(y < marks[33, 1]) & (z > 0)].sum()) > 0.15  # and so are mouth and chin
