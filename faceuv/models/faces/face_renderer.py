@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from faceuv.checks import check_finite, check_same_device, check_shape
 from faceuv.errors import InputError
+from faceuv.geometry.normals import vertex_normals
 from faceuv.geometry.projection import pose
-from faceuv.geometry.uv import bake, map_gradients, sample_map, surface_normals
+from faceuv.geometry.uv import bake, displaced_normals, map_gradients, sample_map, surface_normals, unit_planes
 from faceuv.geometry.weld import welded_mean
 from faceuv.models.faces.base import FaceModel
 from faceuv.registry import RENDERERS
@@ -168,5 +169,8 @@ class FaceRenderer(nn.Module):
         model, (height, width) = self.face_model, displacement.shape[2:]
         chart = model.chart(height, width)
         smooth_u, smooth_v = (bake(along, chart) for along in model.tangents(smooth.vertices))
+        if smooth.weld is not None:  # derivatives along a chart end at its seams, the normals of welded vertices do not
+            outward = unit_planes(bake(vertex_normals(smooth.vertices, smooth.faces, smooth.weld), chart))
+            return displaced_normals(outward, smooth_u, smooth_v, displacement)
         moved_u, moved_v = map_gradients(displacement)
         return surface_normals(smooth_u + moved_u, smooth_v + moved_v, model.chart_side(height, width))
