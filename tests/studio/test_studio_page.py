@@ -189,6 +189,29 @@ def test_a_server_that_ends_is_said_and_its_return_goes_on(page, served):
     page.wait("studio.panels.saved?.kind === 'glb'")
 
 
+def test_a_phone_has_room_for_face_and_controls(browser, served):
+    with browser.page(served.address, size=(390, 844), touch=True, ratio=3) as page:
+        page.wait(READY)
+        assert page.run("[innerWidth, document.documentElement.scrollWidth]") == [390, 390]
+        assert page.run("[...document.querySelectorAll('body *')].every(e => e.getBoundingClientRect().right <= 391)")
+        assert page.run("document.querySelector('canvas').getBoundingClientRect().height") > 400
+        assert page.run("document.querySelector('[data-preset=smile]').getBoundingClientRect().height") >= 38
+        page.touch("touchStart", (120, 200))
+        page.touch("touchMove", (200, 200))
+        page.touch("touchEnd")
+        yaw = page.run("faceuv.state.yaw")
+        page.touch("touchStart", (150, 200), (210, 200))
+        page.touch("touchMove", (110, 200), (250, 200))
+        page.touch("touchEnd")
+        assert yaw > 15 and page.run("faceuv.state.zoom") > 0.5 and page.run("faceuv.state.yaw") == yaw
+        left, top, width, height = page.place('[data-shape="jawOpen"]')
+        for kind, share in (("touchStart", 0.05), ("touchMove", 0.3), ("touchMove", 0.7)):
+            page.touch(kind, (left + share * width, top + height / 2))
+        page.touch("touchEnd")
+        assert page.run("faceuv.state.weights.jawOpen") == pytest.approx(0.7, abs=0.08)
+        assert page.errors() == []
+
+
 def test_the_recording_of_the_documentation(browser, served, tmp_path):
     """A few seconds of the studio as GIF; ``FACEUV_STUDIO=http://… FACEUV_STUDIO_GIF=docs/pictures/studio.gif`` takes
     it from a studio that runs already."""

@@ -109,8 +109,9 @@ class Browser:
         return json.loads(line)
 
     @contextlib.contextmanager
-    def page(self, address: str | Path, *, size: tuple[int, int] = (900, 600), touch: bool = False) -> Iterator[Page]:
-        """A page of its own window; ``size`` is width and height."""
+    def page(self, address: str | Path, *, size: tuple[int, int] = (900, 600), touch: bool = False,
+             ratio: float = 1) -> Iterator[Page]:  # fmt: skip
+        """A page of its own window; ``size`` is width and height, ``ratio`` the pixels of its screen in one of them."""
         context = self.call("Target.createBrowserContext")["browserContextId"]
         target = self.call("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
@@ -118,7 +119,9 @@ class Browser:
         for domain in ("Page", "Runtime", "Log", "Network"):
             page.call(f"{domain}.enable")
         width, height = size
-        page.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=touch)
+        page.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=ratio, mobile=touch
+        )
         if touch:
             page.call("Emulation.setTouchEmulationEnabled", enabled=True, maxTouchPoints=5)
         page.go(address)
