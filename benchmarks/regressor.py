@@ -138,9 +138,11 @@ def sheet(path: Path, images: Tensor, pred: Coefficients, true: Coefficients, fa
     save_png(path, contact_sheet([image for row in rows for image in row], columns=12, labels=labels))
 
 
-def shipped(work_dirs: list[Path], hardware: str) -> tuple[CoefficientRegressor, Reading, dict[str, Any]]:
+def shipped(
+    work_dirs: list[Path], hardware: str, recipe: str | None = None
+) -> tuple[CoefficientRegressor, Reading, dict[str, Any]]:
     """The averaged network of the newest checkpoint of the last work dir, what it was taught to read, and how; each
-    work dir went on from the newest checkpoint of the one before."""
+    work dir went on from the newest checkpoint of the one before. ``recipe`` is by default the work dir's name."""
     states = [read_checkpoint(newest_checkpoint(work_dir)) for work_dir in work_dirs]
     weights = states[-1]["state_dict"]
     config = load_config(next(work_dirs[-1].glob("*.py")))
@@ -153,11 +155,12 @@ def shipped(work_dirs: list[Path], hardware: str) -> tuple[CoefficientRegressor,
     data = config.train_dataloader
     distinct, seen = int(data.dataset.length), sum(iterations) * int(data.batch_size)
     stage = Record.read(work_dirs[-1])
-    recipe = work_dirs[-1].resolve().name if stage is None else work_dirs[-1].resolve().parent.name
+    folder = work_dirs[-1].resolve()
+    recipe = recipe or (folder if stage is None else folder.parent).name
     mirrored = "mirrored, " if config.model.get("mirror", True) else ""
     facts = {
         "config": f"`configs/{recipe}.py`"
-        + ("" if stage is None else f", its stage `{work_dirs[-1].resolve().name}`")
+        + ("" if stage is None else f", its stage `{folder.name}`")
         + (f", in {len(work_dirs)} runs" if len(work_dirs) > 1 else ""),
         "iterations": " + ".join(map(str, iterations)),
         "training data": f"{distinct:,} synthetic faces of {regressor.size}² (seed 0), {mirrored}rolled, perturbed",
@@ -209,12 +212,13 @@ def main() -> None:
     parser.add_argument("--faces", type=int, default=512, help="held-out faces to measure on")
     parser.add_argument("--sheet", type=Path, help="write pictures and what was read in them")
     parser.add_argument("--ship", type=Path, nargs="+", metavar="WORK_DIR", help="write the zoo's weights and card")
+    parser.add_argument("--config", help="the recipe that was run (default: the work dir's name)")
     parser.add_argument("--hardware", default="one thread of a CPU")
     args = parser.parse_args()
 
     facts: dict[str, Any] = {}
     if args.ship:
-        regressor, reading, facts = shipped(args.ship, args.hardware)
+        regressor, reading, facts = shipped(args.ship, args.hardware, args.config)
         metadata = {**facts, **reading.metadata()}
         path = save_network(zoo.FOLDER / args.entry / FILE, regressor, dtype=torch.float16, metadata=metadata)
     else:

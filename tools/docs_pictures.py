@@ -46,7 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("docs/pictures"))
     parser.add_argument("--only", nargs="+", help="some of the pictures, by name or by its first letters")
-    parser.add_argument("--generator", default="quickstart", help="of the generated faces")
+    parser.add_argument("--generator", default="heads_64", help="of the generated faces")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4], help="of the generated faces")
     args = parser.parse_args()
     chosen = {name for name in (*PICTURES, *GENERATED) if name.startswith(tuple(args.only or [""]))}

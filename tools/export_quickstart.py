@@ -50,6 +50,7 @@ REFERENCES = {
     "stepper": "zoo:stepper_64/weights.safetensors",
     "directions": "zoo:direction_yaw_64/direction.safetensors",
 }
+HEADS = {"teacher": "zoo:teacher_heads_64/generator.safetensors"}
 FACE_MODEL = {"type": "ProceduralFace", "rows": 97, "columns": 81, "verbose": False}
 COLD = """
 from time import process_time
@@ -165,13 +166,13 @@ def colour_differences(generator: StyleFaceUVGenerator) -> dict[str, float]:
 def references(generator: StyleFaceUVGenerator) -> dict[str, str]:
     """The parts that are the zoo's own, and where they lie there."""
     found = {}
-    for part, reference in REFERENCES.items():
-        if part not in generator.parts():
+    for part, reference in [*REFERENCES.items(), *HEADS.items()]:
+        if part not in generator.parts() or part in found:
             continue
         try:
             check_reference(part, reference, generator.networks(), generator.directions)
         except (InputError, AssetError) as error:
-            console.print(f"{part} is copied: {error}")
+            console.print(f"{part} is not {reference}: {error}")
         else:
             found[part] = reference
     return found

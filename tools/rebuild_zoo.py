@@ -47,7 +47,6 @@ class Step:
     ship: str
     needs: tuple[str, ...] = ()
     search: bool = False  # the recipe is one of `faceuv direction`
-    extra: bool = False  # the package does not carry it: made where --only names it
 
     @property
     def name(self) -> str:
@@ -118,12 +117,18 @@ STEPS = (
         "tools/export_teacher.py stylegan2_heads {checkpoint} --entry teacher_heads_64 --runs {works} " + _CARD,
         needs=("teacher_64", "regressor", "landmarks_mixed"),
     ),
+    # one run of the recipe makes two entries: for the second all is trained already
+    Step(
+        ("regressor_heads_64",),
+        ("stylefaceuv_heads_64",),
+        "benchmarks/regressor.py --ship {work}/regressor --entry regressor_heads_64 --hardware {hardware}",
+        needs=("teacher_heads_64", "landmarks_mixed"),
+    ),
     Step(
         ("heads_64",),
         ("stylefaceuv_heads_64",),
         "tools/export_quickstart.py {work} --entry heads_64 " + _CARD,
         needs=("teacher_heads_64", "landmarks_mixed"),
-        extra=True,
     ),
 )
 
@@ -132,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """0 if everything asked for is fresh in the end."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work-dir", type=Path, default=Path("work_dirs"), help="default: work_dirs")
-    parser.add_argument("--only", nargs="+", metavar="ENTRY", help="these entries (default: those of the package)")
+    parser.add_argument("--only", nargs="+", metavar="ENTRY", help="these entries (default: all)")
     parser.add_argument("--plan", action="store_true", help="say what would be made, and why")
     parser.add_argument("--hardware", help="for the cards, in words: '1 core of …'")
     args = parser.parse_args(arguments)
@@ -154,11 +159,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def chosen(names: Sequence[str] | None) -> list[Step]:
-    """The steps of some entries, in the order of :data:`STEPS`; for None all that the package carries."""
+    """The steps of some entries, in the order of :data:`STEPS`; for None all."""
     known = [entry for step in STEPS for entry in step.entries]
     if unknown := sorted(set(names or ()) - set(known)):
         raise InputError(f"--only knows no {', '.join(unknown)}; there are {', '.join(known)}")
-    return [step for step in STEPS if (not step.extra if names is None else set(names) & set(step.entries))]
+    return [step for step in STEPS if names is None or set(names) & set(step.entries)]
 
 
 def stale(step: Step, work: Path) -> str | None:

@@ -64,6 +64,7 @@ uv.merge(
     dict(
         model=dict(
             teacher=dict(_delete_=True, **generator),
+            uv_generator=dict(size=128),  # the face has a third of MakeHuman's chart
             face_model=dict(_delete_=True, **face_model),
             discriminator=discriminator,
             losses=dict(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from faceuv.models.faces.base import FaceModel
-from faceuv.photo.projection import part_texels
+from faceuv.models.faces.part_texels import part_texels
 from faceuv.photo.reading import Reading
 
 _GROUPS = (

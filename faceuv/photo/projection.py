@@ -12,7 +12,7 @@ from faceuv.checks import check_shape
 from faceuv.data.window import Window
 from faceuv.geometry.normals import vertex_normals
 from faceuv.geometry.projection import pose, project
-from faceuv.geometry.uv import UVCorrespondence, bake
+from faceuv.geometry.uv import bake
 from faceuv.models.faces.base import FaceModel
 from faceuv.renderers.base import Renderer
 from faceuv.renderers.occlusion import visible_points
@@ -102,18 +102,6 @@ def outline_margin(renderer: Renderer, world: Mesh) -> Tensor:
     away = ndimage.distance_transform_edt(~edge.cpu().numpy())
     ramp = (torch.from_numpy(away).to(near) / _MARGIN).clamp(0, 1)
     return (ramp * ramp * (3 - 2 * ramp))[None]
-
-
-def part_texels(model: FaceModel, chart: UVCorrespondence, *parts: str) -> Tensor:
-    """``(1, H, W)`` bool: the texels that lie on one of the parts; for a face without parts, on the skin anywhere."""
-    covered = chart.face_id >= 0
-    if model.part is None:
-        return covered[None] if "skin" in parts else torch.zeros_like(covered)[None]
-    chosen = torch.zeros(len(model.faces), dtype=torch.bool, device=covered.device)
-    for name in parts:
-        if name in model.part_names:
-            chosen |= model.faces_of(name)
-    return (covered & chosen[chart.face_id.clamp_min(0)])[None]
 
 
 def _colours(picture: Tensor, place: Tensor, shrink: int) -> Tensor:

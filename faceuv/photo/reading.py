@@ -14,10 +14,11 @@ from faceuv.geometry.projection import pose, project
 from faceuv.geometry.uv import bake
 from faceuv.models.faces.appearance import EyeColour, has_appearance
 from faceuv.models.faces.base import FaceModel
+from faceuv.models.faces.part_texels import part_texels
 from faceuv.photo.blending import blurred, feathered
 from faceuv.photo.eyes import iris_colour
 from faceuv.photo.light import Colours, Samples, delit, irradiance_of
-from faceuv.photo.projection import part_texels, project_picture
+from faceuv.photo.projection import project_picture
 from faceuv.renderers.base import Renderer
 from faceuv.renderers.occlusion import visible_points
 from faceuv.structures import Coefficients

@@ -13,13 +13,13 @@ from faceuv.geometry.lighting import ambient_light
 from faceuv.geometry.uv import bake
 from faceuv.models.faces.appearance import EyeColour, has_appearance, look, mode_index
 from faceuv.models.faces.base import FaceModel
+from faceuv.models.faces.part_texels import part_texels
 from faceuv.photo.blending import blurred, mirror_grid, sampled, spread, spread_over
 from faceuv.photo.eyes import mean_colour
 from faceuv.photo.fusing import fused
 from faceuv.photo.hair import with_hair_of
 from faceuv.photo.inside import clearest, with_eyes_and_mouth
 from faceuv.photo.light import fit_colours, usual_light
-from faceuv.photo.projection import part_texels
 from faceuv.photo.reading import (
     Reading,
     View,

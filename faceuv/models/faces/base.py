@@ -15,6 +15,7 @@ from faceuv.geometry.normals import apply_tangents, tangent_operator, vertex_nor
 from faceuv.geometry.uv import UVCorrespondence, bake
 from faceuv.models.faces.arguments import arguments_of, remembering
 from faceuv.models.faces.arrays import ARRAYS, OPTIONAL_ARRAYS, PARTS, check_arrays
+from faceuv.models.faces.everyday import EVERYDAY, everyday_modes
 from faceuv.models.faces.points import LinearPoints, Points
 from faceuv.models.faces.sampling import (
     ALBEDO_SIGMA,
@@ -224,17 +225,21 @@ class FaceModel(nn.Module):
             raise InputError(f"no {group} mode is called {name!r}; known: {known}") from None
 
     def movements(self) -> list[str]:
-        """Every name that :meth:`expression_coefficients` knows: single modes, then combined ones."""
+        """The names of this model that :meth:`expression_coefficients` knows: single modes, then combined ones."""
         return [*self.mode_names["expression"], *self.metadata.get("combined_expression", {})]
 
     def movement(self, name: str) -> dict[int, float]:
-        """A named movement → the expression columns that it drives and their coefficients at full movement.
+        """A named movement → the expression columns that it drives and their coefficients at full movement. Models with
+        ARKit's names know everyday words besides, see :data:`~faceuv.models.faces.everyday.EVERYDAY`.
 
         ``metadata["combined_expression"]`` says which modes a combined name drives (``smile``: both sides),
         ``metadata["full_expression"]`` how many standard deviations a full movement takes; 3 where it does not.
         """
         names, full = self.mode_names["expression"], self.metadata.get("full_expression", {})
-        modes = self.metadata.get("combined_expression", {}).get(name, [name])
+        combined = self.metadata.get("combined_expression", {})
+        modes = combined.get(name, [name])
+        if modes == [name] and name not in names:
+            modes = everyday_modes(name, names, combined) or [name]
         if not set(modes) <= set(names):
             raise InputError(f"no movement is called {name!r}{self._nearest_movements(name)}")
         return {names.index(mode): float(full.get(mode, _FULL_MOVEMENT)) for mode in modes}
@@ -242,11 +247,12 @@ class FaceModel(nn.Module):
     def _nearest_movements(self, name: str) -> str:
         """The end of the message about an unknown movement: the nearest name first, then a few of many."""
         known = self.movements()
+        words = [word for word in EVERYDAY if everyday_modes(word, known, {})]
         listed = ", ".join(known)
         if len(known) > _LISTED:
-            few = [*self.metadata.get("combined_expression", {}), *known][:_LISTED]
+            few = [*self.metadata.get("combined_expression", {}), *words, *known][:_LISTED]
             listed = f"{', '.join(few)} … ({len(known)} in all: face_model.movements())"
-        near = did_you_mean(name, known)
+        near = did_you_mean(name, [*known, *words])
         return f"{near} Known: {listed}" if near else f"; known: {listed}"
 
     def expression_coefficients(self, **amounts: float) -> Tensor:

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,6 +25,7 @@ from faceuv.models.base.parts import DIRECTIONS
 from faceuv.models.directions import Direction, load_directions
 from faceuv.models.faces import FaceModel, FaceRenderer
 from faceuv.models.faces.control import Degrees, Expression, Light, expressed, posed, relit
+from faceuv.models.faces.part_texels import INSIDE, part_texels
 from faceuv.models.stylefaceuv.behind import Behind, without_face
 from faceuv.models.stylefaceuv.mappers import CoefficientMapper, YawStepper, load_mapper, load_stepper
 from faceuv.models.stylefaceuv.uv_generator import UVGenerator, load_uv_generator
@@ -139,9 +141,20 @@ class StyleFaceUVGenerator(FaceGenerator):
 
     @torch.no_grad()
     def maps(self, code: Tensor) -> UVMaps:
-        """The maps of the UV generator, each ``(B, 3, H, W)``."""
+        """The maps of the UV generator, each ``(B, 3, H, W)``. What lies behind the lips, which hardly any picture of a
+        training shows, has the face model's own colours, and no displacement."""
         made: UVMaps = self.uv_generator(self.check(code))
-        return made
+        diffuse, displacement = made.diffuse, made.displacement
+        if diffuse is not None and bool(self._inside(diffuse).any()):
+            mean = self.face_model.albedo_map(diffuse.new_zeros(1, self.face_model.layout.albedo), *diffuse.shape[2:])
+            diffuse = torch.where(self._inside(diffuse), mean, diffuse)
+        if displacement is not None:
+            displacement = displacement * ~self._inside(displacement)
+        return replace(made, diffuse=diffuse, displacement=displacement)
+
+    def _inside(self, maps: Tensor) -> Tensor:
+        """``(1, H, W)`` bool: the texels of ``maps`` behind the lips."""
+        return part_texels(self.face_model, self.face_model.chart(*maps.shape[2:]), *INSIDE)
 
     # ---------------------------------------------------------------- pictures
 

