@@ -1,4 +1,4 @@
-"""The colour of the irises in a photograph."""
+"""The colour of the irises in a photograph, and where the eyes look."""
 
 from __future__ import annotations
 
@@ -11,6 +11,18 @@ _LEAST = 12  # texels or pixels of an iris: fewer say nothing
 _PUPIL, _GLINT = 0.30, 0.80  # shares of the iris, by brightness, between which its colour lies
 _RING = 0.42
 _WARM = (1.13, 1.02, 0.88)  # around the pupil, relative to the rim
+
+
+def iris_middle(colour: Tensor, place: Tensor, radius: float) -> Tensor:
+    """``(2,)``: the middle of the iris among samples of an eye's opening, see :func:`iris_colour`."""
+    brightness = colour.mean(1)
+    low, high = brightness.quantile(0.05), brightness.quantile(0.6)
+    dark = ((high - brightness) / (high - low).clamp_min(1e-6)).clamp(0, 1).square()
+    middle = (place * dark[:, None]).sum(0) / dark.sum().clamp_min(1e-6)
+    for _ in range(3):  # lashes and corners are dark too: the disc holds on to what lies within it
+        near = dark * torch.exp(-((place - middle).norm(dim=1) / radius).square())
+        middle = (place * near[:, None]).sum(0) / near.sum().clamp_min(1e-6)
+    return middle
 
 
 def iris_colour(colour: Tensor, place: Tensor, radius: float, irradiance: Tensor) -> EyeColour | None:
@@ -26,12 +38,7 @@ def iris_colour(colour: Tensor, place: Tensor, radius: float, irradiance: Tensor
     if len(colour) < _LEAST or not radius > 0:
         return None
     brightness = colour.mean(1)
-    low, high = brightness.quantile(0.05), brightness.quantile(0.6)
-    dark = ((high - brightness) / (high - low).clamp_min(1e-6)).clamp(0, 1).square()
-    middle = (place * dark[:, None]).sum(0) / dark.sum().clamp_min(1e-6)
-    for _ in range(3):  # lashes and corners are dark too: the disc holds on to what lies within it
-        near = dark * torch.exp(-((place - middle).norm(dim=1) / radius).square())
-        middle = (place * near[:, None]).sum(0) / near.sum().clamp_min(1e-6)
+    middle = iris_middle(colour, place, radius)
     inside = (place - middle).norm(dim=1) < 0.8 * radius
     if int(inside.sum()) < _LEAST:
         return None

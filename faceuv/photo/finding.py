@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from faceuv.checks import check_shape
@@ -82,10 +83,27 @@ def _grid(height: int, width: int, side: float) -> list[Window]:
 
 def _search(detector: LandmarkDetector, picture: Tensor, windows: list[Window]) -> list[tuple[Window, Tensor]]:
     """Squares in which the detector finds a face, the surest first, with the points in the picture."""
-    cuts = torch.stack([window.cut(picture, _LOOK)[0] for window in windows])
+    cuts = cuts_of(picture, windows, _LOOK)
     found = detector.detect(cuts)
     order = found.score.argsort(descending=True).tolist()
     return [(windows[k], windows[k].to_picture(found.points[k], _LOOK)) for k in order if bool(found.found[k])]
+
+
+def cuts_of(picture: Tensor, windows: list[Window], size: int) -> Tensor:
+    """The contents ``(N, 3, size, size)`` of many windows as :meth:`Window.cut` gives them; the picture is averaged
+    once for each factor, not once for each window."""
+    smaller: dict[int, Tensor] = {}
+    cuts = []
+    for window in windows:
+        shrink = max(1, int(window.side / size))
+        if shrink not in smaller:
+            beyond = (0, -picture.shape[2] % shrink, 0, -picture.shape[1] % shrink)
+            padded = F.pad(picture[None], beyond, mode="replicate")
+            smaller[shrink] = F.avg_pool2d(padded, shrink)[0]
+        (x, y), (u, v) = window.centre, window.half_axis
+        own = Window((x / shrink, y / shrink), (u / shrink, v / shrink))
+        cuts.append(own.cut(smaller[shrink], size)[0])
+    return torch.stack(cuts)
 
 
 def _closely(detector: LandmarkDetector, picture: Tensor, window: Window, points: Tensor) -> Found | None:

@@ -27,6 +27,7 @@ _BRIGHT, _TINT = 0.28, 0.10  # usual deviations of skin from the fitted albedo: 
 _INNER = 2.6  # times more is usual between brows and mouth: brows, lips, make-up, beards
 _REACH = (0.12, 0.45)  # dm from the landmarks of brows, eyes, nose and mouth: inner part, its end
 _DARK = 0.02  # added before logarithms
+IRIS = 0.2  # radius of an iris, of the distance between the corners of the eye
 _EYE = {"right": (36, 39), "left": (42, 45)}
 
 
@@ -165,28 +166,49 @@ def skin_samples(model: FaceModel, view: View, renderer: Renderer) -> Samples:
     return Samples(colour, normal[chosen], weight, model.mean_albedo[chosen], model.albedo_basis[chosen])
 
 
-def eye_colours(model: FaceModel, view: View, renderer: Renderer) -> list[EyeColour]:
-    """The irises' colour from the opening between the lids, at the resolution of the picture."""
-    if not has_appearance(model) or model.part is None:
+@dataclass(frozen=True, eq=False)
+class Opening:
+    """What a photograph shows between the lids of one eye: ``colour (N, 3)`` at ``place (N, 2)`` (row, column) in a
+    square of ``square`` pixels; ``width`` is the distance between the eye's corners there."""
+
+    side: str
+    colour: Tensor
+    place: Tensor
+    width: float
+    square: int
+
+
+def eye_openings(model: FaceModel, view: View, renderer: Renderer) -> list[Opening]:
+    """Both eyes at the resolution of the picture; none for a face without eyes of its own."""
+    if model.part is None:
         return []
-    coefficients, picture, window = view.coefficients, view.picture, view.window
+    coefficients = view.coefficients
     mesh = model.mesh(coefficients)
     world = mesh.at(pose(mesh.vertices, coefficients.rotation, coefficients.translation))
-    square = int(min(1024, max(256, window.side)))
-    drawn = renderer.look(world, height=square, width=square)
-    content, _ = window.cut(picture, square)
+    square = int(min(1024, max(256, view.window.side)))
+    shown = renderer.look(world, height=square, width=square).face_id[0]
+    content, _ = view.window.cut(view.picture, square)
     pixels = project(world.vertices, renderer.camera, square, square)[0]
-    light = sh_irradiance(content.new_tensor([[[0.0, 0.0, 1.0]]]), coefficients.lighting)[0, 0]
     found = []
     for side, corners in _EYE.items():
         ids = torch.zeros(len(model.faces), dtype=torch.bool)
         for name in (f"iris_{side}", f"sclera_{side}"):
             if name in model.part_names:
                 ids |= model.faces_of(name)
-        shown = drawn.face_id[0]
         place = ((shown >= 0) & ids[shown.clamp_min(0)]).nonzero()
         width = float((pixels[model.landmarks[corners[0]], :2] - pixels[model.landmarks[corners[1]], :2]).norm())
         colour = content[:, place[:, 0], place[:, 1]].T
-        own = iris_colour(colour, place.to(colour), 0.2 * width, light)
+        found.append(Opening(side, colour, place.to(colour), width, square))
+    return found
+
+
+def eye_colours(model: FaceModel, view: View, renderer: Renderer) -> list[EyeColour]:
+    """The irises' colour from the opening between the lids; ``view.coefficients`` hold the light."""
+    if not has_appearance(model):
+        return []
+    light = sh_irradiance(view.picture.new_tensor([[[0.0, 0.0, 1.0]]]), view.coefficients.lighting)[0, 0]
+    found = []
+    for eye in eye_openings(model, view, renderer):
+        own = iris_colour(eye.colour, eye.place, IRIS * eye.width, light)
         found += [own] if own is not None else []
     return found

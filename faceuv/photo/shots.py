@@ -15,6 +15,9 @@ from faceuv.geometry.projection import pose, project
 from faceuv.models.faces import FaceModel, FaceRenderer
 from faceuv.photo.alignment import feature_shifts, moved
 from faceuv.photo.finding import Found
+from faceuv.photo.gaze import with_seen_gaze
+from faceuv.photo.reading import View
+from faceuv.renderers.base import Renderer
 from faceuv.structures import Coefficients
 
 SQUARE = 256
@@ -61,15 +64,25 @@ def fitted(
     squares, masks = (torch.stack(part) for part in zip(*cuts))
     landmarks = [_landmarks(first, fitter, *cut, found) for cut, (_, _, found) in zip(cuts, faces)]
     fit = (fitter.fit_person if same_person else fitter.fit)(squares, _joined(landmarks), mask=masks)
-    return [_shot(model, fit, row, face, squares[row], masks[row]) for row, face in enumerate(faces)]
+    return [_shot(model, fitter.renderer, fit, row, face, squares[row], masks[row]) for row, face in enumerate(faces)]
 
 
-def _shot(model: FaceModel, fit: Fit, row: int, face: tuple[Tensor, str, Found], square: Tensor, mask: Tensor) -> Shot:
+def _shot(
+    model: FaceModel,
+    renderer: Renderer,
+    fit: Fit,
+    row: int,
+    face: tuple[Tensor, str, Found],
+    square: Tensor,
+    mask: Tensor,
+) -> Shot:
     reason = "" if bool(fit.ok[row]) else fit.reasons[row]
     confidence = float(fit.confidence[row])
     own = Coefficients(fit.coefficients.data[row : row + 1], fit.coefficients.layout)
-    own = own if reason else evened(model, within_limits(model, own))
     picture, source, found = face
+    if not reason:
+        own = evened(model, within_limits(model, own))
+        own = with_seen_gaze(model, View(own, picture, found.window), renderer)
     doubt = fit.doubts[row] if confidence < DOUBTFUL else ""
     return Shot(picture, source, found, square, mask, own, confidence, doubt, reason)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from faceuv.data.window import Window
 from faceuv.errors import InputError
 from faceuv.fitting.landmarks import SyntheticLandmarks
 from faceuv.models.faces.procedural import ProceduralFace
-from faceuv.photo import find_faces, head_page, making, shots
+from faceuv.photo import find_faces, finding, head_page, making, shots
 from faceuv.photo.alignment import feature_shifts, moved
 from faceuv.photo.making import LIKENESS
 from faceuv.synthetic import SyntheticFaces
@@ -30,6 +31,19 @@ def test_faces_are_found_where_they_are(scene) -> None:
     places = sorted(float(face.points[36:48, 0].mean()) for face in found)
     assert len(found) == 2
     assert abs(places[0] - 126) < 30 and abs(places[1] - 396) < 30
+
+
+def test_many_windows_are_cut_as_each_by_itself_and_the_picture_is_averaged_once(monkeypatch) -> None:
+    picture = torch.rand(3, 203, 311, generator=torch.Generator().manual_seed(0))
+    windows = [
+        Window((x, y), (side / 2, 0.0)) for side in (203.0, 140.0, 30.0) for x in (80.0, 150.0) for y in (90.0, 101.5)
+    ]
+    wanted = torch.stack([window.cut(picture, 32)[0] for window in windows])
+    averaged = []
+    pool = finding.F.avg_pool2d
+    monkeypatch.setattr(finding.F, "avg_pool2d", lambda x, *rest: averaged.append(x.shape[-2:]) or pool(x, *rest))
+    torch.testing.assert_close(finding.cuts_of(picture, windows, 32), wanted, atol=1e-5, rtol=0)
+    assert sum(min(shape) >= 203 for shape in averaged) <= 3  # a factor each, not a window each
 
 
 def test_a_picture_without_a_face_has_none() -> None:
