@@ -89,7 +89,8 @@ class Problem:
         known = groups if self.guessed else [group for group in groups if group not in RIGID]
         chosen = {group: weight for group, weight in weights.items() if group in known}
         if self.sharing is not None:  # the prior of what is shared counts once, not once a picture
-            chosen = {name: weight / (len(self.images) if name in SHARED else 1) for name, weight in chosen.items()}
+            total = float(self.sharing.trust.sum())
+            chosen = {name: weight / (total if name in SHARED else 1) for name, weight in chosen.items()}
         amounts = None if self.guessed else amounts_of(self.face_model)
         near = DISTANCE if self.framed and "translation" in groups else 0.0
         return [*prior_terms(self.face_model.layout, chosen, self.centre, tint=tint, amounts=amounts, distance=near)]

@@ -51,13 +51,13 @@ class Sharing:
 class SharedTerm:
     """A term of B pictures as a term of the one vector of all of them, for :func:`~faceuv.fitting.solver.minimise`.
 
-    Args:
-        trusted: whether the term is about the pictures, which count as far as they are trusted; a prior counts fully.
+    Each picture counts as far as it is trusted, with the priors of its own coefficients, so that they keep their
+    proportion to its data; priors of what is shared are given a share of each picture.
     """
 
-    def __init__(self, term: Term, sharing: Sharing, *, trusted: bool) -> None:
+    def __init__(self, term: Term, sharing: Sharing) -> None:
         self.term, self.sharing = term, sharing
-        self.weight = sharing.trust if trusted else torch.ones_like(sharing.trust)
+        self.weight = sharing.trust
         self.rows = torch.arange(len(sharing.index), device=sharing.index.device)
 
     def cost(self, x: Tensor, rows: Tensor) -> Tensor:
@@ -86,8 +86,7 @@ def minimise_together(
     bounds: tuple[Tensor, Tensor] | None,
 ) -> Solution:
     """:func:`~faceuv.fitting.solver.minimise` for the rows of ``x (B, N)`` as one problem."""
-    terms = [SharedTerm(term, sharing, trusted=True) for term in data]
-    terms += [SharedTerm(term, sharing, trusted=False) for term in priors]
+    terms = [SharedTerm(term, sharing) for term in (*data, *priors)]
     free = sharing.index[:, columns].unique()
     limits = None if bounds is None else tuple(sharing.joined(edge.expand_as(x)) for edge in bounds)
     found = minimise(terms, sharing.joined(x)[None], free, iterations=iterations, tolerance=tolerance,

@@ -99,7 +99,7 @@ def test_the_joint_system_is_that_of_the_joint_cost() -> None:
     trust = torch.tensor([1.0, 0.5, 0.25], dtype=torch.float64)
     sharing = Sharing.of(3, torch.tensor([True, False, True, False]), trust)
     assert sharing.size == 2 + 3 * 2
-    term = SharedTerm(Squares(), sharing, trusted=True)
+    term = SharedTerm(Squares(), sharing)
     y = torch.randn(1, sharing.size, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     row = torch.zeros(1, dtype=torch.int64)
     matrix, slope = term.system(y, row)
