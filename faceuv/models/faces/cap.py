@@ -42,7 +42,11 @@ def with_cap(
     made = dict(arrays)
     for name in ("mean", "identity_basis", "expression_basis", "skin_weights"):
         rows = arrays[name][border].double().flatten(1)
-        added = (mix @ rows).unflatten(1, arrays[name].shape[1:]).to(arrays[name])
+        added = (mix @ rows).unflatten(1, arrays[name].shape[1:])
+        if name == "skin_weights":  # a mixture with negative parts may fall below 0
+            added = added.clamp_min(0)
+            added = added / added.sum(1, keepdim=True)
+        added = added.to(arrays[name])
         made[name] = torch.cat([arrays[name], added])
     faces, polygons = _faces(count, np.cos(angle) + np.cos(np.roll(angle, -1)) < 0)
     radius = np.append(np.repeat(_RINGS, len(loop)), 0.0)

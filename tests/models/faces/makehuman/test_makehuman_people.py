@@ -57,7 +57,7 @@ def test_the_linear_modes_hold_makehumans_own_mixture(makehuman):
     exact = torch.from_numpy(surface.rest @ own + surface.offset - eyes @ own).float()
     modelled = shape(makehuman, age=90, gender="male", ethnicity="caucasian")
     head = torch.from_numpy(surface.vertices_of("head"))
-    difference = (modelled - exact)[head]
+    difference = (modelled[: len(exact)] - exact)[head]  # the cap comes after
     difference = difference - difference.mean(0)  # of the frame
     assert 100 * float(difference.norm(dim=1).max()) < 0.3
     assert makehuman.metadata["macro_error_mm"]["median"] < 0.02
