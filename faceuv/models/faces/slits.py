@@ -64,3 +64,16 @@ def fading(points: Floats, rim: Integers, reach: tuple[float, float]) -> Floats:
     distance = cKDTree(points[rim]).query(points)[0]
     t = np.clip((reach[1] - distance) / (reach[1] - reach[0]), 0, 1)
     return t * t * (3 - 2 * t)
+
+
+def rings(polygons: Integers, start: Integers, count: int, vertices: int) -> Integers:
+    """``(V,)``: the number of edges of ``polygons (P, K)`` to the nearest of ``start``, up to ``count``; −1 beyond."""
+    corners = polygons.shape[1]
+    ends = np.concatenate([polygons[:, [k, (k + 1) % corners]] for k in range(corners)])
+    ends = np.concatenate([ends, ends[:, ::-1]])
+    found = np.full(vertices, -1)
+    found[start] = 0
+    for ring in range(1, count + 1):
+        new = ends[found[ends[:, 0]] == ring - 1, 1]
+        found[new[found[new] < 0]] = ring
+    return found

@@ -6,7 +6,7 @@ import numpy as np
 
 from faceuv.models.faces.ict.folder import Published
 from faceuv.models.faces.ict.regions import FACE
-from faceuv.models.faces.slits import SAMPLES, Integers, Slit, fading
+from faceuv.models.faces.slits import SAMPLES, Slit, fading, rings
 
 # Polygons of the face, and of the sockets behind its openings.
 _FACE = slice(0, 9230)
@@ -37,7 +37,7 @@ def lids(published: Published, side: str) -> Slit:
 def _slit(published: Published, name: str, ring: int, reach: tuple[float, float], taper: float) -> Slit:
     points = published.vertices.astype(np.float64)
     face, socket = published.corners[_FACE, :, 0], published.corners[_SOCKETS[name], :, 0]
-    distance = _rings(face, np.intersect1d(face, socket), ring, len(points))
+    distance = rings(face, np.intersect1d(face, socket), ring, len(points))
     rim = np.flatnonzero(distance == ring)
     ends = points[rim[[np.argmin(points[rim, 0]), np.argmax(points[rim, 0])]]]
     opened = points + published.expression[published.expression_names.index("jawOpen")]
@@ -54,15 +54,3 @@ def _slit(published: Published, name: str, ring: int, reach: tuple[float, float]
     above, below = (fading(points, rim, reach) * moving for rim in (upper, lower))
     inner = (distance >= 0) & (distance <= ring)  # the edge of a lid or a lip, down into the opening
     return Slit(upper, lower, at, np.where(inner, over, above * over), np.where(inner, ~over, below * ~over), taper)
-
-
-def _rings(polygons: Integers, start: Integers, count: int, vertices: int) -> Integers:
-    """``(V,)``: the number of edges to the nearest of ``start``, up to ``count``; −1 beyond."""
-    ends = np.concatenate([polygons[:, [k, (k + 1) % 4]] for k in range(4)])
-    ends = np.concatenate([ends, ends[:, ::-1]])
-    found = np.full(vertices, -1)
-    found[start] = 0
-    for ring in range(1, count + 1):
-        new = ends[found[ends[:, 0]] == ring - 1, 1]
-        found[new[found[new] < 0]] = ring
-    return found

@@ -6,7 +6,7 @@ import numpy as np
 
 from faceuv.models.faces.makehuman.source import Array
 from faceuv.models.faces.makehuman.surface import PARTS, HeadSurface
-from faceuv.models.faces.slits import SAMPLES, Slit, fading, sealed
+from faceuv.models.faces.slits import SAMPLES, Slit, fading, rings, sealed
 
 OVERLAP = 0.006  # dm by which the upper lid reaches over the lower one: no line is seen between them
 _REACH = (0.02, 0.16)  # dm from the rim: all of the correction, none of it
@@ -22,7 +22,8 @@ def lid_slit(surface: HeadSurface, at: Array, side: str, steps: int) -> Slit:
                     ("skin", "eye_blend"))  # fmt: skip
     inside = np.intersect1d(skin, socket)
     inside = inside[at[inside, 0] > 0] if side == "left" else inside[at[inside, 0] < 0]
-    distance = _rings(surface, inside, _RING[steps], len(at))
+    skin_faces = surface.weld[surface.faces[surface.part == PARTS.index("skin")]]
+    distance = rings(skin_faces, inside, _RING[steps], len(at))
     rim = np.flatnonzero(distance == _RING[steps])
     ends = at[rim[[at[rim, 0].argmin(), at[rim, 0].argmax()]]]
     height = at[:, 1] - np.interp(at[:, 0], ends[:, 0], ends[:, 1])  # over the line between the corners
@@ -47,17 +48,3 @@ def shut(slit: Slit, at: Array, field: Array, centre: Array) -> Array:
     away = at + field + back - centre
     forward = np.clip(-away[:, 1] / np.maximum(away[:, 2], 1e-3), 0, _STEEP)
     return field + back * [0.0, 1.0, 0.0] + (back[:, 1] * forward)[:, None] * [0.0, 0.0, 1.0]
-
-
-def _rings(surface: HeadSurface, start: Array, count: int, vertices: int) -> Array:
-    """``(V,)``: the number of edges on the skin to the nearest of ``start``, up to ``count``; −1 beyond. Of the first
-    copies of vertices."""
-    faces = surface.weld[surface.faces[surface.part == PARTS.index("skin")]]
-    ends = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    ends = np.concatenate([ends, ends[:, ::-1]])
-    found = np.full(vertices, -1)
-    found[start] = 0
-    for ring in range(1, count + 1):
-        new = ends[found[ends[:, 0]] == ring - 1, 1]
-        found[new[found[new] < 0]] = ring
-    return found
