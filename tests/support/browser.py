@@ -43,6 +43,27 @@ def browser() -> Iterator[Browser]:
         yield found
 
 
+_PLACE = """async (selector) => {
+  const drawn = () => new Promise((done) => {
+    requestAnimationFrame(() => requestAnimationFrame(done));
+    setTimeout(done, 300); // pages in the background draw nothing
+  });
+  const look = () => {
+    const element = document.querySelector(selector);
+    for (let p = element; p; p = p.parentElement) if (p.tagName == 'DETAILS') p.open = true;
+    element.scrollIntoView({ block: 'center' });
+    const b = element.getBoundingClientRect();
+    return [b.left, b.top, b.width, b.height];
+  };
+  for (let before = look(), k = 0; ; k++) {
+    await drawn();
+    const now = look();
+    if (k > 20 || now.every((value, axis) => value === before[axis])) return now;
+    before = now;
+  }
+}"""
+
+
 class Browser:
     """One process; pages are opened in it."""
 
@@ -184,12 +205,9 @@ class Page:
         return [e["params"]["request"]["url"] for e in own if e["method"] == "Network.requestWillBeSent"]
 
     def place(self, selector: str) -> tuple[float, float, float, float]:
-        """Left, top, width and height of an element, scrolled into view with the folds around it opened."""
-        box = self.run(
-            f"(e => {{ for (let p = e; p; p = p.parentElement) if (p.tagName == 'DETAILS') p.open = true;"
-            " e.scrollIntoView({block: 'center'}); const b = e.getBoundingClientRect();"
-            f" return [b.left, b.top, b.width, b.height] }})(document.querySelector({json.dumps(selector)}))"
-        )
+        """Left, top, width and height of an element, scrolled into view with the folds around it opened, once what
+        was done before has been drawn and the element stands still: a label that grows moves all below it."""
+        box = self.run(f"({_PLACE})({json.dumps(selector)})")
         return tuple(box)
 
     def mouse(self, kind: str, x: float, y: float, *, button: str = "left", held: int = 0, modifiers: int = 0) -> None:
