@@ -159,6 +159,18 @@ def test_a_recording_is_saved_as_a_moving_glb(page):
     page.wait("studio.panels.saved?.kind === 'glb'")
 
 
+@pytest.mark.parametrize("size", [(1000, 600), (390, 844)])
+def test_what_is_deep_in_the_panel_does_not_scroll_the_face_away(browser, served, size):
+    """Focus and scrolling move the panel: the page itself has nothing to scroll, whatever is unfolded."""
+    with browser.page(served.address, size=size) as page:
+        page.wait(READY)
+        page.place("[data-record]")
+        page.run("document.querySelectorAll('details').forEach(d => d.open = true)")
+        assert page.run("document.documentElement.scrollHeight") == size[1]
+        page.run("document.querySelector('[data-photo]').focus(), 0")
+        assert page.run("[scrollY, document.querySelector('canvas').getBoundingClientRect().top]") == [0, 0]
+
+
 def test_sliders_of_expression_and_light_need_no_server(page):
     """Twenty updates a second on two cores: what an update computes, without the software rasterizer of a machine that
     has no graphics card."""
