@@ -145,16 +145,16 @@ class StyleFaceUVGenerator(FaceGenerator):
         training shows, has the face model's own colours, and no displacement."""
         made: UVMaps = self.uv_generator(self.check(code))
         diffuse, displacement = made.diffuse, made.displacement
-        if diffuse is not None and bool(self._inside(diffuse).any()):
-            mean = self.face_model.albedo_map(diffuse.new_zeros(1, self.face_model.layout.albedo), *diffuse.shape[2:])
-            diffuse = torch.where(self._inside(diffuse), mean, diffuse)
+        size = self.uv_generator.size
+        inside = part_texels(self.face_model, self.face_model.chart(size, size), *INSIDE)
+        if not bool(inside.any()):  # a face without an inside of the mouth
+            return made
+        if diffuse is not None:
+            mean = self.face_model.albedo_map(diffuse.new_zeros(1, self.face_model.layout.albedo), size, size)
+            diffuse = torch.where(inside, mean, diffuse)
         if displacement is not None:
-            displacement = displacement * ~self._inside(displacement)
+            displacement = displacement * ~inside
         return replace(made, diffuse=diffuse, displacement=displacement)
-
-    def _inside(self, maps: Tensor) -> Tensor:
-        """``(1, H, W)`` bool: the texels of ``maps`` behind the lips."""
-        return part_texels(self.face_model, self.face_model.chart(*maps.shape[2:]), *INSIDE)
 
     # ---------------------------------------------------------------- pictures
 
