@@ -1,5 +1,5 @@
-"""README's first picture: the random people of seeds 0 to 7, not selected, with the hair that suits them, at rest
-from the front and smiling at 40°.
+"""README's first picture: the random people of seeds 0 to 5, not selected, with the hair that suits them, at rest
+and smiling at 25°.
 
 python tools/people_picture.py            # writes docs/pictures/people.jpg; needs faceuv[heads]
 """
@@ -14,7 +14,7 @@ from PIL import Image
 from faceuv import Face
 
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "pictures" / "people.jpg"
-SEEDS, SIZE = range(8), 200
+SEEDS, SIZE, WIDTH = range(6), 360, 280  # the columns are as wide as shoulders
 
 
 def main() -> None:
@@ -23,8 +23,9 @@ def main() -> None:
         face = Face.random(seed, face_model="MakeHuman").with_hair(seed=seed)
         rest = face.with_expression(torch.zeros(face.face_model.layout.expression))
         smiling = rest.with_arkit(mouthSmileLeft=0.8, mouthSmileRight=0.8, cheekSquintLeft=0.5, cheekSquintRight=0.5)
-        views = [rest.render(SIZE, light="studio"), smiling.render(SIZE, yaw_deg=40, light="studio")]
-        columns.append(torch.cat(views, 1))
+        views = [rest.render(SIZE, yaw_deg=-10, light="studio"), smiling.render(SIZE, yaw_deg=25, light="studio")]
+        side = (SIZE - WIDTH) // 2
+        columns.append(torch.cat(views, 1)[:, :, side : SIZE - side])
         print(f"seed {seed}")
     sheet = torch.cat(columns, 2).permute(1, 2, 0)
     Image.fromarray((sheet * 255).round().byte().numpy()).save(PICTURE, quality=90)
