@@ -11,9 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from faceuv.checks import check_floating, check_shape
-from faceuv.errors import InputError
+from faceuv.errors import AssetError, InputError
+from faceuv.files.artefacts import sha256_of
 from faceuv.files.locate import locate
 from faceuv.files.networks import load_network, stored
+from faceuv.models.base.fixed import Fixed
 from faceuv.models.base.generator import CodeSpace, Generator, check_same_codes
 from faceuv.models.readers.regressor import CoefficientRegressor, load_regressor, resample
 from faceuv.structures import CoefficientLayout, Coefficients
@@ -48,6 +50,10 @@ class PyramidEncoder(nn.Module):
             ``size`` is the side at which pictures are read.
         width: channels of the pyramid.
         hidden: width of the layer before the rows' own.
+        regressor: file of a trained regressor, ``"zoo:regressor/weights.safetensors"``, that gives the coefficients in
+            place of the trunk. It is neither trained nor saved with the encoder.
+        own_trunk: False: the pyramid reads the stages of that regressor, and there is no other trunk.
+        checksum: the beginning of the SHA-256 of that file; another regressor is refused.
     """
 
     mean_code: Tensor
@@ -61,16 +67,30 @@ class PyramidEncoder(nn.Module):
         *,
         width: int = 48,
         hidden: int = 256,
+        regressor: str | None = None,
+        own_trunk: bool = True,
+        checksum: str = "",
     ) -> None:
         super().__init__()
         if min(num_layers, code_dim, width, hidden) < 1:
             raise InputError(
                 f"expected num_layers, code_dim, width and hidden ≥ 1, got {(num_layers, code_dim, width, hidden)}"
             )
+        if not own_trunk and regressor is None:
+            raise InputError(
+                "an encoder without a trunk of its own needs the file of a regressor to read pictures with"
+            )
         self.num_layers, self.code_dim = num_layers, code_dim
         self.width, self.hidden = width, hidden
-        self.reader = CoefficientRegressor(**dict(reader or {}))
-        channels = list(self.reader.settings()["channels"])[::-1]  # from the coarsest stage on
+        self.reader = CoefficientRegressor(**dict(reader or {})) if own_trunk else None
+        self._reader = dict(reader or {}) if self.reader is None else self.reader.settings()
+        lacking = {"channels", "size", "layout"} - set(self._reader)
+        if lacking:
+            raise InputError(f"the settings of the regressor lack {', '.join(sorted(lacking))}")
+        self.layout, self.size = CoefficientLayout(**self._reader["layout"]), int(self._reader["size"])
+        self.regressor, self.checksum = regressor, checksum
+        self._fixed: Fixed[CoefficientRegressor] | None = None
+        channels = list(self._reader["channels"])[::-1]  # from the coarsest stage on
         self.levels = min(_LEVELS, len(channels))
         self.lateral = nn.ModuleList(nn.Conv2d(count, width, 1) for count in channels[: self.levels])
         self.smooth = nn.ModuleList(nn.Conv2d(width, width, 3, 1, 1) for _ in range(self.levels))
@@ -84,25 +104,43 @@ class PyramidEncoder(nn.Module):
         self.register_buffer("deviation", torch.ones(code_dim))
         self.to(memory_format=torch.channels_last)
 
-    @property
-    def layout(self) -> CoefficientLayout:
-        """Of the coefficients."""
-        return self.reader.layout
-
-    @property
-    def size(self) -> int:
-        """The side at which pictures are read."""
-        return self.reader.size
+    def fixed(self) -> CoefficientRegressor:
+        """The regressor that is not trained; its file is read when it is needed first."""
+        if self._fixed is None:
+            assert self.regressor is not None
+            file = locate(self.regressor)
+            found = sha256_of(file)[:16]
+            if not found.startswith(self.checksum):
+                raise AssetError(
+                    f"this encoder reads pictures with another regressor than {self.regressor} now is (checksum"
+                    f" {self.checksum}, not {found}): train the encoder again, or bring the old file back"
+                )
+            network = load_regressor(file)
+            wanted, has = (
+                {name: _plain(value) for name, value in settings.items()}
+                for settings in (self._reader, network.settings())
+            )
+            if self.reader is not None:
+                wanted, has = wanted["layout"], has["layout"]
+            if wanted != has:
+                raise InputError(f"the encoder needs a regressor of settings {wanted}, {self.regressor} has {has}")
+            self.checksum = found
+            self._fixed = Fixed(network.to(self.mean_code.device))
+        return self._fixed.network
 
     def settings(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {
+        found: dict[str, Any] = {
             "num_layers": self.num_layers,
             "code_dim": self.code_dim,
-            "reader": self.reader.settings(),
+            "reader": dict(self._reader),
             "width": self.width,
             "hidden": self.hidden,
         }
+        if self.regressor is not None:
+            self.fixed()  # its checksum
+            found |= {"regressor": self.regressor, "own_trunk": self.reader is not None, "checksum": self.checksum}
+        return found
 
     @torch.no_grad()
     def set_codes(self, codes: Tensor, mean: Tensor) -> None:
@@ -124,14 +162,17 @@ class PyramidEncoder(nn.Module):
         """``images (B, 3, S, S)`` → codes and coefficients."""
         check_shape("images", images, ("B", 3, "S", "S"))
         check_floating("images", images)
-        reader = self.reader
+        reader = self.fixed() if self.reader is None else self.reader
         x = resample(images, reader.size) * 2 - 1
         x = reader.stem(x.contiguous(memory_format=torch.channels_last))
         found: list[Tensor] = []
         for stage in reader.stages:
             x = stage(x)
             found.append(x)
-        data = reader.mean + reader.deviation * reader.head(x).to(reader.mean.dtype)
+        if self.reader is None or self.regressor is None:
+            data = reader.mean + reader.deviation * reader.head(x).to(reader.mean.dtype)
+        else:
+            data = self.fixed()(images).data
         levels: list[Tensor] = []
         above: Tensor | None = None
         for features, lateral, smooth, flat in zip(found[::-1], self.lateral, self.smooth, self.flat):
@@ -151,6 +192,8 @@ def start_encoder(
     layout: CoefficientLayout,
     *,
     reader: str | Path | Mapping[str, Any] | None = None,
+    regressor: str | None = None,
+    own_trunk: bool = True,
     width: int = 48,
     hidden: int = 256,
     samples: int = 4096,
@@ -159,10 +202,12 @@ def start_encoder(
 
     Args:
         reader: file of a trained :class:`~faceuv.models.readers.CoefficientRegressor` to start the trunk with, or
-            settings of a new one; its coefficients are those of ``layout``.
+            settings of a new one; its coefficients are those of ``layout``. By default the ``regressor``'s.
+        regressor, own_trunk: as for :class:`PyramidEncoder`.
         samples: codes from which the units of the answer are taken.
     """
-    trunk = load_regressor(locate(reader)) if isinstance(reader, (str, Path)) else None
+    named = regressor if reader is None else reader
+    trunk = load_regressor(locate(named)) if isinstance(named, (str, Path)) else None
     settings = {"layout": layout.groups, **dict(reader or {})} if trunk is None else trunk.settings()  # type: ignore[arg-type]
     made = PyramidEncoder(
         teacher.num_layers,
@@ -170,13 +215,17 @@ def start_encoder(
         settings,
         width=width,
         hidden=hidden,
+        regressor=regressor,
+        own_trunk=own_trunk,
     )
+    if regressor is not None:
+        made.fixed()
     if made.layout != layout:
         raise InputError(
             f"the encoder's reader gives coefficients {made.layout.groups}, the mapper {layout.groups}: take a reader"
             " that was trained for this face model"
         )
-    if trunk is not None:
+    if trunk is not None and made.reader is not None:
         made.reader.load_state_dict(trunk.state_dict())
     rng = torch.Generator().manual_seed(0)
     with torch.no_grad():
@@ -188,7 +237,16 @@ def load_encoder(path: str | Path, generator: CodeSpace | None = None) -> Pyrami
     """Read an encoder, in evaluation mode and without gradients; with a ``generator``, one for other codes is an
     error."""
     found = load_network(path, PyramidEncoder)
+    if found.regressor is not None:
+        found.fixed()  # a file that is missing or another one is told now
     return found if generator is None else check_same_codes(found, generator)
+
+
+def _plain(value: Any) -> Any:
+    """Lists and tuples are the same in JSON."""
+    if isinstance(value, Mapping):
+        return {name: _plain(entry) for name, entry in value.items()}
+    return [_plain(entry) for entry in value] if isinstance(value, (list, tuple)) else value
 
 
 def check_teacher(encoder: PyramidEncoder, teacher: Generator) -> PyramidEncoder:

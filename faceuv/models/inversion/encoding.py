@@ -51,6 +51,8 @@ class CodeEncoding(InversionMethod):
         encoder: ``reader`` (file of a regressor, or settings of a new one), ``width``, ``hidden``.
         drawn: share of the pictures that are renders over the generator's picture, with detail that no code draws; the
             others are the generator's pictures.
+        pictured: share of a batch whose generator's pictures are compared; the generator draws those of the found
+            codes, which is a third of a step.
         others: as for :class:`~faceuv.models.inversion.method.InversionMethod`.
     """
 
@@ -69,6 +71,7 @@ class CodeEncoding(InversionMethod):
         encoder: Mapping[str, Any] | None = None,
         growth: PoseGrowth | Mapping[str, Any] | None = None,
         drawn: float = 0.5,
+        pictured: float = 1.0,
         detail: DetailShares | Mapping[str, Any] | None = None,
         mixed: int = 3,
         renderer: Renderer | Mapping[str, Any] | str = "torch",
@@ -77,11 +80,13 @@ class CodeEncoding(InversionMethod):
     ) -> None:
         if not 0 <= drawn <= 1:
             raise InputError(f"drawn is a share of the pictures, 0 … 1, got {drawn}")
+        if not 0 < pictured <= 1:
+            raise InputError(f"pictured is a share of the pictures, above 0 and at most 1, got {pictured}")
         super().__init__(
             faces, losses, face_model=face_model, growth=growth, detail=detail, mixed=mixed, renderer=renderer,
             seed=seed, dtype=dtype,
         )  # fmt: skip
-        self.drawn = float(drawn)
+        self.drawn, self.pictured = float(drawn), float(pictured)
         self.encoder = start_encoder(
             self.world.teacher.network, self.world.mapper.network.layout, **dict(encoder or {})
         )
@@ -95,40 +100,45 @@ class CodeEncoding(InversionMethod):
         """One step of the encoder."""
         index = self.data_preprocessor(data, True)["index"]
         number = self.counted("steps") * get_world_size() + get_rank()
-        codes, picture = self.examples(index, number, self.growth.multiplier(self.counted("steps")))
-        logs = self.update(optim_wrapper["encoder"], lambda: self.terms(codes, picture))
+        examples = self.examples(index, number, self.growth.multiplier(self.counted("steps")))
+        logs = self.update(optim_wrapper["encoder"], lambda: self.terms(*examples))
         self.count("steps", 1)
         return logs
 
     @torch.no_grad()
-    def examples(self, index: Tensor, number: int, share: float) -> tuple[Tensor, Tensor]:
-        """Codes ``(B, L, D)`` and their pictures ``(B, 3, S, S)``; ``number`` decides about poses and detail."""
+    def examples(self, index: Tensor, number: int, share: float) -> tuple[Tensor, Tensor, Tensor]:
+        """Codes ``(B, L, D)``, their pictures ``(B, 3, S, S)`` and the generator's own ones, which differ where detail
+        is painted; ``number`` decides about poses and detail."""
         seeds = combine(combine(torch.tensor([self.seed + _STEP_SEED]), number), index.cpu())
         draws = uniforms(seeds, (2,)).to(index.device)
         codes = self.world.codes(index)
         yaw = (2 * draws[:, 0] - 1) * math.radians(self.growth.yaw_deg)
         codes = self.world.turned(codes, yaw.to(codes), share)
-        picture = self.world.picture(codes)
+        own: Tensor = self.world.teacher.network.synthesis(codes)
+        picture = own.clamp(0, 1)
         rows = (draws[:, 1] < self.drawn).nonzero()[:, 0].to(codes.device)
         if len(rows):
             painted = combine(seeds[rows.cpu()], _PAINT_SEED)
-            picture = picture.index_copy(0, rows, self.world.scene(codes[rows], painted=painted).image)
-        return codes, picture
+            painted_too = self.world.scene(codes[rows], painted=painted, behind=picture[rows])
+            picture = picture.index_copy(0, rows, painted_too.image)
+        return codes, picture, own
 
-    def terms(self, codes: Tensor, picture: Tensor) -> dict[str, Tensor]:
-        """The weighted loss terms of pictures whose codes are known."""
+    def terms(self, codes: Tensor, picture: Tensor, own: Tensor) -> dict[str, Tensor]:
+        """The weighted loss terms of pictures whose codes, and whose codes' ``own`` pictures, are known."""
         found = self.encoder(picture)
         with torch.no_grad():
-            true = self.sides(codes, self.world.mapper.network(codes))
+            true = self.sides(codes, self.world.mapper.network(codes), own)
         return self.losses(self.sides(found.codes, found.coefficients), true)
 
-    def sides(self, codes: Tensor, coefficients: Coefficients) -> dict[str, Tensor]:
-        """What the losses compare of codes and coefficients; only what a term asks for is computed."""
+    def sides(self, codes: Tensor, coefficients: Coefficients, own: Tensor | None = None) -> dict[str, Tensor]:
+        """What the losses compare of codes and coefficients; only what a term asks for is computed. ``own``: the
+        generator's pictures of the codes, if they are known."""
         wanted, world = set(self.losses.terms), self.world
         side: dict[str, Tensor] = {"code": self.encoder.standardised(codes)}
         if wanted & set(_IMAGES):
-            image = world.teacher.network.synthesis(codes)
-            side |= {"image": image, "mask": torch.ones_like(image[:, :1]), "yaw": coefficients.rotation[:, 1]}
+            count = math.ceil(self.pictured * len(codes))
+            image = world.teacher.network.synthesis(codes[:count]) if own is None else own[:count]
+            side |= {"image": image, "mask": torch.ones_like(image[:, :1]), "yaw": coefficients.rotation[:count, 1]}
         if wanted & {"vertices", "normals"}:
             mesh = world.face_model.mesh(coefficients)
             side["vertices"] = mesh.vertices * _MM

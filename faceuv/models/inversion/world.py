@@ -116,13 +116,15 @@ class GeneratorWorld(nn.Module):
         return image.clamp(0, 1)
 
     @torch.no_grad()
-    def scene(self, codes: Tensor, *, painted: Tensor | None = None) -> Scene:
-        """The faces of ``codes``; with seeds ``painted (B,)`` int64, with detail that no code draws."""
+    def scene(self, codes: Tensor, *, painted: Tensor | None = None, behind: Tensor | None = None) -> Scene:
+        """The faces of ``codes``; with seeds ``painted (B,)`` int64, with detail that no code draws. ``behind``: the
+        generator's pictures of the codes, if they are known."""
         coefficients: Coefficients = self.mapper.network(codes)
         plain: UVMaps = self.uv_generator.network(codes)
         maps = plain if painted is None else self.painter(plain, painted, self.detail)
         drawn = self.draw(coefficients, maps)
-        image = composite(drawn.image, drawn.mask, self.picture(codes)).clamp(0, 1)
+        behind = self.picture(codes) if behind is None else behind
+        image = composite(drawn.image, drawn.mask, behind).clamp(0, 1)
         return Scene(codes, coefficients, maps, plain, image, drawn.mask)
 
     def draw(self, coefficients: Coefficients, maps: UVMaps) -> Render:

@@ -6,9 +6,10 @@ import math
 
 import pytest
 import torch
-from inversion_world import COARSE, REGRESSOR, Descent
+from inversion_world import COARSE, REGRESSOR, Descent, shaken
 
-from faceuv.errors import InputError
+from faceuv.errors import FaceUVError, InputError
+from faceuv.files.artefacts import load_tensors, save_tensors
 from faceuv.files.locate import locate
 from faceuv.files.networks import save_network
 from faceuv.models.inversion import CodeEncoding, PoseGrowth, PyramidEncoder, load_encoder
@@ -66,6 +67,52 @@ def test_a_file_gives_the_same_encoder_and_one_of_another_teacher_is_refused(gen
         load_encoder(file, StyleGAN2Generator(16, 6, channel_base=64, channel_max=6))
 
 
+def test_a_regressor_that_is_not_trained_gives_the_coefficients_and_is_not_saved(quickstart, pictures, tmp_path):
+    wanted = load_regressor(locate(REGRESSOR))(pictures)
+    layout, teacher = quickstart.mapper.layout, quickstart.teacher
+    trained = start_encoder(teacher, layout, reader=REGRESSOR, regressor=REGRESSOR)
+    alone = start_encoder(teacher, layout, regressor=REGRESSOR, own_trunk=False)
+    assert {name.split(".")[0] for name, _ in alone.named_parameters()} == {"lateral", "smooth", "flat", "rows"}
+    for encoder in (trained, alone):
+        shaken(encoder, 3, 0.02).train()  # training does not touch the statistics of its layers either
+        for parameter in encoder.parameters():
+            parameter.data += 0.01
+        encoder(pictures)
+        encoder.eval()
+        found = encoder(pictures)
+        torch.testing.assert_close(found.coefficients.data, wanted.data)
+        file = save_network(tmp_path / "encoder.safetensors", encoder)
+        again = load_encoder(file, teacher)(pictures)
+        assert torch.equal(again.codes, found.codes)
+        assert torch.equal(again.coefficients.data, found.coefficients.data)
+    assert not any(name.startswith(("reader", "fixed")) for name in load_tensors(file)[0])
+    assert file.stat().st_size < 5e6
+    tensors, facts = load_tensors(file)
+    for settings, message in (
+        ({"checksum": "0" * 16}, "reads pictures with another regressor than zoo:regressor.*train the encoder again"),
+        ({"checksum": "", "regressor": "zoo:regressor_heads_64/weights.safetensors"}, "needs a regressor of settings"),
+        ({"regressor": None}, "needs the file of a regressor"),
+    ):
+        save_tensors(tmp_path / "wrong.safetensors", tensors, {**facts, "settings": {**facts["settings"], **settings}})
+        with pytest.raises(FaceUVError, match=message):
+            load_encoder(tmp_path / "wrong.safetensors")
+
+
+def test_pictures_of_a_share_of_the_batch_are_compared(quickstart):
+    method = CodeEncoding(
+        quickstart, LOSSES, face_model=COARSE, renderer=PLAIN, encoder={"reader": REGRESSOR}, pictured=0.5
+    )
+    codes = method.world.codes(torch.arange(3))
+    true = method.world.mapper.network(codes)
+    with torch.no_grad():
+        side = method.sides(codes, true)
+        assert torch.equal(side["image"], method.world.teacher.network.synthesis(codes[:2]))
+        assert side["yaw"].shape == (2,)
+        assert len(side["vertices"]) == len(side["code"]) == 3
+    with pytest.raises(InputError, match="pictured is a share"):
+        CodeEncoding(quickstart, LOSSES, pictured=0.0)
+
+
 def test_the_range_of_poses_grows_by_the_papers_multipliers():
     growth = PoseGrowth(yaw_deg=40, over=100)
     assert [growth.multiplier(step) for step in (0, 29, 30, 45, 60, 75, 90, 100, 10**6)] == [
@@ -78,15 +125,15 @@ def test_the_range_of_poses_grows_by_the_papers_multipliers():
 
 def test_examples_are_what_the_generator_draws_and_do_not_depend_on_the_batch(method, quickstart):
     index = torch.arange(4)
-    codes, pictures = method.examples(index, 7, 1.0)
+    codes, pictures, own = method.examples(index, 7, 1.0)
     again = [method.examples(index[k : k + 1], 7, 1.0) for k in range(4)]
-    torch.testing.assert_close(torch.cat([c for c, _ in again]), codes, atol=1e-5, rtol=1e-4)
-    torch.testing.assert_close(torch.cat([p for _, p in again]), pictures, atol=2e-3, rtol=0)
-    own = quickstart.image(codes)
-    plain = (pictures - own).abs().amax((1, 2, 3)) < 1e-5
+    torch.testing.assert_close(torch.cat([c for c, _, _ in again]), codes, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(torch.cat([p for _, p, _ in again]), pictures, atol=2e-3, rtol=0)
+    torch.testing.assert_close(own.clamp(0, 1), quickstart.image(codes))
+    plain = (pictures - own.clamp(0, 1)).abs().amax((1, 2, 3)) < 1e-5
     assert bool(plain.any())
     assert bool((~plain).any()), "some are painted renders, some the generator's pictures"
-    still, _ = method.examples(index, 7, 0.0)
+    still, _, _ = method.examples(index, 7, 0.0)
     assert torch.equal(still, method.world.codes(index))
     turned = quickstart.mapper.yaw(codes) - quickstart.mapper.yaw(still)
     assert float(turned.abs().max()) > math.radians(8)
@@ -94,15 +141,15 @@ def test_examples_are_what_the_generator_draws_and_do_not_depend_on_the_batch(me
 
 def test_training_lowers_every_term(method):
     index = torch.arange(8)
-    codes, pictures = method.examples(index, 0, 0.0)
+    examples = method.examples(index, 0, 0.0)
     with torch.no_grad():
-        before = {name: float(value) for name, value in method.terms(codes, pictures).items()}
+        before = {name: float(value) for name, value in method.terms(*examples).items()}
     optimizer = Descent(method.encoder.parameters(), 2e-3)
     method.train()
     for _ in range(12):
-        method.update(optimizer, lambda: method.terms(codes, pictures))
+        method.update(optimizer, lambda: method.terms(*examples))
     with torch.no_grad():
-        after = {name: float(value) for name, value in method.terms(codes, pictures).items()}
+        after = {name: float(value) for name, value in method.terms(*examples).items()}
     assert set(after) == set(LOSSES)
     assert after["code"] < 0.9 * before["code"]
     assert after["image"] < 0.7 * before["image"]

@@ -45,14 +45,14 @@ def test_a_picture_of_the_generator_is_found_again_in_a_third_of_a_second(genera
     assert float((found - pictures).abs().mean()) < 0.5 * float((mean - pictures).abs().mean())
 
 
-def test_local_detail_lowers_the_error_of_seen_texels_of_drawn_faces_whose_coefficients_are_fitted(
+def test_local_detail_lowers_the_error_of_seen_texels_of_drawn_faces(
     generator: InversionGenerator,
 ) -> None:
     study = InversionStudy(generator, drawn_cases(ProceduralGenerator(64), 6, seed=3, truncation=0.8))
-    bare, _ = study.measure({"type": "EncoderInverter", "detail": False, "refine": "fast"})
-    local, _ = study.measure({"type": "EncoderInverter", "refine": "fast"})
+    bare, _ = study.measure({"type": "EncoderInverter", "detail": False})
+    local, _ = study.measure({"type": "EncoderInverter"})
     assert float(local["mae"].mean()) < 0.6 * float(bare["mae"].mean())
-    assert float(local["hidden_seen"].mean()) < 0.8 * float(bare["hidden_seen"].mean())
+    assert float(local["hidden_seen"].mean()) < 0.7 * float(bare["hidden_seen"].mean())
     assert float(local["hidden_unseen"].nanmean()) < 1.05 * float(bare["hidden_unseen"].nanmean())
 
 
