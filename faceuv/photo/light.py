@@ -148,11 +148,14 @@ def irradiance_of(normal: Tensor, lighting: Tensor) -> Tensor:
     return sh_basis(normal) @ raised.T
 
 
-def delit(colour: Tensor, irradiance: Tensor, share: float = 1.0) -> Tensor:
+def delit(colour: Tensor, irradiance: Tensor, share: float = 1.0, weight: Tensor | None = None) -> Tensor:
     """``colour (N, 3)`` with the light divided out; light far below its mean is held there, because it divides noise.
 
     Args:
         share: in [0, 1], how much of the light's unevenness is divided out; with 0 only its mean is.
+        weight: ``(N,)``, of each point in that mean: how far the picture shows it. Light falls on the back of the head
+            as well, and is another there.
     """
-    mean = irradiance.mean(0, keepdim=True).clamp_min(1e-3)
+    known = torch.ones_like(irradiance[:, 0]) if weight is None else weight
+    mean = ((irradiance * known[:, None]).sum(0) / known.sum().clamp_min(1e-6)).clamp_min(1e-3)
     return colour / torch.maximum(mean + share * (irradiance - mean), _DARKEST * mean)

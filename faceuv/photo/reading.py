@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +18,7 @@ from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.part_texels import part_texels
 from faceuv.photo.blending import blurred, feathered
 from faceuv.photo.eyes import iris_colour
+from faceuv.photo.lids import lids
 from faceuv.photo.light import Colours, Samples, delit, irradiance_of
 from faceuv.photo.projection import project_picture
 from faceuv.renderers.base import Renderer
@@ -78,11 +80,14 @@ def read_view(
     light = irradiance_of(shown.normal.flatten(1).T, colours.lighting)
     flat = light if delight else (light * shown.weight.view(-1, 1)).sum(0) / shown.weight.sum().clamp_min(1e-6)
     divided = 1.0 if lit else colours.divisible
-    bare = delit(shown.colour.flatten(1).T, flat.expand_as(light), divided).T.view_as(shown.colour)
+    seen = shown.weight.flatten()
+    bare = delit(shown.colour.flatten(1).T, flat.expand_as(light), divided, seen).T.view_as(shown.colour)
     smooth = model.albedo_map(colours.albedo[None], size, size)[0]
     weight = shown.weight * skin
     usual = likely_skin(bare, smooth, weight, inner)
     likely = float((usual * weight * inner).sum() / (weight * inner).sum().clamp_min(1e-6))
+    eyelids, spread_out = lids(model, view.coefficients, renderer.camera.distance, size)
+    usual = torch.minimum(usual, likely_skin(bare, smooth, weight, inner * (1 - eyelids))) * spread_out
     weight = _with_the_face(model, _soft(weight * usual, skin, inner), size)
     return Reading(bare, shown.weight, weight, light.T.view_as(shown.colour), likely)
 
@@ -134,7 +139,7 @@ def inner_face(model: FaceModel, size: int) -> Tensor:
     return near_landmarks(model, size, range(17, 68), _REACH)
 
 
-def near_landmarks(model: FaceModel, size: int, rows: range, reach: tuple[float, float]) -> Tensor:
+def near_landmarks(model: FaceModel, size: int, rows: Sequence[int], reach: tuple[float, float]) -> Tensor:
     """``(1, T, T)`` in [0, 1]: 1 within the first distance of the landmarks, 0 beyond the second."""
     away = torch.cdist(model.mean, model.mean[model.landmarks[list(rows)]]).amin(1)
     near = ((reach[1] - away) / (reach[1] - reach[0])).clamp(0, 1)

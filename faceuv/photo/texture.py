@@ -39,6 +39,7 @@ _SHINE = (0.16, 0.35)  # log brightness over the model at which shine begins, an
 _UNEVEN = (0.5, 0.25)  # logarithm: how much darker and brighter than the fitted albedo whole parts of a face may be
 _BARE = -4.0  # of brow_density: hardly a hair
 _BROW = (0.10, 0.30)  # dm from the brows' landmarks: inside, outside
+_NO_SKIN = (0.20, 0.45)  # log brightness over the model, of brows and lashes
 _SCALP = 0.62  # dm above the brows
 
 
@@ -132,7 +133,7 @@ def head_texture(
         ratio, other = _with_mirrored(model, ratio, weight, size)
     total = weight + other
     # over the surface, not over the chart: what goes on beyond the seen skin has no seam where the chart has one
-    ground = bake(spread_over(model, ratio, total)[None], model.chart(size, size))[0]
+    ground = bake(spread_over(model, ratio, total * _as_skin(model, ratio))[None], model.chart(size, size))[0]
     detail = _ratio(base, smooth)
     if brows:
         detail = detail * (1 - near_landmarks(model, size, range(17, 27), _BROW))
@@ -151,6 +152,13 @@ def head_texture(
 def _ratio(bare: Tensor, base: Tensor) -> Tensor:
     """Logarithm of photograph over model, limited."""
     return (torch.log(bare + _DARK) - torch.log(base + _DARK)).clamp(-_LIMIT, _LIMIT)
+
+
+def _as_skin(model: FaceModel, ratio: Tensor) -> Tensor:
+    """``(1, T, T)`` in [0, 1]: what may go on over the surface; not brows and lashes, which end beside the lids."""
+    near = near_landmarks(model, ratio.shape[-1], (*range(17, 27), *range(36, 48)), _BROW)
+    low, high = _NO_SKIN
+    return 1 - near * ((ratio.mean(0, keepdim=True).abs() - low) / (high - low)).clamp(0, 1)
 
 
 def _without_shine(ratio: Tensor, weight: Tensor) -> Tensor:

@@ -158,6 +158,8 @@ def test_light_that_is_not_understood_is_divided_out_in_part() -> None:
     colour = torch.full((2, 3), 0.4)
     assert delit(colour, light, 0.0).std() < 1e-6  # only the mean light is taken off
     assert delit(colour, light, 0.5)[0, 0] > delit(colour, light)[0, 0]
+    shown = torch.tensor([1.0, 0.0])  # the light on what the picture does not show is no part of the mean
+    assert delit(colour, light, 0.5, shown)[0, 0] == pytest.approx(0.4 / 1.5)
 
 
 def test_between_brows_and_chin_the_picture_is_used_at_steep_angles(person: Face, shot) -> None:
