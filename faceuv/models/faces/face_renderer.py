@@ -15,6 +15,7 @@ from faceuv.geometry.projection import pose
 from faceuv.geometry.uv import bake, displaced_normals, map_gradients, sample_map, surface_normals, unit_planes
 from faceuv.geometry.weld import welded_mean
 from faceuv.models.faces.base import FaceModel
+from faceuv.models.faces.seam_texels import SeamTexels
 from faceuv.registry import RENDERERS
 from faceuv.renderers.base import Renderer
 from faceuv.renderers.compositing import Background
@@ -170,7 +171,9 @@ class FaceRenderer(nn.Module):
         chart = model.chart(height, width)
         smooth_u, smooth_v = (bake(along, chart) for along in model.tangents(smooth.vertices))
         if smooth.weld is not None:  # derivatives along a chart end at its seams, the normals of welded vertices do not
-            outward = unit_planes(bake(vertex_normals(smooth.vertices, smooth.faces, smooth.weld), chart))
+            normals = vertex_normals(smooth.vertices, smooth.faces, smooth.weld)
+            outward, seams = bake(normals, chart), SeamTexels.of(model, height, width)
+            outward = unit_planes(outward if seams is None else seams(outward, normals))
             return displaced_normals(outward, smooth_u, smooth_v, displacement)
         moved_u, moved_v = map_gradients(displacement)
         return surface_normals(smooth_u + moved_u, smooth_v + moved_v, model.chart_side(height, width))

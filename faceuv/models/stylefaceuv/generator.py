@@ -26,6 +26,7 @@ from faceuv.models.directions import Direction, load_directions
 from faceuv.models.faces import FaceModel, FaceRenderer
 from faceuv.models.faces.control import Degrees, Expression, Light, expressed, posed, relit
 from faceuv.models.faces.part_texels import INSIDE, part_texels
+from faceuv.models.faces.whole_maps import WholeMaps
 from faceuv.models.stylefaceuv.behind import Behind, without_face
 from faceuv.models.stylefaceuv.mappers import CoefficientMapper, YawStepper, load_mapper, load_stepper
 from faceuv.models.stylefaceuv.uv_generator import UVGenerator, load_uv_generator
@@ -78,6 +79,7 @@ class StyleFaceUVGenerator(FaceGenerator):
         self.face_model: FaceModel = build_face_model(face_model)
         mapper.check_layout(self.face_model.layout)
         self.mapper, self.uv_generator, self.stepper = mapper, uv_generator, stepper
+        self._whole: WholeMaps | None = None
         self.freeze()
 
     def networks(self) -> dict[str, nn.Module]:
@@ -141,14 +143,19 @@ class StyleFaceUVGenerator(FaceGenerator):
 
     @torch.no_grad()
     def maps(self, code: Tensor) -> UVMaps:
-        """The maps of the UV generator, each ``(B, 3, H, W)``. What lies behind the lips, which hardly any picture of a
-        training shows, has the face model's own colours, and no displacement."""
+        """The maps of the UV generator, each ``(B, 3, H, W)``.
+
+        The training's pictures hardly show what lies behind the lips: it has the face model's own colours, and no
+        displacement. Nor do they show the back of a head: see :class:`~faceuv.models.faces.whole_maps.WholeMaps`.
+        """
         made: UVMaps = self.uv_generator(self.check(code))
-        diffuse, displacement = made.diffuse, made.displacement
-        size = self.uv_generator.size
-        inside = part_texels(self.face_model, self.face_model.chart(size, size), *INSIDE)
-        if not bool(inside.any()):  # a face without an inside of the mouth
+        if self.face_model.part is None:  # a mask, which pictures show whole
             return made
+        size = self.uv_generator.size
+        if self._whole is None or self._whole.size != size:
+            self._whole = WholeMaps(self.face_model, size)
+        diffuse, displacement = (None if a is None else self._whole(a) for a in (made.diffuse, made.displacement))
+        inside = part_texels(self.face_model, self.face_model.chart(size, size), *INSIDE)
         if diffuse is not None:
             mean = self.face_model.albedo_map(diffuse.new_zeros(1, self.face_model.layout.albedo), size, size)
             diffuse = torch.where(inside, mean, diffuse)
