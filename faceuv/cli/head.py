@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from faceuv.cli.arguments import COUNT, whole
+from faceuv.cli.console import add_device
+from faceuv.cli.strangers import refuse_strangers
 from faceuv.errors import AssetError, InputError
 from faceuv.files.names import printable
 
@@ -45,12 +47,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--every", type=COUNT, default=1, metavar="N", help="of a video, every N-th frame")
     parser.add_argument("--no-turntable", action="store_true", help="write no turntable")
     parser.add_argument("--overwrite", action="store_true", help="make heads again that are made already")
+    add_device(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Make the heads that are not made yet; 1 if no photograph gave one."""
-    from faceuv.cli.console import console
+    from faceuv.cli.console import checked_device, console
     from faceuv.data.images import PictureReader, find_pictures
     from faceuv.files.artefacts import check_writable
     from faceuv.models.faces.hair.choice import BALD
@@ -58,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
     from faceuv.photo import making
     from faceuv.registry import FACE_MODELS, LANDMARK_DETECTORS
 
+    checked_device(args.device)  # one that is not there is an error before anything is written
     if args.hair not in ("auto", "none", BALD):
         named_style(args.hair)
     files = find_pictures(args.photos, every=args.every)
@@ -70,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
             f"--same-person takes at most {_MOST_OF_ONE} photographs, got {len(files)}: choose the sharpest ones from"
             " different sides, or use fewer frames of a video with --every"
         )
-    _refuse_strangers(args.out, files, names)
+    _refuse_folder(args.out, files, names)
     if not args.overwrite:
         for name, group in zip(names, [files] if args.same_person else [[file] for file in files]):
             _refuse_others(args, name, group)
@@ -94,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
     return 0 if any(record["heads"] for record in report) else 1
 
 
-def _refuse_strangers(folder: Path, files: list[PictureFile], wanted: list[str]) -> None:
+def _refuse_folder(folder: Path, files: list[PictureFile], wanted: list[str]) -> None:
     """Refuse a folder in which a photograph, or a file of the user's, has a name that is to be written."""
     if not folder.is_dir():
         return
@@ -103,13 +107,12 @@ def _refuse_strangers(folder: Path, files: list[PictureFile], wanted: list[str])
     if "photographs" in _read(folder / f"{_REPORT}.json"):
         return
     names = {_REPORT, *wanted}
-    for path in sorted(folder.iterdir()):
+
+    def replaced(path: Path) -> bool:
         stem = path.stem if path.stem in names else re.sub(r"(_face)?_[0-9]+$", "", path.stem)
-        if stem in names and path.suffix.lower() in _WRITTEN and "heads" not in _read(folder / f"{stem}.json"):
-            raise InputError(
-                f"--out {printable(folder)} has a file {printable(path.name)}, which faceuv head has not written and"
-                " would replace; choose another folder"
-            )
+        return stem in names and path.suffix.lower() in _WRITTEN and "heads" not in _read(folder / f"{stem}.json")
+
+    refuse_strangers(folder, "head", replaced)
 
 
 def _refuse_others(args: argparse.Namespace, name: str, files: list[PictureFile]) -> None:
@@ -131,7 +134,7 @@ def _maker(args: argparse.Namespace) -> PhotoHeads:
     from faceuv.photo import making
 
     options = {"detector": args.detector, "texture_size": args.texture_size, "lit": args.lit, "hair": args.hair}
-    maker = making.PhotoHeads(args.face_model, **options)
+    maker = making.PhotoHeads(args.face_model, **options, device=args.device)
     if maker.remark:
         console.print(maker.remark)
     return maker

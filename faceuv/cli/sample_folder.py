@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from faceuv.cli.strangers import refuse_strangers
 from faceuv.errors import AssetError, InputError, shown
 from faceuv.files.artefacts import atomic_path, read_json
-from faceuv.files.names import printable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,7 +72,7 @@ class SampleFolder:
         """Refuse, before anything is written, to go on in a folder of other settings."""
         path = self.folder / SETTINGS
         if not self.resume or not path.is_file():
-            self._refuse_strangers()
+            self._refuse_folder()
             return
         try:
             found = read_json(path)
@@ -87,21 +87,15 @@ class SampleFolder:
                 " --resume"
             )
 
-    def _refuse_strangers(self) -> None:
+    def _refuse_folder(self) -> None:
         """Refuse a folder in which files of the user have names that are to be written."""
         path = self.folder / SETTINGS
         try:
             ours = path.is_file() and {"seed", "format"} <= set(read_json(path))
         except (AssetError, TypeError):
             ours = False
-        if ours or not self.folder.is_dir():
-            return
-        strangers = [one.name for one in sorted(self.folder.iterdir()) if _OWN.fullmatch(one.name)]
-        if strangers:
-            raise InputError(
-                f"{self.folder} has a file {printable(strangers[0])}, which faceuv sample has not written and would"
-                " replace; choose another --out"
-            )
+        if not ours:
+            refuse_strangers(self.folder, "sample", lambda one: bool(_OWN.fullmatch(one.name)))
 
     def claim(self) -> None:
         """Write down the settings, if they are new: faces that are older than this file are not theirs."""

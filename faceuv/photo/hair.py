@@ -33,12 +33,13 @@ def with_hair_of(albedo: Tensor, colour: Tensor, skin: Tensor) -> Tensor:
     if len(hair) < _BALD * len(colour):
         found[:, mode_index("scalp_hair")] = _BARE
         return found
-    goal = torch.log(hair.median(0).values.clamp_min(0) + _DARK)
+    goal = torch.log(hair.median(0).values.clamp_min(0) + _DARK).cpu()
+    person = albedo[0].cpu().clone()  # some hundred numbers one after the other: no work for a GPU
     columns = [mode_index(name) for name in _MODES]
     best, least = (0.0, 0.0, 0.0), torch.inf
     for values in itertools.product(torch.linspace(-2.5, 2.5, _STEPS).tolist(), repeat=len(_MODES)):
-        found[0, columns] = torch.tensor(values).to(found)
-        apart = float((torch.log(hair_colour(Person(found[0])).to(goal) + _DARK) - goal).square().sum())
+        person[columns] = person.new_tensor(values)
+        apart = float((torch.log(hair_colour(Person(person)).to(goal) + _DARK) - goal).square().sum())
         apart += 0.01 * sum(value * value for value in values)  # of equals the most usual
         if apart < least:
             best, least = values, apart

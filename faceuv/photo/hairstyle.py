@@ -120,7 +120,8 @@ def find_hair(model: FaceModel, views: Sequence[View], renderer: Renderer, *, li
     used = [(one, trust) for one, trust in used if not one.bare]
     total = sum(trust for _, trust in used)
     curly = torch.tensor([STYLES[name].strands == "curly" for name in names])
-    score, agreement = torch.zeros(len(names)), torch.zeros(len(names))
+    curly = curly.to(shown[0].hair.device)
+    score, agreement = (torch.zeros(len(names), device=curly.device) for _ in range(2))
     for one, trust in used:
         score += trust / total * (_score(one) - _CURLED * torch.where(curly, one.straight, one.curled))
         agreement += trust / total * _agreement(one)
@@ -316,7 +317,9 @@ def _places(model: FaceModel) -> _Places:
             styles.append(torch.full((3 * len(lines),), k))
         points = torch.cat(parts)
         _, vertex = cKDTree(model.mean.cpu().numpy()).query(points.cpu().numpy())
-        found = _KNOWN[model] = _Places(points, torch.cat(styles), torch.from_numpy(vertex))
+        found = _KNOWN[model] = _Places(
+            points, torch.cat(styles).to(points.device), torch.from_numpy(vertex).to(points.device)
+        )
     return found
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from faceuv.data.images import read_picture
@@ -98,6 +99,7 @@ class PhotoHeads:
         lit: keep the photograph's light in the texture.
         hair: ``"auto"``, the style and the colour that the photograph shows; ``"none"``; or the name of a style, which
             takes the photograph's colour.
+        device: where everything is computed; pictures may lie anywhere, heads lie there.
     """
 
     def __init__(
@@ -108,6 +110,7 @@ class PhotoHeads:
         texture_size: int = 1024,
         lit: bool = False,
         hair: str = AUTO,
+        device: torch.device | str = "cpu",
     ) -> None:
         if hair not in (AUTO, NONE, BALD):
             named_style(hair)
@@ -121,6 +124,9 @@ class PhotoHeads:
         self.first = Fitter(self.fitter.face_model, self.fitter.renderer, schedule=_FIRST, chunk=1, framed=True)
         self.finder: LandmarkDetector = LANDMARK_DETECTORS.build(detector or dict(DETECTOR))
         self.texture_size, self.lit = texture_size, lit
+        self.device = torch.device(device)
+        for part in (self.fitter, self.first, self.finder):
+            part.to(self.device)
 
     @property
     def face_model(self) -> FaceModel:
@@ -129,6 +135,7 @@ class PhotoHeads:
     def of(self, picture: Tensor, source: str = "a picture", *, most: int = 12) -> list[PhotoHead | str]:
         """A head of each face of ``picture (3, H, W)``, from the largest to the smallest face; a text where the fit
         failed. An error where no face is found."""
+        picture = picture.to(self.device)
         faces = find_faces(self.finder, picture, most=most)
         if not faces:
             raise InputError(_no_face(source))
@@ -148,6 +155,7 @@ class PhotoHeads:
             raise InputError(f"expected a name for each of at least one picture, got {len(pictures)}, {len(sources)}")
         left_out, faces = [], []
         for picture, source in zip(pictures, sources):
+            picture = picture.to(self.device)
             found = find_faces(self.finder, picture, most=1)
             if found:
                 faces.append((picture, source, found[0]))
@@ -262,6 +270,7 @@ def head(
     texture_size: int = 1024,
     lit: bool = False,
     hair: str = AUTO,
+    device: torch.device | str = "cpu",
 ) -> Face:
     """The head of the largest face of a photograph: ``faceuv.head("me.jpg").save("me.glb")``; or one head of several
     photographs of the same person: ``faceuv.head(["me.jpg", "left.jpg", "right.jpg"])``.
@@ -276,6 +285,7 @@ def head(
         lit: keep the photograph's light in the texture.
         hair: ``"auto"``, as the photograph shows it; ``"none"``; or a style of
             :data:`faceuv.models.faces.hair.STYLES`, in the photograph's colour.
+        device: where it is computed, and where the head lies.
     """
     several = isinstance(photo, Sequence) and not isinstance(photo, str)
     photos: list[Any] = list(photo) if several else [photo]  # type: ignore[arg-type]
@@ -284,7 +294,7 @@ def head(
     pictures = [one if isinstance(one, Tensor) else read_picture(one, enough=ENOUGH_PIXELS) for one in photos]
     number = (f" {k + 1}" if several else "" for k in range(len(photos)))
     sources = [f"the picture{k}" if isinstance(one, Tensor) else str(one) for k, one in zip(number, photos)]
-    maker = PhotoHeads(face_model, detector=detector, texture_size=texture_size, lit=lit, hair=hair)
+    maker = PhotoHeads(face_model, detector=detector, texture_size=texture_size, lit=lit, hair=hair, device=device)
     if maker.remark:
         warnings.warn(maker.remark, stacklevel=2)
     if several:

@@ -196,7 +196,7 @@ def eye_openings(model: FaceModel, view: View, renderer: Renderer) -> list[Openi
     pixels = project(world.vertices, renderer.camera, square, square)[0]
     found = []
     for side, corners in _EYE.items():
-        ids = torch.zeros(len(model.faces), dtype=torch.bool)
+        ids = torch.zeros(len(model.faces), dtype=torch.bool, device=shown.device)
         for name in (f"iris_{side}", f"sclera_{side}"):
             if name in model.part_names:
                 ids |= model.faces_of(name)

