@@ -26,13 +26,17 @@ class SeamTexels:
     values at the vertices. Differentiable. :meth:`of` keeps one for each model and size."""
 
     def __init__(self, model: FaceModel, height: int, width: int) -> None:
-        self.first, self.second, self.along, uv = _seam_points(model, max(height, width))
-        self.texels, sampled, self.weights = _bilinear(uv, height, width)
-        matrix = uv.new_zeros(len(uv), len(self.texels)).scatter_add_(1, sampled, self.weights)  # (N, T)
-        gram = matrix @ matrix.T + _SOFT * torch.eye(len(uv), dtype=uv.dtype, device=uv.device)
-        self.change = torch.cholesky_solve(matrix, torch.linalg.cholesky(gram)).to(model.mean)  # (N, T)
-        self.matrix = matrix.to(model.mean)
-        self.along = self.along.to(model.mean)
+        self.first, self.second, along, uv = _seam_points(model, max(height, width))
+        self.texels, self.corner, weight = _bilinear(uv, height, width)
+        count = len(self.texels)
+        # least squares with a soft tie to the map: (AᵀA + soft) change = Aᵀ missing, A the samples (N, T), four a row
+        pairs = self.corner[:, :, None] * count + self.corner[:, None]
+        square = uv.new_zeros(count * count).index_add_(
+            0, pairs.flatten(), (weight[:, :, None] * weight[:, None]).flatten()
+        )
+        system = square.view(count, count) + _SOFT * torch.eye(count, dtype=uv.dtype, device=uv.device)
+        self.factor = torch.linalg.cholesky(system).to(model.mean)
+        self.weight, self.along = weight.to(model.mean), along.to(model.mean)
 
     @classmethod
     def of(cls, model: FaceModel, height: int, width: int) -> SeamTexels | None:
@@ -48,11 +52,14 @@ class SeamTexels:
     def __call__(self, maps: Tensor, values: Tensor) -> Tensor:
         """Maps ``(B, C, H, W)`` whose samples on the seams are those of ``values (B, V, C)`` at the vertices."""
         check_shape("maps", maps, ("B", "C", "H", "W"))
-        flat = maps.flatten(2)
-        rows = values.transpose(1, 2)
+        flat, rows, weight = maps.flatten(2), values.transpose(1, 2), self.weight.to(maps)
         wanted = torch.lerp(rows[..., self.first], rows[..., self.second], self.along.to(maps))
-        missing = wanted - flat[..., self.texels] @ self.matrix.to(maps).T
-        return flat.index_add(2, self.texels, missing @ self.change.to(maps)).view_as(maps)
+        missing = wanted - (flat[..., self.texels[self.corner]] * weight).sum(-1)  # (B, C, N)
+        gathered = torch.zeros_like(flat[..., : len(self.texels)]).index_add(
+            2, self.corner.flatten(), (missing[..., None] * weight).flatten(2)
+        )
+        change = torch.cholesky_solve(gathered.flatten(0, 1).T, self.factor.to(maps)).T.view_as(gathered)
+        return flat.index_add(2, self.texels, change).view_as(maps)
 
 
 def _seam_points(model: FaceModel, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -66,10 +73,11 @@ def _seam_points(model: FaceModel, size: int) -> tuple[Tensor, Tensor, Tensor, T
     _, place, count = sides[:, :2].unique(dim=0, return_inverse=True, return_counts=True)
     first, second = sides[count[place] > 1, 2:].unbind(1)
     uv = model.uv.double()
-    longest = float((uv[first] - uv[second]).norm(dim=1).max()) if len(first) else 0.0
-    along = torch.linspace(0, 1, max(2, round(longest * size * _PER_TEXEL)) + 1, device=uv.device, dtype=uv.dtype)[:-1]
-    first, second = first.repeat(len(along)), second.repeat(len(along))
-    along = along.repeat_interleave(len(first) // len(along))
+    count = ((uv[first] - uv[second]).norm(dim=1) * size * _PER_TEXEL).ceil().long().clamp_min(1)  # of each edge
+    edge = torch.arange(len(first), device=uv.device).repeat_interleave(count)
+    place = torch.arange(len(edge), device=uv.device) - (count.cumsum(0) - count)[edge]
+    along = place.to(uv) / count[edge]
+    first, second = first[edge], second[edge]
     return first, second, along, torch.lerp(uv[first], uv[second], along[:, None])
 
 
