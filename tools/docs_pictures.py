@@ -164,6 +164,15 @@ def behind(generator: StyleFaceUVGenerator, seeds: Sequence[int]) -> Tensor:
     return contact_sheet(pictures, columns=len(shown), labels=labels)
 
 
+def around(generator: StyleFaceUVGenerator, seeds: Sequence[int]) -> Tensor:
+    """A row per seed: the head alone, all the way around."""
+    yaws = (0.0, 45.0, 90.0, 135.0, 180.0, -90.0)
+    faces = [generator.sample(seed=seed) for seed in seeds]
+    pictures = [face.render(SMALL.size, yaw_deg=yaw, centred=True) for face in faces for yaw in yaws]
+    labels = [f"{yaw:+.0f}°" for yaw in yaws] + [""] * (len(pictures) - len(yaws))
+    return contact_sheet(pictures, columns=len(yaws), labels=labels)
+
+
 def swing(generator: StyleFaceUVGenerator, seeds: Sequence[int]) -> Iterator[Tensor]:
     return turntable(generator, seeds, frames=24, style=replace(SMALL, over="studio"))
 
@@ -181,6 +190,7 @@ PICTURES: dict[str, Callable[[FaceModel], Tensor]] = {
 GENERATED: dict[str, Callable[[StyleFaceUVGenerator, Sequence[int]], Drawn]] = {
     "generated_yaw": lambda generator, seeds: yaw_strip(generator, seeds, style=SMALL),
     "generated_behind": behind,
+    "generated_around": around,
     "generated_interpolation": lambda generator, seeds: interpolation_strip(generator, *seeds[:2], style=SMALL),
     "generated_lights": lambda generator, seeds: light_grid(generator, seeds, style=SMALL),
     "generated_expressions": lambda generator, seeds: expression_grid(generator, seeds, style=SMALL),
