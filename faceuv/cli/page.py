@@ -39,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
     from faceuv.face import Face, build_face_model
     from faceuv.files.artefacts import check_writable
     from faceuv.files.names import printable
+    from faceuv.models.faces.hair.worn import wears_hair
 
     paths = list(_files(args.faces))
     if not paths and not args.seeds:
@@ -58,8 +59,7 @@ def run(args: argparse.Namespace) -> int:
             faces.append(_read(one, args.texture_size, several))
         else:
             person = Face.random(one, face_model=model, texture_size=args.texture_size)
-            assert person.coefficients is not None and model is not None  # of random people
-            if model.likely_traits(person.coefficients) is not None:  # as faceuv sample: those who would wear some
+            if wears_hair(model, person.coefficients):  # as faceuv sample
                 person = person.with_hair(seed=one)
             faces.append(person.on_page(f"seed {one}", texture_size=args.texture_size, picture=PICTURE * several))
     page = save_page(args.out, faces, title=args.title or args.out.stem)

@@ -63,7 +63,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="hair: a style by name (buzz, short, long, curls, …), bald, or without a name one that suits each person;"
         " people of a face model that knows age and gender (MakeHuman) have hair without this option",
     )
-    parser.add_argument("--hair-colour", metavar="COLOUR", help="of the hair, by name (default: that of the brows)")
+    parser.add_argument(
+        "--hair-colour",
+        metavar="COLOUR",
+        help="of the hair, by name (default: that of the brows, or on a generator's map)",
+    )
     parser.add_argument("--renderer", default="torch", help="a renderer by name (default torch)")
     parser.add_argument(
         "--shard",
@@ -87,6 +91,7 @@ def run(args: argparse.Namespace) -> int:
     from faceuv.files.artefacts import check_writable
     from faceuv.files.licences import licence_line
     from faceuv.geometry.lighting import named_light
+    from faceuv.models.faces.hair.worn import wears_hair
 
     require_positive("--num", args.num)
     require_positive("--size", args.size)
@@ -116,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
                 licences = face.licences()
             continue
         face = make(args.seed + k).to(device)
-        if args.hair is not None or args.hair_colour is not None or has_hair(args, face):
+        if args.hair is not None or args.hair_colour is not None or wears_hair(face.face_model, face.coefficients):
             style = None if args.hair in (None, ANY) else args.hair
             face = face.with_hair(style, colour=args.hair_colour, seed=args.seed + k)
         folder.write(k, face, mesh_options(args))
@@ -144,13 +149,6 @@ def check_hair(args: argparse.Namespace) -> None:
         named_style(args.hair)
     if args.hair_colour is not None:
         named_colour(args.hair_colour)
-
-
-def has_hair(args: argparse.Namespace, face: Face) -> bool:
-    """Whether people have hair that nobody asked for: those whose face model says who would wear what."""
-    if args.generator is not None or face.face_model is None or face.coefficients is None:
-        return False
-    return face.face_model.likely_traits(face.coefficients) is not None
 
 
 def maker(args: argparse.Namespace) -> Callable[[int], Face]:

