@@ -173,6 +173,14 @@ def around(generator: StyleFaceUVGenerator, seeds: Sequence[int]) -> Tensor:
     return contact_sheet(pictures, columns=len(yaws), labels=labels)
 
 
+def haired(generator: StyleFaceUVGenerator, seeds: Sequence[int]) -> Tensor:
+    """Two heads a row, as ``faceuv sample`` writes them: with hair in the colour of the map."""
+    yaws = (-35.0, 0.0, 35.0)
+    faces = [generator.sample(seed=seed).with_hair(seed=seed) for seed in seeds]
+    pictures = [face.render(200, yaw_deg=yaw, centred=True) for face in faces for yaw in yaws]
+    return contact_sheet(pictures, columns=2 * len(yaws))
+
+
 def swing(generator: StyleFaceUVGenerator, seeds: Sequence[int]) -> Iterator[Tensor]:
     return turntable(generator, seeds, frames=24, style=replace(SMALL, over="studio"))
 
@@ -191,6 +199,7 @@ GENERATED: dict[str, Callable[[StyleFaceUVGenerator, Sequence[int]], Drawn]] = {
     "generated_yaw": lambda generator, seeds: yaw_strip(generator, seeds, style=SMALL),
     "generated_behind": behind,
     "generated_around": around,
+    "generated_hair": haired,
     "generated_interpolation": lambda generator, seeds: interpolation_strip(generator, *seeds[:2], style=SMALL),
     "generated_lights": lambda generator, seeds: light_grid(generator, seeds, style=SMALL),
     "generated_expressions": lambda generator, seeds: expression_grid(generator, seeds, style=SMALL),

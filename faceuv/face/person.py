@@ -20,6 +20,7 @@ from faceuv.models.faces.arkit.control import with_arkit, with_gaze
 from faceuv.models.faces.building import Config, name_of
 from faceuv.models.faces.control import between_maps, between_surfaces, expressed, finite, lighting_of, turned
 from faceuv.models.faces.hair import Hair, HairMesh, hair_mesh
+from faceuv.models.faces.ears import with_bare_ears
 from faceuv.models.faces.hair.worn import drawn_hair, worn_roots
 from faceuv.registry import FACE_MODELS
 from faceuv.renderers import Renderer
@@ -260,9 +261,12 @@ class Person:
             density: 0.2 … 3, of the locks; fewer are faster to draw.
         """
         own, model = self.model_of("hair")
-        pictured = self.maps.diffuse if self.maps is not None and "generator" in (self.metadata or {}) else None
+        maps = self.maps
+        pictured = maps.diffuse if maps is not None and "generator" in (self.metadata or {}) else None
         hair = drawn_hair(model, own, style, colour=colour, seed=seed, density=density, pictured=pictured)
-        return replace(self, hair=hair)
+        if maps is not None and pictured is not None and hair is not None:
+            maps = replace(maps, diffuse=with_bare_ears(model, pictured))
+        return replace(self, hair=hair, maps=maps)
 
     def with_metadata(self: Self, **values: Any) -> Self:
         """The same face with more metadata, as JSON values."""
