@@ -19,8 +19,8 @@ from faceuv.models.faces.arkit import ARKitWeights
 from faceuv.models.faces.arkit.control import with_arkit, with_gaze
 from faceuv.models.faces.building import Config, name_of
 from faceuv.models.faces.control import between_maps, between_surfaces, expressed, finite, lighting_of, turned
-from faceuv.models.faces.hair import Hair, HairMesh, hair_mesh
 from faceuv.models.faces.ears import with_bare_ears
+from faceuv.models.faces.hair import Hair, HairMesh, hair_mesh
 from faceuv.models.faces.hair.worn import drawn_hair, worn_roots
 from faceuv.registry import FACE_MODELS
 from faceuv.renderers import Renderer
