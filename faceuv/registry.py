@@ -217,7 +217,12 @@ DIRECTION_FINDERS = Registry("direction finder", locations=["faceuv.models.direc
 LOSSES = Registry("loss", locations=["faceuv.losses", "faceuv.models.liftedgan"], groups=["losses"], beside=["weight"])
 GENERATORS = Registry(
     "generator",
-    locations=["faceuv.models.stylegan2", "faceuv.models.stylefaceuv", "faceuv.synthetic"],
+    locations=[
+        "faceuv.models.stylegan2",
+        "faceuv.models.stylefaceuv",
+        "faceuv.synthetic.cats",
+        "faceuv.synthetic.generator",
+    ],
     keys=["generator", "teacher"],
 )
 FACE_GENERATORS = Registry(
@@ -256,10 +261,16 @@ MODELS = Registry(
         "faceuv.models.stylegan2",
         "faceuv.models.stylegan2.training",
         "faceuv.models.readers",
-        "faceuv.models.stylefaceuv",
-        "faceuv.models.liftedgan",
-        "faceuv.models.stylerig",
-        "faceuv.models.inversion",
+        "faceuv.models.readers.landmark_training",
+        "faceuv.models.readers.regressor_training",
+        "faceuv.models.stylefaceuv.method",
+        "faceuv.models.stylefaceuv.mapper_training",
+        "faceuv.models.stylefaceuv.stepper_training",
+        "faceuv.models.liftedgan.method",
+        "faceuv.models.stylerig.method",
+        "faceuv.models.stylerig.self_supervised",
+        "faceuv.models.inversion.encoding",
+        "faceuv.models.inversion.detailing",
         "faceuv.evaluation",
     ],
     keys=["model", "network", "features", "discriminator"],
@@ -276,7 +287,8 @@ METRICS = Registry(
 DATASETS = Registry(
     "dataset",
     locations=[
-        "faceuv.synthetic",
+        "faceuv.synthetic.dataset",
+        "faceuv.synthetic.mixed",
         "faceuv.data.cached",
         "faceuv.data.codes",
         "faceuv.data.drawn",

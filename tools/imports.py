@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "faceuv"
 # From the ground up. A module belongs to the longest name that it begins with; it may import modules of its own room
 # and of lower floors. Rooms on one floor do not import each other.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("faceuv.errors", "faceuv.home", "faceuv.version"),
+    ("faceuv.errors", "faceuv.home", "faceuv.lazy", "faceuv.version"),
     ("faceuv.checks", "faceuv.plugins"),
     ("faceuv.registry",),
     ("faceuv.structures",),

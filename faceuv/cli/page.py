@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from faceuv.cli.arguments import SEED
+from faceuv.cli.console import add_device
 from faceuv.cli.mesh_options import TEXTURE
 from faceuv.errors import InputError
 
 if TYPE_CHECKING:
+    import torch
+
     from faceuv.export.page import PageFace
 
 SUFFIXES = (".safetensors", ".glb")
@@ -26,13 +29,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--out", type=Path, default=Path("out/page.html"), help="the page (out/page.html)")
     parser.add_argument("--title", help="of the page (default: the file's name)")
     parser.add_argument("--texture-size", type=TEXTURE, default=1024, metavar="PX", help="of all textures (1024)")
+    add_device(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     from rich.progress import track
 
-    from faceuv.cli.console import console
+    from faceuv.cli.console import checked_device, console
     from faceuv.cli.sample import default_model
     from faceuv.export.page import save_page
     from faceuv.export.page.building import checked_page
@@ -45,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
     if not paths and not args.seeds:
         raise InputError("a page needs faces: give .safetensors or .glb files, folders of them, or --seeds 1 2 3")
     checked_page(args.out)
+    device = checked_device(args.device)
     for path in paths:
         if not path.is_file():
             raise InputError(f"{printable(path)} does not exist; expected a face saved by faceuv, or a .glb file")
@@ -56,9 +61,9 @@ def run(args: argparse.Namespace) -> int:
     faces: list[PageFace] = []
     for one in track(wanted, description="faces", console=console, disable=not console.is_terminal):
         if isinstance(one, Path):
-            faces.append(_read(one, args.texture_size, several))
+            faces.append(_read(one, args.texture_size, several, device))
         else:
-            person = Face.random(one, face_model=model, texture_size=args.texture_size)
+            person = Face.random(one, face_model=model, texture_size=args.texture_size).to(device)
             if wears_hair(model, person.coefficients):  # as faceuv sample
                 person = person.with_hair(seed=one)
             faces.append(person.on_page(f"seed {one}", texture_size=args.texture_size, picture=PICTURE * several))
@@ -83,10 +88,10 @@ def _files(given: list[Path]) -> Iterator[Path]:
             yield path
 
 
-def _read(path: Path, texture_size: int, several: bool) -> PageFace:
+def _read(path: Path, texture_size: int, several: bool, device: torch.device) -> PageFace:
     from faceuv.export.page import PageFace
     from faceuv.face import Face
 
     if path.suffix.lower() == ".safetensors":
-        return Face.load(path).on_page(path.stem, texture_size=texture_size, picture=PICTURE * several)
+        return Face.load(path).to(device).on_page(path.stem, texture_size=texture_size, picture=PICTURE * several)
     return PageFace(path.stem, path.read_bytes())

@@ -9,6 +9,7 @@ import sys
 import threading
 
 from faceuv.cli.arguments import SEED, whole
+from faceuv.cli.console import add_device
 from faceuv.errors import InputError
 
 FIRST = 18  # a person of MakeHuman whom the page begins with
@@ -31,13 +32,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--port", type=whole(0, 65535), default=8090, help="0 takes a free one (8090)")
     parser.add_argument("--host", default="127.0.0.1", help="127.0.0.1: this computer alone (default)")
     parser.add_argument("--no-browser", action="store_true", help="only print the address")
+    add_device(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     import webbrowser
 
-    from faceuv.cli.console import console
+    from faceuv.cli.console import checked_device, console
     from faceuv.cli.sample import default_model
     from faceuv.studio import GeneratorSource, HeadSource, Studio, StudioServer, open_source
     from faceuv.studio.wishes import Wish
@@ -46,8 +48,13 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(
             "--compare stands other generators beside a generator: faceuv studio quickstart --compare NAME"
         )
+    device = checked_device(args.device)
     source = open_source(
-        args.source, face_model=args.face_model, default_model=default_model, others=tuple(args.compare)
+        args.source,
+        face_model=args.face_model,
+        default_model=default_model,
+        others=tuple(args.compare),
+        device=device,
     )
     seed = args.seed if args.seed is not None else FIRST if isinstance(source, HeadSource) else 0
     first = Wish("seed", seed=seed, truncation=TRUNCATION if isinstance(source, GeneratorSource) else 1.0)

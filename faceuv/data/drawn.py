@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import torch
 from safetensors import safe_open
-from scipy.spatial import ConvexHull
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -54,6 +53,8 @@ def mixed_codes_at(
 def face_mask(landmarks: Tensor, size: int) -> Tensor:
     """``(B, 1, size, size)`` in {0, 1}: pixels whose centre lies within the convex hull of ``landmarks (B, 68, 2)``,
     pixels. Jaw, cheeks and brows are its border: no forehead, no hair above it, no ears."""
+    from scipy.spatial import ConvexHull
+
     check_shape("landmarks", landmarks, ("B", 68, 2))
     line = torch.arange(size, dtype=torch.float64) + 0.5
     centres = torch.stack(torch.meshgrid(line, line, indexing="xy"), -1).flatten(0, 1)

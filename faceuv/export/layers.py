@@ -10,9 +10,6 @@ from functools import cache
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 
 from faceuv.export.parts import Part, part_material
 from faceuv.models.faces.base import FaceModel
@@ -48,6 +45,8 @@ def _shade(model: FaceModel, faces: np.ndarray) -> np.ndarray:
 
 def _distance(model: FaceModel, vertices: np.ndarray) -> np.ndarray:
     """Decimetres from each of ``vertices`` to the nearest vertex of the skin, on the mean head."""
+    from scipy.spatial import cKDTree
+
     assert model.part is not None  # of a whole head
     mean, names = model.mean.cpu().numpy(), model.metadata["parts"]
     skin = np.unique(model.faces.cpu().numpy()[model.part.cpu().numpy() == names.index("skin")])
@@ -56,6 +55,9 @@ def _distance(model: FaceModel, vertices: np.ndarray) -> np.ndarray:
 
 def _along(model: FaceModel, faces: np.ndarray) -> np.ndarray:
     """Texture coordinates ``(V, 2)`` of cards: u along the lid, v from the tip (0) to the root (1)."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
     mean = model.mean.cpu().numpy()
     used, corners = np.unique(faces, return_inverse=True)
     corners = corners.reshape(-1, 3)

@@ -8,7 +8,6 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
-from scipy.optimize import nnls
 from torch import Tensor
 
 from faceuv.export.rig import EYES, Quaternion, rotation_quaternion, rotation_vector
@@ -57,6 +56,8 @@ class Movements:
 
     def weights_of(self, expression: Tensor) -> tuple[dict[str, float], Tensor]:
         """``expression (E,)`` as weights of the movements, 0 … 1, and the expression that they leave ``(E,)``."""
+        from scipy.optimize import nnls
+
         if not self.coefficients:
             return {}, expression
         columns = torch.stack(list(self.coefficients.values()), 1).double().cpu().numpy()

@@ -6,7 +6,6 @@ from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
-from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from faceuv.errors import InputError
@@ -68,6 +67,8 @@ def roughness_of(normal_map: Tensor | None, own: Tensor | None = None) -> Tensor
 
 def padded(picture: Tensor, model: FaceModel) -> Tensor:
     """``picture (3, H, W)`` over the model's chart, with a rim of the nearest colours around the charts."""
+    from scipy.ndimage import distance_transform_edt
+
     height, width = picture.shape[-2:]
     known = _RIMS.setdefault(model, {})
     if (height, width) not in known:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_matrix
 
 _BORDER = 10.0  # weight of the planes that hold a border in place
 _FLIP = 0.2  # cosine between a face's normal before and after a collapse
@@ -195,6 +194,8 @@ def _apart(moves: np.ndarray, points: np.ndarray, size: int) -> np.ndarray:
 
 def _sound(mesh: _Mesh, points: np.ndarray, moves: np.ndarray) -> np.ndarray:
     """Which of ``moves`` keep the surface a surface, and turn no face over in any shape."""
+    from scipy.sparse import csr_matrix
+
     size = mesh.shapes.shape[1]
     onto = np.full(size, -1)
     onto[moves[:, 0]] = moves[:, 1]

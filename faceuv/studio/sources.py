@@ -68,10 +68,12 @@ class _Pairs(ABC):
 
 
 class HeadSource(_Pairs):
-    """Random people of a head model, at rest. Those of whom the model tells age and gender have hair."""
+    """Random people of a head model, at rest, on a device. Those of whom the model tells age and gender have hair."""
 
-    def __init__(self, face_model: FaceModel, *, texture_size: int = TEXTURE_SIZE) -> None:
-        self.face_model, self.texture_size = face_model, texture_size
+    def __init__(
+        self, face_model: FaceModel, *, texture_size: int = TEXTURE_SIZE, device: torch.device | str = "cpu"
+    ) -> None:
+        self.face_model, self.texture_size, self.device = face_model, texture_size, torch.device(device)
         self._bare: tuple[Wish, Face] | None = None  # the last person, for the next hair
 
     def about(self) -> dict[str, Any]:
@@ -95,15 +97,16 @@ class HeadSource(_Pairs):
         if wish.edits:
             raise InputError("edits move codes of a generator along directions, and this source has no codes")
         face = Face.random(wish.seed, face_model=self.face_model, texture_size=self.texture_size, **dict(wish.traits))
+        face = face.to(self.device)
         assert face.coefficients is not None  # a random face has them
         return face.with_expression(torch.zeros_like(face.coefficients.expression))
 
 
 class FileSource(_Pairs):
-    """One saved face."""
+    """One saved face, on a device."""
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.only = path, Face.load(path)
+    def __init__(self, path: Path, *, device: torch.device | str = "cpu") -> None:
+        self.path, self.only = path, Face.load(path).to(torch.device(device))
 
     def about(self) -> dict[str, Any]:
         return {"title": self.path.stem, "seeds": False}
@@ -224,18 +227,20 @@ def open_source(
     face_model: str | None = None,
     default_model: Callable[[], str],
     others: Sequence[str] = (),
+    device: torch.device | str = "cpu",
 ) -> Source:
     """The source that a word names: None or ``heads`` for random people, a ``.safetensors`` face, or what
-    :func:`faceuv.load` reads, with other generators of the same codes beside it."""
+    :func:`faceuv.load` reads, with other generators of the same codes beside it. Its faces are computed on ``device``.
+    """
     if name is None or name == HEADS:
-        return HeadSource(build_face_model(face_model or default_model()))
+        return HeadSource(build_face_model(face_model or default_model()), device=device)
     path = Path(name)
     if path.suffix.lower() == ".safetensors":
-        return FileSource(path)
+        return FileSource(path, device=device)
     known = [HEADS, *list_models()]
     if name not in known and not path.is_dir():
         raise InputError(
             f"no source is called {name!r}{did_you_mean(name, known)}; known: {', '.join(known)}, a generator's folder,"
             " a work dir, or a .safetensors face"
         )
-    return GeneratorSource(load(name), {other: load(other) for other in others})
+    return GeneratorSource(load(name).to(device), {other: load(other).to(device) for other in others})

@@ -17,7 +17,7 @@ class Panels {
   constructor(app, about) {
     Object.assign(this, { app, about, shown: null, asked: 0 });
     app.panel.title.textContent = about.title;
-    app.title = about.title;
+    app.titled = (entry) => (entry.keeps ? shows(app.state.who, about.title) : entry.name);
     app.settled = () => this.refresh();
     app.takes = (file) => this.takes(file);
     app.step = (by) => this.next(by);
@@ -278,7 +278,9 @@ class Panels {
   }
 }
 
-const called = (who) => (who.form === "seed" ? `seed ${who.seed}` : who.form === "photo" ? "photograph" : who.form === "mix" ? "a mix" : "between");
+const called = (who) => (who.form === "seed" ? `seed ${who.seed}` : who.form === "photo" ? "a photograph" : who.form === "mix" ? "a mix" : "between");
+const ofPhotos = (who) => who.form === "photo" || (who.pair || []).some(ofPhotos);
+const shows = (who, people) => (who.form === "photo" ? "a head from a photograph" : ofPhotos(who) ? `between ${who.pair.map(called).join(" and ")}` : people);
 
 window.studio = {
   before(data) {

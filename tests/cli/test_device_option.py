@@ -17,6 +17,8 @@ COMMANDS = {
     "head": ["head", "{picture}", "--out", "{out}"],
     "train": ["train", "mapper_64", "--work-dir", "{out}"],
     "test": ["test", "mapper_64", "{picture}", "--work-dir", "{out}"],
+    "page": ["page", "--seeds", "1", "--out", "{out}/page.html"],
+    "studio": ["studio", "--no-browser", "--port", "0"],
     "direction": ["direction", "direction_yaw_procedural", "--work-dir", "{out}"],
 }
 

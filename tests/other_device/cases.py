@@ -9,6 +9,7 @@ from other_device import other_device
 from small_world import oval_arrays, small_networks
 
 from faceuv import Face
+from faceuv.cli.main import main
 from faceuv.engine.compat.optim import OptimWrapper
 from faceuv.evaluation import frechet_distance
 from faceuv.files.zoo import path
@@ -19,6 +20,8 @@ from faceuv.models.readers.regressor import load_regressor
 from faceuv.models.stylefaceuv import StyleFaceUV
 from faceuv.photo import PhotoHeads, head_page
 from faceuv.registry import FACE_MODELS, LANDMARK_DETECTORS, MODELS
+from faceuv.studio import FileSource, HeadSource, Studio, open_source
+from faceuv.studio.wishes import Look, Wish
 from faceuv.synthetic import SyntheticFaces
 from tools.gpu import bench, smoke, teacher
 from tools.gpu.__main__ import parse
@@ -264,6 +267,50 @@ class TestPicturesAndSpaces:
         with other_device() as device:
             features = space.to(device)(torch.rand(40, 3, 16, 16, device=device))
             assert frechet_distance(features, features) < 1e-6
+
+
+class TestInTheBrowser:
+    """Tangents of maps need sparse matrices, which the stand-in does not have: these faces have no detailed maps."""
+
+    FIRST, SECOND = Wish("seed", seed=1), Wish("seed", seed=2)
+
+    def test_the_studio_computes_there(self, face_model, tmp_path):
+        between = Wish("between", pair=(self.FIRST, self.SECOND))
+        expected = HeadSource(face_model, texture_size=64).face(between).vertices()
+        with other_device() as device:
+            studio = Studio(HeadSource(face_model, texture_size=64, device=device))
+            found = studio.face("page", between)
+            assert str(found.surface.mesh.vertices.device) == device
+            torch.testing.assert_close(found.vertices().cpu(), expected, rtol=0, atol=1e-4)
+            assert b"glTF" in studio.shown("page", Wish("seed", seed=1, hair="buzz"))
+            look = Look(weights={"jawOpen": 0.5}, yaw=20.0, light=(0.5,) * 27)
+            assert studio.export("page", self.FIRST, look, "png")[1:4] == b"PNG"
+            path = found.save(tmp_path / "ada.safetensors")
+            saved = open_source(str(path), default_model=lambda: "ProceduralFace", device=device)
+            assert isinstance(saved, FileSource) and str(saved.only.coefficients.data.device) == device
+
+    def test_generators_of_the_studio_are_there(self):
+        with other_device() as device:
+            source = open_source("quickstart", default_model=str, others=("liftedgan",), device=device)
+            assert {str(one.device) for one in (source.generator, *source.others.values())} == {device}
+            assert str(source.code(self.FIRST).device) == device
+
+    def test_a_page_is_computed_there(self, tmp_path, monkeypatch):
+        devices = []
+        seen = Face.on_page
+
+        def on_page(face, *args, **kwargs):
+            devices.append(str(face.coefficients.data.device))
+            return seen(face, *args, **kwargs)
+
+        monkeypatch.setattr(Face, "on_page", on_page)
+        saved = Face.random(4, face_model=dict(type="ProceduralFace", rows=49, columns=41, verbose=False))
+        path, out = saved.save(tmp_path / "ada.safetensors"), tmp_path / "page.html"
+        words = ["page", str(path), "--seeds", "1", "--face-model", "ProceduralFace", "--texture-size", "64"]
+        with other_device() as device:
+            assert main([*words, "--out", str(out), "--device", device]) == 0
+        assert devices == [device, device]
+        assert out.stat().st_size > 100_000
 
 
 class TestTheGpuKit:

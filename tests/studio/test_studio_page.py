@@ -100,11 +100,20 @@ def test_a_photograph_that_is_dropped_becomes_a_face(page, tmp_path):
     for kind in ("dragEnter", "dragOver", "drop"):
         page.call("Input.dispatchDragEvent", type=kind, x=200, y=300, data=data)
     page.wait("faceuv.entry.name === 'photo' && faceuv.head.metadata.seed === 91")
+    assert page.run("document.querySelector('h1').textContent") == "a head from a photograph"
     page.run("faceuv.open(new File([new Uint8Array(26e6)], 'large.jpg', {type: 'image/jpeg'}))")
     assert "26 MB; at most 25 MB" in page.said()
     page.run("faceuv.open(new File([new Uint8Array(2000)], 'broken.png', {type: 'image/png'}))")
     page.wait("document.querySelector('#say').textContent.includes('expected a photograph')")
     assert page.run("faceuv.entry.name") == "photo"  # what was there stays
+    page.click('[data-pin="a"]')
+    page.click('[data-who="next"]')
+    person(page, 1)
+    assert page.run("document.title") == "people of ProceduralFace"
+    page.click('[data-pin="b"]')
+    page.slide('[data-who="t"]', 0.25)
+    page.wait("faceuv.entry.name === 'between'")
+    assert page.run("document.title") == "between a photograph and seed 1"
 
 
 def test_the_gallery_and_an_export(page):

@@ -74,6 +74,10 @@ class _Backend:
         return True
 
     @staticmethod
+    def device_count() -> int:
+        return 1
+
+    @staticmethod
     def _is_in_bad_fork() -> bool:
         return False
 

@@ -1,8 +1,9 @@
-"""Frozen networks inside other modules."""
+"""Frozen networks: inside other modules, or for a while."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
 from torch import nn
@@ -40,3 +41,16 @@ class Fixed(nn.Module, Generic[M]):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         return self.network(*args, **kwargs)
+
+
+@contextmanager
+def frozen(*modules: nn.Module) -> Iterator[None]:
+    """Within this context gradients pass through ``modules``, and none is computed for their weights."""
+    trained = [parameter for module in modules for parameter in module.parameters() if parameter.requires_grad]
+    for parameter in trained:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)

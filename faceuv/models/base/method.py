@@ -1,10 +1,9 @@
-"""The base of methods: named loss terms, steps of several optimisers, averaged weights, sample images."""
+"""The base of trainings: steps of several optimisers, averaged weights, sample images."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -12,42 +11,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from faceuv.errors import InputError
-from faceuv.registry import LOSSES
-
-
-class LossTerms(nn.Module):
-    """Loss terms by name, each with its weight: ``dict(photo=dict(type="photometric", weight=10.0), …)``.
-
-    Names let a derived config change one term (``losses=dict(photo=dict(weight=5.0))``) or switch it off
-    (``losses=dict(photo=None)``).
-    """
-
-    def __init__(self, terms: Mapping[str, Any]) -> None:
-        super().__init__()
-        self.weights: dict[str, float] = {}
-        self.terms = nn.ModuleDict()
-        for name, config in terms.items():
-            if config is None:
-                continue
-            if not isinstance(config, Mapping):
-                raise InputError(f"losses.{name} must be dict(type=…, weight=…), got {config!r}")
-            self.weights[name] = float(config.get("weight", 1.0))
-            self.terms[name] = LOSSES.build({key: value for key, value in config.items() if key != "weight"})
-
-    def forward(self, pred: Mapping[str, Any], target: Mapping[str, Any]) -> dict[str, Tensor]:
-        """Name → weighted scalar of every term."""
-        return {name: self.term(name, pred, target) for name in self.terms}
-
-    def term(self, name: str, pred: Mapping[str, Any], target: Mapping[str, Any]) -> Tensor:
-        """The weighted scalar of one term."""
-        weighted: Tensor = self.weights[name] * self.terms[name](pred, target)
-        return weighted
-
-    def per_image(self, name: str, pred: Mapping[str, Any], target: Mapping[str, Any]) -> Tensor:
-        """The weighted values ``(B,)`` of one term, for methods that weigh images differently."""
-        loss: Any = self.terms[name]
-        weighted: Tensor = self.weights[name] * loss.per_image(pred, target)
-        return weighted
+from faceuv.models.base.loss_terms import LossTerms
 
 
 class BaseMethod(BaseModel):
@@ -134,16 +98,3 @@ class BaseMethod(BaseModel):
             raise InputError(f"{type(self).__name__} has no loss term left to train on; see its losses")
         optimizer.update_params(torch.stack([term.float() for term in computed.values()]).sum())
         return {name: term.detach() for name, term in computed.items()}
-
-
-@contextmanager
-def frozen(*modules: nn.Module) -> Iterator[None]:
-    """Within this context gradients pass through ``modules``, and none is computed for their weights."""
-    trained = [parameter for module in modules for parameter in module.parameters() if parameter.requires_grad]
-    for parameter in trained:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in trained:
-            parameter.requires_grad_(True)

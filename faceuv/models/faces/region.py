@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import torch
-from scipy.spatial import Delaunay
 from torch import Tensor
 
 from faceuv.geometry.normals import face_normals, scatter_to_vertices
@@ -21,6 +20,8 @@ _MARGIN = 1.15  # landmarks lie within the brows; the region goes a little beyon
 def face_weight(face_model: FaceModel) -> Tensor:
     """Weights ``(V,)`` that sum to 1: the area of the face, which is the skin mask and, where the front view sees it,
     what brows, eyes, nose and mouth enclose. Cranium, ears, neck and the inside of the mouth are 0."""
+    from scipy.spatial import Delaunay
+
     mean, features = face_model.mean, face_model.mean[face_model.landmarks[17:]]
     centre = features.mean(0)
     hull = Delaunay(((features - centre) * _MARGIN)[:, :2].double().cpu().numpy())
@@ -41,6 +42,8 @@ def face_weight(face_model: FaceModel) -> Tensor:
 def _within_face(face_model: FaceModel) -> Tensor:
     """``(V,)``: what the jaw line and the forehead enclose, seen from the front; the forehead is as high above the
     brows as the tip of the nose lies below them."""
+    from scipy.spatial import Delaunay
+
     marks = face_model.mean[face_model.landmarks]
     brows = marks[17:27]
     forehead = brows + (brows[:, 1].mean() - marks[30, 1]) * brows.new_tensor([0.0, 1.0, 0.0])

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -61,6 +60,8 @@ def sealed(slit: Slit, rest: Floats, field: Floats, overlap: float) -> Floats:
 
 def fading(points: Floats, rim: Integers, reach: tuple[float, float]) -> Floats:
     """``(V,)``: 1 for ``points (V, 3)`` nearer to the rim than the first distance, 0 beyond the second."""
+    from scipy.spatial import cKDTree
+
     distance = cKDTree(points[rim]).query(points)[0]
     t = np.clip((reach[1] - distance) / (reach[1] - reach[0]), 0, 1)
     return t * t * (3 - 2 * t)

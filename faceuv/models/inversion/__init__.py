@@ -1,9 +1,10 @@
 """Inversion in UV space: picture → code, coefficients and local detail, after E3DGE (Lan et al., CVPR 2023)."""
 
+from typing import TYPE_CHECKING
+
+from faceuv.lazy import lazily
 from faceuv.models.inversion.detail import DetailPainter, DetailShares
-from faceuv.models.inversion.detailing import LocalDetailing
 from faceuv.models.inversion.encoder import Encoded, PyramidEncoder, load_encoder
-from faceuv.models.inversion.encoding import CodeEncoding
 from faceuv.models.inversion.generator import InversionGenerator, invert_with
 from faceuv.models.inversion.growth import PoseGrowth
 from faceuv.models.inversion.inverted import InvertedFace, inverted_faces, load_inverted
@@ -11,7 +12,11 @@ from faceuv.models.inversion.learned import EncoderInverter
 from faceuv.models.inversion.local import LocalBranch, corrected, edit_mask, load_local
 from faceuv.models.inversion.pivotal import PivotalTuning
 from faceuv.models.inversion.projection import Projection, WPlusProjection, WProjection
-from faceuv.models.inversion.world import GeneratorWorld, Scene
+
+if TYPE_CHECKING:
+    from faceuv.models.inversion.detailing import LocalDetailing
+    from faceuv.models.inversion.encoding import CodeEncoding
+    from faceuv.models.inversion.world import GeneratorWorld, Scene
 
 __all__ = [
     "CodeEncoding",
@@ -39,3 +44,13 @@ __all__ = [
     "load_inverted",
     "load_local",
 ]
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "CodeEncoding": "faceuv.models.inversion.encoding",
+        "GeneratorWorld": "faceuv.models.inversion.world",
+        "LocalDetailing": "faceuv.models.inversion.detailing",
+        "Scene": "faceuv.models.inversion.world",
+    },
+)

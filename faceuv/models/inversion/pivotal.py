@@ -15,7 +15,7 @@ from faceuv.errors import AssetError, InputError
 from faceuv.files.artefacts import load_tensors, save_tensors
 from faceuv.models.base.contracts import Inversion, Inverter
 from faceuv.models.base.generator import Generator, check_generator
-from faceuv.models.base.method import LossTerms
+from faceuv.models.base.loss_terms import LossTerms
 from faceuv.models.inversion.pictures import first_reason, prepared
 from faceuv.models.inversion.projection import LOSSES, Progress, WProjection, _digest
 from faceuv.registry import GENERATORS, INVERTERS

@@ -17,8 +17,9 @@ from faceuv.errors import AssetError, InputError
 from faceuv.files.artefacts import load_tensors, save_tensors
 from faceuv.models.base.codes import broadcast_code
 from faceuv.models.base.contracts import Inversion, Inverter
+from faceuv.models.base.fixed import frozen
 from faceuv.models.base.generator import Generator, check_generator
-from faceuv.models.base.method import LossTerms, frozen
+from faceuv.models.base.loss_terms import LossTerms
 from faceuv.models.inversion.pictures import prepared
 from faceuv.registry import GENERATORS, INVERTERS
 from faceuv.synthetic.seeds import combine, normals

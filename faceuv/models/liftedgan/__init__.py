@@ -5,10 +5,12 @@ Reading order: ``objective`` (the terms, and what a step computes for them), ``s
 from codes). README.md beside this file has the diagram.
 """
 
+from typing import TYPE_CHECKING
+
+from faceuv.lazy import lazily
 from faceuv.models.liftedgan.distance import DiscriminatorMaps, ImageDistance, VGGMaps
 from faceuv.models.liftedgan.generator import ComposedView, LiftedGANGenerator
 from faceuv.models.liftedgan.geometry import DepthSpace
-from faceuv.models.liftedgan.method import LiftedGAN
 from faceuv.models.liftedgan.networks import LiftingNetworks
 from faceuv.models.liftedgan.objective import Perturbation, WarmUp
 from faceuv.models.liftedgan.parameters import ViewRange, raw_light
@@ -16,6 +18,9 @@ from faceuv.models.liftedgan.release import load_networks, read_release
 from faceuv.models.liftedgan.samples import SampleNumbers
 from faceuv.models.liftedgan.scene import Lifted, draw, lift
 from faceuv.models.liftedgan.terms import AlbedoRank, CodePrior, IdentityDistance, LiftedImages, SquaredDifference
+
+if TYPE_CHECKING:
+    from faceuv.models.liftedgan.method import LiftedGAN
 
 __all__ = [
     "AlbedoRank",
@@ -42,3 +47,5 @@ __all__ = [
     "raw_light",
     "read_release",
 ]
+
+__getattr__ = lazily(__name__, {"LiftedGAN": "faceuv.models.liftedgan.method"})

@@ -33,11 +33,10 @@ from faceuv.models.directions import Direction, load_directions
 from faceuv.models.faces import FaceModel
 from faceuv.models.faces.control import Degrees, Expression, Light, lighting_of, turned
 from faceuv.models.liftedgan.geometry import DepthSpace, foreground_faces, grid_uv, unprojected
-from faceuv.models.liftedgan.method import check_fits, space_renderer
 from faceuv.models.liftedgan.networks import LiftingNetworks
 from faceuv.models.liftedgan.options import as_group, stored_space
 from faceuv.models.liftedgan.parameters import ViewRange, parsed_light
-from faceuv.models.liftedgan.scene import Lifted, at_rotation, draw, lift, lit
+from faceuv.models.liftedgan.scene import Lifted, at_rotation, check_fits, draw, lift, lit, space_renderer
 from faceuv.models.stylegan2 import load_generator
 from faceuv.registry import FACE_GENERATORS
 from faceuv.renderers import Renderer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -16,10 +15,10 @@ from faceuv.errors import InputError, did_you_mean
 from faceuv.files.locate import locate
 from faceuv.files.networks import save_network
 from faceuv.models.base.codes import truncate
-from faceuv.models.base.fixed import Fixed
+from faceuv.models.base.fixed import Fixed, frozen
 from faceuv.models.base.generator import Generator, check_generator
 from faceuv.models.base.manifest import MANIFEST, manifest_for
-from faceuv.models.base.method import BaseMethod, frozen
+from faceuv.models.base.method import BaseMethod
 from faceuv.models.liftedgan.distance import ImageDistance
 from faceuv.models.liftedgan.geometry import DepthSpace
 from faceuv.models.liftedgan.networks import LiftingNetworks
@@ -27,9 +26,9 @@ from faceuv.models.liftedgan.objective import PERTURBED, TERMS, Perturbation, Wa
 from faceuv.models.liftedgan.options import as_group, stored_space
 from faceuv.models.liftedgan.parameters import ViewRange
 from faceuv.models.liftedgan.release import load_networks
-from faceuv.models.liftedgan.scene import Lifted, draw, feature_channels, lift
+from faceuv.models.liftedgan.scene import Lifted, check_fits, draw, feature_channels, lift, space_renderer
 from faceuv.models.liftedgan.sheets import lifted_sheet
-from faceuv.registry import GENERATORS, MODELS, RENDERERS
+from faceuv.registry import GENERATORS, MODELS
 from faceuv.renderers import Renderer
 from faceuv.synthetic.seeds import combine
 
@@ -263,35 +262,6 @@ def start_networks(teacher: Any, config: Mapping[str, Any], *, inject: bool) -> 
     check_fits(found, teacher, str(config["weights"]))
     if wanted and {name: found.options.get(name) for name in wanted} != wanted:
         raise InputError(f"{config['weights']} was made with {found.options}, asked for {wanted}: leave these out")
-    return found
-
-
-def check_fits(networks: LiftingNetworks, teacher: Any, where: str) -> None:
-    """Raise unless networks were made for this teacher's codes, images and features."""
-    has = (networks.size, networks.num_layers, networks.code_dim)
-    is_ = (teacher.size, teacher.num_layers, teacher.code_dim)
-    if has != is_:
-        raise InputError(
-            f"{where} lifts a teacher with size, L, D = {has}; this teacher has {is_}: take the one it was trained with"
-        )
-    if networks.features and feature_channels(teacher) != networks.features:
-        raise InputError(
-            f"{where} reads {networks.features} features, the teacher's last feature map has"
-            f" {feature_channels(teacher)}: take the teacher it was trained with"
-        )
-
-
-def space_renderer(renderer: Mapping[str, Any] | str | Renderer, space: DepthSpace) -> Renderer:
-    """A renderer with the camera of the space; a config that names another camera is an error."""
-    if isinstance(renderer, Renderer):
-        found = renderer
-    else:
-        config = {"type": renderer} if isinstance(renderer, str) else dict(renderer)
-        found = RENDERERS.build({"camera": vars(space.camera), "antialias": None, **config})
-    if not math.isclose(found.camera.focal, space.camera.focal, rel_tol=1e-5) or (
-        found.camera.distance != space.camera.distance
-    ):
-        raise InputError(f"the renderer has the {found.camera}, the depth is that of {space.camera}: leave camera out")
     return found
 
 

@@ -31,7 +31,7 @@ from torch import Tensor
 
 from faceuv.errors import InputError
 from faceuv.models.base.generator import Generator
-from faceuv.models.base.method import LossTerms
+from faceuv.models.base.loss_terms import LossTerms
 from faceuv.models.liftedgan.distance import ImageDistance, Seen
 from faceuv.models.liftedgan.geometry import DepthSpace
 from faceuv.models.liftedgan.networks import LiftingNetworks

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +27,7 @@ from faceuv.models.liftedgan.geometry import (
 )
 from faceuv.models.liftedgan.networks import LiftingNetworks
 from faceuv.models.liftedgan.parameters import ViewRange, frontal, parsed_light
+from faceuv.registry import RENDERERS
 from faceuv.renderers import Renderer
 from faceuv.renderers.interpolation import interpolate, spread
 from faceuv.structures import Mesh
@@ -237,3 +240,32 @@ def draw(
     """
     mesh = moved_mesh(lifted, space, views, clip=clip)
     return draw_mesh(renderer, mesh, lit(lifted) if colours is None else colours, size)
+
+
+def check_fits(networks: LiftingNetworks, teacher: Any, where: str) -> None:
+    """Raise unless networks were made for this teacher's codes, images and features."""
+    has = (networks.size, networks.num_layers, networks.code_dim)
+    is_ = (teacher.size, teacher.num_layers, teacher.code_dim)
+    if has != is_:
+        raise InputError(
+            f"{where} lifts a teacher with size, L, D = {has}; this teacher has {is_}: take the one it was trained with"
+        )
+    if networks.features and feature_channels(teacher) != networks.features:
+        raise InputError(
+            f"{where} reads {networks.features} features, the teacher's last feature map has"
+            f" {feature_channels(teacher)}: take the teacher it was trained with"
+        )
+
+
+def space_renderer(renderer: Mapping[str, Any] | str | Renderer, space: DepthSpace) -> Renderer:
+    """A renderer with the camera of the space; a config that names another camera is an error."""
+    if isinstance(renderer, Renderer):
+        found = renderer
+    else:
+        config = {"type": renderer} if isinstance(renderer, str) else dict(renderer)
+        found = RENDERERS.build({"camera": vars(space.camera), "antialias": None, **config})
+    if not math.isclose(found.camera.focal, space.camera.focal, rel_tol=1e-5) or (
+        found.camera.distance != space.camera.distance
+    ):
+        raise InputError(f"the renderer has the {found.camera}, the depth is that of {space.camera}: leave camera out")
+    return found

@@ -13,11 +13,20 @@ from faceuv.geometry.rotations import euler_to_matrix, rotate
 from faceuv.models.base.subject import Setting, Subject, SubjectView, Targets
 from faceuv.models.liftedgan.claims import CLAIMS
 from faceuv.models.liftedgan.geometry import DepthSpace
-from faceuv.models.liftedgan.method import check_fits, space_renderer
 from faceuv.models.liftedgan.options import as_group
 from faceuv.models.liftedgan.parameters import ViewRange
 from faceuv.models.liftedgan.release import load_networks
-from faceuv.models.liftedgan.scene import Lifted, at_rotation, draw_mesh, joined, lift, lit, moved_mesh
+from faceuv.models.liftedgan.scene import (
+    Lifted,
+    at_rotation,
+    check_fits,
+    draw_mesh,
+    joined,
+    lift,
+    lit,
+    moved_mesh,
+    space_renderer,
+)
 from faceuv.registry import SUBJECTS
 from faceuv.renderers.interpolation import interpolate, spread, unit
 from faceuv.structures import Mesh, Render

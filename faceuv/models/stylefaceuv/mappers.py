@@ -284,7 +284,7 @@ def perceptron(
     before = inputs + beside
     for width in widths:
         linear = nn.Linear(before, width)
-        if not layers:
+        if not layers and not linear.weight.is_meta:  # there only shapes are asked for
             with torch.no_grad():
                 linear.weight[:, :inputs] = nn.Linear(inputs // rows, width).weight.repeat(1, rows) / rows
         layers += [linear, activation()]

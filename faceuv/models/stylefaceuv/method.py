@@ -17,10 +17,11 @@ from faceuv.errors import InputError, did_you_mean
 from faceuv.files.locate import locate
 from faceuv.files.networks import save_network
 from faceuv.losses import R1Penalty
-from faceuv.models.base.fixed import Fixed
+from faceuv.models.base.fixed import Fixed, frozen
 from faceuv.models.base.generator import Generator, check_generator
+from faceuv.models.base.loss_terms import LossTerms
 from faceuv.models.base.manifest import MANIFEST, manifest_for
-from faceuv.models.base.method import BaseMethod, LossTerms, frozen
+from faceuv.models.base.method import BaseMethod
 from faceuv.models.directions import load_directions
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.face_renderer import FaceRenderer, Normals

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from faceuv.models.base.method import LossTerms
+from faceuv.models.base.loss_terms import LossTerms
 from faceuv.models.stylefaceuv.options import AdversarialOptions
 from faceuv.models.stylefaceuv.teacher_views import ViewBatch
 from faceuv.models.stylefaceuv.views import ViewRender

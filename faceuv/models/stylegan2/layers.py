@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from faceuv.models.base.weights import normal
 from faceuv.models.stylegan2.convolution import convolve
 from faceuv.models.stylegan2.filters import blur, downsample
 
@@ -52,7 +53,7 @@ class EqualizedLinear(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, *, rate: float = 1.0, bias: float = 0.0, activate: bool = False):
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs) / rate)
+        self.weight = nn.Parameter(normal(outputs, inputs, over=rate))
         self.bias = nn.Parameter(torch.full((outputs,), bias / rate))
         self.rate = rate
         self.activate = activate
@@ -92,7 +93,7 @@ class EqualizedConv2d(nn.Module):
         clamp: float | None = None,
     ):
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
+        self.weight = nn.Parameter(normal(outputs, inputs, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
         self.down = down
         self.activate = activate
@@ -133,7 +134,7 @@ class ModulatedConv2d(nn.Module):
         self, inputs: int, outputs: int, kernel: int, code_dim: int, *, demodulate: bool = True, up: bool = False
     ):
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
+        self.weight = nn.Parameter(normal(outputs, inputs, kernel, kernel))
         self.affine = EqualizedLinear(code_dim, inputs, bias=1.0)
         self.demodulate = demodulate
         self.up = up

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from faceuv.checks import check_shape
 from faceuv.errors import InputError
 from faceuv.models.base.codes import broadcast_code
+from faceuv.models.base.weights import normal
 from faceuv.models.stylegan2.channels import channel_table, resolutions, style_layers
 from faceuv.models.stylegan2.filters import upsample
 from faceuv.models.stylegan2.layers import (
@@ -147,7 +148,7 @@ class SynthesisNetwork(nn.Module):
         self.code_dim = code_dim
         self.num_layers = style_layers(size)
         self.channels = channel_table(size, channels=channels)
-        self.constant = nn.Parameter(torch.randn(1, self.channels[4], 4, 4))
+        self.constant = nn.Parameter(normal(1, self.channels[4], 4, 4))
         layers: list[StyledConv] = []
         for resolution in resolutions(size):
             outputs = self.channels[resolution]
@@ -169,6 +170,8 @@ class SynthesisNetwork(nn.Module):
         """Draw new fixed noise patterns from ``seed``, the same on every device."""
         rng = torch.Generator().manual_seed(seed)
         for layer in self.styled:
+            if layer.noise.is_meta:
+                return  # only shapes are asked for
             layer.noise.copy_(torch.randn(layer.noise.shape, generator=rng))
 
     def iterate(

@@ -6,13 +6,18 @@ Reading order: ``method`` (the losses, the training step), ``rignet`` (the netwo
 the diagram.
 """
 
+from typing import TYPE_CHECKING
+
+from faceuv.lazy import lazily
 from faceuv.models.stylerig.exact import ExactMapper
 from faceuv.models.stylerig.generator import StyleRigGenerator
 from faceuv.models.stylerig.groups import CONTROLS
-from faceuv.models.stylerig.method import StyleRig
 from faceuv.models.stylerig.rig import Rig, RigTurner
 from faceuv.models.stylerig.rignet import RigNet, load_rignet
-from faceuv.models.stylerig.self_supervised import SelfSupervisedMapping
+
+if TYPE_CHECKING:
+    from faceuv.models.stylerig.method import StyleRig
+    from faceuv.models.stylerig.self_supervised import SelfSupervisedMapping
 
 __all__ = [
     "CONTROLS",
@@ -25,3 +30,11 @@ __all__ = [
     "StyleRigGenerator",
     "load_rignet",
 ]
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "SelfSupervisedMapping": "faceuv.models.stylerig.self_supervised",
+        "StyleRig": "faceuv.models.stylerig.method",
+    },
+)

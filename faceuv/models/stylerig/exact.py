@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,9 @@ from faceuv.models.base.codes import broadcast_code
 from faceuv.models.base.generator import CodeSpace, check_same_codes
 from faceuv.registry import GENERATORS, MODELS
 from faceuv.structures import CoefficientLayout, Coefficients
-from faceuv.synthetic.generator import ProceduralGenerator
+
+if TYPE_CHECKING:
+    from faceuv.synthetic.generator import ProceduralGenerator
 
 
 @MODELS.register_module()
@@ -25,6 +27,8 @@ class ExactMapper(nn.Module):
     """
 
     def __init__(self, generator: ProceduralGenerator | Mapping[str, Any]) -> None:
+        from faceuv.synthetic.generator import ProceduralGenerator  # with its scenes, for those who use it
+
         super().__init__()
         built = GENERATORS.build(generator)
         if not isinstance(built, ProceduralGenerator):

@@ -15,6 +15,7 @@ from faceuv.checks import check_finite, check_shape
 from faceuv.errors import InputError, did_you_mean
 from faceuv.files.networks import load_network, stored
 from faceuv.models.base.generator import CodeSpace, check_same_codes
+from faceuv.models.base.weights import normal, unit_matrix
 from faceuv.models.stylefaceuv.mappers import CodeNetwork
 from faceuv.models.stylerig.groups import ALL, Controls, controls_of
 from faceuv.structures import CoefficientLayout, Coefficients
@@ -93,7 +94,7 @@ class RigNet(CodeNetwork):
             nn.init.zeros_(parameter)  # ŵ = w first
         self.register_buffer("mean", torch.zeros(count))
         self.register_buffer("deviation", torch.ones(count))
-        self.register_buffer("spread", torch.eye(code_dim))
+        self.register_buffer("spread", unit_matrix(code_dim))
 
     def settings(self) -> dict[str, Any]:
         """The arguments that build one of the same shape."""
@@ -178,7 +179,7 @@ class RowLinear(nn.Module):
 
     def __init__(self, rows: int, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(rows, inputs, outputs) / math.sqrt(inputs))
+        self.weight = nn.Parameter(normal(rows, inputs, outputs, over=math.sqrt(inputs)))
         self.bias = nn.Parameter(torch.zeros(rows, outputs))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -76,7 +76,7 @@ class App {
     this.state = { ...keep, weights: { ...head.weights }, ...(state ? copy(state) : {}) };
     if (!this.lights[this.state.light]) this.state.light = "studio";
     if (!entry.keeps) this.past.length = this.future.length = 0;
-    this.panel.title.textContent = this.entries.length > 1 ? `${this.title}: ${entry.name}` : this.title || entry.name;
+    this.panel.title.textContent = this.titled(entry);
     this.panel.about.textContent = aboutOf(entry, head);
     this.panel.shapesOf(head.names);
     this.panel.partsOf(this.painter.meshes);
@@ -84,6 +84,10 @@ class App {
     document.title = this.panel.title.textContent;
     this.quiet();
     this.changed();
+  }
+
+  titled(entry) {
+    return this.entries.length > 1 ? `${this.title}: ${entry.name}` : this.title || entry.name;
   }
 
   step(by) {

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from faceuv.models.faces.appearance.geometry import Head
-from faceuv.models.faces.appearance.modes import NAMES, Person
-from faceuv.models.faces.appearance.paint import Points, paint
+from faceuv.models.faces.appearance.modes import NAMES, NotedPerson, Person
+from faceuv.models.faces.appearance.paint import Layer, Points, layers, paint
 
 MARK = "faceuv-1"
 """``metadata["albedo"]`` of face models whose albedo is this one: they can be given detailed maps."""
@@ -31,11 +31,18 @@ def albedo_arrays(model: Any) -> tuple[Tensor, Tensor, list[str]]:
     """
     points = Points.of_vertices(Head.of(model))
     steps = torch.eye(len(NAMES))
-    mean = paint(points, Person(torch.zeros(len(NAMES))))
+    everyone = torch.zeros(len(NAMES))
+    mean = paint(points, Person(everyone))
+    layer_of: dict[Layer, Any] = {}
+    read: dict[Layer, set[str]] = {}
+    for layer in layers():
+        person = NotedPerson(everyone)
+        layer_of[layer], read[layer] = layer(points, person), person.names
     columns = []
     for name, step in zip(NAMES, steps):
         reach = _REACH.get(name, 1.0)
-        up, down = (paint(points, Person(sign * reach * step)) for sign in (1, -1))
+        same = {layer: found for layer, found in layer_of.items() if name not in read[layer]}
+        up, down = (paint(points, Person(sign * reach * step), same) for sign in (1, -1))
         columns.append((up - down) / (2 * reach))
     basis = torch.stack(columns, -1)
     mirror = model.get("mirror") if isinstance(model, dict) else getattr(model, "mirror", None)

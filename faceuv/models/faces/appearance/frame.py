@@ -57,8 +57,6 @@ def canonical(vertices: Tensor, landmarks: Tensor, at: Tensor | None = None) -> 
         landmarks: ``(68,)`` vertex indices in the iBUG order.
         at: the points, ``(N, 3)`` decimetres; the vertices themselves by default.
     """
-    from scipy.interpolate import RBFInterpolator
-
     mean = vertices.detach().cpu().double().numpy() * MM_PER_DM
     known = mean[landmarks.cpu().numpy()]
     points = mean if at is None else at.detach().cpu().double().numpy() * MM_PER_DM
@@ -67,11 +65,32 @@ def canonical(vertices: Tensor, landmarks: Tensor, at: Tensor | None = None) -> 
     near = scale * known @ turn.T + shift
     # Duplicate landmarks (closed lips) would make the warp singular: they are moved as one.
     kept = np.unique(np.round(near, 2), axis=0, return_index=True)[1]
-    warp = RBFInterpolator(near[kept], (wanted - near)[kept], kernel="linear", degree=0, smoothing=0.05)
     moved = scale * points @ turn.T + shift
     # The warp ends behind the face: the back of the head keeps its own form.
     reach = np.clip((moved[:, 2:3] + 60.0) / 90.0, 0, 1)
-    return torch.from_numpy((moved + reach * warp(moved)).astype(np.float32))
+    return torch.from_numpy(
+        (moved + reach * _warped(moved, near[kept], (wanted - near)[kept], smoothing=0.05)).astype(np.float32)
+    )
+
+
+def _warped(
+    at: NDArray[np.float64], knots: NDArray[np.float64], moves: NDArray[np.float64], smoothing: float
+) -> NDArray[np.float64]:
+    """``(N, 3)``: the ``moves (K, 3)`` of the knots, carried to ``at (N, 3)`` by linear radial basis functions and a
+    constant, as ``scipy.interpolate.RBFInterpolator(…, kernel="linear", degree=0)`` does, without its slow import."""
+    count = len(knots)
+    system = np.ones((count + 1, count + 1))
+    system[:count, :count] = smoothing * np.eye(count) - _distances(knots, knots)
+    system[-1, -1] = 0
+    weights = np.linalg.solve(system, np.concatenate([moves, np.zeros((1, 3))]))
+    found: NDArray[np.float64] = weights[-1] - _distances(at, knots) @ weights[:-1]
+    return found
+
+
+def _distances(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``(N, K)``"""
+    squares = sum((a[:, None, k] - b[None, :, k]) ** 2 for k in range(3))
+    return np.sqrt(squares)
 
 
 def similarity(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -53,6 +53,21 @@ class Person:
     def patches(self) -> Tensor:
         """The coefficients of :data:`PATCHES`."""
         return self.values[_PATCH_COLUMNS]
+
+
+@dataclass(frozen=True)
+class NotedPerson(Person):
+    """A person that notes the names of the numbers that are read."""
+
+    names: set[str] = field(default_factory=set)
+
+    def __getitem__(self, name: str) -> Tensor:
+        self.names.add(name)
+        return super().__getitem__(name)
+
+    def patches(self) -> Tensor:
+        self.names.update(PATCHES)
+        return super().patches()
 
 
 def mode_index(name: str) -> int:

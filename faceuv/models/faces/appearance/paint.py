@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
@@ -88,10 +90,23 @@ class Points:
         """Side → :func:`lid_shadow` at the rows of that eye."""
         return {side: lid_shadow(self.regions.points[rows], side) for side, (rows, *_) in self.eyes.items()}
 
+    @functools.cached_property
+    def wet(self) -> Tensor:
+        """``(N,)`` bool: the wet layers of the eyes."""
+        return torch.isin(self.part, torch.tensor([PARTS.index(name) for name in _WET]))
+
+    @functools.cached_property
+    def in_mouth(self) -> Tensor:
+        """``(N,)`` bool: teeth, gums, tongue and the mouth's lining."""
+        return torch.isin(self.part, torch.tensor([PARTS.index(name) for name in _MOUTH]))
+
     def uneven(self, weights: Tensor) -> Tensor:
         """``(N, C)``: the patches with ``weights (P, C)``."""
         found = self.patches @ weights
         return found if self.within is None else interpolate(found, *self.within)
+
+
+Layer = Callable[[Points, Person], Any]
 
 
 def _eyes_of_one_surface(canonical: Tensor) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
@@ -186,17 +201,25 @@ def skin(points: Points, person: Person) -> Tensor:
     return colour * (1 - dark.clamp(0, 0.85))[:, None]
 
 
-def paint(points: Points, person: Person) -> Tensor:
-    """``(N, 3)`` RGB in [0, 1], display-referred."""
-    masks = [mask(points, person) for mask in (brow_mask, beard_mask, scalp_mask, lash_mask)]
-    colour = torch.stack(over_skin(list(skin(points, person).unbind(1)), hair_colour(person), *masks), 1)
-    rows = torch.isin(points.part, torch.tensor([PARTS.index(name) for name in _MOUTH]))
-    colour[rows] = mouth_colour(points.part[rows], points.regions.points[rows, 2], person)
-    _paint_eyes(colour, points, person)
+def paint(points: Points, person: Person, known: Mapping[Layer, Any] = MappingProxyType({})) -> Tensor:
+    """``(N, 3)`` RGB in [0, 1], display-referred. What of :func:`layers` is ``known`` for this person is not computed
+    again."""
+
+    def layer(of: Layer) -> Any:
+        return known[of] if of in known else of(points, person)
+
+    masks = [layer(mask) for mask in (brow_mask, beard_mask, scalp_mask, lash_mask)]
+    colour = torch.stack(over_skin(list(layer(skin).unbind(1)), hair_colour(person), *masks), 1)
+    for rows, own in (*layer(mouth), *layer(eyes)):
+        colour[rows] = own
     colour[points.part == PARTS.index("lashes")] = 0.45 * hair_colour(person) + 0.01
-    wet = torch.isin(points.part, torch.tensor([PARTS.index(name) for name in _WET]))
-    colour[wet] = sclera_colour(person)
+    colour[points.wet] = sclera_colour(person)
     return colour.clamp(0, 1)
+
+
+def layers() -> tuple[Layer, ...]:
+    """What :func:`paint` lays over each other, but for what takes no time."""
+    return (skin, brow_mask, beard_mask, scalp_mask, lash_mask, mouth, eyes)
 
 
 def over_skin(
@@ -287,6 +310,12 @@ def scalp_mask(points: Points, person: Person) -> Tensor:
     return (0.62 + 0.12 * person["scalp_hair"]).clamp(0, 0.9) * points.regions["scalp"]
 
 
+def mouth(points: Points, person: Person) -> list[tuple[Tensor, Tensor]]:
+    """Rows of the mouth's inside and their colours."""
+    rows = points.in_mouth
+    return [(rows, mouth_colour(points.part[rows], points.regions.points[rows, 2], person))]
+
+
 def mouth_colour(part: Tensor, depth: Tensor, person: Person) -> Tensor:
     """``(n, 3)`` of teeth, gums, tongue and the mouth's lining, darker inwards, where little light arrives: ``part
     (n,)`` and the canonical z ``(n,)`` mm."""
@@ -324,16 +353,18 @@ def sclera_colour(person: Person) -> Tensor:
     return white * (1 - torch.tensor([0.0, 0.035, 0.03]) * person["sclera_red"])
 
 
-def _paint_eyes(colour: Tensor, points: Points, person: Person) -> None:
-    """Smooth eyes, in place: white, ring, iris, pupil, by the distance from the middle."""
+def eyes(points: Points, person: Person) -> list[tuple[Tensor, Tensor]]:
+    """Rows of each eye and their colours, smooth: white, ring, iris, pupil, by the distance from the middle."""
     iris = iris_colour(person)
     white = sclera_colour(person)
+    found = []
     for side in SIDES:
         if side not in points.eyes:
             continue
         rows, distance, _ = points.eyes[side]
         smooth = eye_colour(distance, white, iris, float(person["iris_ring"]))
-        colour[rows] = smooth * points.lid_shadows[side][:, None]
+        found.append((rows, smooth * points.lid_shadows[side][:, None]))
+    return found
 
 
 def lid_shadow(points: Tensor, side: str) -> Tensor:

@@ -7,7 +7,6 @@ from pathlib import Path
 from faceuv.errors import AssetError
 from faceuv.files.assets import Missing, find_asset, locate_asset
 from faceuv.models.faces.base import FaceModel
-from faceuv.models.faces.bfm2009.convert import convert
 from faceuv.models.faces.bfm2009.sources import BFM_SIZES, BFMSizes
 from faceuv.registry import FACE_MODELS
 
@@ -62,6 +61,8 @@ class BFM2009(FaceModel):
                 the folder of the model.
             sizes: of the arrays in the files, for models cropped otherwise.
         """
+        from faceuv.models.faces.bfm2009.convert import convert  # with scipy, for those who convert
+
         arrays, metadata = convert(front=front, raw=raw, uv=uv, indices=indices, sizes=sizes)
         model = cls.__new__(cls)  # the constructor reads a converted file, and there is none yet
         FaceModel.__init__(model, arrays, metadata=metadata)

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from faceuv.errors import AssetError, InputError
+from faceuv.errors import AssetError
 from faceuv.files.artefacts import sha256_of
 from faceuv.models.faces.appearance import MARK, albedo_arrays
 from faceuv.models.faces.bfm2009.surface import mirror_map
@@ -173,12 +173,3 @@ def _pose_basis(arrays: dict[str, Tensor]) -> Tensor:
         direction[0, column] = 1
         columns.append(torch.func.jvp(moved, (zero,), (direction,))[1])
     return torch.stack(columns, -1).float()
-
-
-def check_modes(name: str, wanted: int | None, there: int) -> int:
-    """How many modes are used: ``wanted`` of those ``there``; all for None."""
-    if wanted is None:
-        return there
-    if isinstance(wanted, bool) or not isinstance(wanted, int) or not 1 <= wanted <= there:
-        raise InputError(f"{name} must be 1 … {there} modes of FLAME, or None for all, got {wanted!r}")
-    return wanted

@@ -14,7 +14,6 @@ from faceuv.errors import AssetError, InputError
 from faceuv.files.assets import Missing, find_asset, locate_asset
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.flame.articulation import LIMITS, POSE, ArticulatedPoints, coefficients_of_pose, posed
-from faceuv.models.faces.flame.convert import check_modes, convert
 from faceuv.models.faces.flame.reading import IDENTITY_MODES
 from faceuv.models.faces.points import LinearPoints, Points
 from faceuv.models.faces.sampling import ALBEDO_SIGMA, EXPRESSION_SIGMA, IDENTITY_SIGMA, gaussian
@@ -69,8 +68,8 @@ class FLAME(FaceModel):
     ) -> None:
         if len(arrays["joint_weights"]) != 5 or list(names["expression"][-len(POSE) :]) != list(POSE):
             raise AssetError("this is no FLAME: it needs five joints, and the pose as the last of the expression modes")
-        first = check_modes("identity", identity, arrays["identity_basis"].shape[2])
-        modes = check_modes("expression", expression, arrays["expression_basis"].shape[2] - len(POSE))
+        first = _modes_used("identity", identity, arrays["identity_basis"].shape[2])
+        modes = _modes_used("expression", expression, arrays["expression_basis"].shape[2] - len(POSE))
         arrays = dict(arrays)
         arrays["identity_basis"] = arrays["identity_basis"][:, :, :first].contiguous()
         for name, axis in (("expression_basis", 2), ("expression_limits", 0)):
@@ -106,6 +105,8 @@ class FLAME(FaceModel):
             uv: ``head_template.obj`` or ``FLAME_texture.npz``; or ``"cylindrical"`` to unwrap the head by formula.
             identity_modes: how many of the file's shape modes are identity (300); the others are expression.
         """
+        from faceuv.models.faces.flame.convert import convert  # with scipy, for those who convert
+
         arrays, names, metadata = convert(path, landmarks, uv, identity_modes=identity_modes)
         model = cls.__new__(cls)  # the constructor reads a converted file, and there is none yet
         model._build(arrays, names, metadata, None, None)
@@ -194,3 +195,12 @@ class FLAME(FaceModel):
             expression=torch.cat([modes, pose], 1),
             albedo=gaussian(layout.albedo, ALBEDO_SIGMA, generator),
         )
+
+
+def _modes_used(name: str, wanted: int | None, there: int) -> int:
+    """How many modes are used: ``wanted`` of those ``there``; all for None."""
+    if wanted is None:
+        return there
+    if isinstance(wanted, bool) or not isinstance(wanted, int) or not 1 <= wanted <= there:
+        raise InputError(f"{name} must be 1 … {there} modes of FLAME, or None for all, got {wanted!r}")
+    return wanted

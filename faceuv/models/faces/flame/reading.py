@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -129,6 +128,8 @@ def numbers(path: Path, key: str, value: Any) -> Array:
 
 def _dense(path: Path, key: str, value: Stub) -> Array:
     """A stored scipy matrix of the kinds csc, csr and coo."""
+    import scipy.sparse
+
     state = value.state if isinstance(value.state, dict) else {}
     kind = value.qualified_name.rsplit(".", 1)[-1]
     shape = state.get("_shape", state.get("shape"))

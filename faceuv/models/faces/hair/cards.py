@@ -9,7 +9,6 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 from faceuv.checks import whole_number
@@ -172,6 +171,8 @@ def _skin(model: FaceModel, identity: Tensor, skull: Skull) -> tuple[Array, Arra
 
 def off_skin(points: Array, skin: tuple[Array, Array], clearance: Array) -> Array:
     """Points ``(…, 3)`` that lie deeper than ``clearance`` (broadcast to ``(…)``) over the skin are lifted to it."""
+    from scipy.spatial import cKDTree
+
     flat = points.reshape(-1, 3)
     distance, index = cKDTree(skin[0]).query(flat, k=3, distance_upper_bound=_REACH)
     near = np.isfinite(distance[:, -1])

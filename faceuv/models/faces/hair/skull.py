@@ -8,7 +8,6 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
-from scipy import ndimage
 from torch import Tensor
 
 from faceuv.errors import InputError
@@ -54,6 +53,8 @@ class Skull:
 
     @classmethod
     def _build(cls, model: FaceModel) -> Skull:
+        from scipy import ndimage
+
         origin, direction = rays()
         if is_procedural(model):
             raw = march(origin, direction, 150.0)
@@ -91,6 +92,8 @@ class Skull:
 
     def moved(self, model: FaceModel, identity: Tensor) -> Array:
         """How far the grid points of one person ``identity (1, I)`` are from the mean's, ``(R, C, 3)`` mm."""
+        from scipy import ndimage
+
         with torch.no_grad():
             if self.follower is not None:
                 follower = self.follower.to(identity.device)
@@ -159,6 +162,8 @@ def placed(points: Array, distance: Array) -> Array:
 
 
 def _smoothed(raw: Array) -> tuple[Array, Array]:
+    from scipy import ndimage
+
     wrap = ("nearest", "wrap")
     bare = ndimage.gaussian_filter(ndimage.grey_opening(raw, (3, 11), mode=wrap), 0.8, mode=wrap)
     wide = ndimage.gaussian_filter(ndimage.grey_dilation(raw, (3, 3), mode=wrap), 1.2, mode=wrap)

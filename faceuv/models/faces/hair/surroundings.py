@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
 from faceuv.models.faces.base import FaceModel
@@ -49,6 +48,8 @@ class Follower(nn.Module):
     """Moves points with a face's identity: each takes the weighted mean of its nearest vertices' offsets."""
 
     def __init__(self, model: FaceModel, points: Array) -> None:
+        from scipy.spatial import cKDTree
+
         super().__init__()
         mean = head_frame(model)
         distance, index = cKDTree(mean).query(points, k=_NEIGHBOURS)

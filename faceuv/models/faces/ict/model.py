@@ -9,7 +9,6 @@ from faceuv.errors import AssetError
 from faceuv.files.assets import Missing, find_asset, locate_asset
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.blink import BlinkingHead, check_blink
-from faceuv.models.faces.ict.convert import convert
 from faceuv.models.faces.ict.folder import LAYOUT, Layout, Published, read_folder
 from faceuv.registry import FACE_MODELS
 
@@ -77,6 +76,8 @@ class ICTFaceKit(BlinkingHead):
     @classmethod
     def from_published(cls, published: Published) -> ICTFaceKit:
         """Build the model from what the published files hold."""
+        from faceuv.models.faces.ict.convert import convert  # with scipy, for those who convert
+
         arrays, names, metadata = convert(published)
         model = cls.__new__(cls)  # the constructor reads a converted file, and there is none yet
         FaceModel.__init__(model, arrays, names=names, metadata=metadata)

@@ -22,6 +22,17 @@ def table_of(lines: list[str], columns: int) -> np.ndarray:
     return numbers.reshape(-1, columns)
 
 
+def table_in(text: bytes, columns: int) -> np.ndarray:
+    """:func:`table_of` the lines of a text, without the empty ones and those that begin with ``#``."""
+    while text.startswith(b"#"):
+        text = text.partition(b"\n")[2]
+    rows = text.count(b"\n") + (text[-1:] not in (b"\n", b""))
+    numbers = _plain(text.replace(b"\n", b" "))
+    if numbers is None or numbers.size != rows * columns:  # comments or empty lines between, or what is no table
+        return table_of([line for line in text.decode("utf-8").splitlines() if line[:1] not in ("#", "")], columns)
+    return numbers.reshape(-1, columns)
+
+
 def _plain(text: bytes) -> np.ndarray | None:
     """The numbers of a text like ``12 -.5 0.25``; None where it holds anything else.
 

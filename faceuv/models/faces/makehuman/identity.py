@@ -77,7 +77,7 @@ def identity_modes(data: MakeHumanData, align: Aligner, offset: Array, mirror: A
     chosen = np.concatenate([named, rest])  # (M, T), each a mode per standard deviation
     projection = np.linalg.solve(chosen @ gram @ chosen.T, chosen @ gram)
     missed = (mixed - centre) - (mixed - centre) @ projection.T @ chosen
-    error = 100 * np.sqrt(np.maximum(np.einsum("nk,kl,nl->n", missed, gram, missed), 0))
+    error = 100 * np.sqrt(np.maximum(((missed @ gram) * missed).sum(1), 0))
 
     targets = data.head_targets()
     names = list(targets)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from faceuv.errors import AssetError
-from faceuv.models.faces.makehuman.decimals import table_of
+from faceuv.models.faces.makehuman.decimals import table_in, table_of
 
 Array = np.ndarray
 
@@ -141,8 +141,7 @@ class MakeHumanData:
             raise self._foreign(f"{path.relative_to(self.folder)} is missing")
         try:
             raw = path.read_bytes()
-            text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8")
-            table = table_of([line for line in text.splitlines() if line[:1] not in ("#", "")], 4)
+            table = table_in(gzip.decompress(raw) if path.suffix == ".gz" else raw, 4)
         except (OSError, EOFError, ValueError) as error:
             raise self._foreign(f"{path.relative_to(self.folder)} cannot be read ({error})") from error
         index = table[:, 0].astype(np.int64)

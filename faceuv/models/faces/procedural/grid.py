@@ -12,7 +12,6 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
 
 from faceuv.errors import InputError
 from faceuv.models.faces.procedural import eye, mouth
@@ -147,6 +146,8 @@ def rays(grid: Grid, q: Anatomy) -> Rays:
     Rows and columns follow the features: wherever a corner of the mouth, an eye or a wing of the nose goes, the same
     vertex goes. Far from the features the chart stays where it is.
     """
+    from scipy.interpolate import PchipInterpolator
+
     u, v = grid.u_half, grid.v
     x = reference_x(u)
     eye_x, mouth_x, nose_x = _feature_x(x, q)

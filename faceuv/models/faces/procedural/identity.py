@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
 from faceuv.models.faces.procedural.anatomy import SPREAD, Anatomy
 from faceuv.models.faces.procedural.kernels import Parity, mirrored_fields
@@ -75,6 +74,8 @@ def _measures(template: Template) -> dict[str, Array]:
 
 def _tame(field: Array) -> Array:
     """Limit the few vertices on grazing rays, soften the creases; the midline stays on the midline."""
+    from scipy.ndimage import gaussian_filter
+
     length = np.linalg.norm(field, axis=-1)
     limit = 1.5 * np.percentile(length, 99.7) + 0.5
     field = field * np.minimum(1, limit / np.maximum(length, 1e-6))[..., None]

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
 from faceuv.models.faces.procedural import eye, mouth
 from faceuv.models.faces.procedural.anatomy import Anatomy
@@ -164,6 +163,8 @@ class Painter:
 
     def _unevenness(self, seed: int) -> Array:
         """Smooth unit-variance noise, about 12 mm wide; sampled coarsely so that every resolution sees the same."""
+        from scipy.ndimage import gaussian_filter
+
         noise = np.random.default_rng(seed).standard_normal((41, 33), np.float32)
         noise = gaussian_filter(noise, 2.5, mode="nearest")
         noise /= noise.std()

@@ -15,7 +15,8 @@ from faceuv.data.augment import AdaptiveAugment
 from faceuv.errors import InputError
 from faceuv.files.networks import save_network
 from faceuv.losses import R1Penalty
-from faceuv.models.base.method import BaseMethod, frozen
+from faceuv.models.base.fixed import frozen
+from faceuv.models.base.method import BaseMethod
 from faceuv.models.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator, mix
 from faceuv.models.stylegan2.training.paired import check_noise, draw, pairs
 from faceuv.registry import GENERATORS, MODELS
