@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.timing import seconds
 from faceuv import Face
 from faceuv.errors import AssetError
 from faceuv.files.artefacts import atomic_path
@@ -43,17 +42,6 @@ _SURE = 0.5  # confidence of a correspondence
 _TURN = 1e-3  # radians, of the derivative of a turned face
 
 Row = dict[str, Any]
-
-
-def seconds(work: Callable[[], Any], repeats: int = 3) -> float:
-    """The median processor time of a warm call."""
-    work()
-    found = []
-    for _ in range(repeats):
-        start = time.process_time()
-        work()
-        found.append(time.process_time() - start)
-    return statistics.median(found)
 
 
 def costs(name: str, model: FaceModel, repeats: int) -> Row:

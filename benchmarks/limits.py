@@ -19,8 +19,6 @@ Numba's kernels (the scan of the rasterizer) are no operators of PyTorch: their 
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -30,6 +28,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
+from benchmarks.timing import seconds
 from faceuv.face import Face
 from faceuv.fitting import Fitter, Landmarks
 from faceuv.models.faces import ProceduralFace
@@ -65,16 +64,6 @@ class Counting(TorchDispatchMode):
         else:
             self.operations += sum(value.numel() for value in written)
         return result
-
-
-def seconds(task: Callable[[], Any], repeats: int) -> float:
-    task()
-    found = []
-    for _ in range(repeats):
-        start = time.process_time()
-        task()
-        found.append(time.process_time() - start)
-    return statistics.median(found)
 
 
 def bandwidth(repeats: int) -> float:

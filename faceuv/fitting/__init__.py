@@ -1,6 +1,7 @@
 """From pictures to coefficients: landmark detectors, the fitter, and other sources of coefficients."""
 
-from faceuv.fitting.fitter import Fit, Fitter
+from faceuv.fitting.fit import Fit
+from faceuv.fitting.fitter import Fitter
 from faceuv.fitting.gradient import AdamStep
 from faceuv.fitting.landmarks import LandmarkDetector, Landmarks
 from faceuv.fitting.schedules import SCHEDULES

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from faceuv.fitting import Fitter, Landmarks
 from faceuv.fitting.confidence import DOUBTFUL
-from faceuv.fitting.fitter import Fit
+from faceuv.fitting.fit import Fit
 from faceuv.geometry.projection import pose, project
 from faceuv.models.faces import FaceModel, FaceRenderer
 from faceuv.photo.alignment import feature_shifts, moved
