@@ -42,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from faceuv.cli.console import checked_device, console
     from faceuv.cli.sample import default_model
     from faceuv.studio import GeneratorSource, HeadSource, Studio, StudioServer, open_source
+    from faceuv.studio.photographs import HeadsOfPhotographs
     from faceuv.studio.wishes import Wish
 
     if args.compare and args.source is None:
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     )
     seed = args.seed if args.seed is not None else FIRST if isinstance(source, HeadSource) else 0
     first = Wish("seed", seed=seed, truncation=TRUNCATION if isinstance(source, GeneratorSource) else 1.0)
-    studio = Studio(source, first=first)
+    studio = Studio(source, face_of=HeadsOfPhotographs(device), first=first)
     server = StudioServer(studio, host=args.host, port=args.port)
     console.print(f"the studio is at {server.address} (Ctrl+C ends it)", markup=False)
     if not server.is_local:

@@ -16,6 +16,8 @@ from faceuv.errors import AssetError, InputError
 from faceuv.face import Face
 
 if TYPE_CHECKING:
+    import torch
+
     from faceuv.photo import PhotoHeads
 
 MOST_BYTES = 25_000_000
@@ -90,10 +92,11 @@ def check_photograph(data: bytes) -> str:
 
 
 class HeadsOfPhotographs:
-    """Photograph → textured head of its largest face by :class:`~faceuv.photo.PhotoHeads`; its networks are read at the
-    first photograph."""
+    """Photograph → textured head of its largest face by :class:`~faceuv.photo.PhotoHeads`, on a device; its networks
+    are read at the first photograph."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device | str = "cpu") -> None:
+        self.device = device
         self._maker: PhotoHeads | None = None
 
     def __call__(self, path: Path) -> Face:
@@ -101,7 +104,7 @@ class HeadsOfPhotographs:
         from faceuv.photo import PhotoHeads
         from faceuv.photo.making import ENOUGH_PIXELS
 
-        maker = self._maker = self._maker or PhotoHeads()
+        maker = self._maker = self._maker or PhotoHeads(device=self.device)
         (made,) = maker.of(read_picture(path, enough=ENOUGH_PIXELS), "the photograph", most=1)
         if isinstance(made, str):
             raise InputError(f"no head could be fitted to the photograph: {made}")
