@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -25,9 +26,17 @@ from faceuv.models.base.parts import check_reference
 from faceuv.models.liftedgan import LiftedGANGenerator
 from faceuv.models.liftedgan.sheets import lifted_sheet
 from faceuv.registry import MODELS
+from faceuv.synthetic.studio import Studio
 
 LIMIT_MB = 8
-TEACHER = "zoo:teacher_64/generator.safetensors"
+TEACHERS: dict[str, dict[str, Any] | None] = {
+    "zoo:teacher_64/generator.safetensors": None,
+    "zoo:teacher_heads_64/generator.safetensors": {
+        "face_model": {"type": "MakeHuman", "verbose": False},
+        "world": "calm",
+    },
+}
+"""Teachers of the zoo → settings of the studio that drew their pictures; None: the procedural face."""
 SEEDS = range(6)
 TEXT = """A LiftedGAN, trained by `faceuv` on a teacher of `faceuv`; no data and no weights of others. Made by
 `tools/export_lifted.py`. `faceuv.load('{entry}')` reads it.
@@ -67,7 +76,8 @@ def main() -> int:
     trained = LiftedGANGenerator.load(args.work)
     trained.name = args.entry
     folder = args.out / args.entry
-    trained.save(folder, refer=references(trained), half=True)
+    refer = references(trained)
+    trained.save(folder, refer=refer, half=True)
     megabytes = sum(file.stat().st_size for file in folder.glob("*.safetensors")) / 1e6
     if megabytes > LIMIT_MB:
         raise InputError(f"{megabytes:.1f} MB of weights, more than the {LIMIT_MB} MB that an entry may have")
@@ -77,6 +87,10 @@ def main() -> int:
         "type": "StyleGAN2Discriminator", "size": kept.size, "channel_base": 16 * kept.size, "channel_max": 64,
     }  # fmt: skip
     features = MODELS.build({"type": "DiscriminatorFeatures", "network": network, "seed": 0})
+    settings = TEACHERS.get(refer.get("teacher", ""))
+    errors = lifted_errors(
+        kept, features, count=args.count, studio=None if settings is None else Studio(size=kept.size, **settings)
+    )
     write_card(
         args.entry,
         f"{args.entry}: {args.title}",
@@ -87,7 +101,7 @@ def main() -> int:
             "codes": f"L = {kept.num_layers}, D = {kept.code_dim}",
             "hardware": args.hardware,
             "torch": torch.__version__,
-            f"Means over {args.count} codes that no training saw": lifted_errors(kept, features, count=args.count),
+            f"Means over {args.count} codes that no training saw": errors,
         },
         TEXT.format(entry=args.entry, first=SEEDS[0], last=SEEDS[-1], limits=args.limits),
         folder=folder,
@@ -98,13 +112,13 @@ def main() -> int:
 
 def references(generator: LiftedGANGenerator) -> dict[str, str]:
     """The zoo's teacher, where that is the generator's."""
-    if "teacher" not in generator.parts():
-        return {}
-    try:
-        check_reference("teacher", TEACHER, generator.networks(), generator.directions)
-    except (InputError, AssetError):
-        return {}
-    return {"teacher": TEACHER}
+    for teacher in TEACHERS if "teacher" in generator.parts() else ():
+        try:
+            check_reference("teacher", teacher, generator.networks(), generator.directions)
+        except (InputError, AssetError):
+            continue
+        return {"teacher": teacher}
+    return {}
 
 
 def pictures(generator: LiftedGANGenerator, folder: Path, truncation: float) -> None:

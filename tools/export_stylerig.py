@@ -1,8 +1,8 @@
 """Put a trained rig into the zoo: `python tools/export_stylerig.py WORK_DIR --entry stylerig_64 --hardware …`.
 
-WORK_DIR is that of the recipe `stylerig_64`. Writes the mapper and RigNet (float16), `generator.json`, which names the
-zoo's teacher, pictures and the model card. Numbers on the card are read from the records of the stages and, if given,
-from the `metrics.json` of a stage `rig_study`.
+WORK_DIR is that of the recipe `stylerig_64`, or of `--recipe`. Writes the mapper and RigNet (float16),
+`generator.json`, which names the zoo's teacher, pictures and the model card. Numbers on the card are read from the
+records of the stages and, if given, from the `metrics.json` of a stage `rig_study`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ from faceuv.models.stylerig import StyleRigGenerator
 
 LIMIT_MB = 6
 TARGETS, SOURCES = (1, 2, 3), (4, 5, 6)
-TEACHER = "zoo:teacher_64/generator.safetensors"
+TEACHERS = {  # recipe → the zoo's teacher
+    "stylerig_64": "zoo:teacher_64/generator.safetensors",
+    "stylerig_heads_64": "zoo:teacher_heads_64/generator.safetensors",
+}
 SHOWN = {"yaw": "yaw_deg", "pose": "pose_deg", "expression": "expression_percent", "light": "light_percent"}
 EXAMPLE = """```python
 generator = faceuv.load("{entry}")
@@ -37,6 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path)
     parser.add_argument("--entry", default="stylerig_64", help="name of the zoo's entry")
+    parser.add_argument("--recipe", default="stylerig_64", choices=list(TEACHERS), help="of the work dir")
     parser.add_argument("--study", type=Path, help="metrics.json of a rig_study")
     parser.add_argument("--hardware", required=True, help="in words")
     parser.add_argument("--limits", required=True, help="what it does badly, after a look at the pictures")
@@ -44,8 +48,8 @@ def main() -> None:
     args = parser.parse_args()
 
     rig = StyleRigGenerator.load(args.work / "rig")
-    rig.name, rig.metadata = args.entry, {"config": "stylerig_64"}
-    folder = rig.save(args.out / args.entry, refer={"teacher": TEACHER}, half=True)
+    rig.name, rig.metadata = args.entry, {"config": args.recipe}
+    folder = rig.save(args.out / args.entry, refer={"teacher": TEACHERS[args.recipe]}, half=True)
     megabytes = sum(file.stat().st_size for file in folder.glob("*.safetensors")) / 1e6
     if megabytes > LIMIT_MB:
         raise SystemExit(f"{megabytes:.1f} MB of weights, more than the {LIMIT_MB} MB that this entry may have")
@@ -68,18 +72,21 @@ def main() -> None:
         ]
     )
     facts: dict[str, Any] = {
-        "config": "`configs/stylerig_64.py`",
+        "config": f"`configs/{args.recipe}.py`",
         "files": "`generator.json`, `mapper.safetensors`, `rig.safetensors` (float16)",
-        "teacher": TEACHER,
+        "teacher": TEACHERS[args.recipe],
         "size of the weights": f"{megabytes:.1f} MB",
         "codes": f"L = {kept.num_layers}, D = {kept.code_dim}",
         "hardware": args.hardware,
         "controls": list(kept.controls),
     }
-    for stage in ("dfr", "rig"):
+    for stage in ("dfr", "mapper", "rig"):
         record = Record.read(args.work / stage)
-        summary = {} if record is None else record.summary
-        facts[f"{stage}, held-out codes, read by the mapper"] = {
+        if record is None:
+            continue
+        summary = record.summary
+        reader = "regressor" if stage == "mapper" else "mapper"
+        facts[f"{stage}, held-out codes, read by the {reader}"] = {
             name: value for name, value in summary.items() if isinstance(value, (int, float))
         }
     if args.study is not None:
@@ -92,7 +99,7 @@ def main() -> None:
                 "identity, cosine": found["identity"]["value"],
             }
     write_card(
-        args.entry, f"{args.entry}: pose, expression and light of the 64² teacher's faces", facts, text, folder=folder
+        args.entry, f"{args.entry}: pose, expression and light of a 64² teacher's faces", facts, text, folder=folder
     )
     print(f"wrote {folder}, {megabytes:.1f} MB")
 

@@ -130,6 +130,20 @@ STEPS = (
         "tools/export_quickstart.py {work} --entry heads_64 " + _CARD,
         needs=("teacher_heads_64", "landmarks_mixed"),
     ),
+    Step(
+        ("liftedgan_heads_64",),
+        ("liftedgan_heads_64",),
+        "tools/export_lifted.py {work} --entry liftedgan_heads_64 --title 'whole heads lifted from a teacher' "
+        "--training 'the recipe whole' " + _CARD,
+        needs=("teacher_heads_64", "regressor_heads_64", "landmarks_mixed", "heads_64"),
+    ),
+    Step(
+        ("stylerig_heads_64",),
+        ("stylerig_heads_64",),
+        "tools/export_stylerig.py {work} --entry stylerig_heads_64 --recipe stylerig_heads_64 "
+        "--study {work}/study/metrics.json " + _CARD,
+        needs=("teacher_heads_64", "regressor_heads_64", "landmarks_mixed", "heads_64"),
+    ),
 )
 
 

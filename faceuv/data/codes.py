@@ -43,7 +43,7 @@ class FitShard:
     """A run of samples with the coefficients found for their codes.
 
     index         ``(n,)`` int64, sample numbers
-    codes         ``(n, D)`` w; the code of the generator is its repeat for every layer
+    codes         ``(n, D)`` w; the code of the generator is its repeat for every layer. Or mixed codes ``(n, L, D)``
     coefficients  of each picture ``(n, N)``; NaN where the fit failed
     ok            ``(n,)`` bool
     reasons       why a fit failed, ``""`` where it did not
@@ -77,7 +77,9 @@ class FitShard:
             raise AssetError(f"{path} lacks {', '.join(missing) or 'its metadata'}; run the stage that made it again")
         failed = metadata.pop("failed", {})
         count = len(tensors["index"])
-        for name, axes in (("codes", (count, "D")), ("coefficients", (count, "N")), ("ok", (count,))):
+        mixed = tensors["codes"].ndim == 3
+        of_codes = (count, metadata["num_layers"], "D") if mixed else (count, "D")
+        for name, axes in (("codes", of_codes), ("coefficients", (count, "N")), ("ok", (count,))):
             check_shape(f"{name} of {path}", tensors[name], axes)
         reasons = [failed.get(str(row), "") for row in range(count)]
         errors = {name.removeprefix("error."): v for name, v in tensors.items() if name.startswith("error.")}
@@ -109,7 +111,8 @@ def shard_files(folder: str | Path) -> list[Path]:
 class CodeFits(Dataset[dict[str, Tensor]]):
     """Codes with the coefficients of their pictures, as the ``fits`` stage left them; failed fits are left out.
 
-    Item: ``dict(code (D,), coefficients (N,), index)``. Everything is in memory: 36,000 codes of width 512 are 110 MB.
+    Item: ``dict(code (D,) or (L, D), coefficients (N,), index)``. Everything is in memory: 36,000 codes of width 512
+    are 110 MB.
 
     Args:
         folder: of the ``fits`` stage.
@@ -178,7 +181,7 @@ class CodeFits(Dataset[dict[str, Tensor]]):
     @property
     def code_dim(self) -> int:
         """D of the codes."""
-        return self.codes.shape[1]
+        return self.codes.shape[-1]
 
     @property
     def layout(self) -> CoefficientLayout:

@@ -67,11 +67,12 @@ class SceneTruth(GroundTruth):
 
     Args:
         teacher: whose latents they are.
+        studio: that drew what the teacher was trained on; by default the procedural face in the full world.
     """
 
     name = "scene"
 
-    def __init__(self, teacher: Any) -> None:
+    def __init__(self, teacher: Any, studio: Studio | None = None) -> None:
         own = isinstance(teacher, ProceduralGenerator)
         width = int(getattr(teacher, "latent_dim", 0))
         if not own and width != sum(FACTORS.values()):
@@ -80,7 +81,8 @@ class SceneTruth(GroundTruth):
                 f" {sum(FACTORS.values())}; this {type(teacher).__name__} has Z = {width}: use truth 'fitted'"
             )
         self.teacher = teacher
-        self.studio: Studio = teacher.studio if own else Studio(size=int(teacher.size)).to(teacher.mean_code.device)
+        drawn_by: Studio = teacher.studio if own else studio or Studio(size=int(teacher.size))
+        self.studio = drawn_by if own else drawn_by.to(teacher.mean_code.device)
         self.renderer = FaceRenderer(self.studio.face_model, self.studio.renderer, normals="map")
         self.region = face_region(self.studio.face_model, self.studio.texture_size)
 

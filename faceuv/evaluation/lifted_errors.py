@@ -24,6 +24,7 @@ from faceuv.renderers.masks import mask_in_view
 from faceuv.synthetic.cats import FACTORS as CAT_FACTORS
 from faceuv.synthetic.cats import CatHeads
 from faceuv.synthetic.scene import Scene
+from faceuv.synthetic.studio import Studio
 
 ANGLES = ("pitch", "yaw", "roll")
 
@@ -49,12 +50,15 @@ class CodeTruth:
 
 
 @torch.no_grad()
-def truth_of_latents(teacher: Any, latents: Tensor, truncation: float = 1.0) -> CodeTruth:
+def truth_of_latents(
+    teacher: Any, latents: Tensor, truncation: float = 1.0, *, studio: Studio | None = None
+) -> CodeTruth:
     """The truth of latents ``(B, Z)``: of drawn cat heads, and of teachers whose latents are scenes of the synthetic
-    faces (exact for the generator that draws them, approximate for one that was trained on them)."""
+    faces (exact for the generator that draws them, approximate for one that was trained on what the ``studio`` drew,
+    by default the procedural face)."""
     if isinstance(teacher, CatHeads):
         return _cats(teacher, truncation * teacher.mapping(latents))
-    return _scenes(SceneTruth(teacher), latents * truncation)
+    return _scenes(SceneTruth(teacher, studio), latents * truncation)
 
 
 def _cats(teacher: CatHeads, w: Tensor) -> CodeTruth:
@@ -99,6 +103,7 @@ def lifted_errors(
     truncation: float = 1.0,
     batch: int = 16,
     perturbation: Perturbation | None = None,
+    studio: Studio | None = None,
 ) -> dict[str, float]:
     """Means over ``count`` codes that no training saw.
 
@@ -109,6 +114,8 @@ def lifted_errors(
     ``relit``                     the picture in another code's light against the true one; ``not_relit``: in its own
     ``frechet_estimated``, ``frechet_random``  pictures against the teacher's, at the views that D_V reads, and at
                                   random ones of the ``perturbation``, in the space of ``features``
+
+    ``studio`` is that of :func:`truth_of_latents`.
     """
     if count < 4:
         raise InputError(f"errors of views take at least 4 codes, got count={count}")
@@ -124,7 +131,7 @@ def lifted_errors(
             break  # a light is that of another code
         latents = latents_at(teacher, index, seed=seed).to(generator.device)
         code = truncate(teacher.mapping(latents), teacher.mean_code, truncation)
-        true = truth_of_latents(teacher, latents, truncation)
+        true = truth_of_latents(teacher, latents, truncation, studio=studio)
         lifted = generator.lifted(code)
         picture = generator.image(code)
         rng = torch.Generator().manual_seed(first + start)

@@ -41,7 +41,7 @@ class CoefficientSource(ABC):
 
     @abstractmethod
     def estimate(self, code: Tensor, images: Tensor | None, names: Sequence[str] = ()) -> Estimates:
-        """Coefficients of ``code (B, D)``.
+        """Coefficients of ``code (B, D)``, or of mixed codes ``(B, L, D)``.
 
         Args:
             images: ``(B, 3, S, S)`` in [0, 1]; None if not ``reads_images``.

@@ -15,6 +15,7 @@ from mmengine.dist import all_gather_object, barrier, get_rank, get_world_size, 
 from torch import Tensor
 
 from faceuv.data.codes import FitShard, codes_at, shard_files, shard_name
+from faceuv.data.drawn import mixed_codes_at
 from faceuv.engine.stages.base import Stage, StageContext, StageResult
 from faceuv.engine.stages.record import set_aside
 from faceuv.engine.stages.small import FEW
@@ -46,6 +47,8 @@ class FitsStage(Stage):
         count: how many codes.
         seed: of the codes; apart from the recipe's, so that two stages can sample different ones.
         truncation: ψ of the codes.
+        most: largest number of samples that a code is mixed from, as in the stage ``pictures``: a mapper learns rows
+            that differ from each other. 1 mixes nothing, and keeps w alone.
         batch: pictures at a time.
         shard: samples per file, what an interruption costs at most.
         keep_images: write the pictures, too, as uint8 ``images_000000.safetensors`` ….
@@ -62,16 +65,17 @@ class FitsStage(Stage):
         count: int = PAPER_COUNT,
         seed: int = 0,
         truncation: float = 1.0,
+        most: int = 1,
         batch: int = 32,
         shard: int = 512,
         keep_images: bool = False,
     ) -> None:
-        for name, value in (("count", count), ("batch", batch), ("shard", shard)):
+        for name, value in (("count", count), ("most", most), ("batch", batch), ("shard", shard)):
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise InputError(f"{name} must be a whole number of at least 1, got {value!r}")
         self.generator = dict(generator)
         self.source: CoefficientSource = COEFFICIENT_SOURCES.build(source)
-        self.count, self.seed, self.truncation = count, seed, truncation
+        self.count, self.most, self.seed, self.truncation = count, most, seed, truncation
         self.batch, self.shard, self.keep_images = batch, shard, keep_images
 
     def check(self) -> None:
@@ -144,7 +148,7 @@ class FitsStage(Stage):
     def _write(self, number: int, generator: Any, context: StageContext) -> int:
         rows, path = self.rows(number), context.folder / shard_name(number)
         # a whole shard's codes in one go, so that they do not depend on the batch size by a rounding
-        codes = codes_at(generator, rows, seed=self.seed, truncation=self.truncation)
+        codes = self._codes(generator, rows)
         parts, pictures = zip(*self._batches(generator, codes, rows))
         coefficients = torch.cat([part.coefficients.data.float().cpu() for part in parts])
         reasons = [reason for part in parts for reason in part.reasons]
@@ -175,6 +179,12 @@ class FitsStage(Stage):
             save_tensors(_images_of(path), kept, {"kind": "images"})
         shard.save(path)  # last: its being there says that all of it is
         return len(rows)
+
+    def _codes(self, generator: Any, rows: Sequence[int]) -> Tensor:
+        """``(n, D)``, or ``(n, L, D)`` of mixed codes."""
+        if self.most == 1:
+            return codes_at(generator, rows, seed=self.seed, truncation=self.truncation)
+        return mixed_codes_at(generator, rows, seed=self.seed, most=self.most, truncation=self.truncation)
 
     def _batches(self, generator: Any, codes: Tensor, rows: Sequence[int]) -> Iterator[tuple[Estimates, Tensor | None]]:
         for start, code in zip(range(0, len(codes), self.batch), codes.split(self.batch)):

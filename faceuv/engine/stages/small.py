@@ -21,6 +21,8 @@ def small_training(config: Mapping[str, Any]) -> dict[str, Any]:
     loop = {key: value for key, value in config["train_cfg"].items() if key not in ("val_begin", "dynamic_intervals")}
     by_epoch = loop.get("by_epoch", "max_epochs" in loop) or "Epoch" in loop.get("type", "")
     small["train_cfg"] = {**loop, "max_epochs" if by_epoch else "max_iters": 1, "val_interval": 1}
+    if config.get("param_scheduler"):
+        small["param_scheduler"] = _from_the_first(config["param_scheduler"])
     for kind in ("train", "val", "test"):
         if isinstance(config.get(f"{kind}_dataloader"), Mapping):
             small[f"{kind}_dataloader"] = _small_loader(config[f"{kind}_dataloader"])
@@ -34,6 +36,14 @@ def small_training(config: Mapping[str, Any]) -> dict[str, Any]:
         for hook in config.get("custom_hooks") or []
     ]
     return small
+
+
+def _from_the_first(schedulers: Any) -> Any:
+    """Without those that begin after the one step: their end would lie before their begin."""
+    if isinstance(schedulers, Mapping) and "type" not in schedulers:  # of several optimisers
+        return {name: _from_the_first(each) for name, each in schedulers.items()}
+    each = [schedulers] if isinstance(schedulers, Mapping) else list(schedulers)
+    return [scheduler for scheduler in each if not scheduler.get("begin")]
 
 
 def _small_loader(loader: Mapping[str, Any]) -> dict[str, Any]:

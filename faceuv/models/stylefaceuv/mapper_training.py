@@ -62,7 +62,7 @@ class CoefficientMapping(BaseMethod):
             raise InputError("CoefficientMapping needs a loss, dict(scores=dict(type='StandardisedL1'))")
         data = CodeFits(fits, split="train", held_out=held_out)
         self.mapper = CoefficientMapper(data.num_layers, data.code_dim, data.layout, widths=widths)
-        self.mapper.set_statistics(data.codes, data.all_coefficients())
+        self.mapper.set_statistics(data.codes.flatten(0, -2), data.all_coefficients())
         for term in self.losses.terms.values():
             if isinstance(term, StandardisedL1):
                 term.set_layout(data.layout)

@@ -31,7 +31,7 @@ from faceuv.structures import Coefficients
 RIG_FILE = "rignet.safetensors"
 TERMS = ("reconstruction", "edit", "consistency", "step")
 _LOOKED_AT, _READS = 256, 0.9  # pictures, and the largest share of an unrelated face's error
-OF_RIGNET = ("encoding", "decoder", "hidden", "given", "units")
+OF_RIGNET = ("encoding", "decoder", "hidden", "given", "units", "reach")
 
 
 @MODELS.register_module()
@@ -60,7 +60,7 @@ class StyleRig(BaseMethod):
         controls: what is edited: some of ``"pose"``, ``"expression"``, ``"light"``, or ``"all"``. With several, every
             pair of codes edits a random choice of them.
         cycle: False trains on w toward v only, half the work of a step.
-        rig: settings of RigNet: ``encoding``, ``decoder``, ``hidden``, ``given``, ``units``.
+        rig: settings of RigNet: ``encoding``, ``decoder``, ``hidden``, ``given``, ``units``, ``reach``.
         renderer: draws the faces.
         size: side at which faces are drawn and compared; the pictures' own by default, or one that divides it, at
             less cost.

@@ -46,6 +46,9 @@ class RigNet(CodeNetwork):
         units: of the steps: ``"covariance"`` measures them by the covariance of the generator's w, so that a step goes
             where codes differ; ``"isotropic"`` by one standard deviation for all directions, as in the paper. There a
             step can leave the codes in directions that the mapper reads and the pictures do not show.
+        reach: largest change of a coefficient, in its standard deviations; what is farther counts as that far.
+            Movements that the generator hardly makes then move a code a little, where without a limit they throw it
+            out of all codes. For ``given="change"`` alone. None: no limit, as in the paper.
         controls: what it was trained to edit.
         trained_for: fingerprint of the mapper of its training, see :func:`fingerprint_of`.
     """
@@ -65,6 +68,7 @@ class RigNet(CodeNetwork):
         hidden: int = 64,
         given: Given = "wanted",
         units: Units = "isotropic",
+        reach: float | None = None,
         controls: Controls = ALL,
         trained_for: str = "",
     ) -> None:
@@ -78,7 +82,12 @@ class RigNet(CodeNetwork):
                 raise InputError(
                     f"RigNet's {name} is one of {', '.join(known)}, got {word!r}{did_you_mean(str(word), known)}"
                 )
+        if reach is not None and not (given == "change" and reach > 0):
+            raise InputError(
+                f"RigNet's reach limits changes, given='change', to more than 0; got {reach!r} and {given!r}"
+            )
         self.encoding, self.decoder, self.hidden, self.given, self.units = encoding, decoder, hidden, given, units
+        self.reach = reach
         self.controls, self.trained_for = controls_of(controls), trained_for
         count, wide = self.layout.size, encoding + self.layout.size
         self.encode = RowLinear(num_layers, code_dim, encoding)
@@ -107,6 +116,7 @@ class RigNet(CodeNetwork):
             "hidden": self.hidden,
             "given": self.given,
             "units": self.units,
+            **({} if self.reach is None else {"reach": self.reach}),
             "controls": list(self.controls),
             "trained_for": self.trained_for,
         }
@@ -155,6 +165,7 @@ class RigNet(CodeNetwork):
         rows = self.read(code).unflatten(1, (self.num_layers, self.code_dim))
         encoded = self.encode(rows)
         p = (wanted - (self.mean if self.given == "wanted" else own)) / self.deviation
+        p = p if self.reach is None else p.clamp(-self.reach, self.reach)
         p = p.expand(len(code), -1)[:, None].expand(-1, self.num_layers, -1)
         features = [encoded, p]
         if self.decoder == "bilinear":

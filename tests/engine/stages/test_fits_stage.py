@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from faceuv.data.codes import CodeFits, FitShard, codes_at
+from faceuv.data.drawn import mixed_codes_at
 from faceuv.engine.stages import FitsStage, StageContext, run_stages
 from faceuv.errors import AssetError, InputError
 from faceuv.registry import GENERATORS
@@ -67,6 +68,20 @@ def test_a_code_is_a_function_of_its_index_and_the_seed(toys):
     halved = codes_at(generator, range(10), seed=3, truncation=0.5)
     torch.testing.assert_close(halved - generator.mean_code, (whole - generator.mean_code) / 2)
     assert len({tuple(row) for row in codes_at(generator, range(500), seed=3).tolist()}) == 500
+
+
+def test_mixed_codes_keep_all_their_rows(fitted, toys):
+    """They are those of the stage ``pictures``, and w is the first row of one that mixes nothing."""
+    folder = fitted(most=5)
+    shard = FitShard.load(folder / "fits_000001.safetensors")
+    generator = GENERATORS.build({"type": "ToyCodes"})
+    assert torch.equal(shard.codes, mixed_codes_at(generator, range(8, 16), seed=0, most=5))
+    assert shard.codes.shape == (8, 3, 8)
+    assert bool((shard.codes != shard.codes[:, :1]).any((1, 2)).any())
+    data = CodeFits(folder)
+    assert data.code_dim == 8 and data[0]["code"].shape == (3, 8)
+    with pytest.raises(InputError, match="most must be a whole number of at least 1, got 0"):
+        fitted("none", most=0)
 
 
 @pytest.mark.parametrize("batch", [1, 3, 21])

@@ -98,6 +98,16 @@ def test_a_stage_of_a_plug_in_is_left_out_and_named(recipe, toys):
     assert lines[-1].endswith("not rehearsed: first, second")
 
 
+def test_rates_that_begin_late_are_rehearsed(stages, recipe):
+    """The one step is before their begin, where MMEngine would refuse an end."""
+    later = [{"type": "CosineAnnealingLR", "begin": 5, "T_max": 7, "by_epoch": False}]
+    made = changed(stages, "mapper.param_scheduler", {"mapper": later})
+    short = {name: made[name] for name in ("teacher", "fits", "mapper")}
+    lines = []
+    run_stages(recipe(**short), plan_only=True, rehearsal=True, log=lines.append)
+    assert "rehearsal of mapper …" in lines and "every stage runs" in lines[-1]
+
+
 VALIDATION = {
     "val_cfg": {},
     "val_dataloader": {

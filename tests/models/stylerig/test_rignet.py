@@ -117,11 +117,22 @@ class TestRigNet:
         own, shift = torch.randn(2, 3, LAYOUT.size)
         assert torch.allclose(rig.step(w, own + shift, own), rig.step(w, shift, torch.zeros_like(own)), atol=1e-4)
 
+    def test_a_reach_bounds_each_change_and_leaves_small_ones(self) -> None:
+        near, free, w = trained(given="change", reach=2.0), trained(given="change"), codes()
+        own, shift = torch.randn(2, 3, LAYOUT.size)
+        within = shift.clamp(-0.99, 0.99)  # a deviation is 0.5
+        assert torch.equal(near.step(w, own + within, own), free.step(w, own + within, own))
+        far = torch.zeros_like(own)
+        far[:, 4] = 50.0
+        assert torch.allclose(near.step(w, own + far, own), free.step(w, own + far.clamp(max=1.0), own), atol=1e-4)
+        assert not torch.allclose(near.step(w, own + far, own), free.step(w, own + far, own), atol=1.0)
+
     def test_a_file_gives_the_same_network(self, tmp_path: Path) -> None:
-        rig = trained(decoder="bilinear", controls=("pose",), trained_for="abc")
+        rig = trained(decoder="bilinear", given="change", reach=3.0, controls=("pose",), trained_for="abc")
         found = load_rignet(save_network(tmp_path / "rig.safetensors", rig))
         w, wanted = codes(), torch.randn(3, LAYOUT.size)
         assert torch.equal(found(w, wanted, wanted), rig(w, wanted, wanted))
+        assert found.reach == 3.0 and "reach" not in trained().settings()  # files of others stay as they are
         assert found.settings() == rig.settings()
 
     def test_statistics(self) -> None:
@@ -152,6 +163,8 @@ class TestRigNet:
             (dict(decoder="billinear"), "Did you mean 'bilinear'"),
             (dict(given="delta"), "given is one of wanted, change"),
             (dict(hidden=0), "hidden must be a whole number"),
+            (dict(given="change", reach=0.0), "reach limits changes, given='change', to more than 0; got 0.0"),
+            (dict(reach=3.0), "got 3.0 and 'wanted'"),
         ):
             with pytest.raises(InputError, match=words):
                 RigNet(L, D, LAYOUT, **settings)  # type: ignore[arg-type]
