@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from damage import damaged
 from safetensors.torch import load_file
 
 from faceuv.data.codes import CodeFits, FitShard, codes_at
@@ -218,7 +219,7 @@ def test_a_damaged_shard_is_made_again(fitted):
     folder = fitted()
     whole = contents(folder)
     path = folder / "fits_000001.safetensors"
-    path.write_bytes(path.read_bytes()[:100])
+    damaged(path, path.read_bytes()[:100])
     fitted()
     assert contents(folder) == whole
 

@@ -8,6 +8,7 @@ import shutil
 
 import pytest
 import torch
+from damage import damaged
 from safetensors.torch import load_file
 
 from faceuv.engine.stages import run_stages
@@ -111,6 +112,6 @@ def test_a_damaged_file_of_scores_is_made_again(tiny, recipe, tmp_path):
     folder = tmp_path / "work" / "direction"
     whole = {path.name: path.read_bytes() for path in folder.glob("*.safetensors")}
     (folder / "directions.safetensors").unlink()
-    (folder / "scores_000003.safetensors").write_bytes(whole["scores_000003.safetensors"][:90])
+    damaged(folder / "scores_000003.safetensors", whole["scores_000003.safetensors"][:90])
     run_stages(recipe(**made), log=silent)
     assert {path.name: path.read_bytes() for path in folder.glob("*.safetensors")} == whole

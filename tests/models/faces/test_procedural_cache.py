@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from damage import damaged
 
 from faceuv.files.cache import CacheWarning, cache_dir
 from faceuv.models.faces.procedural import ProceduralFace
@@ -41,7 +42,7 @@ def test_a_damaged_file_is_built_again(reference, tmp_path, monkeypatch):
     monkeypatch.setattr("faceuv.models.faces.procedural.model.build", lambda *_: _built(reference))
     ProceduralFace(**SMALL)
     file = next(tmp_path.rglob("*.safetensors"))
-    file.write_bytes(file.read_bytes()[:1000])
+    damaged(file, file.read_bytes()[:1000])
     with pytest.warns(CacheWarning, match="damaged and is built again"):
         repaired = ProceduralFace(**SMALL)
     assert same(repaired, reference) and file.stat().st_size > 1000
