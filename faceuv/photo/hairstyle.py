@@ -47,6 +47,7 @@ _ROUNDS = 3
 _UNRELATED = 2.0  # log odds against hair of what has its colours and does not hang together with it
 _FINE = 192  # pixels of the same frame in which strands are seen
 _CURLS, _STRAIGHT = 0.28, 0.36  # how parallel strands are: curls are below, hair without curls above
+_TURNED = 0.6  # radians to the side, below which hair that is tied at the back looks like short hair: that is likelier
 _CURLED = 0.6  # of the score, against curls on straight hair and the other way round
 _EDGE = 0.06  # a mask is never surer than this
 _FITS = 0.38  # intersection over union of the best style's mask: less fits no style
@@ -125,6 +126,9 @@ def find_hair(model: FaceModel, views: Sequence[View], renderer: Renderer, *, li
     for one, trust in used:
         score += trust / total * (_score(one) - _CURLED * torch.where(curly, one.straight, one.curled))
         agreement += trust / total * _agreement(one)
+    if all(abs(float(view.coefficients.rotation[0, 1])) < _TURNED for view in views):
+        tied = torch.tensor([STYLES[name].tail != "none" for name in names])
+        score = score.masked_fill(tied.to(score.device), -torch.inf)
     best = int(score.argmax())
     colour = torch.stack([one.colour * trust for one, trust in used]).sum(0) / total
     told = sum(one.told * trust for one, trust in used) / total
