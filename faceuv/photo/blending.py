@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+from weakref import WeakKeyDictionary
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -62,16 +65,28 @@ def spread_over(model: FaceModel, values: Tensor, weight: Tensor) -> Tensor:
     count = len(weld)
     w = torch.zeros(count).to(cover).index_add_(0, weld, cover).double().cpu()
     goal = torch.zeros(count, len(values)).to(total).index_add_(0, weld, total).double().cpu()
-    faces = weld[model.faces].cpu()
-    edges = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    edges = torch.cat([edges, edges.flip(1)]).unique(dim=0).numpy()
-    one = np.ones(len(edges))
-    graph = sparse.csc_matrix((one, (edges[:, 0], edges[:, 1])), shape=(count, count))
-    graph = sparse.diags(np.asarray(graph.sum(1)).ravel()) - graph
+    graph = _differences(model)
     mean = goal.sum(0) / w.sum().clamp_min(1e-6)
     system = graph * _STIFF + sparse.diags(w.numpy() + _HOME)
     found = splu(system.tocsc()).solve((goal + _HOME * mean).numpy())
     return torch.from_numpy(found).to(values)[weld]
+
+
+_GRAPHS: WeakKeyDictionary[FaceModel, Any] = WeakKeyDictionary()
+
+
+def _differences(model: FaceModel) -> Any:
+    """``(V, V)`` sparse: Σ over edges (x_i − x_j)² as a quadratic form; copies of a vertex at seams are one."""
+    from scipy import sparse
+
+    if model not in _GRAPHS:
+        count = len(model.mean)
+        faces = model.faces.cpu() if model.weld is None else model.weld[model.faces].cpu()
+        edges = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+        edges = torch.cat([edges, edges.flip(1)]).unique(dim=0).numpy()
+        graph = sparse.csc_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(count, count))
+        _GRAPHS[model] = sparse.diags(np.asarray(graph.sum(1)).ravel()) - graph
+    return _GRAPHS[model]
 
 
 def mirror_grid(model: FaceModel, size: int) -> tuple[Tensor, Tensor]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import torch
 from torch import Tensor
 
@@ -34,15 +32,13 @@ def with_hair_of(albedo: Tensor, colour: Tensor, skin: Tensor) -> Tensor:
         found[:, mode_index("scalp_hair")] = _BARE
         return found
     goal = torch.log(hair.median(0).values.clamp_min(0) + _DARK).cpu()
-    person = albedo[0].cpu().clone()  # some hundred numbers one after the other: no work for a GPU
     columns = [mode_index(name) for name in _MODES]
-    best, least = (0.0, 0.0, 0.0), torch.inf
-    for values in itertools.product(torch.linspace(-2.5, 2.5, _STEPS).tolist(), repeat=len(_MODES)):
-        person[columns] = person.new_tensor(values)
-        apart = float((torch.log(hair_colour(Person(person)).to(goal) + _DARK) - goal).square().sum())
-        apart += 0.01 * sum(value * value for value in values)  # of equals the most usual
-        if apart < least:
-            best, least = values, apart
-    found[0, columns] = torch.tensor(best).to(found)
+    steps = torch.linspace(-2.5, 2.5, _STEPS)
+    values = torch.cartesian_prod(*[steps] * len(_MODES)).T
+    persons = albedo[0].cpu()[:, None].repeat(1, values.shape[1])
+    persons[columns] = values.to(persons)
+    apart = (torch.log(hair_colour(Person(persons)).to(goal) + _DARK) - goal).square().sum(1)
+    best = int((apart + 0.01 * values.square().sum(0).to(apart)).argmin())  # of equals the most usual
+    found[0, columns] = values[:, best].to(found)
     found[:, mode_index("scalp_hair")] = _FULL
     return found

@@ -39,6 +39,7 @@ ENOUGH_PIXELS = 24_000_000
 _MANY = 160.0  # the same, from which on more pixels make no better texture
 _SMALL = 24.0  # pixels between the eyes' outer corners: fewer make a blurred texture
 _GREY = 0.004  # mean distance of red, green and blue from their mean: less is a grey picture
+_LEAST_GREY = 0.2  # confidence of a head from a grey picture: without colours, nothing else tells a face from a find
 _LIKELY = 0.5  # share of what is seen between brows and chin that has the colours of skin
 _CLOSE = {**DETECTOR, "zooms": (0.7, 0.85, 1.0)}  # for a face that was found: slower, nearer
 _FIRST = ({"type": "LandmarkStep", "groups": RIGID}, {"type": "LandmarkStep", "weight": EXACT})
@@ -184,6 +185,11 @@ class PhotoHeads:
         for shot in shots:
             if shot.reason:
                 return f"{shot.source}: {which}: {shot.reason}"
+            if shot.confidence < _LEAST_GREY and _is_grey(shot.square):
+                return (
+                    f"{shot.source}: {which} at {_place(shot.found)} is hardly a face (confidence"
+                    f" {shot.confidence:.2f}), and the picture has no colours to tell by: no head was made of it"
+                )
         most = max(trust_of(shot) for shot in shots)
         views = [View(shot.coefficients, shot.picture, shot.found.window, trust_of(shot) / most) for shot in shots]
         texture = head_texture(model, views, renderer, size=self.texture_size, lit=self.lit)
@@ -245,9 +251,13 @@ def _doubts(shots: Sequence[Shot]) -> list[str]:
     doubts = [best.doubt] if best.doubt else []
     if best.found.eyes < _SMALL:
         doubts.append(f"the face is small: {best.found.eyes:.0f} pixels between the eyes")
-    if float((best.square - best.square.mean(0)).abs().mean()) < _GREY:
+    if _is_grey(best.square):
         doubts.append("the picture has no colours: the head's are grey, too")
     return doubts + [f"{Path(shot.source).name}: {shot.doubt}" for shot in shots[1:] if shot.doubt]
+
+
+def _is_grey(square: Tensor) -> bool:
+    return float((square - square.mean(0)).abs().mean()) < _GREY
 
 
 def _no_face(source: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -81,6 +83,13 @@ def test_a_grey_photograph_of_16_bits_gives_the_same_shape_in_grey_and_says_so(t
     grey = _only(maker.of(read_picture(tmp_path / "grey.png"), "grey.png"))
     assert _apart(grey, plain)[0] < 0.08
     assert "no colours" in grey.doubt and "no colours" not in plain.doubt
+
+
+def test_a_doubtful_find_in_a_grey_picture_is_no_face(plain, maker) -> None:
+    found = replace(plain.shots[0], confidence=0.1)
+    assert isinstance(maker._head([found], "face 1 of 1"), PhotoHead)  # its colours are those of a face
+    said = maker._head([replace(found, square=found.square.mean(0).expand(3, -1, -1))], "face 1 of 1")
+    assert "plain.png: face 1 of 1 at" in said and "is hardly a face (confidence 0.10)" in said
 
 
 def test_half_a_face_at_the_edge_is_doubtful_and_completed_from_the_other_half(portrait, plain, maker) -> None:

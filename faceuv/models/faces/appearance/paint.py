@@ -269,12 +269,13 @@ def _hair_colours() -> tuple[Tensor, Tensor, Tensor]:
 
 
 def hair_colour(person: Person) -> Tensor:
-    """``(3,)`` of the person's hair; dark skin comes with dark hair."""
+    """``(3,)`` of the person's hair, ``(N, 3)`` of N persons, whose values are ``(A, N)``; dark skin comes with dark
+    hair."""
     knots, red, grey = _hair_colours()
     fair = torch.sigmoid(-2.2 * (person["melanin"] + 0.15))
     place = (0.55 + 0.9 * fair * (person["hair_lightness"] + 0.9)).clamp(0, 2.999)
-    low = int(place)
-    share = place - low
+    low = place.long()
+    share = (place - low)[..., None]
     colour = ((1 - share) * knots[low] + share * knots[low + 1]).float()
     colour = blend(colour, red, (0.22 * fair * (person["hair_red"] - 0.6)).clamp(0, 0.8))
     return blend(colour, grey, smoothstep(0.8, 3.0, person["hair_grey"]))
