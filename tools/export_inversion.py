@@ -1,8 +1,9 @@
-"""Put a trained inversion into the zoo: `python tools/export_inversion.py WORK_DIR --hardware … --limits …`.
+"""Put a trained inversion into the zoo: `python tools/export_inversion.py WORK_DIR --entry … --hardware … --limits …`.
 
-WORK_DIR is that of the recipe `inversion_64`, or a folder with its generator. Finds the direction of smiles, writes the
-encoder and the local branch (float16), the directions, `generator.json`, which names the zoo's other parts, a picture,
-and the model card with the numbers of `inversion_study_64`, if its `study.json` is given.
+WORK_DIR is that of the recipe of the entry's name, or a folder with its generator. Finds the direction of smiles,
+writes the encoder and the local branch (float16), the directions, `generator.json`, which names the zoo's other parts,
+a picture, and the model card with the numbers of `inversion_study_64` or `inversion_study_heads_64`, if its
+`study.json` is given.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from torch import Tensor
 from faceuv.export import save_png
 from faceuv.files import zoo
 from faceuv.files.cards import write_card
+from faceuv.models.base.manifest import find_manifest
+from faceuv.models.base.parts import DIRECTIONS
 from faceuv.models.directions import Direction, RegressionDirection
 from faceuv.models.directions.scores import named_score
 from faceuv.models.inversion import InversionGenerator
@@ -25,12 +28,6 @@ from faceuv.synthetic import ProceduralGenerator
 
 LIMIT_MB = 10
 ROWS = range(2, 6)  # of the code, which carry expressions and little of the pose and of the colours
-REFER = {
-    "teacher": "zoo:teacher_64/generator.safetensors",
-    "mapper": "zoo:mapper_64/weights.safetensors",
-    "uv_generator": "zoo:quickstart/uv_generator.safetensors",
-    "stepper": "zoo:stepper_64/weights.safetensors",
-}
 EXAMPLE = """```python
 generator = faceuv.load("{entry}")
 face = generator.invert(picture)                 # (3, S, S) in [0, 1], framed as the generator's own pictures
@@ -53,7 +50,7 @@ def smile(generator: InversionGenerator, samples: int) -> Direction:
 @torch.no_grad()
 def shown(generator: InversionGenerator, seed: int = 17, count: int = 6) -> Tensor:
     """Pictures of drawn faces, nothing chosen; the code alone; with local detail; turned to −25° and 25°; smiling."""
-    world = ProceduralGenerator(generator.size)
+    world = ProceduralGenerator(generator.size, face_model=generator.face_model)
     rng = torch.Generator().manual_seed(seed)
     pictures = world.synthesis(world.sample_codes(count, truncation=0.8, generator=rng)).clamp(0, 1)
     plain, _ = generator.invert_all(pictures, detail=False)
@@ -71,7 +68,7 @@ def main() -> None:
     """Write the entry."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path)
-    parser.add_argument("--entry", default="inversion_64", help="name of the zoo's entry")
+    parser.add_argument("--entry", default="inversion_64", help="name of the zoo's entry, and of its recipe")
     parser.add_argument("--study", type=Path, help="study.json of the stage inversion_study")
     parser.add_argument("--samples", type=int, default=50_000, help="codes from which the direction of smiles is found")
     parser.add_argument("--fact", action="append", default=[], metavar="NAME=TEXT", help="a row of the card")
@@ -81,9 +78,11 @@ def main() -> None:
     args = parser.parse_args()
 
     generator = InversionGenerator.load(args.work)
-    generator.name, generator.metadata = args.entry, {"config": "inversion_64"}
+    generator.name, generator.metadata = args.entry, {"config": args.entry}
+    _, manifest = find_manifest(args.work)
+    named = {part: name for part, name in manifest.files.items() if name.startswith(zoo.PREFIX) and part != DIRECTIONS}
     generator.directions["smile"] = smile(generator, args.samples)
-    folder = generator.save(args.out / args.entry, refer=REFER, half=True)
+    folder = generator.save(args.out / args.entry, refer=named, half=True)
     megabytes = sum(file.stat().st_size for file in folder.glob("*.safetensors")) / 1e6
     if megabytes > LIMIT_MB:
         raise SystemExit(f"{megabytes:.1f} MB of weights, more than the {LIMIT_MB} MB that this entry may have")
@@ -99,10 +98,11 @@ def main() -> None:
         f"**Limits.** {args.limits}",
     ]
     facts: dict[str, Any] = {
-        "config": "`configs/inversion_64.py`",
+        "config": f"`configs/{args.entry}.py`",
         "files": "`generator.json`, `encoder.safetensors`, `local.safetensors` (averaged weights, float16),"
         " `directions.safetensors`",
-        "parts of the zoo": [f"{part}: {name}" for part, name in REFER.items()],
+        "parts of the zoo": [f"{part}: {name}" for part, name in named.items()],
+        "coefficients": f"read by {kept.encoder.regressor or 'the encoder itself'}",
         "size of the weights": f"{megabytes:.1f} MB",
         "codes": f"L = {kept.num_layers}, D = {kept.code_dim}",
         "hardware": args.hardware,

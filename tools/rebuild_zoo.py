@@ -144,6 +144,12 @@ STEPS = (
         "--study {work}/study/metrics.json " + _CARD,
         needs=("teacher_heads_64", "regressor_heads_64", "landmarks_mixed", "heads_64"),
     ),
+    Step(
+        ("inversion_heads_64",),
+        ("inversion_heads_64",),
+        "tools/export_inversion.py {work} --entry inversion_heads_64 " + _CARD,
+        needs=("teacher_heads_64", "regressor_heads_64", "heads_64"),
+    ),
 )
 
 

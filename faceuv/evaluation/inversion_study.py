@@ -101,7 +101,7 @@ class InversionStudy:
         if cases.true.layout != generator.face_model.layout:
             raise InputError(
                 f"the faces have coefficients {cases.true.layout.groups}, the generator's face model"
-                f" {generator.face_model.layout.groups}: a study needs a generator for the procedural face"
+                f" {generator.face_model.layout.groups}: draw the faces with the generator's face model"
             )
         self.generator, self.cases, self.losses = generator, cases, dict(losses or {})
         self.renderer = FaceRenderer(generator.face_model, generator.renderer, normals="map")

@@ -23,8 +23,9 @@ _SHOWN = 8  # faces of the sheet
 
 @STAGES.register_module(name="inversion_study")
 class InversionStudyStage(Stage):
-    """Measures inverters on pictures of drawn faces and on hidden views of the same faces; leaves ``study.json``,
-    ``inversion.md`` and ``sheet.png``. A finished subject is kept: an interrupted stage goes on with the next one.
+    """Measures inverters on pictures of drawn faces, with the generator's face model, and on hidden views of the same
+    faces; leaves ``study.json``, ``inversion.md`` and ``sheet.png``. A finished subject is kept: an interrupted stage
+    goes on with the next one.
 
     Args:
         faces: the generator of faces: an entry of the zoo, a folder or a work dir.
@@ -100,7 +101,7 @@ class InversionStudyStage(Stage):
         if not isinstance(generator, StyleFaceUVGenerator):
             raise InputError(f"{generator.name!r} has no coefficients and UV maps: give an Inversion or StyleFaceUV")
         generator.to(device)
-        world = ProceduralGenerator(generator.size).to(device)
+        world = ProceduralGenerator(generator.size, face_model=generator.face_model).to(device)
         cases = drawn_cases(world, self.count, seed=self.seed, truncation=self.truncation)
         losses = {name: loss.to(device) for name, loss in measuring_losses(self.losses).items()}
         study = InversionStudy(generator, cases, losses)

@@ -151,21 +151,26 @@ class LocalDetailing(InversionMethod):
         if wanted & {"image", "perceptual"}:
             pred = world.draw(_both(pair.found, pair.there), _twice(maps))
             with torch.no_grad():
-                true = world.draw(_both(pair.scene.coefficients, pair.true_there), _twice(pair.scene.maps))
-                counted = mask_in_view(pair.known.repeat(2, 1, 1, 1), true.uv)
-                counted = true.mask * (self.unseen + (1 - self.unseen) * counted)
+                true = [pair.scene.render, world.draw(pair.true_there, pair.scene.maps)]  # A was drawn as the picture
+                counted = torch.cat([self._pixel_weights(pair, view) for view in true])
             shared: dict[str, Tensor] = {"image": pred.image, "mask": pred.mask.detach()}
-            sides["image"] = sides["perceptual"] = (shared, {"image": true.image, "mask": counted})
+            target = {"image": torch.cat([view.image for view in true]), "mask": counted}
+            sides["image"] = sides["perceptual"] = (shared, target)
         sides["diffuse"] = ({"image": maps.diffuse, "mask": weights}, {"image": pair.scene.maps.diffuse})
         if "positions" in wanted:
-            found, target = self._positions(pair.found, maps), self._positions(pair.scene.coefficients, pair.scene.maps)
-            sides["positions"] = ({"image": found, "mask": weights}, {"image": target})
+            found = self._positions(pair.found, maps)
+            there = self._positions(pair.scene.coefficients, pair.scene.maps)
+            sides["positions"] = ({"image": found, "mask": weights}, {"image": there})
         hidden = chart * (1 - pair.known)
         sides["small"] = ({"delta": delta.diffuse * hidden}, {})
         mirror = self.detailer.mirror
         beside = (mirror(pair.known) > 0.5) * hidden
         sides["symmetric"] = ({"image": delta.diffuse, "mask": beside}, {"image": mirror(delta.diffuse).detach()})
         return {name: self.losses.term(name, *sides[name]) for name in self.losses.terms}
+
+    def _pixel_weights(self, pair: Pair, view: Render) -> Tensor:
+        """The weights of pixels ``(B, 1, S, S)``: less where A does not show the face."""
+        return view.mask * (self.unseen + (1 - self.unseen) * mask_in_view(pair.known, view.uv))
 
     def _positions(self, coefficients: Coefficients, maps: UVMaps) -> Tensor:
         """Of the displaced surface ``(B, 3, H, W)`` in mm, object frame."""

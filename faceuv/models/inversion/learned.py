@@ -12,6 +12,7 @@ from faceuv.fitting import Fitter
 from faceuv.models.base.contracts import Inversion, Inverter
 from faceuv.models.faces import FaceRenderer
 from faceuv.models.inversion.encoder import PyramidEncoder, check_teacher
+from faceuv.models.inversion.light import with_fitted_light
 from faceuv.models.inversion.local import Detailer, LocalBranch, corrected
 from faceuv.models.inversion.pictures import as_pictures, at_size, prepared
 from faceuv.models.stylefaceuv.generator import StyleFaceUVGenerator
@@ -30,6 +31,7 @@ class EncoderInverter(Inverter):
         generator: coefficients and maps of codes, and, unless they are given, ``encoder`` and ``local``.
         encoder, local: the networks; without a local branch there is no residual.
         detail: correct the maps after the picture; None: if there is a local branch.
+        light: fit the light to the picture, in closed form, from that of the coefficients.
         refine: a schedule of :class:`~faceuv.fitting.Fitter`, ``"fast"``: fit the coefficients to the picture, from
             those that the encoder reads; for photographs. A picture that cannot be fitted keeps those of the encoder.
         detector: of landmarks, for ``refine``.
@@ -43,6 +45,7 @@ class EncoderInverter(Inverter):
         encoder: PyramidEncoder | None = None,
         local: LocalBranch | None = None,
         detail: bool | None = None,
+        light: bool = True,
         refine: str | None = None,
         detector: Any = "SyntheticLandmarks",
         batch: int = 16,
@@ -67,7 +70,7 @@ class EncoderInverter(Inverter):
         self.local = None if detail is False else local
         self.renderer = FaceRenderer(generator.face_model, generator.renderer, normals="map")
         self.detailer = Detailer(self.renderer, generator.uv_generator.size)
-        self.batch = batch
+        self.batch, self.light = batch, light
         self.fitter: Fitter | None = None
         if refine is not None:
             reader = _Reader(self.encoder)
@@ -107,6 +110,10 @@ class EncoderInverter(Inverter):
             data = torch.where(fit.ok[:, None].to(coefficients.data.device), fit.coefficients.data, coefficients.data)
             coefficients = Coefficients(data, coefficients.layout)
         maps: UVMaps = self.generator.uv_generator(read.codes)
+        if self.light:
+            coefficients = with_fitted_light(
+                self.renderer, picture, coefficients, maps, map_size=self.detailer.map_size, mask=mask
+            )
         delta: UVMaps | None = None
         if self.local is not None:
             given, _, _ = self.detailer.look(picture, coefficients, maps, mask)

@@ -33,6 +33,7 @@ class Sight:
     grid      ``(B, H, W, 2)`` where each texel's surface point lies in the picture, in [−1, 1] as grid_sample reads it
     seen      ``(B, 1, H, W)`` in {0, 1}: nothing lies before the point, and it looks to the camera
     cosine    ``(B, 1, H, W)`` between the surface's normal and the way to the camera, 0 where it is not seen
+    normals   ``(B, 3, H, W)`` of the displaced surface, world frame
     shading   ``(B, 3, H, W)`` light on the texel
     positions ``(B, 3, H, W)`` of the displaced surface in decimetres, object frame
     """
@@ -40,6 +41,7 @@ class Sight:
     grid: Tensor
     seen: Tensor
     cosine: Tensor
+    normals: Tensor
     shading: Tensor
     positions: Tensor
 
@@ -61,7 +63,7 @@ def sight(renderer: FaceRenderer, coefficients: Coefficients, maps: UVMaps, *, s
     seen = visibility_mask(renderer.renderer, world, chart, height=size, width=size) * (facing > 0)
     light = sh_irradiance(normals.flatten(2).transpose(1, 2), coefficients.lighting)
     shading = light.transpose(1, 2).unflatten(2, (map_size, map_size))
-    return Sight(grid, seen, facing.clamp_min(0) * seen, shading, bake(surface.vertices, chart))
+    return Sight(grid, seen, facing.clamp_min(0) * seen, normals, shading, bake(surface.vertices, chart))
 
 
 @torch.no_grad()
@@ -74,14 +76,20 @@ def unlit_residual(image: Tensor, render: Render, view: Sight, mask: Tensor | No
     not known.
     """
     check_shape("image", image, tuple(render.image.shape))
-    covered = (render.mask >= _COVERED).to(image)
-    if mask is not None:
-        check_shape("mask", mask, tuple(render.mask.shape))
-        covered = covered * (mask > 0.5).to(image)
+    covered = covered_by(render, mask)
     difference = (image - render.image) * covered
     known = (read(covered, view.grid) > 0.5).to(image) * view.seen
     residual = read(difference, view.grid) / read(covered, view.grid).clamp_min(0.5)
     return residual / view.shading.clamp_min(_DARKEST) * known, known
+
+
+def covered_by(render: Render, mask: Tensor | None = None) -> Tensor:
+    """``(B, 1, S, S)`` in {0, 1}: pixels that the face covers fully and that ``mask`` says show the bare face."""
+    covered = (render.mask >= _COVERED).to(render.image)
+    if mask is None:
+        return covered
+    check_shape("mask", mask, tuple(render.mask.shape))
+    return covered * (mask > 0.5).to(covered)
 
 
 def read(image: Tensor, grid: Tensor) -> Tensor:

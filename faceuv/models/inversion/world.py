@@ -35,7 +35,7 @@ class Scene:
     maps          UV maps, with detail where it was painted
     plain         UV maps of the codes alone
     image         ``(B, 3, S, S)``: the maps drawn over the generator's picture of the code
-    mask          ``(B, 1, S, S)`` coverage of the face
+    render        the maps over black
     """
 
     codes: Tensor
@@ -43,7 +43,7 @@ class Scene:
     maps: UVMaps
     plain: UVMaps
     image: Tensor
-    mask: Tensor
+    render: Render
 
 
 class GeneratorWorld(nn.Module):
@@ -125,7 +125,7 @@ class GeneratorWorld(nn.Module):
         drawn = self.draw(coefficients, maps)
         behind = self.picture(codes) if behind is None else behind
         image = composite(drawn.image, drawn.mask, behind).clamp(0, 1)
-        return Scene(codes, coefficients, maps, plain, image, drawn.mask)
+        return Scene(codes, coefficients, maps, plain, image, drawn)
 
     def draw(self, coefficients: Coefficients, maps: UVMaps) -> Render:
         """Faces over black at the teacher's size, differentiable."""

