@@ -11,6 +11,7 @@ with read_base():
     from .inversion_64 import *
 
 faces = "heads_64"
+regressor = "zoo:regressor_heads_64/weights.safetensors"
 face_model = dict(type="MakeHuman", verbose=False)
 perceptual = dict(type="DiscriminatorPerceptual", zoo="teacher_heads_64")
 encoder_iterations = 2400
@@ -20,7 +21,7 @@ encoder.merge(
         model=dict(
             faces=faces,
             face_model=dict(_delete_=True, **face_model),
-            encoder=dict(regressor="zoo:regressor_heads_64/weights.safetensors", own_trunk=False, width=48, hidden=192),
+            encoder=dict(_delete_=True, regressor=regressor, own_trunk=False, width=48, hidden=192),
             growth=dict(over=encoder_iterations),
             drawn=0.2,
             pictured=0.5,
