@@ -11,12 +11,12 @@ from torch import Tensor
 from faceuv.errors import InputError, did_you_mean
 from faceuv.models.base.manifest import manifest_for
 from faceuv.models.base.method import BaseMethod
+from faceuv.models.base.options import as_options
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.inversion.detail import DetailShares
 from faceuv.models.inversion.growth import PoseGrowth
 from faceuv.models.inversion.world import GeneratorWorld, part_references
 from faceuv.models.stylefaceuv.mapper_training import weights_dtype
-from faceuv.models.stylefaceuv.options import as_options
 from faceuv.renderers.base import Renderer
 
 

@@ -28,13 +28,14 @@ from faceuv.models.base.codes import broadcast_code
 from faceuv.models.base.face_generator import FaceGenerator, built_teacher
 from faceuv.models.base.generator import Generator
 from faceuv.models.base.manifest import Manifest
+from faceuv.models.base.options import as_options
 from faceuv.models.base.parts import DIRECTIONS
 from faceuv.models.directions import Direction, load_directions
 from faceuv.models.faces import FaceModel
 from faceuv.models.faces.control import Degrees, Expression, Light, lighting_of, turned
 from faceuv.models.liftedgan.geometry import DepthSpace, foreground_faces, grid_uv, unprojected
 from faceuv.models.liftedgan.networks import LiftingNetworks
-from faceuv.models.liftedgan.options import as_group, stored_space
+from faceuv.models.liftedgan.options import stored_space
 from faceuv.models.liftedgan.parameters import ViewRange, parsed_light
 from faceuv.models.liftedgan.scene import Lifted, at_rotation, check_fits, draw, lift, lit, space_renderer
 from faceuv.models.stylegan2 import load_generator
@@ -104,8 +105,8 @@ class LiftedGANGenerator(FaceGenerator):
         name: str = "lifted",
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
-        self.space = as_group(DepthSpace, space, "space")
-        self.views = as_group(ViewRange, views, "views")
+        self.space = as_options(DepthSpace, space, "space")
+        self.views = as_options(ViewRange, views, "views")
         check_fits(lifting, teacher, f"the networks of {name!r}")
         editor = ComposedView(lifting, self.views)
         super().__init__(teacher, renderer, editor=editor, directions=directions, name=name, metadata=metadata)

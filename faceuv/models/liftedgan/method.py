@@ -19,11 +19,12 @@ from faceuv.models.base.fixed import Fixed, frozen
 from faceuv.models.base.generator import Generator, check_generator
 from faceuv.models.base.manifest import MANIFEST, manifest_for
 from faceuv.models.base.method import BaseMethod
+from faceuv.models.base.options import as_options
 from faceuv.models.liftedgan.distance import ImageDistance
 from faceuv.models.liftedgan.geometry import DepthSpace
 from faceuv.models.liftedgan.networks import LiftingNetworks
 from faceuv.models.liftedgan.objective import PERTURBED, TERMS, Perturbation, WarmUp, objective, run
-from faceuv.models.liftedgan.options import as_group, stored_space
+from faceuv.models.liftedgan.options import stored_space
 from faceuv.models.liftedgan.parameters import ViewRange
 from faceuv.models.liftedgan.release import load_networks
 from faceuv.models.liftedgan.scene import Lifted, check_fits, draw, feature_channels, lift, space_renderer
@@ -93,10 +94,10 @@ class LiftedGAN(BaseMethod):
         check_terms(list(self.losses.terms))
         if dtype not in ("float32", "float16"):
             raise InputError(f"dtype must be 'float32' or 'float16', got {dtype!r}")
-        self.space = as_group(DepthSpace, space, "space")
-        self.views = as_group(ViewRange, views, "views")
-        self.perturbation = as_group(Perturbation, perturbation, "perturbation")
-        self.warmup = as_group(WarmUp, warmup, "warmup")
+        self.space = as_options(DepthSpace, space, "space")
+        self.views = as_options(ViewRange, views, "views")
+        self.perturbation = as_options(Perturbation, perturbation, "perturbation")
+        self.warmup = as_options(WarmUp, warmup, "warmup")
         self.distance: Fixed[ImageDistance] = Fixed(ImageDistance(**(distance or {})))
         found: Any = GENERATORS.build(teacher) if isinstance(teacher, Mapping) else teacher
         check_generator(found, "LiftedGAN")
@@ -114,10 +115,10 @@ class LiftedGAN(BaseMethod):
     @classmethod
     def check_config(cls, config: Mapping[str, Any]) -> None:
         """Raise for what is wrong with a config before anything is loaded."""
-        as_group(DepthSpace, config.get("space"), "space")
-        as_group(ViewRange, config.get("views"), "views")
-        as_group(Perturbation, config.get("perturbation"), "perturbation")
-        as_group(WarmUp, config.get("warmup"), "warmup")
+        as_options(DepthSpace, config.get("space"), "space")
+        as_options(ViewRange, config.get("views"), "views")
+        as_options(Perturbation, config.get("perturbation"), "perturbation")
+        as_options(WarmUp, config.get("warmup"), "warmup")
         check_terms([name for name, term in (config.get("losses") or {}).items() if term is not None])
 
     # ------------------------------------------------------------ training

@@ -3,27 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
-from faceuv.errors import InputError, did_you_mean
 from faceuv.models.liftedgan.geometry import DepthSpace
 from faceuv.models.liftedgan.parameters import ViewRange
-
-T = TypeVar("T")
-
-
-def as_group(kind: type[T], value: T | Mapping[str, Any] | None, key: str) -> T:
-    """The group ``key`` of settings from a config's dict (None: all defaults); one that is built passes through."""
-    if isinstance(value, kind):
-        return value
-    if value is not None and not isinstance(value, Mapping):
-        raise InputError(f"{key} must be dict(…), got {value!r}")
-    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    for name in value or {}:
-        if name not in names:
-            raise InputError(f"{key} has no setting {name!r}; it has {', '.join(names)}{did_you_mean(name, names)}")
-    return kind(**(value or {}))
 
 
 def stored_space(space: DepthSpace, views: ViewRange) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from faceuv.files.locate import locate
 from faceuv.geometry.rotations import euler_to_matrix, rotate
+from faceuv.models.base.options import as_options
 from faceuv.models.base.subject import Setting, Subject, SubjectView, Targets
 from faceuv.models.liftedgan.claims import CLAIMS
 from faceuv.models.liftedgan.geometry import DepthSpace
-from faceuv.models.liftedgan.options import as_group
 from faceuv.models.liftedgan.parameters import ViewRange
 from faceuv.models.liftedgan.release import load_networks
 from faceuv.models.liftedgan.scene import (
@@ -57,7 +57,7 @@ class LiftedSubject(Subject):
     ) -> None:
         super().__init__(setting, name)
         self.path = locate(path)
-        self.space, self.views_range = as_group(DepthSpace, space, "space"), as_group(ViewRange, views, "views")
+        self.space, self.views_range = as_options(DepthSpace, space, "space"), as_options(ViewRange, views, "views")
         self.networks = load_networks(self.path).to(setting.device)
         check_fits(self.networks, setting.teacher, str(self.path))
         self.renderer = space_renderer("torch", self.space)

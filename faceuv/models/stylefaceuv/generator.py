@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,9 +24,8 @@ from faceuv.models.base.parts import DIRECTIONS
 from faceuv.models.directions import Direction, load_directions
 from faceuv.models.faces import FaceModel, FaceRenderer
 from faceuv.models.faces.control import Degrees, Expression, Light, expressed, posed, relit
-from faceuv.models.faces.part_texels import INSIDE, part_texels
-from faceuv.models.faces.whole_maps import WholeMaps
 from faceuv.models.stylefaceuv.behind import Behind, without_face
+from faceuv.models.stylefaceuv.head_maps import HeadMaps
 from faceuv.models.stylefaceuv.mappers import CoefficientMapper, YawStepper, load_mapper, load_stepper
 from faceuv.models.stylefaceuv.uv_generator import UVGenerator, load_uv_generator
 from faceuv.models.stylegan2 import load_generator
@@ -79,7 +77,7 @@ class StyleFaceUVGenerator(FaceGenerator):
         self.face_model: FaceModel = build_face_model(face_model)
         mapper.check_layout(self.face_model.layout)
         self.mapper, self.uv_generator, self.stepper = mapper, uv_generator, stepper
-        self._whole: WholeMaps | None = None
+        self._maps = HeadMaps(uv_generator, self.face_model)
         self.freeze()
 
     def networks(self) -> dict[str, nn.Module]:
@@ -143,25 +141,9 @@ class StyleFaceUVGenerator(FaceGenerator):
 
     @torch.no_grad()
     def maps(self, code: Tensor) -> UVMaps:
-        """The maps of the UV generator, each ``(B, 3, H, W)``.
-
-        The training's pictures hardly show what lies behind the lips: it has the face model's own colours, and no
-        displacement. Nor do they show the back of a head: see :class:`~faceuv.models.faces.whole_maps.WholeMaps`.
-        """
-        made: UVMaps = self.uv_generator(self.check(code))
-        if self.face_model.part is None:  # a mask, which pictures show whole
-            return made
-        size = self.uv_generator.size
-        if self._whole is None or self._whole.size != size:
-            self._whole = WholeMaps(self.face_model, size)
-        diffuse, displacement = (None if a is None else self._whole(a) for a in (made.diffuse, made.displacement))
-        inside = part_texels(self.face_model, self.face_model.chart(size, size), *INSIDE)
-        if diffuse is not None:
-            mean = self.face_model.albedo_map(diffuse.new_zeros(1, self.face_model.layout.albedo), size, size)
-            diffuse = torch.where(inside, mean, diffuse)
-        if displacement is not None:
-            displacement = displacement * ~inside
-        return replace(made, diffuse=diffuse, displacement=displacement)
+        """The maps of the UV generator, each ``(B, 3, H, W)``, completed where pictures show nothing, see
+        :class:`~faceuv.models.stylefaceuv.head_maps.HeadMaps`."""
+        return self._maps(self.check(code))
 
     # ---------------------------------------------------------------- pictures
 

@@ -22,6 +22,7 @@ from faceuv.models.base.generator import Generator, check_generator
 from faceuv.models.base.loss_terms import LossTerms
 from faceuv.models.base.manifest import MANIFEST, manifest_for
 from faceuv.models.base.method import BaseMethod
+from faceuv.models.base.options import as_options
 from faceuv.models.directions import load_directions
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.face_renderer import FaceRenderer, Normals
@@ -33,7 +34,6 @@ from faceuv.models.stylefaceuv.options import (
     VIEWS,
     AdversarialOptions,
     ViewOptions,
-    as_options,
     check_layout_of_options,
 )
 from faceuv.models.stylefaceuv.sheets import map_sheet, view_sheet

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-from faceuv.errors import InputError, did_you_mean
+from faceuv.errors import InputError
 
 VIEWS = ("original", "symmetric")
 Source = Literal["fitted", "predicted"]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -102,16 +100,3 @@ def check_layout_of_options(config: Mapping[str, Any]) -> None:
         value = config.get(name)
         if isinstance(value, (str, list, tuple)):
             raise InputError(f"{name}={value!r} has moved: write {name}=dict({inner}={value!r})")
-
-
-def as_options(kind: type[T], value: T | Mapping[str, Any] | None, key: str) -> T:
-    """The group ``key`` of settings from a config's dict (None: all defaults); one that is built passes through."""
-    if isinstance(value, kind):
-        return value
-    if value is not None and not isinstance(value, Mapping):
-        raise InputError(f"{key} must be dict(…), got {value!r}")
-    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    for name in value or {}:
-        if name not in names:
-            raise InputError(f"{key} has no setting {name!r}; it has {', '.join(names)}{did_you_mean(name, names)}")
-    return kind(**(value or {}))

@@ -26,6 +26,7 @@ from faceuv.models.base.parts import DIRECTIONS
 from faceuv.models.directions import Direction, load_directions
 from faceuv.models.faces import FaceModel
 from faceuv.models.faces.control import Degrees, Expression, Light
+from faceuv.models.stylefaceuv.head_maps import HeadMaps
 from faceuv.models.stylefaceuv.mappers import CoefficientMapper, load_mapper
 from faceuv.models.stylefaceuv.uv_generator import UVGenerator, load_uv_generator
 from faceuv.models.stylegan2 import load_generator
@@ -87,6 +88,7 @@ class StyleRigGenerator(FaceGenerator):
         self.face_model: FaceModel = build_face_model(face_model)
         mapper.check_layout(self.face_model.layout)
         self.mapper, self.uv_generator = mapper, uv_generator
+        self._maps = None if uv_generator is None else HeadMaps(uv_generator, self.face_model)
         self.freeze()
 
     def networks(self) -> dict[str, nn.Module]:
@@ -165,7 +167,7 @@ class StyleRigGenerator(FaceGenerator):
     def face(self, code: Tensor) -> Face:
         """The face of one code: coefficients, and maps if there is a generator of them."""
         code = self.single(code)
-        maps = UVMaps() if self.uv_generator is None else self.uv_generator(code)
+        maps = UVMaps() if self._maps is None else self._maps(code)
         return Face(self.coefficients(code), self.face_model, self.renderer, maps, {"generator": self.name})
 
     @torch.no_grad()
