@@ -68,6 +68,28 @@ def test_what_it_writes_and_what_it_reports(folder, tmp_path, capsys):
     assert "holds inversions of other settings (edit ['yaw=1'] → ['yaw=2']" in capsys.readouterr().err
 
 
+def test_a_face_that_is_off_the_centre_and_small_is_framed_as_the_generator_draws_it():
+    from faceuv.cli.invert import square
+    from faceuv.registry import LANDMARK_DETECTORS
+
+    q = faceuv.load("quickstart")
+    face = torch.nn.functional.interpolate(q.image(q.codes([3], truncation=0.6)), size=(160, 160), mode="bicubic")[0]
+    scene = face[:, :1, :1].expand(3, 240, 320).clone()
+    scene[:, 60:220, 130:290] = face.clamp(0, 1)
+    detector = LANDMARK_DETECTORS.build("SyntheticLandmarks")
+
+    def eyes_and_mouth(picture):
+        points = detector.detect(picture[None], None).points[0] / picture.shape[-1]
+        return torch.stack([points[36:42].mean(0), points[42:48].mean(0), points[48:68].mean(0)])
+
+    aligned = {name: square(picture, detector, "align", 128) for name, picture in (("own", face), ("scene", scene))}
+    found = {name: eyes_and_mouth(picture) for name, picture in aligned.items()}
+    torch.testing.assert_close(found["scene"], found["own"], atol=0.02, rtol=0)
+    width = float(found["scene"][1, 0] - found["scene"][0, 0])
+    cut = square(scene, detector, "crop", 128)
+    assert float(eyes_and_mouth(cut)[1, 0] - eyes_and_mouth(cut)[0, 0]) < 0.8 * width, "the cut alone shows it smaller"
+
+
 def test_projections_by_name(folder, tmp_path):
     picture = str(folder / "pictures" / "a.png")
     options = ["--generator", "quickstart", "--framing", "crop", "--method", "w+", "--steps", "3", "--no-meshes"]
