@@ -24,6 +24,7 @@ report.merge(
             "StyleRig": dict(
                 path="zoo:stylerig_heads_64/rig.safetensors", mapper="zoo:stylerig_heads_64/mapper.safetensors"
             ),
+            "inversion": dict(faces="inversion_heads_64"),
         },
         face_model=dict(_delete_=True, **face_model),
         features=dict(_delete_=True, type="DiscriminatorFeatures", zoo=entry),
@@ -38,4 +39,3 @@ report.merge(
         ),
     )
 )
-report.subjects.pop("inversion")
