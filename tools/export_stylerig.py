@@ -53,7 +53,7 @@ def main() -> None:
     megabytes = sum(file.stat().st_size for file in folder.glob("*.safetensors")) / 1e6
     if megabytes > LIMIT_MB:
         raise SystemExit(f"{megabytes:.1f} MB of weights, more than the {LIMIT_MB} MB that this entry may have")
-    kept, style = StyleRigGenerator.load(folder), FigureStyle(size=96)
+    kept, style = StyleRigGenerator.load(folder), FigureStyle(size=64)
     save_png(folder / "transfer.png", transfer_grid(kept, TARGETS, SOURCES, style=style))
     save_png(folder / "mixing.png", rig_mixing_grid(kept, TARGETS, SOURCES[:1], style=style))
     save_png(folder / "yaw.png", yaw_strip(kept, TARGETS, yaws=(-45, -30, -15, 0, 15, 30, 45), style=style))
