@@ -44,7 +44,17 @@ def cases(photo: Path | None, folder: str) -> dict[str, tuple[str, tuple[bool, .
         "the studio's first person": (STUDIO, (True, False)),
     }  # fmt: skip
     if photo is not None:
-        words = ("head", str(photo), "--out", f"{folder}/head", "--face-model", "MakeHuman", "--hair", "none")
+        words = (
+            "head",
+            str(photo),
+            "--out",
+            f"{folder}/head",
+            "--face-model",
+            "MakeHuman",
+            "--hair",
+            "none",
+            "--overwrite",
+        )
         found["faceuv head"] = (command(*words), (False,))
     return found
 
