@@ -87,6 +87,8 @@ class PyramidEncoder(nn.Module):
         lacking = {"channels", "size", "layout"} - set(self._reader)
         if lacking:
             raise InputError(f"the settings of the regressor lack {', '.join(sorted(lacking))}")
+        if self.reader is not None and regressor is not None:
+            self.reader.head = nn.Sequential()  # the regressor's gives the coefficients
         self.layout, self.size = CoefficientLayout(**self._reader["layout"]), int(self._reader["size"])
         self.regressor, self.checksum = regressor, checksum
         self._fixed: Fixed[CoefficientRegressor] | None = None
@@ -226,7 +228,7 @@ def start_encoder(
             " that was trained for this face model"
         )
     if trunk is not None and made.reader is not None:
-        made.reader.load_state_dict(trunk.state_dict())
+        made.reader.load_state_dict(trunk.state_dict(), strict=regressor is None)  # which has a head of its own
     rng = torch.Generator().manual_seed(0)
     with torch.no_grad():
         made.set_codes(teacher.mapping(teacher.sample_latents(samples, generator=rng)), teacher.mean_code)
