@@ -17,7 +17,7 @@ from faceuv.models.faces.base import FaceModel
 
 LARGEST = 256  # maps beyond have texels that are too small for a line
 _PER_TEXEL = 1.5  # samples along an edge of a seam
-_SOFT = 0.1  # of the equations: where two seams share a texel, both cannot be met
+_TIE = (0.03, 10.0)  # to its own value, of a texel beyond the chart and on it; seams that share texels compromise
 _KNOWN: WeakKeyDictionary[FaceModel, dict[tuple[int, int], SeamTexels]] = WeakKeyDictionary()
 
 
@@ -29,12 +29,13 @@ class SeamTexels:
         self.first, self.second, along, uv = _seam_points(model, max(height, width))
         self.texels, self.corner, weight = _bilinear(uv, height, width)
         count = len(self.texels)
-        # least squares with a soft tie to the map: (AᵀA + soft) change = Aᵀ missing, A the samples (N, T), four a row
+        # least squares with a tie to the map: (AᵀA + tie) change = Aᵀ missing, A the samples (N, T), four a row
         pairs = self.corner[:, :, None] * count + self.corner[:, None]
         square = uv.new_zeros(count * count).index_add_(
             0, pairs.flatten(), (weight[:, :, None] * weight[:, None]).flatten()
         )
-        system = square.view(count, count) + _SOFT * torch.eye(count, dtype=uv.dtype, device=uv.device)
+        on_chart = (model.chart(height, width).face_id >= 0).flatten()[self.texels]
+        system = square.view(count, count) + torch.where(on_chart, _TIE[1], _TIE[0]).to(uv).diag()
         self.factor = torch.linalg.cholesky(system).to(model.mean)
         self.weight, self.along = weight.to(model.mean), along.to(model.mean)
 

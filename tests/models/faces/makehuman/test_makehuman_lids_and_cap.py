@@ -124,7 +124,8 @@ def test_the_weight_of_the_face_ends_at_hair_ears_and_chin(makehuman):
 
 
 def test_pictures_have_the_normals_of_files_at_seams(makehuman):
-    """Without relief the normal map is that of the welded vertices, at rims of lids and lips too: it was 38° off."""
+    """Without relief the normal map is that of the welded vertices, at rims of lids and lips too: it was 38° off. What
+    closes the seams of a small map moves texels beyond the chart."""
     flat = UVMaps(displacement=torch.zeros(1, 3, 128, 128))
     one = Coefficients.zeros(1, makehuman.layout)
     found = FaceRenderer(makehuman, normals="map").surface(one, flat).normal_map
@@ -132,4 +133,4 @@ def test_pictures_have_the_normals_of_files_at_seams(makehuman):
     normals = vertex_normals(makehuman.mean[None], makehuman.faces, makehuman.weld)
     expected = torch.nn.functional.normalize(bake(normals, chart), dim=1)
     angle = (found * expected).sum(1).clamp(-1, 1).acos().rad2deg()
-    assert float(angle[:, chart.face_id >= 0].max()) < 0.1
+    assert float(angle[:, chart.face_id >= 0].max()) < 0.3
