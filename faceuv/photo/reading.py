@@ -86,9 +86,8 @@ def read_view(
     weight = shown.weight * skin
     usual = likely_skin(bare, smooth, weight, inner)
     likely = float((usual * weight * inner).sum() / (weight * inner).sum().clamp_min(1e-6))
-    eyelids, spread_out = lids(model, view.coefficients, renderer.camera.distance, size)
-    usual = torch.minimum(usual, likely_skin(bare, smooth, weight, inner * (1 - eyelids))) * spread_out
-    weight = _with_the_face(model, _soft(weight * usual, skin, inner), size)
+    _, spread_out = lids(model, view.coefficients, renderer.camera.distance, size)
+    weight = _with_the_face(model, _soft(weight * usual * spread_out, skin, inner), size)
     return Reading(bare, shown.weight, weight, light.T.view_as(shown.colour), likely)
 
 
