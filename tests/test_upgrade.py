@@ -47,6 +47,7 @@ def test_a_module_has_moved(old, new):
         ("faceuv.evaluation.measures", "Instruments"),
         ("faceuv.files.networks", "save_network"),
         ("faceuv.models.base.code_space", "YAW_LIMIT"),
+        ("faceuv.models.base", "BaseMethod LossTerms frozen"),
         ("faceuv.face", "Face"),
     ],
 )
