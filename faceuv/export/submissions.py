@@ -27,13 +27,13 @@ from faceuv.errors import InputError
 from faceuv.files.artefacts import atomic_path
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.face_renderer import FaceRenderer
+from faceuv.models.faces.part_texels import INSIDE
 from faceuv.structures import Coefficients, UVMaps
 
 NOW_LANDMARKS = (36, 39, 42, 45, 33, 48, 54)
 """Of the 68 landmarks, in NoW's order."""
 REALY_KEYPOINTS = 85
 _MM = 100.0
-_HIDDEN = ("inner_mouth", "gums", "tongue", "teeth")  # no scan shows them
 
 
 @torch.no_grad()
@@ -132,7 +132,7 @@ def _landmarks(model: FaceModel, wanted: Iterable[int]) -> list[int]:
 
 def _outer_faces(model: FaceModel) -> np.ndarray:
     """``(F, 3)``: the triangles that a scan can show."""
-    return model.faces[~model.faces_of(*_HIDDEN)].cpu().numpy()
+    return model.faces[~model.faces_of(*INSIDE)].cpu().numpy()
 
 
 def _corner(vertex: int, faces: np.ndarray) -> list[float]:

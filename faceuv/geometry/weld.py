@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,6 +15,16 @@ from torch import Tensor
 def welded_faces(faces: Tensor, weld: Tensor | None) -> Tensor:
     """The faces ``(F, 3)`` with every corner at the first copy of its point: neighbours across a seam share edges."""
     return faces if weld is None else weld[faces]
+
+
+def neighbours(faces: Tensor, count: int) -> Any:
+    """``(count, count)`` sparse matrix of SciPy: 1 where an edge of the welded ``faces (F, 3)`` joins two points."""
+    from scipy.sparse import csr_matrix
+
+    corners = faces.cpu()
+    edges = torch.cat([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [2, 0]]])
+    edges = torch.cat([edges, edges.flip(1)]).unique(dim=0).numpy()
+    return csr_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(count, count))
 
 
 def welded_mean(values: Tensor, weld: Tensor | None) -> Tensor:

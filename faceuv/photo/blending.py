@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from faceuv.checks import check_shape
+from faceuv.geometry.weld import neighbours, welded_faces
 from faceuv.models.faces.base import FaceModel
 
 _FAR = 12.0  # median lengths of an edge on the chart: mirrored corners farther apart lie on both sides of a seam
@@ -80,11 +81,7 @@ def _differences(model: FaceModel) -> Any:
     from scipy import sparse
 
     if model not in _GRAPHS:
-        count = len(model.mean)
-        faces = model.faces.cpu() if model.weld is None else model.weld[model.faces].cpu()
-        edges = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-        edges = torch.cat([edges, edges.flip(1)]).unique(dim=0).numpy()
-        graph = sparse.csc_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(count, count))
+        graph = neighbours(welded_faces(model.faces, model.weld), len(model.mean))
         _GRAPHS[model] = sparse.diags(np.asarray(graph.sum(1)).ravel()) - graph
     return _GRAPHS[model]
 

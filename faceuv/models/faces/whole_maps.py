@@ -17,7 +17,7 @@ from torch import Tensor
 from faceuv.checks import check_shape
 from faceuv.geometry.normals import vertex_normals
 from faceuv.geometry.uv import bake, sample_map
-from faceuv.geometry.weld import welded_faces, welded_mean
+from faceuv.geometry.weld import neighbours, welded_faces, welded_mean
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.seam_texels import SeamTexels
 
@@ -42,12 +42,12 @@ class WholeMaps:
         from scipy.sparse.linalg import splu
 
         self.model, self.size = model, size
-        neighbours = _neighbours(model)
-        degree = np.asarray(neighbours.sum(1)).ravel()
+        joined = neighbours(welded_faces(model.faces[model.faces_of("skin")], model.weld), len(model.mean))
+        degree = np.asarray(joined.sum(1)).ravel()  # 0 at copies of points, and off the skin
         seen = _seen(model, turn_deg)
         self._weight = np.maximum(seen**2, _FLOOR)
-        self._solve = splu((diags(self._weight) + _SMOOTH * (diags(degree) - neighbours)).tocsc()).solve
-        own = np.where(degree > 0, np.minimum(seen, _from_seams(model, neighbours)), 1.0)
+        self._solve = splu((diags(self._weight) + _SMOOTH * (diags(degree) - joined)).tocsc()).solve
+        own = np.where(degree > 0, np.minimum(seen, _from_seams(model, joined)), 1.0)
         rows = torch.from_numpy(own).to(model.mean)[None, :, None]
         self._own = bake(rows if model.weld is None else rows[:, model.weld], model.chart(size, size))
 
@@ -67,16 +67,6 @@ class WholeMaps:
         return filled if seams is None else seams(filled, smooth)
 
 
-def _neighbours(model: FaceModel) -> Any:
-    """``(V, V)`` sparse: 1 where an edge of the skin joins two points. Only the first copy of a point has edges."""
-    from scipy.sparse import coo_matrix
-
-    faces = welded_faces(model.faces[model.faces_of("skin")], model.weld).cpu().numpy()
-    first, second = faces.ravel(), np.roll(faces, -1, 1).ravel()
-    edges = coo_matrix((np.ones(len(first)), (first, second)), shape=(len(model.mean),) * 2).tocsr()
-    return ((edges + edges.T) > 0).astype(np.float64)
-
-
 def _seen(model: FaceModel, turn_deg: float) -> NDArray[np.float64]:
     """``(V,)`` in [0, 1]: how well each point of the mean head is seen from within ±``turn_deg``."""
     x, _, z = vertex_normals(model.mean[None], model.faces, model.weld)[0].cpu().double().numpy().T
@@ -86,13 +76,13 @@ def _seen(model: FaceModel, turn_deg: float) -> NDArray[np.float64]:
     return step**2 * (3 - 2 * step)
 
 
-def _from_seams(model: FaceModel, neighbours: Any) -> NDArray[np.float64]:
+def _from_seams(model: FaceModel, joined: Any) -> NDArray[np.float64]:
     """``(V,)`` in [0, 1]: 0 at points that a seam of the chart splits, 1 from some edges away from all seams."""
     distance = np.full(len(model.mean), _SEAM_EDGES, np.float64)
     if model.weld is not None:
         weld = model.weld.cpu().numpy()
         distance[weld[weld != np.arange(len(weld))]] = 0
     for step in range(1, _SEAM_EDGES):
-        reached = (neighbours @ (distance < step)) > 0
+        reached = (joined @ (distance < step)) > 0
         distance = np.where(reached, np.minimum(distance, step), distance)
     return distance / _SEAM_EDGES

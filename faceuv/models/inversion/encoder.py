@@ -240,7 +240,7 @@ def load_encoder(path: str | Path, generator: CodeSpace | None = None) -> Pyrami
     error."""
     found = load_network(path, PyramidEncoder)
     if found.regressor is not None:
-        found.fixed()  # a file that is missing or another one is told now
+        found.fixed()  # raises here if the regressor is missing or is another file
     return found if generator is None else check_same_codes(found, generator)
 
 
