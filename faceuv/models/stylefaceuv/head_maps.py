@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -20,21 +21,30 @@ class HeadMaps:
 
     def __init__(self, uv_generator: UVGenerator, face_model: FaceModel) -> None:
         self.uv_generator, self.face_model = uv_generator, face_model
-        self._whole: WholeMaps | None = None
 
     def __call__(self, code: Tensor) -> UVMaps:
         """Maps of ``code (B, L, D)``, each ``(B, 3, H, W)``."""
         made: UVMaps = self.uv_generator(code)
         if self.face_model.part is None:
             return made
-        size = self.uv_generator.size
-        if self._whole is None:
-            self._whole = WholeMaps(self.face_model, size)
         diffuse, displacement = (None if a is None else self._whole(a) for a in (made.diffuse, made.displacement))
-        inside = part_texels(self.face_model, self.face_model.chart(size, size), *INSIDE)
+        inside = self._inside.to(code.device)
         if diffuse is not None:
-            mean = self.face_model.albedo_map(diffuse.new_zeros(1, self.face_model.layout.albedo), size, size)
-            diffuse = torch.where(inside, mean, diffuse)
+            diffuse = torch.where(inside, self._mean_colours.to(diffuse), diffuse)
         if displacement is not None:
             displacement = displacement * ~inside
         return replace(made, diffuse=diffuse, displacement=displacement)
+
+    @cached_property
+    def _whole(self) -> WholeMaps:
+        return WholeMaps(self.face_model, self.uv_generator.size)
+
+    @cached_property
+    def _inside(self) -> Tensor:
+        size = self.uv_generator.size
+        return part_texels(self.face_model, self.face_model.chart(size, size), *INSIDE)
+
+    @cached_property
+    def _mean_colours(self) -> Tensor:
+        size, none = self.uv_generator.size, self.face_model.mean.new_zeros(1, self.face_model.layout.albedo)
+        return self.face_model.albedo_map(none, size, size)
