@@ -56,6 +56,8 @@ rig["model"].merge(
         full_face_model=dict(_delete_=True, **full_face_model),
         generator=dict(_delete_=True, **generator),
         rig=dict(reach=4.0),  # most of the teacher's people hardly open the mouth, or raise a brow
+        # ours: at 32² an expression moves less than a tenth of a pixel, and RenderLoss alone teaches none
+        losses=dict(expression=dict(type="MeanDistance", of="expression", weight=0.15)),
     )
 )
 # the judge taught the mapper, and StyleFaceUV's, so that it is no independent one

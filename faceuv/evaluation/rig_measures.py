@@ -45,6 +45,35 @@ def control_rows(
     return found
 
 
+def mouth_rows(errors: GroupErrors, before: Coefficients, after: Coefficients, wanted: Coefficients) -> Rows:
+    """How mouths should move, ``mouth_width_asked`` and ``mouth_opening_asked``, and how they do, ``…_reached``, in %
+    of the eye distance: numbers with a sign, for :func:`followed`."""
+    start, end, goal = errors.mouth(before), errors.mouth(after), errors.mouth(wanted)
+    found = {f"{name}_asked": goal[name] - start[name] for name in start}
+    return found | {f"{name}_reached": end[name] - start[name] for name in start}
+
+
+@dataclass(frozen=True)
+class Followed:
+    """How changes that are asked for are followed: ``gain``, what is reached per unit, by least squares; and the
+    ``correlation`` of both over the faces, which is about 0 for an editor that does not know what is asked. A mean
+    error alone hides this where a reader's noise is as large as what faces differ by."""
+
+    gain: float
+    correlation: float
+
+
+def followed(asked: Tensor, reached: Tensor) -> Followed:
+    """From changes ``(N,)`` with their signs."""
+    check_shape("reached changes", reached, tuple(asked.shape))
+    x, y = asked.double(), reached.double()
+    if len(x) < 2 or not float(x.std()) > 0:
+        raise InputError("asked-for changes are those of at least two faces, and not all the same")
+    centred, other = x - x.mean(), y - y.mean()
+    scale = float(centred.norm() * other.norm())
+    return Followed(float((x * y).sum() / x.square().sum()), float((centred * other).sum()) / scale if scale else 0.0)
+
+
 def layer_energy(before: Tensor, after: Tensor) -> Tensor:
     """``(L,)``: the share of each row in the squared length of the steps ``after − before``, both ``(B, L, D)``; they
     sum to 1."""

@@ -13,14 +13,17 @@ from torch import Tensor, nn
 from faceuv.evaluation.frechet import frechet_distance
 from faceuv.evaluation.identity import similarity
 from faceuv.evaluation.rig_measures import (
+    Followed,
     Range,
     Rows,
     by_size,
     calibrated,
     control_rows,
     energy_centre,
+    followed,
     layer_energy,
     means,
+    mouth_rows,
     range_of,
 )
 from faceuv.models.base.contracts import CodeEditor, CodeMapper
@@ -35,6 +38,7 @@ Look = Callable[[Tensor], tuple[Tensor, Coefficients]]
 YAW = "yaw"
 EDITS: dict[str, tuple[str, ...]] = {YAW: (YAW,), **{name: (name,) for name in ALL}, "all": ALL}
 """Edit → controls that are transferred from one code to another."""
+MOUTH = ("mouth_width", "mouth_opening")
 AXES = {"pitch": 0, "yaw": 1, "roll": 2}
 SIZES_DEG = (5.0, 10.0, 15.0, 20.0, 30.0, 40.0)
 _EDGES = (0.0, 5.0, 10.0, 20.0, 40.0)  # degrees, bins of identity against the size of an edit of the yaw
@@ -116,13 +120,14 @@ def wanted_of(own: Coefficients, other: Coefficients, edit: str) -> Coefficients
 @dataclass(frozen=True, eq=False)
 class Studied:
     """Of one editor and edit: numbers per pair, means, the Fréchet distance of the edited pictures, the share of each
-    row in its steps, and identity in bins of the edit's size."""
+    row in its steps, identity in bins of the edit's size, and how mouths follow an edit of the expression."""
 
     rows: Rows
     means: Mapping[str, Mapping[str, float]]
     frechet: float
     energy: list[float]
     identity_by_size: list[tuple[float, int]] = field(default_factory=list)
+    mouth: Mapping[str, Followed] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,16 +177,19 @@ class RigStudy:
             for edit in editor.edits:
                 moved = editor.transfer(self.code, self.source, own, other, edit)
                 after, others, seen = self.reading(moved)
-                rows = control_rows(self.errors, before, after, wanted_of(before, there, edit), EDITS[edit])
+                wanted = wanted_of(before, there, edit)
+                rows = control_rows(self.errors, before, after, wanted, EDITS[edit])
+                mouth = mouth_rows(self.errors, before, after, wanted) if "expression" in EDITS[edit] else {}
                 rows["identity"] = similarity(person, others)
                 rows["energy_centre"] = energy_centre(self.code, moved)
                 size = (there.rotation - before.rotation)[:, 1].abs().rad2deg()
                 found[name][edit] = Studied(
-                    rows,
+                    rows | mouth,
                     means(rows),
                     frechet_distance(seen, self.reference),
                     layer_energy(self.code, moved).tolist(),
                     by_size(rows["identity"], size, _EDGES) if edit == YAW else [],
+                    {name: followed(mouth[f"{name}_asked"], mouth[f"{name}_reached"]) for name in MOUTH if mouth},
                 )
         return found, frechet_distance(features, self.reference)
 
@@ -215,6 +223,7 @@ def record(
                 "frechet": one.frechet,
                 "energy": one.energy,
                 "identity_by_yaw_deg": one.identity_by_size,
+                "mouth": {key: vars(value) for key, value in one.mouth.items()},
             }
             for edit, one in edits.items()
         }

@@ -36,6 +36,8 @@ def rig_table(report: Report, rows: Mapping[str, Tensor]) -> str:
             "",
             *_edit(report, edit, names),
         ]
+    if any("expression" in edits for edits in report["editors"].values()):
+        lines += ["", "### How mouths follow the expression", "", *_mouths(report)]
     lines += ["", "### Which rows move", "", *_energy(report)]
     if report["ranges"]:
         lines += ["", "### Range of the first rig", "", *_ranges(report)]
@@ -60,6 +62,21 @@ def _edit(report: Report, edit: str, names: tuple[str, ...]) -> list[str]:
 
 def _number(found: Mapping[str, float]) -> str:
     return f"{rounded(found['value'])} ± {rounded(found['error'], 1)}"
+
+
+def _mouths(report: Report) -> list[str]:
+    """Per editor: gain and correlation of what was reached with what was asked."""
+    names = {"mouth_width": "width", "mouth_opening": "opening"}
+    lines = [
+        "| | " + " | ".join(f"{short}: gain | correlation" for short in names.values()) + " |",
+        "|---|" + "---|" * (2 * len(names)),
+    ]
+    for editor, edits in report["editors"].items():
+        if "expression" in edits:
+            found = edits["expression"]["mouth"]
+            cells = [f"{found[name]['gain']:.2f} | {found[name]['correlation']:.2f}" for name in names]
+            lines.append(f"| {editor} | {' | '.join(cells)} |")
+    return lines
 
 
 def _energy(report: Report) -> list[str]:

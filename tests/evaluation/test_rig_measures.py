@@ -13,8 +13,10 @@ from faceuv.evaluation.rig_measures import (
     calibrated,
     control_rows,
     energy_centre,
+    followed,
     layer_energy,
     means,
+    mouth_rows,
     range_of,
 )
 from faceuv.evaluation.rig_study import EDITS, LayerMixing, wanted_of
@@ -83,6 +85,52 @@ class TestGroupErrors:
         eyes = (points[0][36] - points[0][45]).norm()
         expected = 100 * (points[0] - points[1]).norm(dim=1).mean() / eyes
         assert float(errors(a, b)["expression_percent"]) == pytest.approx(float(expected), rel=1e-4)
+
+
+class TestMouth:
+    def test_a_smile_widens_and_an_open_jaw_opens(self, model: ProceduralFace, errors: GroupErrors) -> None:
+        rest = Coefficients.zeros(1, model.layout)
+        for movement, name, other in (
+            ("smile", "mouth_width", "mouth_opening"),
+            ("jaw_open", "mouth_opening", "mouth_width"),
+        ):
+            found = errors.mouth(rest.replace(expression=model.expression_coefficients(**{movement: 1.0})))
+            assert float(found[name]) > 1 and float(found[name]) > 2 * abs(float(found[other])), (movement, found)
+
+    def test_corners_by_hand(self, model: ProceduralFace, errors: GroupErrors) -> None:
+        a = faces(model)
+        still = a.replace(expression=torch.zeros_like(a.expression))
+        points, rest = (model.shape(c.identity, c.expression)[:, model.landmarks] for c in (a, still))
+        mean = model.mean[model.landmarks]
+        wider = (points[:, 54] - points[:, 48] - rest[:, 54] + rest[:, 48])[:, 0]
+        expected = 100 * wider / (mean[36] - mean[45]).norm()
+        assert errors.mouth(a)["mouth_width"].tolist() == pytest.approx(expected.tolist(), rel=1e-3)
+
+    def test_rows_have_the_signs_of_the_changes(self, model: ProceduralFace, errors: GroupErrors) -> None:
+        rest = Coefficients.zeros(1, model.layout)
+        smile, half = (rest.replace(expression=model.expression_coefficients(smile=x)) for x in (1.0, 0.5))
+        there = mouth_rows(errors, rest, half, smile)
+        back = mouth_rows(errors, smile, half, rest)
+        assert float(there["mouth_width_asked"]) > 1 and float(back["mouth_width_asked"]) < -1
+        for rows in (there, back):
+            assert float(rows["mouth_width_reached"]) == pytest.approx(0.5 * float(rows["mouth_width_asked"]), rel=1e-3)
+
+
+class TestFollowed:
+    def test_known_answers(self) -> None:
+        asked = torch.tensor([-2.0, 1.0, 3.0])
+        half, against = followed(asked, asked / 2), followed(asked, -asked)
+        assert (half.gain, half.correlation) == (pytest.approx(0.5), pytest.approx(1.0))
+        assert (against.gain, against.correlation) == (pytest.approx(-1.0), pytest.approx(-1.0))
+        none = followed(asked, torch.zeros(3))
+        assert (none.gain, none.correlation) == (0.0, 0.0)
+        # the same for everybody is no answer to what each was asked: gain without correlation
+        shift = followed(asked, torch.ones(3))
+        assert shift.gain == pytest.approx(2 / 14) and shift.correlation == pytest.approx(0.0, abs=1e-9)
+
+    def test_bad_input(self) -> None:
+        with pytest.raises(InputError, match="not all the same"):
+            followed(torch.ones(4), torch.zeros(4))
 
 
 class TestControlRows:
@@ -178,8 +226,19 @@ class TestTable:
             "metrics": {**metrics, "pose_deg": metrics["yaw_deg"], "pose_deg_unedited": metrics["yaw_deg_unedited"]}
         }
         ranges = {"yaw": {"sizes": (5.0, 10.0), "errors": (1.0, 3.0), "doubles": 7.5, "gain": 0.8}}
+        mouth = {"mouth_width": {"gain": 0.45, "correlation": 0.71}, "mouth_opening": {"gain": 0.0, "correlation": 0.1}}
+        expression = {
+            **pose,
+            "metrics": {
+                **metrics,
+                "expression_percent": metrics["yaw_deg"],
+                "expression_percent_unedited": metrics["yaw_deg_unedited"],
+            },
+            "mouth": mouth,
+        }
         about = {"pairs": 8, "judge": {"type": "truth"}, "space": "s", "identity": "i", "frechet_floor": 1.0}
-        return {**about, "editors": {"rig": {"yaw": yaw, "pose": {**yaw, **pose}}}, "ranges": ranges}
+        edits = {"yaw": yaw, "pose": {**yaw, **pose}, "expression": {**yaw, **expression}}
+        return {**about, "editors": {"rig": edits}, "ranges": ranges}
 
     def test_rows_and_claims(self) -> None:
         from faceuv.evaluation.rig_tables import rig_table
@@ -191,8 +250,9 @@ class TestTable:
         page = rig_table(self.report(), rows)
         assert "| rig | 2 ± 0.1 | 20 ± 0.1 | 1 ± 0.1 | 0.5 ± 0.1 | 1.5 |" in page
         assert "| pose | 25 | 75 |" in page and "| yaw | 0.80 | 1 | 3 | 8° |" in page
-        followed = next(line for line in page.splitlines() if line.startswith("| `pose_deg` | rig/pose/pose_deg:"))
-        assert followed.endswith("| 8 | yes |")
+        assert "| rig | 0.45 | 0.71 | 0.00 | 0.10 |" in page
+        claimed = next(line for line in page.splitlines() if line.startswith("| `pose_deg` | rig/pose/pose_deg:"))
+        assert claimed.endswith("| 8 | yes |")
         assert "not measured" in page and "No editor does it." in page
 
     def test_editors_of_an_unknown_type(self) -> None:

@@ -29,7 +29,7 @@ from faceuv.renderers.base import Renderer
 from faceuv.structures import Coefficients
 
 RIG_FILE = "rignet.safetensors"
-TERMS = ("reconstruction", "edit", "consistency", "step")
+TERMS = ("reconstruction", "edit", "consistency", "step", "expression")
 _LOOKED_AT, _READS = 256, 0.9  # pictures, and the largest share of an unrelated face's error
 OF_RIGNET = ("encoding", "decoder", "hidden", "given", "units", "reach")
 
@@ -55,8 +55,10 @@ class StyleRig(BaseMethod):
         face_model: of the mapper's coefficients; a coarse one of the same kind trains the same.
         losses: ``reconstruction`` of ``loss({"code"}, {"code"})``, codes in their standard deviations; ``edit`` and
             ``consistency`` of ``loss(pred, target)``, both ``{"image", "mask", "landmarks"}``. ``step``, which is ours,
-            is the length of the edit's step, likewise of codes: it keeps ŵ near the generator's own. Each but ``edit``
-            may be absent.
+            is the length of the edit's step, likewise of codes: it keeps ŵ near the generator's own. ``expression``,
+            ours too, is of ``{"expression" (B, 68, 3)}``: how far the expression moves each landmark, in % of the eye
+            distance, in p̂ and in the wanted coefficients; small pictures show too little of it for a loss on pixels.
+            Each but ``edit`` may be absent.
         controls: what is edited: some of ``"pose"``, ``"expression"``, ``"light"``, or ``"all"``. With several, every
             pair of codes edits a random choice of them.
         cycle: False trains on w toward v only, half the work of a step.
@@ -171,7 +173,8 @@ class StyleRig(BaseMethod):
         with torch.no_grad():
             own: Tensor = mapper(codes).data  # p_w and p_v
         found: dict[str, Tensor] = {}
-        step = rig.step(codes[w], torch.where(edited, own[v], own[w]), own[w])
+        asked = torch.where(edited, own[v], own[w])
+        step = rig.step(codes[w], asked, own[w])
         if "reconstruction" in self.losses.terms:
             still = rig.step(codes[w], own[w], own[w])
             found["reconstruction"] = self.losses.term(
@@ -186,6 +189,9 @@ class StyleRig(BaseMethod):
                 "edit": (torch.where(edited, read, own[v]), v),
                 "consistency": (torch.where(edited, own[w], read), w),
             }
+            if "expression" in self.losses.terms:
+                sides = [self.errors.network.movements(Coefficients(x, mapper.layout)) for x in (read, asked)]
+                found["expression"] = self.losses.term("expression", *({"expression": side} for side in sides))
         wanted = [name for name in drawn if name in self.losses.terms]
         if wanted:
             rows = torch.cat([drawn[name][0] for name in wanted])

@@ -22,6 +22,8 @@ from faceuv.models.stylerig.groups import edited_columns
 from faceuv.registry import MODELS
 from faceuv.structures import Coefficients
 
+EXPRESSION = {"type": "MeanDistance", "of": "expression", "weight": 3.0}
+
 
 class Steps:
     """An optimiser as methods call it."""
@@ -100,6 +102,31 @@ class TestTerms:
         )
         assert float(found["reconstruction"]) == pytest.approx(float(step.square().mean()), rel=1e-5)
 
+    @pytest.mark.parametrize("controls", ["pose", "expression"])
+    def test_the_expression_is_that_of_v_where_it_is_edited_and_else_that_of_w(
+        self, drawn_folder: Path, controls: str
+    ) -> None:
+        made = method(drawn_folder, losses={**LOSSES, "expression": EXPRESSION})
+        data = batch(drawn_folder, "train", range(4))
+        step = 0.3 * torch.randn(1, 8, 512, generator=torch.Generator().manual_seed(2))
+        made.rig.step = lambda code, wanted, own: step.expand(len(code), -1, -1)  # type: ignore[method-assign]
+        w, v = torch.arange(2), torch.arange(2, 4)
+        edited = edited_columns(made.rig.layout, controls).expand(2, -1)
+        found = made.terms(data["code"], picture_of(data), w, v, edited)
+        model, mapper = made.drawing.network.face_model, made.mapper.network
+        own, read = mapper(data["code"]), mapper(data["code"][:2] + step @ made.rig.spread)
+
+        def moved(identity: Tensor, expression: Tensor) -> Tensor:
+            still = model.shape(identity, torch.zeros_like(expression))
+            return (model.shape(identity, expression) - still)[:, model.landmarks]
+
+        rest = model.mean[model.landmarks]
+        wanted = own.expression[2:] if controls == "expression" else own.expression[:2]
+        away = moved(read.identity, read.expression) - moved(own.identity[:2], wanted)
+        percent = 100 * away / (rest[36] - rest[45]).norm()
+        expected = (percent.square().sum(2) + 0.01).sqrt().mean() - 0.1
+        assert float(found["expression"]) == pytest.approx(3 * float(expected), rel=1e-4)
+
     def test_an_untrained_rig_is_consistent_and_has_edited_nothing(self, drawn_folder: Path) -> None:
         made, found, data = self.terms(drawn_folder, None, "pose")
         own = made.mapper.network(data["code"])
@@ -149,6 +176,16 @@ class TestRigTraining:
 
     def test_without_reconstruction_a_code_does_not_stay(self, trained: dict[str, dict[str, float]]) -> None:
         assert trained["reconstruction"]["step_reconstruction"] > 2 * trained["none"]["step_reconstruction"]
+
+    def test_the_term_of_the_expression_teaches_it(
+        self, drawn_folder: Path, trained: dict[str, dict[str, float]]
+    ) -> None:
+        full = trained["none"]
+        assert full["expression_percent"] > 0.9 * full["expression_percent_before"]  # pictures of 32² do not
+        term = {**EXPRESSION, "weight": 0.05}
+        found = train(method(drawn_folder, losses={**LOSSES, "expression": term}), drawn_folder, 60)
+        assert found["expression_percent"] < 0.75 * found["expression_percent_before"], found
+        assert found["pose_deg"] < 0.75 * found["pose_deg_before"], found
 
 
 class TestBadInput:
