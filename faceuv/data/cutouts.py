@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from faceuv.checks import check_shape
 from faceuv.models.faces.procedural.landmarks import MIRROR
 
-_FINEST = 4  # samples along a side of a pixel, at most, where a frame is shown smaller than it is
+FINEST = 4  # samples along a side of a pixel, at most, where a frame is shown smaller than it is
 
 
 def similar_frames(centre: Tensor, half: Tensor, angle: Tensor) -> Tensor:
@@ -54,7 +54,7 @@ def cut(images: Tensor, frames: Tensor, size: int) -> Tensor:
     """
     sizes = check_shape("images", images, ("B", "C", "H", "W"))
     check_shape("frames", frames, (sizes["B"], 2, 3))
-    fine = (2 * pixel_size(frames) / size).round().clamp(1, _FINEST).long()
+    fine = (2 * pixel_size(frames) / size).round().clamp(1, FINEST).long()
     result = images.new_empty(sizes["B"], sizes["C"], size, size)
     for samples in fine.unique().tolist():
         rows = (fine == samples).nonzero()[:, 0]

@@ -56,21 +56,39 @@ class Window:
         check_shape("the picture", picture, (3, "H", "W"))
         height, width = picture.shape[1:]
         shrink = max(1, int(self.side / size))
+        left = top = 0
         if shrink > 1:  # averages first, so that the samples below stand for what they cover
-            padded = F.pad(picture[None], (0, -width % shrink, 0, -height % shrink), mode="replicate")
+            part, left, top = self._around(picture, shrink)
+            padded = F.pad(part[None], (0, -part.shape[2] % shrink, 0, -part.shape[1] % shrink), mode="replicate")
             picture = F.avg_pool2d(padded, shrink)[0]
         samples = 1 if self.side <= size else 2  # per pixel and axis; one keeps a picture of the right size as it is
         steps = (torch.arange(samples * size, dtype=torch.float64) + 0.5) * (2 / (samples * size)) - 1
         down, right = torch.meshgrid(steps, steps, indexing="ij")
         (x, y), (u, v) = self.centre, self.half_axis
         across, along = x + u * right - v * down, y + v * right + u * down
-        grid = torch.stack([2 * across / shrink / picture.shape[2] - 1, 2 * along / shrink / picture.shape[1] - 1], 2)
+        places = ((across - left) / shrink / picture.shape[2], (along - top) / shrink / picture.shape[1])
+        grid = torch.stack(places, 2) * 2 - 1
         found = F.grid_sample(
             picture[None], grid[None].to(picture), padding_mode="border", mode="bilinear", align_corners=False
         )
         inside = (across >= 0) & (across <= width) & (along >= 0) & (along <= height)
         mask = F.avg_pool2d(inside[None].to(picture), samples)
         return F.avg_pool2d(found, samples)[0].clamp(0, 1), (mask == 1).to(picture)
+
+    def _around(self, picture: Tensor, shrink: int) -> tuple[Tensor, int, int]:
+        """The part of the picture that :meth:`cut` reads, from a multiple of ``shrink`` on either axis, and where it
+        begins."""
+        height, width = picture.shape[1:]
+        (x, y), (u, v) = self.centre, self.half_axis
+        reach = abs(u) + abs(v) + 2 * shrink
+
+        def along(middle: float, length: int) -> tuple[int, int]:
+            last = (length - 1) // shrink * shrink  # a square beyond the picture shows its border
+            first = min(max(0, int((middle - reach) // shrink) * shrink), last)
+            return first, min(length, max(first + shrink, math.ceil((middle + reach) / shrink) * shrink))
+
+        (left, right), (top, bottom) = along(x, width), along(y, height)
+        return picture[:, top:bottom, left:right], left, top
 
     def to_window(self, points: Tensor, size: int) -> Tensor:
         """``points (..., 2)`` in pixels of the picture → pixels of the cut of ``size``."""

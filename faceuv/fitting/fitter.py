@@ -54,6 +54,8 @@ class Fitter(nn.Module):
         min_confidence: smallest confidence of a fit that is ok; 0.5 makes doubtful fits failures.
         framed: whether the pictures are squares laid around faces by their landmarks, as
             :meth:`~faceuv.data.window.Window.aligned` does: then the distance of a head is about known.
+        judged: whether the colours' error and the evidence of the confidence are measured, which takes a drawing of
+            each face; without, both are NaN and the confidence is 0.
         chunk: number of pictures that are fitted at once; None chooses. The result does not depend on it.
     """
 
@@ -72,6 +74,7 @@ class Fitter(nn.Module):
         min_confidence: float = 0.0,
         contour: Contour | None = None,
         framed: bool = False,
+        judged: bool = True,
     ) -> None:
         super().__init__()
         if centre not in ("start", "mean"):
@@ -80,6 +83,8 @@ class Fitter(nn.Module):
             raise InputError(f"expected worst_landmarks > 0 and chunk ≥ 1, got {worst_landmarks} and {chunk}")
         if not 0 <= min_confidence <= 1:
             raise InputError(f"expected min_confidence in [0, 1], got {min_confidence}")
+        if min_confidence > 0 and not judged:
+            raise InputError(f"min_confidence {min_confidence} needs judged=True: without it no confidence is measured")
         if contour is not None and contour not in CONTOURS:
             raise InputError(f"contour must be one of {', '.join(CONTOURS)} or None, got {contour!r}")
         self.face_model: FaceModel = FACE_MODELS.build(face_model)
@@ -94,7 +99,7 @@ class Fitter(nn.Module):
         self.regressor = regressor
         self.steps: list[FitStep] = [FIT_STEPS.build(step) for step in steps_of(schedule)]
         self.centre, self.worst_landmarks, self.chunk = centre, worst_landmarks, chunk
-        self.min_confidence, self.contour, self.framed = min_confidence, contour, framed
+        self.min_confidence, self.contour, self.framed, self.judged = min_confidence, contour, framed, judged
         self.fits_colours = any({"albedo", "lighting"} & set(getattr(step, "groups", ())) for step in self.steps)
         self.photometric = PhotometricLoss()
 
@@ -295,10 +300,13 @@ class Fitter(nn.Module):
         context = PredictionContext.of(problem.face_model, self.renderer, problem.contour)
         pred = Prediction(context, x[rows], height, width)
         apart = pred["landmarks"] * min(height, width) - problem.landmarks[rows]
+        distance = torch.linalg.vector_norm(apart, dim=2).mean(1)
+        if not self.judged:
+            unknown = distance.new_full((len(rows), len(PARTS)), torch.nan)
+            return torch.stack([distance, unknown[:, 0]], 1), unknown
         target = {"image": problem.images[rows]}
         if problem.mask is not None:
             target["mask"] = problem.mask[rows]
-        distance = torch.linalg.vector_norm(apart, dim=2).mean(1)
         photometric = self.photometric.per_image(pred, target)
         evidence = measure(
             problem.face_model,

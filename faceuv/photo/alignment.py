@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from faceuv.models.faces import FaceRenderer
+from faceuv.photo.boxes import box_mean
 from faceuv.structures import Coefficients
 
 _GROUPS = {"eyes": range(36, 48), "nose": range(29, 36), "mouth": range(48, 68)}
@@ -69,12 +70,8 @@ def moved(found: Tensor, drawn: Tensor, shifts: dict[str, Tensor]) -> Tensor:
 
 def _structure(image: Tensor) -> Tensor:
     """``(1, H, W)``: logarithm of the brightness without its slow part, which light and skin tone decide."""
-
-    def smooth(x: Tensor, size: int) -> Tensor:
-        return F.avg_pool2d(F.pad(x, (size // 2,) * 4, mode="replicate"), size, 1)
-
-    fine = torch.log(smooth(image.mean(0, keepdim=True)[None], 5).clamp_min(0) + _DARK)
-    return (fine - smooth(fine, 41))[0]
+    fine = torch.log(box_mean(image.mean(0, keepdim=True)[None], 5).clamp_min(0) + _DARK)
+    return (fine - box_mean(fine, 41))[0]
 
 
 def _shift(ours: Tensor, theirs: Tensor, low: Tensor, high: Tensor, most: int) -> Tensor:

@@ -122,7 +122,9 @@ class PhotoHeads:
         self.fitter = Fitter(
             face_model, dict(DEFAULT_RENDERER), detector or dict(_CLOSE), schedule="precise", chunk=1, framed=True
         )
-        self.first = Fitter(self.fitter.face_model, self.fitter.renderer, schedule=_FIRST, chunk=1, framed=True)
+        self.first = Fitter(
+            self.fitter.face_model, self.fitter.renderer, schedule=_FIRST, chunk=1, framed=True, judged=False
+        )
         self.finder: LandmarkDetector = LANDMARK_DETECTORS.build(detector or dict(DETECTOR))
         self.texture_size, self.lit = texture_size, lit
         self.device = torch.device(device)

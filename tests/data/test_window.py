@@ -51,6 +51,23 @@ def test_pad_keeps_everything_and_says_what_it_repeated():
     torch.testing.assert_close(cut[:, 5], picture[:, 0], atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("centre", [(150.0, 90.0), (20.0, 170.0), (-30.0, 60.0), (310.0, 230.0), (900.0, -800.0)])
+@pytest.mark.parametrize("half_axis", [(40.0, 9.0), (-25.0, 70.0), (160.0, 0.0), (220.0, 90.0)])
+def test_only_what_a_square_shows_is_averaged_and_it_shows_the_same(centre, half_axis, monkeypatch):
+    picture = torch.rand(3, 203, 311, generator=torch.Generator().manual_seed(0))
+    window, size = Window(centre, half_axis), 16
+    cut, mask = window.cut(picture, size)
+    averaged = Window._around
+    monkeypatch.setattr(Window, "_around", lambda self, whole, shrink: (whole, 0, 0))
+    expected, expected_mask = window.cut(picture, size)
+    torch.testing.assert_close(cut, expected, atol=2e-5, rtol=0)
+    assert torch.equal(mask, expected_mask)
+    part, left, top = averaged(window, picture, 4)
+    assert part.shape[1] % 4 == 0 or top + part.shape[1] == 203
+    if centre == (150.0, 90.0) and half_axis == (40.0, 9.0):
+        assert part[0].numel() < picture[0].numel() / 3
+
+
 def test_crop_takes_the_middle():
     picture = torch.rand(3, 40, 80)
     cut, mask = Window.whole(40, 80, "crop").cut(picture, 40)

@@ -93,6 +93,17 @@ def test_the_chunk_does_not_matter(face_model, fit, faces):
     torch.testing.assert_close(other.coefficients.data, fit.coefficients.data, atol=2e-3, rtol=0)
 
 
+def test_a_fit_that_is_not_judged_is_the_same_fit(face_model, faces):
+    settings = {"schedule": "landmarks", "chunk": 2}
+    judged, other = (
+        Fitter(face_model, "torch", judged=own, **settings).fit(faces.images, faces.landmarks) for own in (True, False)
+    )
+    torch.testing.assert_close(other.coefficients.data, judged.coefficients.data)
+    torch.testing.assert_close(other.landmark_error, judged.landmark_error)
+    assert bool(other.ok.all()) and bool(other.photometric.isnan().all()) and bool((other.confidence == 0).all())
+    assert bool(judged.photometric.isfinite().all())
+
+
 def test_bad_images_are_reported_and_the_rest_go_on(fitter, fit, faces):
     images, landmarks = faces.of(0, 1, 2, 3)
     images = images.clone()
@@ -233,6 +244,7 @@ def test_fits_are_joined(fit):
         ),
         ({"schedule": []}, "a schedule needs at least one step"),
         ({"centre": "middle"}, "centre must be 'start' or 'mean', got 'middle'"),
+        ({"min_confidence": 0.5, "judged": False}, "min_confidence 0.5 needs judged=True"),
         ({"worst_landmarks": 0}, "expected worst_landmarks > 0"),
         ({"schedule": [{"type": "LandmarkStep", "weight": -1.0}]}, "must be positive, got {'weight': -1.0}"),
         ({"schedule": [{"type": "SurfaceStep", "outliers": ()}]}, "outliers are colour differences > 0"),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 
-from faceuv.data.window import Window
 from faceuv.errors import InputError
-from faceuv.fitting.landmarks import SyntheticLandmarks
+from faceuv.fitting.landmarks import Landmarks, SyntheticLandmarks
 from faceuv.models.faces.procedural import ProceduralFace
 from faceuv.photo import find_faces, finding, head_page, making, shots
 from faceuv.photo.alignment import feature_shifts, moved
+from faceuv.photo.boxes import box_max, box_mean
 from faceuv.photo.making import LIKENESS
 from faceuv.synthetic import SyntheticFaces
 
@@ -33,17 +34,53 @@ def test_faces_are_found_where_they_are(scene) -> None:
     assert abs(places[0] - 126) < 30 and abs(places[1] - 396) < 30
 
 
-def test_many_windows_are_cut_as_each_by_itself_and_the_picture_is_averaged_once(monkeypatch) -> None:
-    picture = torch.rand(3, 203, 311, generator=torch.Generator().manual_seed(0))
-    windows = [
-        Window((x, y), (side / 2, 0.0)) for side in (203.0, 140.0, 30.0) for x in (80.0, 150.0) for y in (90.0, 101.5)
-    ]
-    wanted = torch.stack([window.cut(picture, 32)[0] for window in windows])
-    averaged = []
-    pool = finding.F.avg_pool2d
-    monkeypatch.setattr(finding.F, "avg_pool2d", lambda x, *rest: averaged.append(x.shape[-2:]) or pool(x, *rest))
-    torch.testing.assert_close(finding.cuts_of(picture, windows, 32), wanted, atol=1e-5, rtol=0)
-    assert sum(min(shape) >= 203 for shape in averaged) <= 3  # a factor each, not a window each
+class Recorder(SyntheticLandmarks):
+    """Keeps the squares that it is shown, finds nothing in them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[torch.Tensor] = []
+
+    def detect(self, images, names=None):
+        self.seen.append(images)
+        return Landmarks(torch.zeros(len(images), 68, 2), torch.zeros(len(images)).bool(), torch.zeros(len(images)))
+
+
+@pytest.mark.parametrize(("height", "width"), [(203, 311), (900, 640), (60, 60)])
+def test_the_squares_that_are_searched_are_those_of_their_windows(monkeypatch, height, width) -> None:
+    smooth = F.interpolate(torch.rand(1, 3, 6, 7, generator=torch.Generator().manual_seed(0)), (height, width))[0]
+    picture, detector, windows = box_mean(smooth[None], 9)[0], Recorder(), []
+    found = finding._found
+    monkeypatch.setattr(finding, "_found", lambda d, own, cuts: windows.extend(own) or found(d, own, cuts))
+    assert find_faces(detector, picture) == []
+    shown = torch.cat(detector.seen)
+    assert len(windows) == len(shown) > 100
+    sides = {round(window.side / min(height, width), 2) for window in windows}
+    assert sides >= {1.0, 0.7, 0.5, 0.4, 0.3}
+    for window, square in zip(windows[::7], shown[::7]):
+        apart = (window.cut(picture, 128)[0] - square).abs()
+        assert float(apart.mean()) < 0.004 and float(apart.max()) < 0.08
+
+
+@pytest.mark.parametrize("size", [3, 5, 9, 41])
+def test_means_and_maxima_over_squares(size) -> None:
+    maps = torch.randn(1, 2, 57, 64, generator=torch.Generator().manual_seed(size))
+    wide = F.pad(maps, (size // 2,) * 4, mode="replicate")
+    torch.testing.assert_close(box_mean(maps, size), F.avg_pool2d(wide, size, 1), atol=1e-5, rtol=0)
+    torch.testing.assert_close(box_max(maps, size), F.max_pool2d(maps, size, 1, size // 2), atol=0, rtol=0)
+
+
+def test_only_squares_that_may_show_a_face_are_looked_at_twice(scene) -> None:
+    detector, shown = SyntheticLandmarks(), []
+    detector.network.register_forward_hook(lambda module, given, answer: shown.append(len(given[0])))
+    faces = F.interpolate(scene[None, :, 60:220, 40:200], (128, 128))
+    squares = torch.cat([torch.rand(15, 3, 128, 128, generator=torch.Generator().manual_seed(0)), faces])
+    found = detector.detect(squares)
+    assert found.found.tolist() == [False] * 15 + [True]
+    assert shown[0] == 16 and sum(shown[1:]) < 16
+    alone = detector.detect(faces)
+    torch.testing.assert_close(found.points[15:], alone.points, atol=1e-3, rtol=0)
+    torch.testing.assert_close(found.score[15:], alone.score)
 
 
 def test_a_picture_without_a_face_has_none() -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from faceuv.data.cutouts import cut, mirror_points, pixel_size, points_from, similar_frames, whole_frames
+from faceuv.data.cutouts import FINEST, cut, mirror_points, pixel_size, points_from, similar_frames, whole_frames
 from faceuv.errors import InputError
 from faceuv.files.locate import locate
 from faceuv.files.networks import load_network, read_header
@@ -23,6 +24,9 @@ _CHUNK = 64
 _OTHER_LOOKS = ((0.06, 0.04, 1.12, 0.10, False), (-0.05, 0.05, 0.93, -0.08, True))
 """Where looks of :meth:`SyntheticLandmarks.look_again` begin: shift in x and y and side (shares of the whole frame's
 side), turn in radians, mirrored or not."""
+_HOPELESS = 5.0
+"""Of the network's logit: a picture this far below the threshold is not looked at mirrored. Of 503 faces that were found
+in 7155 squares of photographs, none was more than 2.3 below."""
 _ZOOM = (0.35, 1.6)  # how far a second look may go from the whole picture: its frame's side, in those of the picture
 
 
@@ -95,49 +99,83 @@ class SyntheticLandmarks(LandmarkDetector):
         clean = images.masked_fill(unreadable(images)[:, None, None, None], 0.0)
         parts = []
         for part, points in zip(clean.split(_CHUNK), found.points.split(_CHUNK)):
-            looks = torch.stack([self._search(part, *look) for look in _OTHER_LOOKS])
+            looks = self._searches(part)
             parts.append(torch.linalg.vector_norm(looks - points.to(looks), dim=3).mean((0, 2)))
         apart = torch.cat(parts).to(found.points)
         return replace(found, disagreement=apart.masked_fill(~found.found, torch.nan))
 
-    def _search(self, images: Tensor, right: float, down: float, side: float, turn: float, mirrored: bool) -> Tensor:
-        """Points in pixels ``(B, 68, 2)`` of a search that begins at another frame, without averaging."""
+    def _searches(self, images: Tensor) -> Tensor:
+        """Points in pixels ``(K, B, 68, 2)`` of searches that begin at the K other frames, without averaging."""
         images = images.to(device=self.network.mean_points.device, dtype=torch.float32)
         whole = whole_frames(images)
         half = pixel_size(whole)
-        centre = whole[:, :, 2] + 2 * half[:, None] * whole.new_tensor([right, down])
-        frames = similar_frames(centre, side * half, torch.full_like(half, turn))
+        begin = [
+            similar_frames(
+                whole[:, :, 2] + 2 * half[:, None] * whole.new_tensor([right, down]),
+                side * half,
+                torch.full_like(half, turn),
+            )
+            for right, down, side, turn, _ in _OTHER_LOOKS
+        ]
+        frames, count = torch.cat(begin), len(_OTHER_LOOKS)
+        mirrored = torch.tensor([look[-1] for look in _OTHER_LOOKS], device=images.device)
+        mirrored = mirrored.repeat_interleave(len(images))
         for look in range(max(2, self.looks)):
-            shown = cut(images, frames, self.network.size)
-            points, _ = self.network(shown.flip(3) if mirrored else shown)
-            points = points_from(frames, mirror_points(points) if mirrored else points)
+            shown = torch.cat([cut(images, own, self.network.size) for own in frames.chunk(count)])
+            points, _ = self.network(torch.where(mirrored[:, None, None, None], shown.flip(3), shown))
+            points = points_from(frames, torch.where(mirrored[:, None, None], mirror_points(points), points))
             if look + 1 < max(2, self.looks):
-                frames = self._frames_about(points, whole)
-        return points
+                frames = self._frames_about(points, whole.repeat(count, 1, 1))
+        return points.unflatten(0, (count, -1))
 
+    @torch.no_grad()
     def logits(self, images: Tensor) -> Tensor:
         """``(B,)``: what the score is made of, before calibration."""
-        return torch.cat([self._look(part)[1] for part in images.split(_CHUNK)])
+        images = images.to(device=self.network.mean_points.device, dtype=torch.float32)
+        return torch.cat([self._answer(self._whole(part))[1] for part in images.split(_CHUNK)])
 
     def _look(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Points in pixels ``(B, 68, 2)``; logits of the first look, as later ones are led to see a face anywhere."""
+        """Points in pixels ``(B, 68, 2)``; logits of the first look, as later ones are led to see a face anywhere.
+
+        Most squares of a search show no face: they are looked at once, without the mirrored and the later looks.
+        """
         device = self.network.mean_points.device
         images = images.to(device=device, dtype=torch.float32)
-        frames = whole_frames(images)
-        points, logit = self._answer(images, frames)
-        for look in range(1, self.looks):
-            frames = self._frames_about(points, whole_frames(images))
-            zooms = self.zooms if look + 1 == self.looks else (1.0,)
-            points = torch.stack([self._answer(images, _zoomed(frames, zoom))[0] for zoom in zooms]).mean(0)
+        shown, frames = self._whole(images), whole_frames(images)
+        relative, logit = self.network(shown)
+        scale, offset = self.calibration
+        least = (torch.logit(torch.tensor(self.threshold)).item() - offset) / scale  # of a face that counts as found
+        if self.mirror:
+            rows = (logit >= least - _HOPELESS).nonzero()[:, 0]
+            if len(rows):
+                relative, logit = relative.clone(), logit.clone()
+                other, other_logit = self.network(shown[rows].flip(3))
+                relative[rows] = (relative[rows] + mirror_points(other)) / 2
+                logit[rows] = (logit[rows] + other_logit) / 2
+        points = points_from(frames, relative)
+        rows = (logit >= least).nonzero()[:, 0]
+        for look in range(1, self.looks if len(rows) else 1):
+            own, zooms = images[rows], self.zooms if look + 1 == self.looks else (1.0,)
+            about = self._frames_about(points[rows], frames[rows])
+            wide = torch.cat([_zoomed(about, zoom) for zoom in zooms])
+            seen, _ = self._answer(torch.cat([cut(own, _zoomed(about, zoom), self.network.size) for zoom in zooms]))
+            points[rows] = points_from(wide, seen).unflatten(0, (len(zooms), -1)).mean(0)
         return points, logit
 
-    def _answer(self, images: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
-        shown = cut(images, frames, self.network.size)
-        points, logit = self.network(shown)
-        if self.mirror:
-            other, other_logit = self.network(shown.flip(3))
-            points, logit = (points + mirror_points(other)) / 2, (logit + other_logit) / 2
-        return points_from(frames, points), logit
+    def _whole(self, images: Tensor) -> Tensor:
+        """What the network reads of whole pictures: :func:`cut` of their :func:`whole_frames`."""
+        size, (height, width) = self.network.size, images.shape[2:]
+        if height == width and width % size == 0 and width <= FINEST * size:
+            return F.avg_pool2d(images, width // size)
+        return cut(images, whole_frames(images), size)
+
+    def _answer(self, shown: Tensor) -> tuple[Tensor, Tensor]:
+        """Points in [−1, 1] and logits of cut-outs and, if they are looked at mirrored as well, of the mean of both."""
+        if not self.mirror:
+            return self.network(shown)  # type: ignore[no-any-return]
+        points, logit = self.network(torch.cat([shown, shown.flip(3)]))
+        (points, other), (logit, other_logit) = points.chunk(2), logit.chunk(2)
+        return (points + mirror_points(other)) / 2, (logit + other_logit) / 2
 
     def _frames_about(self, points: Tensor, whole: Tensor) -> Tensor:
         """Frames ``(B, 2, 3)`` in which the points lie about as the mean face does: as large, as upright, in the same
