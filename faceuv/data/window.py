@@ -53,6 +53,32 @@ class Window:
     def cut(self, picture: Tensor, size: int) -> tuple[Tensor, Tensor]:
         """``picture (3, H, W)`` → the square's content ``(3, size, size)``, averaged where it shrinks, and a mask
         ``(1, size, size)``: 1 inside the picture, 0 where its border was repeated."""
+        samples = self._samples(size)
+        steps = (torch.arange(samples * size, dtype=torch.float64) + 0.5) * (2 / (samples * size)) - 1
+        down, right = torch.meshgrid(steps, steps, indexing="ij")
+        found, inside = self._read(picture, right, down, size)
+        mask = F.avg_pool2d(inside[None].to(picture), samples)
+        return F.avg_pool2d(found, samples).clamp(0, 1), (mask == 1).to(picture)
+
+    def pixels(self, picture: Tensor, rows: Tensor, columns: Tensor, size: int) -> Tensor:
+        """Some pixels ``(3, N)`` of what :meth:`cut` gives: those in ``rows (N,)`` and ``columns (N,)``."""
+        samples = self._samples(size)
+        steps = (torch.arange(samples, dtype=torch.float64) + 0.5) / samples
+        places = [
+            (place.cpu().double()[:, None, None] + step) * (2 / size) - 1
+            for place, step in ((columns, steps), (rows, steps[:, None]))
+        ]
+        right, down = torch.broadcast_tensors(*places)
+        found, _ = self._read(picture, right.flatten(1), down.flatten(1), size)
+        return found.mean(2).clamp(0, 1)
+
+    def _samples(self, size: int) -> int:
+        """Per pixel of a cut and axis; one keeps a picture of the right size as it is."""
+        return 1 if self.side <= size else 2
+
+    def _read(self, picture: Tensor, right: Tensor, down: Tensor, size: int) -> tuple[Tensor, Tensor]:
+        """The picture ``(3, …)`` at places ``(A, B)`` of the square, from −1 to 1, averaged as far as a cut of ``size``
+        shrinks it, and whether they lie inside the picture."""
         check_shape("the picture", picture, (3, "H", "W"))
         height, width = picture.shape[1:]
         shrink = max(1, int(self.side / size))
@@ -61,19 +87,14 @@ class Window:
             part, left, top = self._around(picture, shrink)
             padded = F.pad(part[None], (0, -part.shape[2] % shrink, 0, -part.shape[1] % shrink), mode="replicate")
             picture = F.avg_pool2d(padded, shrink)[0]
-        samples = 1 if self.side <= size else 2  # per pixel and axis; one keeps a picture of the right size as it is
-        steps = (torch.arange(samples * size, dtype=torch.float64) + 0.5) * (2 / (samples * size)) - 1
-        down, right = torch.meshgrid(steps, steps, indexing="ij")
         (x, y), (u, v) = self.centre, self.half_axis
         across, along = x + u * right - v * down, y + v * right + u * down
         places = ((across - left) / shrink / picture.shape[2], (along - top) / shrink / picture.shape[1])
         grid = torch.stack(places, 2) * 2 - 1
         found = F.grid_sample(
             picture[None], grid[None].to(picture), padding_mode="border", mode="bilinear", align_corners=False
-        )
-        inside = (across >= 0) & (across <= width) & (along >= 0) & (along <= height)
-        mask = F.avg_pool2d(inside[None].to(picture), samples)
-        return F.avg_pool2d(found, samples)[0].clamp(0, 1), (mask == 1).to(picture)
+        )[0]
+        return found, (across >= 0) & (across <= width) & (along >= 0) & (along <= height)
 
     def _around(self, picture: Tensor, shrink: int) -> tuple[Tensor, int, int]:
         """The part of the picture that :meth:`cut` reads, from a multiple of ``shrink`` on either axis, and where it

@@ -99,7 +99,7 @@ def measure(
 
 def brightness(images: Tensor, mask: Tensor) -> Tensor:
     """``(B,)``: mean length of the colours of ``images (B, 3, H, W)`` over ``mask (B, 1, H, W)``, at least 0.05."""
-    length = torch.linalg.vector_norm(images, dim=1, keepdim=True)
+    length = images.square().sum(1, keepdim=True).sqrt()
     return ((length * mask).sum((1, 2, 3)) / mask.sum((1, 2, 3)).clamp_min(1e-6)).clamp_min(_DARKEST)
 
 

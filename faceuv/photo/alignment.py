@@ -31,8 +31,7 @@ def feature_shifts(
     Args:
         image: ``(3, S, S)``, the fitted square; ``landmarks (68, 2)`` of the fitted face in it.
     """
-    drawn = renderer(coefficients, size=image.shape[1], background=image[None]).image[0]
-    ours, theirs = _structure(drawn), _structure(image)
+    ours, theirs = _structure(_drawn_over(renderer, coefficients, image)), _structure(image)
     eyes = float((landmarks[36] - landmarks[45]).norm())
     inner = landmarks[17:]
     reach = _WHOLE_AROUND * eyes
@@ -46,6 +45,13 @@ def feature_shifts(
         low, high = points.amin(0) - reach, points.amax(0) + reach
         found[name] = whole + _shift(ours, theirs, low, high, max(1, round(_FAR * eyes)))
     return found
+
+
+def _drawn_over(renderer: FaceRenderer, coefficients: Coefficients, image: Tensor) -> Tensor:
+    """``image (3, S, S)`` with the face before it, averaged over four samples a pixel."""
+    drawn = renderer(coefficients, size=2 * image.shape[1])
+    colour, mask = (F.avg_pool2d(part, 2)[0] for part in (drawn.image, drawn.mask))
+    return colour + (1 - mask) * image
 
 
 def moved(found: Tensor, drawn: Tensor, shifts: dict[str, Tensor]) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor
 from faceuv.checks import check_shape
 from faceuv.geometry.weld import neighbours, welded_faces
 from faceuv.models.faces.base import FaceModel
+from faceuv.photo.boxes import box_mean
 
 _FAR = 12.0  # median lengths of an edge on the chart: mirrored corners farther apart lie on both sides of a seam
 _COARSEST = 4
@@ -45,13 +46,13 @@ def spread(values: Tensor, weight: Tensor) -> Tensor:
         found = F.interpolate(found, scale_factor=2, mode="bilinear", align_corners=False)
         found = total + (1 - cover) * found[..., : total.shape[2], : total.shape[3]]
         for _ in range(_SWEEPS):  # a coarse level steps at the border of what is known; relaxed, it does not
-            found = total + (1 - cover) * F.avg_pool2d(F.pad(found, (1, 1, 1, 1), mode="replicate"), 3, 1)
+            found = total + (1 - cover) * box_mean(found, 3)
     return found[0]
 
 
 def spread_over(model: FaceModel, values: Tensor, weight: Tensor) -> Tensor:
-    """``values (C, H, W)`` of a chart as vertex values ``(V, C)``, continued smoothly over the surface where
-    ``weight (1, H, W)`` is 0; far away they return to the weighted mean.
+    """``values (C, H, W)`` of a chart as vertex values ``(V, C)``, continued smoothly over the skin where
+    ``weight (1, H, W)`` is 0; far away, and on eyes and teeth, they return to the weighted mean.
 
     Minimises Σ w·(x − value)² + Σ over edges (x_i − x_j)² + a little·(x − mean)²; copies of a vertex at seams are one.
     """
@@ -60,29 +61,44 @@ def spread_over(model: FaceModel, values: Tensor, weight: Tensor) -> Tensor:
 
     soft = weight.clamp(0, 1)
     at = (model.uv * 2 - 1)[None, None]
-    cover = F.grid_sample(F.avg_pool2d(soft[None], 3, 1, 1), at.to(soft), align_corners=False)[0, 0, 0]
-    total = F.grid_sample(F.avg_pool2d((values * soft)[None], 3, 1, 1), at.to(soft), align_corners=False)[0, :, 0].T
-    weld = torch.arange(len(model.mean), device=cover.device) if model.weld is None else model.weld
-    count = len(weld)
-    w = torch.zeros(count).to(cover).index_add_(0, weld, cover).double().cpu()
-    goal = torch.zeros(count, len(values)).to(total).index_add_(0, weld, total).double().cpu()
-    graph = _differences(model)
-    mean = goal.sum(0) / w.sum().clamp_min(1e-6)
-    system = graph * _STIFF + sparse.diags(w.numpy() + _HOME)
-    found = splu(system.tocsc()).solve((goal + _HOME * mean).numpy())
-    return torch.from_numpy(found).to(values)[weld]
+    given = torch.cat([soft, values * soft])
+    *total, cover = F.grid_sample(box_mean(given[None], 3), at.to(soft), align_corners=False)[0, :, 0].roll(-1, 0)
+    nodes, graph = _skin_graph(model)
+    place = nodes.to(cover.device)
+    w = torch.zeros(int(place.max()) + 1).to(cover).index_add_(0, place, cover).double().cpu()
+    goal = torch.zeros(len(w), len(values)).to(cover).index_add_(0, place, torch.stack(total, 1)).double().cpu()
+    mean = goal[1:].sum(0) / w[1:].sum().clamp_min(1e-6)
+    system = (graph * _STIFF + sparse.diags(w[1:].numpy() + _HOME)).tocsc()
+    # symmetric, ordered once for all photographs, and far too sparse for wide panels
+    factors = splu(system, permc_spec="NATURAL", diag_pivot_thresh=0.0, relax=1, panel_size=1, options=_SYMMETRIC)
+    found = torch.from_numpy(factors.solve((goal[1:] + _HOME * mean).numpy()))
+    return torch.cat([mean[None], found]).to(values)[place]
 
 
-_GRAPHS: WeakKeyDictionary[FaceModel, Any] = WeakKeyDictionary()
+_SYMMETRIC = {"SymmetricMode": True}
+_GRAPHS: WeakKeyDictionary[FaceModel, tuple[Tensor, Any]] = WeakKeyDictionary()
 
 
-def _differences(model: FaceModel) -> Any:
-    """``(V, V)`` sparse: Σ over edges (x_i − x_j)² as a quadratic form; copies of a vertex at seams are one."""
+def _skin_graph(model: FaceModel) -> tuple[Tensor, Any]:
+    """``(V,)`` int64: which of the graph's nodes, counted from 1, each vertex of the skin is, copies at seams one node,
+    0 for all others; and the graph, sparse: Σ over edges (x_i − x_j)² as a quadratic form. The nodes lie in an order in
+    which the form is factorised with few new entries."""
     from scipy import sparse
+    from scipy.sparse.linalg import splu
 
     if model not in _GRAPHS:
-        graph = neighbours(welded_faces(model.faces, model.weld), len(model.mean))
-        _GRAPHS[model] = sparse.diags(np.asarray(graph.sum(1)).ravel()) - graph
+        count = len(model.mean)
+        faces = model.faces if model.part is None else model.faces[model.faces_of("skin")]
+        weld = torch.arange(count) if model.weld is None else model.weld.cpu()
+        joined = neighbours(welded_faces(faces, model.weld), count)
+        used = weld[faces.cpu()].unique()
+        joined = joined[used.numpy()][:, used.numpy()]
+        form = (sparse.diags(np.asarray(joined.sum(1)).ravel()) - joined).tocsc()
+        tried = splu(form + sparse.identity(len(used)), permc_spec="MMD_AT_PLUS_A", options=_SYMMETRIC)
+        order = np.argsort(tried.perm_c)
+        number = torch.zeros(count, dtype=torch.int64)
+        number[used[torch.from_numpy(order.copy()).long()]] = torch.arange(1, len(used) + 1)
+        _GRAPHS[model] = number[weld], form[order][:, order].tocsc()
     return _GRAPHS[model]
 
 
@@ -115,7 +131,7 @@ def blurred(values: Tensor, weight: Tensor, times: int) -> Tensor:
         if min(total.shape[2:]) < 2 * _COARSEST:
             break
         total, cover = F.avg_pool2d(total, 2), F.avg_pool2d(cover, 2)
-    total, cover = (F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1) for x in (total, cover))
+    total, cover = (box_mean(x, 3) for x in (total, cover))
     total, cover = (F.interpolate(x, size=shape, mode="bilinear", align_corners=False) for x in (total, cover))
     return (total / cover.clamp_min(1e-6))[0] * (cover[0] > 1e-6)
 

@@ -19,13 +19,15 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from faceuv.data.window import Window
-from faceuv.geometry.normals import vertex_normals
 from faceuv.geometry.projection import pose, project
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.hair import COLOURS, STYLES, Hair, hair_mesh
 from faceuv.models.faces.hair.choice import BALD
+from faceuv.photo.boxes import box_max, box_mean
+from faceuv.photo.charts import kept
 from faceuv.photo.clusters import Colouring, colour_features
 from faceuv.photo.light import irradiance_of
+from faceuv.photo.projection import posed_mesh
 from faceuv.photo.reading import View
 from faceuv.renderers.base import Renderer
 from faceuv.renderers.interpolation import spread
@@ -151,15 +153,16 @@ def hair_pixels(model: FaceModel, view: View, renderer: Renderer, *, lit: bool =
     (u, v) = view.window.half_axis
     content, mask = Window(view.window.centre, (u / _WIDE, v / _WIDE)).cut(view.picture, SIDE)
     inside = mask[0] > 0
-    mesh = model.mesh(own)
-    world = pose(mesh.vertices, own.rotation, own.translation)
+    mesh, normals = posed_mesh(model, own)
+    world = mesh.vertices
     head = renderer._look(Mesh(world, model.faces), SIDE, SIDE, camera)
     depth = spread(head.at.depth[:, None], head.at, fill=torch.inf)[0, ..., 0]
     covered = head.face_id[0] >= 0
     corner = model.faces[head.face_id[0].clamp_min(0), 0]
     brows = model.mean[model.landmarks[17:27], 1].mean()
     height = model.mean[corner, 1] - brows
-    near = torch.cdist(model.mean, model.mean[model.landmarks[17:]]).amin(1)[corner]
+    away = kept(model, "away", 0, lambda: torch.cdist(model.mean, model.mean[model.landmarks[17:]]).amin(1))
+    near = away[corner]
     on_skin = covered & model.vertices_of("skin")[corner] if model.part is not None else covered
     masks = _masks(model, own.identity, own.rotation, own.translation, camera, depth)
     some = masks.amax(0)
@@ -190,7 +193,7 @@ def hair_pixels(model: FaceModel, view: View, renderer: Renderer, *, lit: bool =
     colour = content[:, on_head if int(on_head.sum()) >= _LEAST else sure].median(1).values
     if not lit:
         top = on_head if int(on_head.sum()) >= _LEAST else scalp
-        normal = vertex_normals(world, model.faces, model.weld)[0][corner[top]]
+        normal = normals[0][corner[top]]
         light = irradiance_of(normal, own.lighting[0]).clamp_min(0).mean(0).clamp_min(0.2)
         colour = colour / light
     parallel = _parallel(view, hair)
@@ -206,11 +209,9 @@ def _parallel(view: View, hair: Tensor) -> float:
     bright = torch.log(content.mean(0) + 0.05)
     right, down = bright[1:-1, 2:] - bright[1:-1, :-2], bright[2:, 1:-1] - bright[:-2, 1:-1]
     within = F.interpolate((hair > 0.8).to(bright)[None, None], (_FINE, _FINE))
-    within = -F.max_pool2d(-within, 5, 1, 2)[0, 0, 1:-1, 1:-1]
-    xx, yy, xy, share = (
-        F.avg_pool2d((part * within)[None, None], 7, 1, 3)[0, 0]
-        for part in (right * right, down * down, right * down, torch.ones_like(right))
-    )
+    within = -box_max(-within, 5)[0, 0, 1:-1, 1:-1]
+    parts = torch.stack([right * right, down * down, right * down, torch.ones_like(right)]) * within
+    xx, yy, xy, share = box_mean(F.pad(parts[None], (3, 3, 3, 3)), 7)[0, :, 3:-3, 3:-3]  # none beyond the border
     chosen = share > 0.8
     if int(chosen.sum()) < 5 * _LEAST:
         return (_CURLS + _STRAIGHT) / 2
@@ -342,5 +343,4 @@ def _masks(
     count = torch.zeros(len(STYLES) * SIDE * SIDE).to(identity)
     count.index_add_(0, (places.style * SIDE * SIDE + place)[seen], torch.ones_like(count[:1]).expand(int(seen.sum())))
     dots = (count.view(len(STYLES), 1, SIDE, SIDE) > 0).to(identity)
-    closed = -F.max_pool2d(-F.max_pool2d(dots, 5, 1, 2), 5, 1, 2)  # the dots of one lock are some pixels apart
-    return closed[:, 0]
+    return -box_max(-box_max(dots, 5), 5)[:, 0]  # the dots of one lock are some pixels apart

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from faceuv.models.faces.base import FaceModel
-from faceuv.models.faces.part_texels import part_texels
+from faceuv.photo.charts import on_parts
 from faceuv.photo.reading import Reading
 
 _GROUPS = (
@@ -30,10 +30,10 @@ def clearest(model: FaceModel, readings: Sequence[Reading], trust: Sequence[floa
     seen, bare = readings[0].seen, readings[0].bare
     if len(readings) == 1:
         return seen, bare
-    chart = model.chart(*bare.shape[1:])
+    size = bare.shape[-1]
     seen, bare = seen.clone(), bare.clone()
     for parts in (_GROUPS[0] + _GROUPS[1], _GROUPS[2] + _GROUPS[3]):
-        there = part_texels(model, chart, *parts)
+        there = on_parts(model, size, *parts)
         shown = [float((reading.seen * there).sum()) * own for reading, own in zip(readings, trust)]
         best = readings[0] if shown[0] > _ENOUGH * max(shown) else readings[shown.index(max(shown))]
         seen, bare = torch.where(there, best.seen, seen), torch.where(there, best.bare, bare)
@@ -50,17 +50,17 @@ def with_eyes_and_mouth(model: FaceModel, weight: Tensor, bare: Tensor, base: Te
     Args:
         weight: ``(1, T, T)``, how far the photograph shows each texel; ``bare (3, T, T)`` its colours without light.
     """
-    chart = model.chart(*base.shape[1:])
-    made = base.clone()
+    made = base.clone(memory_format=torch.contiguous_format)
     for parts in _GROUPS:
-        there = part_texels(model, chart, *parts)
-        seen = weight * there
-        total = seen.sum()
+        there = on_parts(model, base.shape[-1], *parts)
+        total = (weight * there).sum()
         if float(total) < _LEAST:
             continue
-        apart = torch.log(bare.clamp_min(0) + _DARK) - torch.log(base + _DARK)
-        tone = ((apart * seen).sum((1, 2), keepdim=True) / total).clamp(*_TONE)
-        tone = tone * (total / there.sum() / _KNOWN).clamp(max=1.0)
-        rest = (base + _DARK) * torch.exp(tone) - _DARK
-        made = torch.where(there, rest + seen * (bare - rest), made)
+        texels = there.flatten().nonzero()[:, 0]
+        share, shown, own = (part.flatten(1)[:, texels] for part in (weight, bare, base))
+        apart = torch.log(shown.clamp_min(0) + _DARK) - torch.log(own + _DARK)
+        tone = ((apart * share).sum(1, keepdim=True) / total).clamp(*_TONE)
+        tone = tone * (total / len(texels) / _KNOWN).clamp(max=1.0)
+        rest = (own + _DARK) * torch.exp(tone) - _DARK
+        made.flatten(1)[:, texels] = rest + share * (shown - rest)
     return made

@@ -14,6 +14,7 @@ from faceuv.geometry.lighting import DC_OFFSET, sh_basis
 _ROUNDS = 10
 _NOISE = 0.06  # RGB: what albedo modes and nine bands of light leave of a face
 _ALIKE = 20  # neighbouring samples whose errors are one: they count together as one
+_NOTHING = 1e-4  # of the largest weight: less does not count
 _MOST = 4000  # samples: more say nothing new
 _TYPICAL = (-0.05, -0.08, 0.14)  # constant, up and front coefficients of a usual light
 _BRIGHTNESS, _SHAPE, _TINT = 0.15, 0.30, 0.03  # deviations: of the constant, of the others, of a channel from the mean
@@ -89,14 +90,15 @@ def fit_colours(samples: Sequence[Samples], *, lighting: Tensor, noise: float = 
     for _ in range(_ROUNDS):
         system, goal = prior.clone(), -prior @ (found - centre)
         for k, (part, shading) in enumerate(zip(few, shadings)):
-            own = torch.cat([torch.arange(modes), modes + 27 * k + torch.arange(27)])
             surface, light = part.mean + part.basis @ found[:modes], irradiance_of(part.normal, _light(found, modes, k))
-            rest = part.colour - surface * light
-            slopes = torch.cat([part.basis * light[..., None], _by_channel(surface, shading)], 2)
-            share = (part.weight * scale * trust[k])[:, None, None] / noise**2
-            flat = (slopes * share).flatten(0, 1)
-            system[own[:, None], own] += flat.T @ slopes.flatten(0, 1)
-            goal[own] += flat.T @ rest.flatten()
+            root = (part.weight * scale * trust[k]).sqrt()[:, None] / noise
+            rest = (part.colour - surface * light) * root
+            for channel in range(3):  # each has nine bands of its own
+                bands = shading * (surface[:, channel, None] * root)
+                slopes = torch.cat([part.basis[:, channel] * (light[:, channel, None] * root), bands], 1)
+                own = torch.cat([torch.arange(modes), modes + 27 * k + 9 * channel + torch.arange(9)])
+                system[own[:, None], own] += slopes.T @ slopes
+                goal[own] += slopes.T @ rest[:, channel]
         found = found + torch.linalg.solve(system, goal)
         trust = [_trust(part, found[:modes], _light(found, modes, k), noise) for k, part in enumerate(few)]
     made = []
@@ -109,7 +111,9 @@ def fit_colours(samples: Sequence[Samples], *, lighting: Tensor, noise: float = 
 
 
 def _thinned(part: Samples, step: int) -> Samples:
-    some = slice(None, None, step)
+    """Every ``step``-th sample, of those that count."""
+    some = torch.arange(0, len(part.weight), step, device=part.weight.device)
+    some = some[part.weight[some] > _NOTHING * part.weight.max()]
     return Samples(part.colour[some], part.normal[some], part.weight[some], part.mean[some], part.basis[some])
 
 
@@ -122,12 +126,6 @@ def _trust(part: Samples, albedo: Tensor, lighting: Tensor, noise: float) -> Ten
     """``(N,)`` in [0, 1]: how well each sample is explained."""
     error = (part.colour - (part.mean + part.basis @ albedo) * irradiance_of(part.normal, lighting)).square().mean(1)
     return (1 / (1 + error / (2 * noise) ** 2)).square()
-
-
-def _by_channel(surface: Tensor, shading: Tensor) -> Tensor:
-    """Derivatives ``(N, 3, 27)`` of the colour by the light's coefficients: each channel has its own nine."""
-    own = surface[:, :, None] * shading[:, None]
-    return torch.cat([own * (torch.arange(3, device=own.device) == c)[:, None].to(own) for c in range(3)], 2)
 
 
 def _prior(modes: int, pictures: int) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from faceuv.data.images import read_picture
 from faceuv.errors import FaceUVError, InputError
-from faceuv.face import DEFAULT_RENDERER, Face
+from faceuv.face import DEFAULT_RENDERER, Face, build_renderer
 from faceuv.fitting import Fitter, LandmarkDetector
 from faceuv.fitting.schedules import EXACT
 from faceuv.fitting.steps import RIGID
@@ -119,16 +119,19 @@ class PhotoHeads:
         self.remark = ""
         if face_model is None:
             face_model, self.remark = best_head()
+        self.renderer = build_renderer(None)
+        """Of the heads; fits draw one sample a pixel, which is as good to compare."""
         self.fitter = Fitter(
-            face_model, dict(DEFAULT_RENDERER), detector or dict(_CLOSE), schedule="precise", chunk=1, framed=True
-        )
+            face_model, {**DEFAULT_RENDERER, "samples": 1}, detector or dict(_CLOSE), schedule="precise", chunk=1,
+            framed=True,
+        )  # fmt: skip
         self.first = Fitter(
             self.fitter.face_model, self.fitter.renderer, schedule=_FIRST, chunk=1, framed=True, judged=False
         )
         self.finder: LandmarkDetector = LANDMARK_DETECTORS.build(detector or dict(DETECTOR))
         self.texture_size, self.lit = texture_size, lit
         self.device = torch.device(device)
-        for part in (self.fitter, self.first, self.finder):
+        for part in (self.fitter, self.first, self.finder, self.renderer):
             part.to(self.device)
 
     @property
@@ -183,7 +186,7 @@ class PhotoHeads:
 
     def _head(self, shots: Sequence[Shot], which: str, **facts: int) -> PhotoHead | str:
         """The head of some shots, the best one first; a text where there can be none."""
-        model, renderer = self.face_model, self.fitter.renderer
+        model, renderer = self.face_model, self.renderer
         for shot in shots:
             if shot.reason:
                 return f"{shot.source}: {which}: {shot.reason}"
@@ -236,7 +239,7 @@ class PhotoHeads:
         """The hair that was asked for, in the colour of the photographs; without an answer the head gets none."""
         if self.hair in (NONE, BALD) or (self.hair == AUTO and self.face_model.joint_weights is None):
             return HairFound(None, None, "")  # the procedural face is open at the back: hair is for whole heads
-        found = find_hair(self.face_model, views, self.fitter.renderer, lit=self.lit)
+        found = find_hair(self.face_model, views, self.renderer, lit=self.lit)
         return found if self.hair == AUTO else HairFound(self.hair, found.colour, "", found.agreement)
 
 

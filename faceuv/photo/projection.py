@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +13,7 @@ from faceuv.checks import check_shape
 from faceuv.data.window import Window
 from faceuv.geometry.normals import vertex_normals
 from faceuv.geometry.projection import pose, project
-from faceuv.geometry.uv import bake
+from faceuv.geometry.uv import bake, unit_planes
 from faceuv.models.faces.base import FaceModel
 from faceuv.renderers.base import Renderer
 from faceuv.renderers.occlusion import visible_points
@@ -39,6 +40,22 @@ class Projected:
     normal: Tensor
 
 
+_POSED: WeakKeyDictionary[FaceModel, tuple[Tensor, Mesh, Tensor]] = WeakKeyDictionary()
+
+
+@torch.no_grad()
+def posed_mesh(model: FaceModel, coefficients: Coefficients) -> tuple[Mesh, Tensor]:
+    """The mesh of one face in its pose, and its vertices' normals ``(1, V, 3)``. The last one is kept: a photograph is
+    read in several passes, in which only its light and albedo change."""
+    key = torch.cat([getattr(coefficients, name) for name in ("identity", "expression", "rotation", "translation")], 1)
+    known = _POSED.get(model)
+    if known is None or known[0].shape != key.shape or known[0].device != key.device or not torch.equal(known[0], key):
+        mesh = model.mesh(coefficients)
+        world = mesh.at(pose(mesh.vertices, coefficients.rotation, coefficients.translation))
+        known = _POSED[model] = (key.clone(), world, vertex_normals(world.vertices, world.faces, world.weld))
+    return known[1], known[2]
+
+
 @torch.no_grad()
 def project_picture(
     model: FaceModel,
@@ -57,18 +74,17 @@ def project_picture(
     """
     sizes = check_shape("the picture", picture, (3, "H", "W"))
     chart = model.chart(size, size)
-    mesh = model.mesh(coefficients)
-    world = mesh.at(pose(mesh.vertices, coefficients.rotation, coefficients.translation))
-    points = _rows(bake(world.vertices, chart))
-    normal = F.normalize(bake(vertex_normals(world.vertices, world.faces, world.weld), chart), dim=1)
+    world, normals = posed_mesh(model, coefficients)
+    points = bake(world.vertices, chart)
+    normal = unit_planes(bake(normals, chart))
     camera = renderer.camera
     on_chart = (chart.face_id >= 0).flatten()
-    toward = F.normalize(points.new_tensor([0.0, 0.0, camera.distance]) - points, dim=2)
-    facing = (_rows(normal) * toward).sum(2)[0]
+    toward = unit_planes(points.new_tensor([0.0, 0.0, camera.distance])[:, None, None] - points)
+    facing = (normal * toward).sum(1).flatten()
     share = torch.zeros_like(facing) if inner is None else inner.to(facing).flatten()
     low, high = (outer + share * (own - outer) for outer, own in zip(_GRAZING, _GRAZING_INNER))
     wanted = (on_chart & (facing > low)).nonzero()[:, 0]  # the others have no weight whoever sees them
-    square = project(points[:, wanted], camera, _SQUARE, _SQUARE)
+    square = project(points.flatten(2)[:, :, wanted].transpose(1, 2), camera, _SQUARE, _SQUARE)
     corners = project(world.vertices, camera, _SQUARE, _SQUARE)
     seen = visible_points(corners, world.faces, square, _SQUARE, _SQUARE, near=camera.near)[0]
     place = window.to_picture(square[0, :, :2].double(), _SQUARE)
@@ -118,8 +134,3 @@ def _look_up(picture: Tensor, pixels: Tensor) -> Tensor:
     size = pixels.new_tensor([picture.shape[2], picture.shape[1]])
     grid = (pixels * 2 / size - 1).to(picture)
     return F.grid_sample(picture[None], grid[None, None], padding_mode="border", align_corners=False)[0, :, 0]
-
-
-def _rows(maps: Tensor) -> Tensor:
-    """``(B, C, H, W)`` → ``(B, H·W, C)``."""
-    return maps.flatten(2).transpose(1, 2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,26 +9,25 @@ from torch import Tensor
 
 from faceuv.data.window import Window
 from faceuv.geometry.lighting import sh_irradiance
-from faceuv.geometry.normals import vertex_normals
-from faceuv.geometry.projection import pose, project
-from faceuv.geometry.uv import bake
+from faceuv.geometry.projection import project
 from faceuv.models.faces.appearance import EyeColour, has_appearance
 from faceuv.models.faces.base import FaceModel
-from faceuv.models.faces.part_texels import part_texels
 from faceuv.photo.blending import blurred, feathered
+from faceuv.photo.boxes import box_max
+from faceuv.photo.charts import height_on_chart, inner_face, on_parts
 from faceuv.photo.eyes import iris_colour
 from faceuv.photo.lids import lids
 from faceuv.photo.light import Colours, Samples, delit, irradiance_of
-from faceuv.photo.projection import project_picture
+from faceuv.photo.projection import posed_mesh, project_picture
 from faceuv.renderers.base import Renderer
 from faceuv.renderers.occlusion import visible_points
 from faceuv.structures import Coefficients
 
 _BRIGHT, _TINT = 0.28, 0.10  # usual deviations of skin from the fitted albedo: logarithm of brightness, of colour
 _INNER = 2.6  # times more is usual between brows and mouth: brows, lips, make-up, beards
-_REACH = (0.12, 0.45)  # dm from the landmarks of brows, eyes, nose and mouth: inner part, its end
 _DARK = 0.02  # added before logarithms
 IRIS = 0.2  # radius of an iris, of the distance between the corners of the eye
+_EYES = 512  # pixels of the square in which irises are looked for, at most: they are 15 wide there
 _EYE = {"right": (36, 39), "left": (42, 45)}
 
 
@@ -76,7 +74,7 @@ def read_view(
     it if the texture is going to be ``lit``, so that what is multiplied again was divided by the same."""
     inner = inner_face(model, size)
     shown = project_picture(model, view.coefficients, renderer, view.picture, view.window, size, inner)
-    skin = part_texels(model, model.chart(size, size), "skin").to(shown.weight)
+    skin = on_parts(model, size, "skin").to(shown.weight)
     light = irradiance_of(shown.normal.flatten(1).T, colours.lighting)
     flat = light if delight else (light * shown.weight.view(-1, 1)).sum(0) / shown.weight.sum().clamp_min(1e-6)
     divided = 1.0 if lit else colours.divisible
@@ -102,7 +100,7 @@ def likely_skin(bare: Tensor, albedo: Tensor, weight: Tensor, inner: Tensor) -> 
     here, there = (torch.log(blurred(x, known, times).clamp_min(0) + _DARK) for x in (bare, albedo))
     apart = here - there
     bright = apart.mean(0, keepdim=True)
-    tint = (apart - bright).norm(dim=0, keepdim=True)
+    tint = (apart - bright).square().sum(0, keepdim=True).sqrt()
     usual = 1 + (_INNER - 1) * inner
     error = (bright / (_BRIGHT * usual)).square() + (tint / (_TINT * usual)).square()
     return (1.6 - 0.8 * error).clamp(0, 1)
@@ -123,34 +121,20 @@ def _with_the_face(model: FaceModel, weight: Tensor, size: int) -> Tensor:
     where = torch.from_numpy(number).to(weight.device).long()
     middle = torch.zeros(count + 1).to(weight)
     middle.scatter_reduce_(0, where.flatten(), inner_face(model, size).flatten(), "amax")
-    height = bake(model.mean[None, :, 1:2], model.chart(size, size))[0]
+    height = height_on_chart(model, size)
     top = torch.full_like(middle, -torch.inf)
     top.scatter_reduce_(0, where.flatten(), height.flatten(), "amax")
     brows = model.mean[model.landmarks[17:27], 1].min()
     kept = (middle > 0.5) | (top < brows)
     kept[0] = False
-    near = torch.nn.functional.max_pool2d(kept[where].to(weight)[None, None], 9, 1, 4)[0]
-    return weight * near
-
-
-def inner_face(model: FaceModel, size: int) -> Tensor:
-    """``(1, T, T)`` in [0, 1]: near brows, eyes, nose and mouth."""
-    return near_landmarks(model, size, range(17, 68), _REACH)
-
-
-def near_landmarks(model: FaceModel, size: int, rows: Sequence[int], reach: tuple[float, float]) -> Tensor:
-    """``(1, T, T)`` in [0, 1]: 1 within the first distance of the landmarks, 0 beyond the second."""
-    away = torch.cdist(model.mean, model.mean[model.landmarks[list(rows)]]).amin(1)
-    near = ((reach[1] - away) / (reach[1] - reach[0])).clamp(0, 1)
-    return bake(near[None, :, None], model.chart(size, size))[0]
+    return weight * box_max(kept[where].to(weight)[None, None], 9)[0]
 
 
 def skin_samples(model: FaceModel, view: View, renderer: Renderer) -> Samples:
     """The skin's vertices that a picture shows."""
     coefficients, picture, window = view.coefficients, view.picture, view.window
-    mesh = model.mesh(coefficients)
-    world = pose(mesh.vertices, coefficients.rotation, coefficients.translation)
-    normal = vertex_normals(world, mesh.faces, mesh.weld)[0]
+    mesh, normals = posed_mesh(model, coefficients)
+    world, normal = mesh.vertices, normals[0]
     camera, square = renderer.camera, 256
     pixels = project(world, camera, square, square)
     toward = torch.nn.functional.normalize(world.new_tensor([0.0, 0.0, camera.distance]) - world[0], dim=1)
@@ -187,11 +171,9 @@ def eye_openings(model: FaceModel, view: View, renderer: Renderer) -> list[Openi
     if model.part is None:
         return []
     coefficients = view.coefficients
-    mesh = model.mesh(coefficients)
-    world = mesh.at(pose(mesh.vertices, coefficients.rotation, coefficients.translation))
-    square = int(min(1024, max(256, view.window.side)))
+    world, _ = posed_mesh(model, coefficients)
+    square = int(min(_EYES, max(256, view.window.side)))
     shown = renderer.look(world, height=square, width=square).face_id[0]
-    content, _ = view.window.cut(view.picture, square)
     pixels = project(world.vertices, renderer.camera, square, square)[0]
     found = []
     for side, corners in _EYE.items():
@@ -201,7 +183,7 @@ def eye_openings(model: FaceModel, view: View, renderer: Renderer) -> list[Openi
                 ids |= model.faces_of(name)
         place = ((shown >= 0) & ids[shown.clamp_min(0)]).nonzero()
         width = float((pixels[model.landmarks[corners[0]], :2] - pixels[model.landmarks[corners[1]], :2]).norm())
-        colour = content[:, place[:, 0], place[:, 1]].T
+        colour = view.window.pixels(view.picture, place[:, 0], place[:, 1], square).T
         found.append(Opening(side, colour, place.to(colour), width, square))
     return found
 

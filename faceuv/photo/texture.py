@@ -11,10 +11,11 @@ from torch import Tensor
 from faceuv.checks import whole_number
 from faceuv.geometry.lighting import ambient_light
 from faceuv.geometry.uv import bake
-from faceuv.models.faces.appearance import EyeColour, has_appearance, look, mode_index
+from faceuv.models.faces.appearance import DetailMaps, EyeColour, Look, has_appearance, look, mode_index
+from faceuv.models.faces.appearance.strands import BARE_BROWS
 from faceuv.models.faces.base import FaceModel
-from faceuv.models.faces.part_texels import part_texels
 from faceuv.photo.blending import blurred, mirror_grid, sampled, spread, spread_over
+from faceuv.photo.charts import height_on_chart, inner_face, kept, near_landmarks, on_parts
 from faceuv.photo.eyes import mean_colour
 from faceuv.photo.fusing import fused
 from faceuv.photo.hair import with_hair_of
@@ -24,8 +25,6 @@ from faceuv.photo.reading import (
     Reading,
     View,
     eye_colours,
-    inner_face,
-    near_landmarks,
     read_view,
     skin_samples,
 )
@@ -37,7 +36,6 @@ _DARK = 0.02  # added before logarithms
 _LIMIT = 1.6  # of the logarithm of photograph over model
 _SHINE = (0.16, 0.35)  # log brightness over the model at which shine begins, and what is kept of the rest
 _UNEVEN = (0.5, 0.25)  # logarithm: how much darker and brighter than the fitted albedo whole parts of a face may be
-_BARE = -4.0  # of brow_density: hardly a hair
 _BROW = (0.10, 0.30)  # dm from the brows' landmarks: inside, outside
 _NO_SKIN = (0.20, 0.45)  # log brightness over the model, of brows and lashes
 _SCALP = 0.62  # dm above the brows
@@ -104,7 +102,7 @@ def head_texture(
         read_view(model, view, found, renderer, size, lit=lit, delight=delight) for view, found in zip(views, colours)
     ]
     inner = inner_face(model, size)
-    skin = part_texels(model, model.chart(size, size), "skin").to(inner)
+    skin = on_parts(model, size, "skin").to(inner)
     weight = torch.stack([reading.weight for reading in readings]).amax(0)
     eyes = mean_colour(
         [
@@ -114,13 +112,14 @@ def head_texture(
         ]
     )
     person = fitted[0].albedo
-    base = smooth = model.albedo_map(person, size, size)[0]
     brows = False
     if has_appearance(model):
         brows = _seen_at(model, weight, range(17, 27))
         person = with_hair_of(_without_brows(person) if brows else person, *_scalp(model, readings))
         smooth = model.albedo_map(person, size, size)[0]
-        base = look(model, person, seed, size, age=35.0, freckles=0.0, eye_colour=eyes).diffuse.to(smooth)
+        base = _drawn(model, person, seed, size, eyes).to(smooth)
+    else:
+        base = smooth = model.albedo_map(person, size, size)[0]
     ratios = [_ratio(reading.bare, smooth) for reading in readings]
     if delight and not lit:
         ratios = [_evened(_without_shine(own, r.weight), r.weight) for own, r in zip(ratios, readings)]
@@ -147,6 +146,16 @@ def head_texture(
     share = float((anywhere.gt(0.1) * face).sum() / face.sum().clamp_min(1e-6))
     likely = tuple(reading.likely for reading in readings)
     return HeadTexture(made, weight, other, fitted, share, likely, eyes, lit)
+
+
+def _drawn(model: FaceModel, person: Tensor, seed: int, size: int, eyes: EyeColour | None) -> Tensor:
+    """``(3, T, T)``: the skin, hair and eyes of the model, for what no photograph shows. Pores are those of the seed on
+    all heads, and drawn once."""
+
+    def drawn(detail: DetailMaps | None) -> Look:
+        return look(model, person, seed, size, age=35.0, freckles=0.0, eye_colour=eyes, detail=detail)
+
+    return drawn(kept(model, f"pores {seed}", size, lambda: drawn(None).detail)).diffuse
 
 
 def _ratio(bare: Tensor, base: Tensor) -> Tensor:
@@ -182,7 +191,7 @@ def _evened(ratio: Tensor, weight: Tensor) -> Tensor:
 def _with_mirrored(model: FaceModel, ratio: Tensor, weight: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """The ratio completed by that of the mirrored texels, and the weight of the latter. Their low frequencies are
     matched: the mean difference between the sides, where both are seen, is taken off."""
-    grid, there = mirror_grid(model, size)
+    grid, there = kept(model, "mirror", size, lambda: mirror_grid(model, size))
     flipped, seen = sampled(ratio, grid), sampled(weight, grid) * there
     both = weight * seen
     flipped = flipped + spread(ratio - flipped, both) if bool(both.sum() > size) else flipped
@@ -200,16 +209,16 @@ def _seen_at(model: FaceModel, weight: Tensor, rows: range) -> bool:
 def _without_brows(albedo: Tensor) -> Tensor:
     """``albedo (1, A)`` without brows of its own: two pairs never lie on one another."""
     person = albedo.clone()
-    person[:, mode_index("brow_density")] = _BARE
+    person[:, mode_index("brow_density")] = BARE_BROWS
     return person
 
 
 def _scalp(model: FaceModel, readings: Sequence[Reading]) -> tuple[Tensor, Tensor]:
     """Unlit colours ``(N, 3)`` of the pictures where the fitted scalp lies, and the forehead's ``(3,)``."""
     size = readings[0].bare.shape[-1]
-    height = bake(model.mean[None, :, 1:2], model.chart(size, size))[0, 0]
+    height = height_on_chart(model, size)[0]
     brows = model.mean[model.landmarks[17:27], 1].mean()
-    skin = part_texels(model, model.chart(size, size), "skin")[0]
+    skin = on_parts(model, size, "skin")[0]
     inner = inner_face(model, size)[0] > 0.3
     top, face = [], []
     for reading in readings:

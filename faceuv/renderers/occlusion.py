@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 
 import torch
@@ -38,12 +39,24 @@ def visible_points(
     points, pixels = points.detach().float() * scale, pixels.detach().float() * scale
     x, y, z = points.unbind(-1)
     visible = (z > near) & (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    occluded = _occluded
+    if points.device.type == "cpu" and importlib.util.find_spec("numba") is not None:
+        from faceuv.renderers.occlusion_numba import occluded_numba as occluded
     for b in range(points.shape[0]):
         kept = visible[b].nonzero().squeeze(1)
         if kept.numel() and faces.numel():
             seen = points[b].index_select(0, kept)
-            visible[b, kept] = ~_occluded(pixels[b], faces, seen, height, width, near, tolerance)
+            visible[b, kept] = ~occluded(pixels[b], faces, seen, height, width, near, tolerance)
     return visible
+
+
+def sorted_points(points: Tensor, height: int, width: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The order in which the points ``(N, 3)`` of a cell lie side by side, their coordinates ``(3, N)`` in that order,
+    and of each cell the first point and how many there are."""
+    cell = points[:, 1].floor().to(torch.int64) * width + points[:, 0].floor().to(torch.int64)
+    order = torch.argsort(cell)
+    in_cell = torch.bincount(cell, minlength=height * width)
+    return order, points.index_select(0, order).t().contiguous(), in_cell.cumsum(0) - in_cell, in_cell
 
 
 def _occluded(
@@ -51,11 +64,7 @@ def _occluded(
 ) -> Tensor:
     """``(N,)`` bool for one image, whose points all lie inside it."""
     take = torch.index_select
-    cell = points[:, 1].floor().to(torch.int64) * width + points[:, 0].floor().to(torch.int64)
-    order = torch.argsort(cell)
-    px, py, pz = points.index_select(0, order).t().contiguous()  # the points of a cell lie side by side
-    in_cell = torch.bincount(cell, minlength=height * width)
-    first_in_cell = in_cell.cumsum(0) - in_cell
+    order, (px, py, pz), first_in_cell, in_cell = sorted_points(points, height, width)
     usable = (pixels[:, 2] > near) & torch.isfinite(pixels).all(1)
     x, y, z = (
         torch.where(usable[:, None], pixels, torch.nan).t().contiguous()

@@ -62,10 +62,20 @@ def test_only_what_a_square_shows_is_averaged_and_it_shows_the_same(centre, half
     expected, expected_mask = window.cut(picture, size)
     torch.testing.assert_close(cut, expected, atol=2e-5, rtol=0)
     assert torch.equal(mask, expected_mask)
-    part, left, top = averaged(window, picture, 4)
+    part, _, top = averaged(window, picture, 4)
     assert part.shape[1] % 4 == 0 or top + part.shape[1] == 203
     if centre == (150.0, 90.0) and half_axis == (40.0, 9.0):
         assert part[0].numel() < picture[0].numel() / 3
+
+
+@pytest.mark.parametrize("half_axis", [(20.0, 5.0), (-25.0, 70.0), (160.0, 0.0)])
+def test_some_pixels_are_those_of_the_whole_cut(half_axis):
+    picture = torch.rand(3, 203, 311, generator=torch.Generator().manual_seed(0))
+    window, size = Window((140.0, 90.0), half_axis), 48
+    rows, columns = torch.tensor([0, 7, 30, 47]), torch.tensor([47, 0, 11, 20])
+    cut, _ = window.cut(picture, size)
+    torch.testing.assert_close(window.pixels(picture, rows, columns, size), cut[:, rows, columns], atol=1e-5, rtol=0)
+    assert window.pixels(picture, rows[:0], columns[:0], size).shape == (3, 0)
 
 
 def test_crop_takes_the_middle():

@@ -72,7 +72,7 @@ def test_means_and_maxima_over_squares(size) -> None:
 
 def test_only_squares_that_may_show_a_face_are_looked_at_twice(scene) -> None:
     detector, shown = SyntheticLandmarks(), []
-    detector.network.register_forward_hook(lambda module, given, answer: shown.append(len(given[0])))
+    detector.network.stem.register_forward_hook(lambda module, given, answer: shown.append(len(given[0])))
     faces = F.interpolate(scene[None, :, 60:220, 40:200], (128, 128))
     squares = torch.cat([torch.rand(15, 3, 128, 128, generator=torch.Generator().manual_seed(0)), faces])
     found = detector.detect(squares)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import pytest
 import torch
 from torch import Tensor
@@ -137,7 +139,12 @@ def test_one_plate_hides_another() -> None:
     assert seen.tolist() == [[False, False, True, True, True, False, False]]
 
 
-def test_visibility_against_brute_force(head) -> None:
+@pytest.mark.parametrize("numba", [True, False])
+def test_visibility_against_brute_force(head, monkeypatch, numba) -> None:
+    if not numba:
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    elif importlib.util.find_spec("numba") is None:
+        pytest.skip("numba is not installed")
     mesh = head(1, 13)
     g = torch.Generator().manual_seed(0)
     pixels = torch.rand(1, 60, 3, generator=g) * torch.tensor([20.0, 20, 3]) + torch.tensor([0, 0, 2.0])

@@ -74,15 +74,28 @@ class LandmarkNetwork(nn.Module):
         self.register_buffer("mean_points", torch.zeros(LANDMARKS, 2))
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.features(image)
+        return self.points_of(features), self.logit_of(features)
+
+    def features(self, image: Tensor) -> tuple[Tensor, ...]:
+        """What the answers are made of, at four scales."""
         check_shape("cut-outs", image, ("B", 3, self.size, self.size))
         x = image.contiguous(memory_format=torch.channels_last) * 4 - 2
         fine = self.stem(x)
         middle = self.middle(fine)
         deep = self.deep(middle)
-        hidden = F.relu(self.hidden(deep.flatten(1)))
-        points = self.points(hidden).unflatten(1, (LANDMARKS, 2))
-        points = points + (self.mean_points if self.maps is None else self.maps(fine, middle, deep))
-        return points, self.face(hidden)[:, 0]
+        return fine, middle, deep, F.relu(self.hidden(deep.flatten(1)))
+
+    def points_of(self, features: tuple[Tensor, ...]) -> Tensor:
+        """``(B, 68, 2)``."""
+        *scales, hidden = features
+        points: Tensor = self.points(hidden).unflatten(1, (LANDMARKS, 2))
+        return points + (self.mean_points if self.maps is None else self.maps(*scales))
+
+    def logit_of(self, features: tuple[Tensor, ...]) -> Tensor:
+        """``(B,)``, which is quickly told: most squares of a search show no face."""
+        logit: Tensor = self.face(features[-1])[:, 0]
+        return logit
 
     def settings(self) -> dict[str, Any]:
         """The arguments that build one of the same shape."""

@@ -42,6 +42,15 @@ class Oracle(nn.Module):
             points.append((face - affine[2]) @ torch.linalg.pinv(affine[:2]))
         return torch.stack(points), 40 * (image[:, 2].mean((1, 2)) - 0.5)
 
+    def features(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self(image)
+
+    def points_of(self, features: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        return features[0]
+
+    def logit_of(self, features: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        return features[1]
+
 
 def picture(height: int, width: int, blue: float = 1.0) -> torch.Tensor:
     x, y = (torch.arange(width) + 0.5) / width, (torch.arange(height) + 0.5) / height

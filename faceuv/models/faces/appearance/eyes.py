@@ -5,8 +5,12 @@ An eye is drawn in polar coordinates around the direction of its gaze, on the ey
 
 from __future__ import annotations
 
+import functools
 import math
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -50,6 +54,29 @@ _ANGLES, _RADII = 720, 128  # of the iris drawn flat
 _VEINS, _PLANE, _REACH = 30, 384, 2.7  # of the white: how many, texels, radii of the iris to the edge
 
 
+_Drawn = TypeVar("_Drawn")
+_DRAWINGS = 4  # of each kind that are kept: the eyes of two people
+
+
+def drawn_once(draw: Callable[[torch.Generator], _Drawn]) -> Callable[[torch.Generator], _Drawn]:
+    """``draw`` that keeps what it drew last, by the state of the generator, which goes on as if it were drawn again:
+    the heads of all photographs have the same veins and fibres. Nobody may write into a drawing."""
+    known: OrderedDict[bytes, tuple[_Drawn, Tensor]] = OrderedDict()
+
+    @functools.wraps(draw)
+    def again(generator: torch.Generator) -> _Drawn:
+        state = generator.get_state().numpy().tobytes()
+        if state not in known:
+            known[state] = (draw(generator), generator.get_state())
+            if len(known) > _DRAWINGS:
+                known.popitem(last=False)
+        drawing, after = known[state]
+        generator.set_state(after)
+        return drawing
+
+    return again
+
+
 def named_eye_colour(name: str) -> EyeColour:
     if name not in EYE_COLOURS:
         raise InputError(
@@ -87,9 +114,9 @@ def _iris(distance: Tensor, angle: Tensor, colour: EyeColour, generator: torch.G
     return F.grid_sample(flat, grid[None, None], mode="bilinear", padding_mode="border", align_corners=False)[0, :, 0].T
 
 
-def _flat_iris(colour: EyeColour, generator: torch.Generator) -> Tensor:
-    """``(3, radii, angles)``: the iris unrolled, from the middle outwards."""
-    radius = ((torch.arange(_RADII) + 0.5) / _RADII)[:, None]
+@drawn_once
+def _iris_noises(generator: torch.Generator) -> list[Tensor]:
+    """Noises ``(radii, angles)`` of the iris unrolled: fibres, waves, crypts, furrows, edge."""
 
     def around(cells: int, rows: int) -> Tensor:
         """Noise of unit variance, periodic in the angle."""
@@ -101,18 +128,24 @@ def _flat_iris(colour: EyeColour, generator: torch.Generator) -> Tensor:
         return found / found.std()
 
     fibres = 0.55 * around(180, 4) + 0.55 * around(90, 3) + 0.4 * around(48, 3)
-    waves = around(26, 2)
+    return [fibres, *(around(cells, rows) for cells, rows in ((26, 2), (34, 9), (12, 2), (40, 2)))]
+
+
+def _flat_iris(colour: EyeColour, generator: torch.Generator) -> Tensor:
+    """``(3, radii, angles)``: the iris unrolled, from the middle outwards."""
+    radius = ((torch.arange(_RADII) + 0.5) / _RADII)[:, None]
+    fibres, waves, pits, grooves, rim = _iris_noises(generator)
     collarette = 0.53 + 0.035 * waves
     inside = smoothstep(0.07, -0.07, radius - collarette)
-    crypts = smoothstep(0.9, 1.9, around(34, 9)) * smoothstep(0.50, 0.60, radius) * smoothstep(0.92, 0.80, radius)
-    furrows = torch.exp(-(((radius - 0.80 - 0.012 * around(12, 2)) / 0.012) ** 2))
+    crypts = smoothstep(0.9, 1.9, pits) * smoothstep(0.50, 0.60, radius) * smoothstep(0.92, 0.80, radius)
+    furrows = torch.exp(-(((radius - 0.80 - 0.012 * grooves) / 0.012) ** 2))
     light = 1 + 0.17 * fibres * (0.6 + 0.4 * inside) - 0.34 * crypts - 0.07 * furrows
     light = light + 0.22 * torch.exp(-(((radius - collarette) / 0.045) ** 2))
     light = light * (1 - 0.22 * smoothstep(0.46, 0.36, radius))
     outer, inner, ring = (torch.tensor(c)[:, None, None] for c in (colour.outer, colour.inner, colour.ring))
     tint = outer + (inner - outer) * (inside * 0.85 + 0.10 * waves.clamp(-1, 1)).clamp(0, 1)
     body = tint * light.clamp(0.35, 1.75)
-    edge = smoothstep(0.80, 1.0, radius + 0.012 * around(40, 2))
+    edge = smoothstep(0.80, 1.0, radius + 0.012 * rim)
     return body + (ring - body) * (0.80 * edge)
 
 
@@ -128,6 +161,7 @@ def _white(distance: Tensor, angle: Tensor, white: Tensor, red: float, generator
     return blend(ground, ground * ground.new_tensor([0.84, 0.42, 0.38]), strength)
 
 
+@drawn_once
 def _veins(generator: torch.Generator) -> Tensor:
     """``(T, T)`` coverage over the square of ±_REACH iris radii: crooked lines that grow thinner toward the iris."""
     steps = 90

@@ -82,8 +82,10 @@ def look(
     age: float = 30.0,
     freckles: float | None = None,
     eye_colour: str | EyeColour | None = None,
+    detail: DetailMaps | None = None,
 ) -> Look:
-    """:func:`diffuse_map` together with the detail that was drawn."""
+    """:func:`diffuse_map` together with the detail that was drawn. ``detail`` is that of an earlier look with the same
+    seed, size, age and freckles, which is then not drawn again."""
     if not has_appearance(model):
         raise InputError(
             "detail is drawn on heads whose albedo modes are those of faceuv.models.faces.appearance; this"
@@ -95,9 +97,9 @@ def look(
     check_shape("albedo coefficients of one person", values, (len(NAMES),))
     colour = named_eye_colour(eye_colour) if isinstance(eye_colour, str) else eye_colour
     person = Person(values)
-    if freckles is None:
-        freckles = _own_freckles(person, seed)
-    detail = skin_detail(model, seed * _STREAMS, size, age=age, freckles=freckles)
+    if detail is None:
+        own = _own_freckles(person, seed) if freckles is None else freckles
+        detail = skin_detail(model, seed * _STREAMS, size, age=age, freckles=own)
     return Look(_diffuse(model, person, seed, size, detail, colour), detail)
 
 

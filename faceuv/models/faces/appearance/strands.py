@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from faceuv.models.faces.appearance.modes import Person
+from faceuv.models.faces.appearance.modes import Person, mode_index
 from faceuv.models.faces.procedural.paint import brow_coverage, brow_line
 
 _BOX = (4.0, 62.0, 2.0, 38.0)  # mm: x and y of the plane
@@ -19,9 +19,15 @@ _HAIRS = 420
 _STEPS = 64
 
 
+BARE_BROWS = -4.0
+"""Of the mode brow_density: a person without a hair there, whom nobody is by chance."""
+
+
 def brow_strands(canonical: Tensor, person: Person, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Coverage by hairs and their relative lightness, each ``(N,)``, at points ``(N, 3)`` mm; 0 away from the brows."""
     cover, shade = torch.zeros(len(canonical)), torch.zeros(len(canonical))
+    if float(person.values[mode_index("brow_density")]) <= BARE_BROWS:
+        return cover, shade
     x, y, z = canonical.unbind(1)
     for sign in (-1.0, 1.0):
         plane = _plane(person, generator)

@@ -5,10 +5,11 @@ import torch
 
 from faceuv import Face
 from faceuv.errors import InputError
-from faceuv.models.faces.appearance import EYE_COLOURS, NAMES, diffuse_map, has_appearance, look, skin_detail
-from faceuv.models.faces.appearance.eyes import eye_texture, named_eye_colour
+from faceuv.models.faces.appearance import EYE_COLOURS, NAMES, diffuse_map, has_appearance, look, maps, skin_detail
+from faceuv.models.faces.appearance.eyes import drawn_once, eye_texture, named_eye_colour
 from faceuv.models.faces.appearance.modes import Person
 from faceuv.models.faces.appearance.splat import Marks, Triangles, draw, scatter
+from faceuv.models.faces.appearance.strands import BARE_BROWS, brow_strands
 from faceuv.models.faces.appearance.texels import Texels
 
 SIZE = 512
@@ -132,6 +133,43 @@ def test_freckles_are_brown_spots_on_the_cheeks(head):
     assert added[zones["sunny"] > 0.7].mean() > 0.02
     assert added[zones["lips"] > 0.9].abs().max() < 0.3
     assert added[zones["sunny"] > 0.7].mean() > 5 * added[zones["neck"] > 0.7].mean()
+
+
+def test_a_look_with_the_detail_of_another_is_the_same_look(head, monkeypatch):
+    albedo = torch.randn(len(NAMES), generator=torch.Generator().manual_seed(0))
+    first = look(head, albedo, 3, 128, age=35.0, freckles=0.0)
+    other = look(head, -albedo, 3, 128, age=35.0, freckles=0.0)
+    monkeypatch.setattr(maps, "skin_detail", None)  # it is not drawn again
+    again = look(head, albedo, 3, 128, age=35.0, freckles=0.0, detail=other.detail)
+    assert torch.equal(again.diffuse, first.diffuse) and again.detail is other.detail
+
+
+def test_what_is_drawn_once_goes_on_as_if_it_were_drawn_again():
+    drawn = []
+
+    @drawn_once
+    def draw(generator):
+        drawn.append(1)
+        return torch.rand(3, generator=generator)
+
+    generators = [torch.Generator().manual_seed(seed) for seed in (0, 0, 1)]
+    first, same, other = (draw(generator) for generator in generators)
+    assert torch.equal(first, same) and not torch.equal(first, other) and len(drawn) == 2
+    following = [torch.rand(2, generator=generator) for generator in generators[:2]]
+    assert torch.equal(*following)
+    for seed in range(9):
+        draw(torch.Generator().manual_seed(seed))
+    draw(torch.Generator().manual_seed(0))
+    assert len(drawn) == 2 + 7 + 1  # the first one is no longer kept
+
+
+def test_bare_brows_have_no_hairs(head):
+    canonical = Texels.of(head, 256).canonical
+    albedo = torch.zeros(len(NAMES))
+    cover, _ = brow_strands(canonical, Person(albedo), torch.Generator().manual_seed(0))
+    albedo[NAMES.index("brow_density")] = BARE_BROWS
+    bare, _ = brow_strands(canonical, Person(albedo), torch.Generator().manual_seed(0))
+    assert cover.max() > 0.5 and bare.max() == 0
 
 
 @pytest.mark.parametrize("name", EYE_COLOURS)
