@@ -7,7 +7,8 @@ Shape: the skin's vertices at rest, after a rigid alignment; form: with a common
 the true and the fitted rotation in the best photograph. Landmarks: those of the fitted head against the true ones in
 it, as a share of the distance between the outer corners of the eyes. Albedo: the skin's texels in [0, 1], where the
 first photograph shows them; even: after one factor for each channel, which skin and light share; unseen: all other.
-Hair: the people wear styles and colours by turns.
+Hair: the people wear styles and colours by turns. Identity, with ``--identity DlibIdentity`` or another network of
+persons: the distance of its features between the first photograph and the head, from the front and turned by 30°.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ import statistics
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from faceuv.errors import InputError
+from faceuv.evaluation import IdentityFeatures, distance
 from faceuv.face import Face
 from faceuv.geometry.rotations import euler_to_matrix
 from faceuv.geometry.uv import bake
@@ -31,6 +34,7 @@ from faceuv.models.faces.hair import COLOURS, STYLES
 from faceuv.models.faces.hair.choice import BALD
 from faceuv.models.faces.landmark_truth import LandmarkTruth
 from faceuv.photo import PhotoHead, PhotoHeads
+from faceuv.registry import MODELS
 from faceuv.structures import Coefficients
 
 VIEWS = ((0.0, 0.0, "studio"), (30.0, 4.0, "left"), (-30.0, -4.0, "right"), (12.0, 8.0, "warm"), (-50.0, 0.0, "studio"))
@@ -56,7 +60,8 @@ class Row:
             self.numbers.setdefault(name, []).append(value)
 
     def median(self, name: str) -> float:
-        return statistics.median(self.numbers[name]) if self.numbers.get(name) else float("nan")
+        known = [value for value in self.numbers.get(name, []) if value == value]
+        return statistics.median(known) if known else float("nan")
 
 
 def photographs(person: Face, size: int, number: int, seed: int) -> tuple[list[Tensor], list[Face]]:
@@ -111,6 +116,18 @@ def measured(
     }
 
 
+def recognised(network: IdentityFeatures, photograph: Tensor, made: PhotoHead, size: int) -> dict[str, float]:
+    """How far the head is from the photograph to a network of persons, NaN where it finds no face."""
+    face = made.face.centred().with_lighting("studio")
+    views = {"person": (0.0,), "person_30": (-30.0, 30.0)}
+    person = network(photograph[None])
+    found = {}
+    for name, yaws in views.items():
+        pictures = torch.stack([face.with_pose(yaw_deg=yaw, pitch_deg=0, roll_deg=0).render(size) for yaw in yaws])
+        found[name] = float(distance(network(pictures), person.expand(len(yaws), -1)).mean())
+    return found
+
+
 def people(model: FaceModel, count: int, texture: int) -> list[tuple[Face, Face, str, str]]:
     """Persons without and with hair, its style and colour."""
     found = []
@@ -130,12 +147,25 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=384, help="of the photographs, pixels")
     parser.add_argument("--texture-size", type=int, default=256)
     parser.add_argument("--times", type=int, nargs="*", default=[512, 1024], help="texture sizes that are timed")
+    parser.add_argument("--identity", help="a network of persons by its registered name: DlibIdentity")
     parser.add_argument("--out", type=Path, help="where the table goes, besides the screen")
     options = parser.parse_args()
-    columns = ("head", "photographs", "shape mm", "form mm", "pose °", "landmarks %", "albedo", "even", "unseen")
+    columns: tuple[str, ...] = (
+        "head",
+        "photographs",
+        "shape mm",
+        "form mm",
+        "pose °",
+        "landmarks %",
+        "albedo",
+        "even",
+        "unseen",
+    )
+    network: Any = None if options.identity is None else MODELS.build({"type": options.identity})
+    columns += () if network is None else ("person", "person 30°")
     lines = [
         f"| {' | '.join((*columns, 'confidence', 'failed'))} |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        f"| --- | {' | '.join(['---:'] * (len(columns) + 1))} |",
     ]
     more = []
     print("\n".join(lines), flush=True)
@@ -161,7 +191,10 @@ def main() -> None:
                     continue
                 first = int(made.shots[0].source)
                 seen = made.texture.seen[0] > 0.5 if number == min(rows) else seen
-                row.add(**measured(made, first, posed, bare.maps.diffuse[0], options.size, seen))
+                values = measured(made, first, posed, bare.maps.diffuse[0], options.size, seen)
+                if network is not None:
+                    values |= recognised(network, pictures[first], made, options.size)
+                row.add(**values)
                 if number == 1:
                     hair = (made.face.metadata or {})["photo"]["hair"]
                     asked += 1
@@ -173,6 +206,8 @@ def main() -> None:
         for number, row in rows.items():
             cells = [f"{row.median(key):.1f}" for key in ("shape", "form", "pose", "landmarks")]
             cells += [f"{row.median(key):.3f}" for key in ("albedo_seen", "albedo_even", "albedo_rest")]
+            if network is not None:
+                cells += [f"{row.median(key):.3f}" for key in ("person", "person_30")]
             lines.append(f"| {name} | {number} | {' | '.join(cells)} | {row.median('confidence'):.2f} | {row.failed} |")
             print(lines[-1], flush=True)
         shade = f"{statistics.median(colours):.3f}" if colours else "none"

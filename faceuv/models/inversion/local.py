@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from faceuv.checks import check_shape
 from faceuv.errors import InputError
+from faceuv.files.locate import locate
 from faceuv.files.networks import load_network, no_code_facts, stored
 from faceuv.models.faces import FaceRenderer
 from faceuv.models.inversion.residual import CHANNELS, Mirror, Sight, channels, sight, unlit_residual
@@ -155,5 +156,16 @@ def load_local(path: str | Path) -> LocalBranch:
 
 
 def start_local(settings: Mapping[str, Any] | None) -> LocalBranch:
-    """A new branch by its settings."""
-    return LocalBranch(**dict(settings or {}))
+    """A new branch by its settings; with ``start``, one that goes on from the weights of that file."""
+    wanted = dict(settings or {})
+    start = wanted.pop("start", None)
+    if start is None:
+        return LocalBranch(**wanted)
+    found = load_local(locate(start))
+    has = found.settings()
+    wrong = {
+        name: value for name, value in wanted.items() if has.get(name) != (list(value) if name == "widths" else value)
+    }
+    if wrong:
+        raise InputError(f"the branch {start} has the settings {has}, the config asks for {wrong}: leave them out")
+    return found.requires_grad_(True).train()

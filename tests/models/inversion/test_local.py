@@ -6,13 +6,22 @@ import math
 
 import pytest
 import torch
-from inversion_world import COARSE, REGRESSOR, Descent
+from inversion_world import COARSE, REGRESSOR, Descent, shaken
 
 from faceuv.errors import InputError
 from faceuv.evaluation import HiddenViews
 from faceuv.files.networks import save_network
-from faceuv.models.inversion import LocalBranch, LocalDetailing, corrected, edit_mask, load_local
+from faceuv.models.inversion import (
+    CoveringShares,
+    EncoderInverter,
+    LocalBranch,
+    LocalDetailing,
+    corrected,
+    edit_mask,
+    load_local,
+)
 from faceuv.models.inversion.encoder import start_encoder
+from faceuv.models.inversion.local import start_local
 from faceuv.structures import UVMaps
 
 LOSSES = {
@@ -30,8 +39,9 @@ def method(quickstart):
     encoder = start_encoder(quickstart.teacher, quickstart.mapper.layout, reader=REGRESSOR)
     growth = {"yaw_deg": 40, "over": 10}
     return LocalDetailing(
-        quickstart, encoder, LOSSES, face_model=COARSE, renderer={"type": "torch", "antialias": None}, growth=growth
-    )
+        quickstart, encoder, LOSSES, face_model=COARSE, renderer={"type": "torch", "antialias": None}, growth=growth,
+        light=False,  # of an untrained encoder: its maps are the mean face's
+    )  # fmt: skip
 
 
 def test_an_untrained_branch_corrects_nothing_and_a_wild_one_is_bounded():
@@ -100,6 +110,58 @@ def test_a_pair_is_one_face_in_two_poses(method):
     assert torch.equal(pair.given[:, 3:4], pair.known)
 
 
+def test_the_branch_is_trained_on_what_the_inverter_gives_it(method, quickstart, monkeypatch):
+    """The same light, residual and channels; else the branch learns from residuals that it never gets."""
+    index, painted = torch.arange(2), torch.tensor([3, 4])
+    monkeypatch.setattr(method, "light", True)
+    pair = method.pair(index, torch.zeros(2), 0.0, painted)
+    read = method.encoder.network(pair.picture)
+    assert torch.equal(pair.found.rotation, read.coefficients.rotation)
+    assert not torch.equal(pair.found.lighting, read.coefficients.lighting), "fitted"
+    inverter = EncoderInverter(quickstart, encoder=method.encoder.network, local=method.local)
+    inverter.renderer = inverter.detailer.renderer = method.world.renderer.network
+    given: list[torch.Tensor] = []
+    inverter.local = lambda channels: given.append(channels) or UVMaps(torch.zeros_like(channels[:, :3]))
+    found = inverter.invert(pair.picture)
+    torch.testing.assert_close(found.coefficients.data, pair.found.data)
+    torch.testing.assert_close(given[0], pair.given)
+    monkeypatch.setattr(method, "light", False)
+    assert torch.equal(method.pair(index, torch.zeros(2), 0.0, painted).found.lighting, read.coefficients.lighting)
+
+
+def test_the_found_face_moves_as_the_true_one(method):
+    pair = method.pair(torch.arange(2), torch.tensor([0.6, -0.6]), 1.0, torch.tensor([3, 4]))
+    moved = pair.true_there.translation - pair.scene.coefficients.translation
+    torch.testing.assert_close(pair.there.translation - pair.found.translation, moved)
+
+
+def test_what_is_before_the_face_is_in_the_picture_and_in_no_truth(method, monkeypatch):
+    index, painted, yaw = torch.arange(4), torch.arange(4), torch.zeros(4)
+    bare = method.pair(index, yaw, 0.0, painted)
+    assert torch.equal(bare.picture, bare.scene.image)
+    assert torch.equal(bare.known, bare.shown)
+    monkeypatch.setattr(method, "coverings", CoveringShares(fringe=1.0, glasses=1.0))
+    pair = method.pair(index, yaw, 0.0, painted)
+    assert torch.equal(pair.scene.image, bare.scene.image)
+    assert torch.equal(pair.scene.maps.diffuse, bare.scene.maps.diffuse)
+    assert not torch.equal(pair.picture, bare.picture)
+    hidden = (pair.known - pair.shown).mean((1, 2, 3))
+    assert bool((pair.shown <= pair.known).all())
+    assert bool((hidden > 0.02).all()), "texels under it are not shown"
+    weights = method._pixel_weights(pair, pair.scene.render)
+    assert float(weights.max()) == 1, "the branch must answer for what is covered"
+
+
+def test_a_branch_goes_on_from_a_file(method, tmp_path):
+    file = save_network(tmp_path / "local.safetensors", shaken(LocalBranch((8, 16)), 1, 0.1))
+    found = start_local({"start": str(file), "widths": (8, 16)})
+    assert torch.equal(found.gates.weight, load_local(file).gates.weight)
+    assert found.training
+    assert all(p.requires_grad for p in found.parameters())
+    with pytest.raises(InputError, match="widths.*asks for .*16, 16"):
+        start_local({"start": str(file), "widths": (16, 16)})
+
+
 def test_a_perfect_correction_has_no_loss_of_colour(method):
     pair = method.pair(torch.arange(2), torch.tensor([0.6, -0.6]), 1.0, torch.tensor([3, 4]))
 
@@ -113,7 +175,7 @@ def test_a_perfect_correction_has_no_loss_of_colour(method):
         method.local = own
         bare = method.terms(pair)
     assert float(perfect["diffuse"]) < 1e-4 < 1e-1 < float(bare["diffuse"])
-    assert float(perfect["image"]) < 0.2 * float(bare["image"])
+    assert float(perfect["image"]) < 0.3 * float(bare["image"]), "the pose is the regressor's"
 
 
 def test_short_training_copies_what_is_seen_and_does_not_harm_what_is_not(method):
@@ -144,5 +206,7 @@ def test_wrong_settings_are_one_line(quickstart):
         LocalDetailing.check_config({"losses": {"difuse": {"type": "PhotometricLoss"}}})
     with pytest.raises(InputError, match="needs the loss 'image' or 'diffuse'"):
         LocalDetailing.check_config({"losses": {"small": {"type": "MapPenalty"}}})
+    with pytest.raises(InputError, match="coverings has no setting 'hat'"):
+        LocalDetailing.check_config({"losses": {"image": {"type": "X"}}, "coverings": {"hat": 1.0}})
     with pytest.raises(InputError, match="growth has no setting 'yaw'.*Did you mean 'yaw_deg'"):
         LocalDetailing.check_config({"losses": {}, "growth": {"yaw": 3}} | {"losses": {"image": {"type": "X"}}})
