@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,30 +22,34 @@ from faceuv.evaluation.rig_study import wanted_of
 from faceuv.export.images import contact_sheet, save_png
 from faceuv.face import Face
 from faceuv.files.locate import locate
+from faceuv.fitting.landmarks import LandmarkDetector
 from faceuv.models.faces.landmark_truth import LandmarkTruth
 from faceuv.models.readers.regressor import load_regressor
 from faceuv.models.stylefaceuv.head_maps import HeadMaps
 from faceuv.models.stylefaceuv.uv_generator import load_uv_generator
 from faceuv.models.stylerig import StyleRigGenerator, load_rignet
 from faceuv.models.stylerig.errors import GroupErrors
-from faceuv.registry import FACE_MODELS
+from faceuv.registry import FACE_MODELS, LANDMARK_DETECTORS
 from faceuv.structures import Coefficients
 from faceuv.synthetic import SyntheticFaces
 
+OTHER = ({"type": "ProceduralFace", "verbose": False}, "zoo:regressor/weights.safetensors")
 HEADS = {"type": "MakeHuman", "verbose": False}
 REGRESSOR = "zoo:regressor_heads_64/weights.safetensors"
 MAPS = "zoo:heads_64/uv_generator.safetensors"
+LANDMARKS = "zoo:landmarks_mixed/weights.safetensors"
 RIG = "zoo:stylerig_heads_64/rig.safetensors"
 STEPS, PAIRS, RATE = 60, 16, 0.03
 ASKED = ({"smile": 0.0}, {"smile": 0.3}, {"smile": 0.6}, {"smile": 1.0}, {"jawOpen": 0.1}, {"jawOpen": 0.3})
 
 
 class Judge:
-    """Reads pictures, and compares what it reads."""
+    """Reads pictures, and compares what it reads: the regressor that taught the mapper, or that of another face model,
+    which taught nothing here."""
 
-    def __init__(self) -> None:
-        self.face_model = FACE_MODELS.build(HEADS)
-        self.regressor = load_regressor(locate(REGRESSOR))
+    def __init__(self, face_model: dict[str, Any] = HEADS, regressor: str = REGRESSOR) -> None:
+        self.face_model = FACE_MODELS.build(face_model)
+        self.regressor = load_regressor(locate(regressor))
         self.errors = GroupErrors(self.face_model)
 
     def __call__(self, images: Tensor) -> Coefficients:
@@ -70,11 +75,15 @@ def judge(count: int = 256) -> None:
     for one, words in ((true, "the truth"), (read, "what the regressor reads")):
         apart = reader.errors(one, Coefficients(one.data.roll(1, 0), one.layout))["expression_percent"]
         print(f"{words}: two faces differ by {mean_of(apart)} %")
-    for name in reader.errors.mouth(true):
-        asked, found = (reader.errors.mouth(one)[name] for one in (true, read))
-        joint = followed(asked - asked.mean(), found - found.mean())
-        spread = [float(one.std()) for one in (asked, found)]
-        print(f"{name}: deviation {spread[0]:.2f} %, as read {spread[1]:.2f} %, correlation {joint.correlation:.2f}")
+    other = Judge(*OTHER)
+    for name, asked in reader.errors.mouth(true).items():
+        print(f"{name}: deviation {float(asked.std()):.2f} %")
+        for words, found in (
+            ("the regressor of heads", reader.errors.mouth(read)[name]),
+            ("that of the procedural face", other.errors.mouth(other(images))[name]),
+        ):
+            joint = followed(asked - asked.mean(), found - found.mean())
+            print(f"  {words}: deviation {float(found.std()):.2f} %, correlation {joint.correlation:.2f}")
 
 
 def limit() -> None:
@@ -120,11 +129,12 @@ def rigged(path: str) -> StyleRigGenerator:
 @torch.no_grad()
 def sliders(path: str, sheet: str | None, count: int = 48) -> None:
     """Named expressions, as the regressor reads them off the pictures."""
-    reader, generator = Judge(), rigged(path)
+    reader, other, generator = Judge(), Judge(*OTHER), rigged(path)
     codes = generator.teacher.sample_codes(count, generator=torch.Generator().manual_seed(31))
     own = generator.image(codes)
     before = reader(own)
-    columns = [own]
+    columns, network = [own], LANDMARK_DETECTORS.build(dict(type="SyntheticLandmarks", path=LANDMARKS)).eval()
+    width, there = seen_width(network, own), other.errors.mouth(other(own))
     names = reader.face_model.mode_names["expression"]
     smile = [names.index("mouthSmileLeft"), names.index("mouthSmileRight")]
     print(f"unedited: smile {mean_of(before.expression[:, smile].mean(1))}")
@@ -134,11 +144,23 @@ def sliders(path: str, sheet: str | None, count: int = 48) -> None:
         away = reader.errors(read, before)
         start, end = reader.errors.mouth(before), reader.errors.mouth(read)
         change = ", ".join(f"{name} {float((end[name] - start[name]).mean()):+.2f} %" for name in start)
+        apart = other.errors.mouth(other(columns[-1]))
+        change += ", as another regressor reads them " + ", ".join(
+            f"{mean_of(apart[key] - there[key])} %" for key in there
+        )
+        change += f"; width as the landmark network sees it {mean_of(seen_width(network, columns[-1]) - width)} %"
         rest = ", ".join(f"{name} {mean_of(away[name])}" for name in ("pose_deg", "light_percent", "shape_mm"))
         print(f"{asked}: smile {mean_of(read.expression[:, smile].mean(1))}, {change}; {rest}")
     if sheet is not None:
         front = before.rotation[:, 1].abs().argsort()[:6]
         save_sheet(sheet, [image[front] for image in columns])
+
+
+def seen_width(network: LandmarkDetector, images: Tensor) -> Tensor:
+    """``(B,)``: the width of mouths in % of the eye distance, by a network that did not teach the mapper."""
+    points = torch.cat([network.detect(part).points for part in images.split(32)])
+    eyes, mouth = (torch.linalg.vector_norm(points[:, a] - points[:, b], dim=1) for a, b in ((36, 45), (48, 54)))
+    return 100 * mouth / eyes
 
 
 @torch.no_grad()

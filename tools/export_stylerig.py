@@ -98,6 +98,11 @@ def main() -> None:
                 "without an edit": found[f"{name}_unedited"]["value"],
                 "identity, cosine": found["identity"]["value"],
             }
+        facts["mouths, transfer of the expression: what is reached of what is asked"] = {
+            f"{name}, {word}": value
+            for name, one in study["editors"]["rig"]["expression"]["mouth"].items()
+            for word, value in one.items()
+        }
     write_card(
         args.entry, f"{args.entry}: pose, expression and light of a 64² teacher's faces", facts, text, folder=folder
     )

@@ -1,8 +1,8 @@
 """StyleRig on whole heads beside its ablations and beside other editors of codes; the numbers of docs/stylerig.md.
 
 ``faceuv train stylerig_study_heads_64``: what ``stylerig_heads_64`` trains, RigNet again without each term, with the
-other decoders and as the paper has it, and the stage ``rig_study``: half an hour on one CPU core, most of it ``fits``,
-which all share. The judge taught the mapper.
+other decoders and as the paper has it, and the stage ``rig_study``: 11 minutes of processor time, half of it
+``pictures``, ``fits`` and ``mapper``, which all share. The judge taught the mapper.
 """
 
 from mmengine.config import read_base
