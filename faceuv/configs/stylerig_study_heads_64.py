@@ -1,7 +1,7 @@
 """StyleRig on whole heads beside its ablations and beside other editors of codes; the numbers of docs/stylerig.md.
 
 ``faceuv train stylerig_study_heads_64``: what ``stylerig_heads_64`` trains, RigNet again without each term, with the
-other decoders and as the paper has it, and the stage ``rig_study``: 11 minutes of processor time, half of it
+other decoders and as the paper has it, and the stage ``rig_study``: 11 minutes of processor time, most of it
 ``pictures``, ``fits`` and ``mapper``, which all share. The judge taught the mapper.
 """
 
