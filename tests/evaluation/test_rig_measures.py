@@ -19,7 +19,7 @@ from faceuv.evaluation.rig_measures import (
     mouth_rows,
     range_of,
 )
-from faceuv.evaluation.rig_study import EDITS, LayerMixing, wanted_of
+from faceuv.evaluation.rig_study import EDITS, LayerMixing, RigStudy, StudiedEditor, record, wanted_of
 from faceuv.models.faces.procedural import ProceduralFace
 from faceuv.models.stylerig.errors import GroupErrors
 from faceuv.structures import Coefficients
@@ -213,6 +213,43 @@ def test_mixing_of_rows_takes_a_third() -> None:
 def test_means_leave_out_what_was_not_measured() -> None:
     found = means({"a": torch.tensor([1.0, 3.0, torch.nan])})
     assert found["a"]["value"] == 2.0 and found["a"]["error"] == pytest.approx(1.0)
+
+
+class Exact(StudiedEditor):
+    """Codes are coefficients: a share of what is asked is done."""
+
+    edits = ("expression", "light")
+
+    def __init__(self, share: float) -> None:
+        self.share = share
+
+    def transfer(
+        self, code: torch.Tensor, source: torch.Tensor, own: Coefficients, other: Coefficients, edit: str
+    ) -> torch.Tensor:
+        return code + self.share * (wanted_of(own, other, edit).data[:, None] - code)
+
+
+def test_a_study_says_how_mouths_follow(model: ProceduralFace, errors: GroupErrors) -> None:
+    layout, rng = model.layout, torch.Generator().manual_seed(3)
+    code, source = (0.3 * torch.randn(6, 1, layout.size, generator=rng) for _ in range(2))
+
+    def mapper(codes: torch.Tensor) -> Coefficients:
+        return Coefficients(codes[:, 0], layout)
+
+    def look(codes: torch.Tensor) -> tuple[torch.Tensor, Coefficients]:
+        return codes[:, :, :64].unflatten(2, (8, 8)).expand(-1, 3, -1, -1), mapper(codes)
+
+    flat = torch.nn.Flatten()
+    study = RigStudy(look, mapper, errors, flat, flat, code, source, torch.randn(20, 192, generator=rng))
+    found, _ = study.run({"half": Exact(0.5), "whole": Exact(1.0)})
+    for name, share in (("half", 0.5), ("whole", 1.0)):
+        mouth = found[name]["expression"].mouth
+        assert set(mouth) == {"mouth_width", "mouth_opening"}
+        for one in mouth.values():
+            assert one.gain == pytest.approx(share, rel=1e-3) and one.correlation == pytest.approx(1, abs=1e-4)
+        assert found[name]["light"].mouth == {} and "mouth_width_asked" in found[name]["expression"].rows
+    report = record(found, 0.0, {}, {})
+    assert report["editors"]["half"]["expression"]["mouth"]["mouth_width"]["gain"] == pytest.approx(0.5, rel=1e-3)
 
 
 class TestTable:
