@@ -28,7 +28,7 @@ from faceuv.photo.charts import kept
 from faceuv.photo.clusters import Colouring, colour_features
 from faceuv.photo.light import irradiance_of
 from faceuv.photo.projection import posed_mesh
-from faceuv.photo.reading import View
+from faceuv.photo.reading import WIDE, View
 from faceuv.renderers.base import Renderer
 from faceuv.renderers.interpolation import spread
 from faceuv.structures import Camera, Mesh
@@ -36,7 +36,6 @@ from faceuv.structures import Camera, Mesh
 AUTO, NONE = "auto", "none"
 SIDE = 96
 """Pixels of the frame in which hair is looked for."""
-_WIDE = 0.55  # the fitted square as a share of that frame: long hair lies beyond it
 _POINTS = 0.3  # density of the hair whose points make the masks
 _BEHIND = 0.06  # dm: hair this far behind the skin is hidden by it
 _USUAL = 0.7  # share of the styles that have hair there: the scalp
@@ -90,7 +89,8 @@ class HairPixels:
     masks (K, S, S)  in [0, 1], where each style has hair
     bare           whether the scalp shows skin;  seen: pixels of the scalp
     told           mean certainty of the pixels that some styles cover and others do not
-    colour (3,)    of the hair, without the light
+    colour (3,)    of the hair, in the light of the picture
+    normal (N, 3)  of the head where that is, after the pose; empty where it does not matter
     straight, curled  in [0, 1], whether its strands are parallel or not
     """
 
@@ -101,20 +101,40 @@ class HairPixels:
     seen: int
     told: float
     colour: Tensor
+    normal: Tensor
     straight: float = 0.0
     curled: float = 0.0
 
+    def colour_in(self, lighting: Tensor) -> Tensor:
+        """``(3,)``: the hair's colour without the light ``(3, 9)`` of the picture."""
+        if not len(self.normal):
+            return self.colour
+        return self.colour / irradiance_of(self.normal, lighting).clamp_min(0).mean(0).clamp_min(0.2)
+
 
 @torch.no_grad()
-def find_hair(model: FaceModel, views: Sequence[View], renderer: Renderer, *, lit: bool = False) -> HairFound:
+def find_hair(
+    model: FaceModel,
+    views: Sequence[View],
+    renderer: Renderer,
+    *,
+    lit: bool = False,
+    pixels: Sequence[HairPixels] | None = None,
+) -> HairFound:
     """The hair of the person in ``views``, whose coefficients hold the light that explains each photograph.
 
     Args:
         lit: the hair's colour is that of the photograph, with its light.
+        pixels: of the views, where they are known.
     """
     names = list(STYLES)
-    shown = [hair_pixels(model, view, renderer, lit=lit) for view in views]
+    shown = [hair_pixels(model, view, renderer) for view in views] if pixels is None else pixels
     used = [(one, view.trust) for one, view in zip(shown, views) if one.seen >= _LEAST]
+    colours = [
+        one.colour if lit else one.colour_in(view.coefficients.lighting[0])
+        for one, view in zip(shown, views)
+        if one.seen >= _LEAST and not one.bare
+    ]
     if not used:
         return HairFound(None, None, "the photograph does not show the scalp: no hair was chosen")
     total = sum(trust for _, trust in used)
@@ -132,7 +152,7 @@ def find_hair(model: FaceModel, views: Sequence[View], renderer: Renderer, *, li
         tied = torch.tensor([STYLES[name].tail != "none" for name in names])
         score = score.masked_fill(tied.to(score.device), -torch.inf)
     best = int(score.argmax())
-    colour = torch.stack([one.colour * trust for one, trust in used]).sum(0) / total
+    colour = torch.stack([own * trust for own, (_, trust) in zip(colours, used)]).sum(0) / total
     told = sum(one.told * trust for one, trust in used) / total
     agreed = float(agreement[best])
     if told < _TOLD:
@@ -146,12 +166,12 @@ def find_hair(model: FaceModel, views: Sequence[View], renderer: Renderer, *, li
 
 
 @torch.no_grad()
-def hair_pixels(model: FaceModel, view: View, renderer: Renderer, *, lit: bool = False) -> HairPixels:
+def hair_pixels(model: FaceModel, view: View, renderer: Renderer) -> HairPixels:
     """Where the photograph shows hair, and where each style would."""
     own = view.coefficients
-    camera = replace(renderer.camera, focal=renderer.camera.focal * _WIDE)
+    camera = replace(renderer.camera, focal=renderer.camera.focal * WIDE)
     (u, v) = view.window.half_axis
-    content, mask = Window(view.window.centre, (u / _WIDE, v / _WIDE)).cut(view.picture, SIDE)
+    content, mask = Window(view.window.centre, (u / WIDE, v / WIDE)).cut(view.picture, SIDE)
     inside = mask[0] > 0
     mesh, normals = posed_mesh(model, own)
     world = mesh.vertices
@@ -172,7 +192,7 @@ def hair_pixels(model: FaceModel, view: View, renderer: Renderer, *, lit: bool =
     core = -F.max_pool2d(-covered.to(depth)[None, None], 3, 1, 1)[0, 0] > 0
     scalp = on_skin & core & inside & (masks.mean(0) > _USUAL)
     far = inside & ~covered & (F.max_pool2d(some[None, None], 5, 1, 2)[0, 0] < 0.05)
-    nothing = HairPixels(some * 0, inside, masks, False, 0, 0.0, content.new_zeros(3))
+    nothing = HairPixels(some * 0, inside, masks, False, 0, 0.0, content.new_zeros(3), content.new_zeros(0, 3))
     if int(scalp.sum()) < _LEAST or int(face.sum()) < _LEAST:
         return nothing
     skin = Colouring.of(_common(features[face]), 3)
@@ -190,22 +210,19 @@ def hair_pixels(model: FaceModel, view: View, renderer: Renderer, *, lit: bool =
     sure = (hair > _SURE) & inside
     sure = sure if int(sure.sum()) >= _LEAST else other
     on_head = sure & covered  # where the light is known
-    colour = content[:, on_head if int(on_head.sum()) >= _LEAST else sure].median(1).values
-    if not lit:
-        top = on_head if int(on_head.sum()) >= _LEAST else scalp
-        normal = normals[0][corner[top]]
-        light = irradiance_of(normal, own.lighting[0]).clamp_min(0).mean(0).clamp_min(0.2)
-        colour = colour / light
+    enough = int(on_head.sum()) >= _LEAST
+    colour = content[:, on_head if enough else sure].median(1).values
+    normal = normals[0][corner[on_head if enough else scalp]]
     parallel = _parallel(view, hair)
     straight = min(1.0, max(0.0, (parallel - _CURLS) / (_STRAIGHT - _CURLS)))
-    return HairPixels(hair, inside, masks, False, seen, told, colour * _SHADE, straight, 1 - straight)
+    return HairPixels(hair, inside, masks, False, seen, told, colour * _SHADE, normal, straight, 1 - straight)
 
 
 def _parallel(view: View, hair: Tensor) -> float:
     """In [0, 1]: how much the edges within the hair run the same way, near one another (coherence of the structure
     tensor); the middle between curls and none where there is too little hair to see."""
     u, v = view.window.half_axis
-    content, _ = Window(view.window.centre, (u / _WIDE, v / _WIDE)).cut(view.picture, _FINE)
+    content, _ = Window(view.window.centre, (u / WIDE, v / WIDE)).cut(view.picture, _FINE)
     bright = torch.log(content.mean(0) + 0.05)
     right, down = bright[1:-1, 2:] - bright[1:-1, :-2], bright[2:, 1:-1] - bright[:-2, 1:-1]
     within = F.interpolate((hair > 0.8).to(bright)[None, None], (_FINE, _FINE))

@@ -22,7 +22,7 @@ from faceuv.models.faces import FaceModel
 from faceuv.models.faces.hair.choice import BALD
 from faceuv.models.faces.hair.styles import named_style
 from faceuv.photo.finding import Found, find_faces
-from faceuv.photo.hairstyle import AUTO, NONE, HairFound, find_hair
+from faceuv.photo.hairstyle import AUTO, NONE, HairFound, HairPixels, find_hair, hair_pixels
 from faceuv.photo.reading import View
 from faceuv.photo.shots import Shot, fitted
 from faceuv.photo.texture import HeadTexture, head_texture, without_light
@@ -197,6 +197,8 @@ class PhotoHeads:
                 )
         most = max(trust_of(shot) for shot in shots)
         views = [View(shot.coefficients, shot.picture, shot.found.window, trust_of(shot) / most) for shot in shots]
+        pixels = [hair_pixels(model, view, renderer) for view in views] if self._has_hair else []
+        views = [replace(view, hair=own.hair) for view, own in zip(views, pixels)] or views
         texture = head_texture(model, views, renderer, size=self.texture_size, lit=self.lit)
         for shot, likely in zip(shots, texture.likely):
             if likely < _LIKELY:
@@ -205,7 +207,7 @@ class PhotoHeads:
                     f" ({likely:.0%} skin): no head was made of it"
                 )
         explained = [replace(view, coefficients=own) for view, own in zip(views, texture.views)]
-        hair = self._hair(explained)
+        hair = self._hair(explained, pixels)
         texture = without_light(texture) if self.lit else texture
         doubt = "; ".join([*_doubts(shots), *([hair.doubt] if hair.doubt else [])])
         best = shots[0]
@@ -235,11 +237,16 @@ class PhotoHeads:
             face = face.with_hair(hair.style, colour=hair.colour)
         return PhotoHead(face, texture, tuple(shots), doubt)
 
-    def _hair(self, views: Sequence[View]) -> HairFound:
+    @property
+    def _has_hair(self) -> bool:
+        """Whether hair is looked for: the procedural face is open at the back, hair is for whole heads."""
+        return self.hair not in (NONE, BALD) and (self.hair != AUTO or self.face_model.joint_weights is not None)
+
+    def _hair(self, views: Sequence[View], pixels: Sequence[HairPixels]) -> HairFound:
         """The hair that was asked for, in the colour of the photographs; without an answer the head gets none."""
-        if self.hair in (NONE, BALD) or (self.hair == AUTO and self.face_model.joint_weights is None):
-            return HairFound(None, None, "")  # the procedural face is open at the back: hair is for whole heads
-        found = find_hair(self.face_model, views, self.renderer, lit=self.lit)
+        if not self._has_hair:
+            return HairFound(None, None, "")
+        found = find_hair(self.face_model, views, self.renderer, lit=self.lit, pixels=pixels)
         return found if self.hair == AUTO else HairFound(self.hair, found.colour, "", found.agreement)
 
 

@@ -33,11 +33,13 @@ class Projected:
     colour   (3, H, W)  RGB of the picture at the texel's surface point; off the picture its border
     weight   (1, H, W)  in [0, 1]: 0 where the point is hidden, outside or seen at a grazing angle; less at outlines
     normal   (3, H, W)  unit normals after the pose
+    place    (2, H, W)  column and row of the point in the square, in [−1, 1]; 0 where the surface faces away
     """
 
     colour: Tensor
     weight: Tensor
     normal: Tensor
+    place: Tensor
 
 
 _POSED: WeakKeyDictionary[FaceModel, tuple[Tensor, Mesh, Tensor]] = WeakKeyDictionary()
@@ -96,7 +98,9 @@ def project_picture(
     weight[wanted] = (seen & inside).to(points) * steep * margin
     colour = points.new_zeros(3, size * size)
     colour[:, wanted] = _colours(picture, place, max(1, int(window.side / size)))
-    return Projected(colour.view(3, size, size), weight.view(1, size, size), normal[0])
+    where = points.new_zeros(2, size * size)
+    where[:, wanted] = (square[0, :, :2] * 2 / _SQUARE - 1).T
+    return Projected(colour.view(3, size, size), weight.view(1, size, size), normal[0], where.view(2, size, size))
 
 
 def outline_margin(renderer: Renderer, world: Mesh) -> Tensor:

@@ -14,7 +14,7 @@ from faceuv.models.faces.appearance import EyeColour, has_appearance
 from faceuv.models.faces.base import FaceModel
 from faceuv.photo.blending import blurred, feathered
 from faceuv.photo.boxes import box_max
-from faceuv.photo.charts import height_on_chart, inner_face, on_parts
+from faceuv.photo.charts import height_on_chart, inner_face, near_landmarks, on_parts
 from faceuv.photo.eyes import iris_colour
 from faceuv.photo.lids import lids
 from faceuv.photo.light import Colours, Samples, delit, irradiance_of
@@ -26,6 +26,12 @@ from faceuv.structures import Coefficients
 _BRIGHT, _TINT = 0.28, 0.10  # usual deviations of skin from the fitted albedo: logarithm of brightness, of colour
 _INNER = 2.6  # times more is usual between brows and mouth: brows, lips, make-up, beards
 _DARK = 0.02  # added before logarithms
+WIDE = 0.55
+"""The fitted square as a share of the frame in which hair is looked for: long hair lies beyond the square."""
+_HAIR = (0.4, 0.8)  # probability at which skin is covered by hair: not, wholly
+_HAIR_ABOVE = 0.12  # dm above the base of the nose, from which on it counts everywhere
+_BEARD = (0.45, 0.65)  # dm from the landmarks of mouth and chin: below the nose, what is nearer is a beard; is hair
+_BROWS = (0.07, 0.14)  # dm from the landmarks of brows and eyes, which are not hair of the head; beyond
 IRIS = 0.2  # radius of an iris, of the distance between the corners of the eye
 _EYES = 512  # pixels of the square in which irises are looked for, at most: they are 15 wide there
 _EYE = {"right": (36, 39), "left": (42, 45)}
@@ -34,12 +40,14 @@ _EYE = {"right": (36, 39), "left": (42, 45)}
 @dataclass(frozen=True, eq=False)
 class View:
     """One photograph of a person: ``coefficients (1, N)`` fitted in the square ``window`` of ``picture (3, H, W)``;
-    ``trust`` in [0, 1] is how much it counts beside the others."""
+    ``trust`` in [0, 1] is how much it counts beside the others; ``hair (S, S)`` is the probability of hair in a frame
+    that is ``1 / WIDE`` times as wide as the window, None where nobody looked for it."""
 
     coefficients: Coefficients
     picture: Tensor
     window: Window
     trust: float = 1.0
+    hair: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +90,8 @@ def read_view(
     bare = delit(shown.colour.flatten(1).T, flat.expand_as(light), divided, seen).T.view_as(shown.colour)
     smooth = model.albedo_map(colours.albedo[None], size, size)[0]
     weight = shown.weight * skin
+    if view.hair is not None:
+        weight = weight * (1 - under_hair(model, view.hair, shown.place))
     usual = likely_skin(bare, smooth, weight, inner)
     likely = float((usual * weight * inner).sum() / (weight * inner).sum().clamp_min(1e-6))
     _, spread_out = lids(model, view.coefficients, renderer.camera.distance, size)
@@ -104,6 +114,25 @@ def likely_skin(bare: Tensor, albedo: Tensor, weight: Tensor, inner: Tensor) -> 
     usual = 1 + (_INNER - 1) * inner
     error = (bright / (_BRIGHT * usual)).square() + (tint / (_TINT * usual)).square()
     return (1.6 - 0.8 * error).clamp(0, 1)
+
+
+def under_hair(model: FaceModel, hair: Tensor, place: Tensor) -> Tensor:
+    """``(1, T, T)`` in [0, 1]: how far hair covers each texel's skin: a fringe, strands over temples and cheeks.
+
+    Args:
+        hair: ``(S, S)``, its probability in the wide frame, see :class:`View`.
+        place: ``(2, T, T)``, where the texels lie in the square, in [−1, 1].
+    """
+    size = place.shape[-1]
+    near = box_max(hair[None, None], 3)  # the frame is coarse
+    grid = (place * WIDE).permute(1, 2, 0)[None]
+    found = torch.nn.functional.grid_sample(near, grid, align_corners=False)[0]
+    low, high = _HAIR
+    height = height_on_chart(model, size)
+    above = ((height - model.mean[model.landmarks[33], 1]) / _HAIR_ABOVE).clamp(0, 1)
+    beside = 1 - near_landmarks(model, size, (*range(5, 12), *range(48, 60)), _BEARD)
+    own = near_landmarks(model, size, (*range(17, 27), *range(36, 48)), _BROWS)
+    return ((found - low) / (high - low)).clamp(0, 1) * torch.maximum(above, beside) * (1 - own)
 
 
 def _soft(weight: Tensor, skin: Tensor, inner: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from faceuv.models.faces.appearance.strands import BARE_BROWS
 from faceuv.models.faces.base import FaceModel
 from faceuv.photo.blending import blurred, mirror_grid, sampled, spread, spread_over
 from faceuv.photo.charts import height_on_chart, inner_face, kept, near_landmarks, on_parts
+from faceuv.photo.evening import evened
 from faceuv.photo.eyes import mean_colour
 from faceuv.photo.fusing import fused
 from faceuv.photo.hair import with_hair_of
@@ -34,8 +35,9 @@ from faceuv.structures import Coefficients
 LARGEST = 2048
 _DARK = 0.02  # added before logarithms
 _LIMIT = 1.6  # of the logarithm of photograph over model
-_SHINE = (0.16, 0.35)  # log brightness over the model at which shine begins, and what is kept of the rest
-_UNEVEN = (0.5, 0.25)  # logarithm: how much darker and brighter than the fitted albedo whole parts of a face may be
+_SHINE = (0.22, 0.55)  # log brightness over the model at which shine begins, and what is kept of the rest
+_FEATURES = (0.07, 0.14)  # dm from the landmarks of brows, eyes, nostrils and lips: they are no shadows; beyond
+_SHADOWS = {"nostril_shadow": -1 / 0.15, "lip_line": -4.5, "lid_crease": -2.5}  # at which none are painted
 _BROW = (0.10, 0.30)  # dm from the brows' landmarks: inside, outside
 _NO_SKIN = (0.20, 0.45)  # log brightness over the model, of brows and lashes
 _SCALP = 0.62  # dm above the brows
@@ -116,20 +118,27 @@ def head_texture(
     if has_appearance(model):
         brows = _seen_at(model, weight, range(17, 27))
         person = with_hair_of(_without_brows(person) if brows else person, *_scalp(model, readings))
-        smooth = model.albedo_map(person, size, size)[0]
+        smooth = model.albedo_map(_without_shadows(person), size, size)[0]
         base = _drawn(model, person, seed, size, eyes).to(smooth)
     else:
         base = smooth = model.albedo_map(person, size, size)[0]
     ratios = [_ratio(reading.bare, smooth) for reading in readings]
     if delight and not lit:
-        ratios = [_evened(_without_shine(own, r.weight), r.weight) for own, r in zip(ratios, readings)]
+        features = near_landmarks(model, size, (*range(17, 27), *range(31, 68)), _FEATURES)
+        calm = [
+            evened(model, _without_shine(own, r.weight, features), r.weight, features)
+            for own, r in zip(ratios, readings)
+        ]
+        ratios = [own for own, _ in calm]
+        readings = [replace(r, weight=own) for r, (_, own) in zip(readings, calm)]
+        weight = torch.stack([reading.weight for reading in readings]).amax(0)
     # brows, eyes, nose and mouth are those of the first picture, where it shows them: expressions are never mixed
     rest = 1 - inner * readings[0].weight
     counted = [readings[0].weight, *(r.weight * view.trust * rest for r, view in zip(readings[1:], views[1:]))]
     ratio = fused(ratios, counted)[0]
     other = torch.zeros_like(weight)
     if mirror:
-        ratio, other = _with_mirrored(model, ratio, weight, size)
+        ratio, other = _with_mirrored(model, ratio, weight, size, matched=delight and not lit)
     total = weight + other
     # over the surface, not over the chart: what goes on beyond the seen skin has no seam where the chart has one
     ground = bake(spread_over(model, ratio, total * _as_skin(model, ratio))[None], model.chart(size, size))[0]
@@ -170,31 +179,25 @@ def _as_skin(model: FaceModel, ratio: Tensor) -> Tensor:
     return 1 - near * ((ratio.mean(0, keepdim=True).abs() - low) / (high - low)).clamp(0, 1)
 
 
-def _without_shine(ratio: Tensor, weight: Tensor) -> Tensor:
-    """``ratio (3, T, T)`` with highlights held back: what is brighter than the skin around by more than albedo is."""
+def _without_shine(ratio: Tensor, weight: Tensor, features: Tensor) -> Tensor:
+    """``ratio (3, T, T)`` with highlights held back: what is brighter than the skin around by more than albedo is. What
+    is bright beside a brow or a lip, at ``features (1, T, T)``, is skin."""
     times = max(2, round(ratio.shape[-1] / 64).bit_length())
     bright = ratio.mean(0, keepdim=True)
     above = (bright - blurred(bright, weight, times) - _SHINE[0]).clamp_min(0)
-    return ratio - above * (1 - _SHINE[1])
+    return ratio - above * (1 - features) * (1 - _SHINE[1])
 
 
-def _evened(ratio: Tensor, weight: Tensor) -> Tensor:
-    """``ratio (3, T, T)`` with its low frequencies held near the fitted albedo: shadows and bright sides that nine
-    bands of light do not explain are wide, what makes a face its own is narrow."""
-    times = max(2, round(ratio.shape[-1] / 24).bit_length())
-    low = blurred(ratio, weight, times)
-    darkest, brightest = _UNEVEN
-    kept = torch.where(low < 0, darkest * torch.tanh(low / darkest), brightest * torch.tanh(low / brightest))
-    return ratio - low + kept
-
-
-def _with_mirrored(model: FaceModel, ratio: Tensor, weight: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """The ratio completed by that of the mirrored texels, and the weight of the latter. Their low frequencies are
-    matched: the mean difference between the sides, where both are seen, is taken off."""
+def _with_mirrored(
+    model: FaceModel, ratio: Tensor, weight: Tensor, size: int, *, matched: bool
+) -> tuple[Tensor, Tensor]:
+    """The ratio completed by that of the mirrored texels, and the weight of the latter. Unless the sides have been
+    ``matched`` already, the mean difference between them, where both are seen, is taken off."""
     grid, there = kept(model, "mirror", size, lambda: mirror_grid(model, size))
     flipped, seen = sampled(ratio, grid), sampled(weight, grid) * there
     both = weight * seen
-    flipped = flipped + spread(ratio - flipped, both) if bool(both.sum() > size) else flipped
+    if not matched and bool(both.sum() > size):
+        flipped = flipped + spread(ratio - flipped, both)
     other = seen * (1 - weight)
     total = (weight + other).clamp_min(1e-6)
     return (ratio * weight + flipped * other) / total, other
@@ -210,6 +213,15 @@ def _without_brows(albedo: Tensor) -> Tensor:
     """``albedo (1, A)`` without brows of its own: two pairs never lie on one another."""
     person = albedo.clone()
     person[:, mode_index("brow_density")] = BARE_BROWS
+    return person
+
+
+def _without_shadows(albedo: Tensor) -> Tensor:
+    """``albedo (1, A)`` without what is painted dark in nostrils, folds of the lids and between the lips. Where a
+    photograph shows these places it knows better, and skin that is as bright as skin there is no highlight."""
+    person = albedo.clone()
+    for name, bare in _SHADOWS.items():
+        person[:, mode_index(name)] = bare
     return person
 
 

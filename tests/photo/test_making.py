@@ -190,9 +190,9 @@ def test_a_whole_head_wears_what_was_found_and_none_if_nobody_asked(monkeypatch)
     assert made.face.hair is not None and made.face.hair.style == "bob" and made.face.hair.rgb == (0.3, 0.2, 0.1)
     assert made.face.metadata["photo"]["hair"] == {"style": "bob", "colour": "brown", "agreement": 0.7}
     heads.hair = "long"
-    assert heads._hair([]).style == "long" and heads._hair([]).colour == found.colour
+    assert heads._hair([], []).style == "long" and heads._hair([], []).colour == found.colour
     heads.hair = "none"
-    assert heads._hair([]).style is None
+    assert heads._hair([], []).style is None
     found = HairFound(None, None, "hair and background have the same colours: no hair was chosen")
     heads.hair = "auto"
-    assert heads._hair([]).doubt.startswith("hair and background")
+    assert heads._hair([], []).doubt.startswith("hair and background")
