@@ -2,7 +2,8 @@
 docs/stylerig.md.
 
 ``faceuv train stylerig_study_64``: what ``stylerig_64`` trains, RigNet again without each term and as the paper has it,
-and the stage ``rig_study``. The judge is the regressor, which reads pictures and was not used in any of the trainings.
+and the stage ``rig_study``: 6 minutes of processor time. The judge is the regressor, which reads pictures and was not
+used in any of the trainings.
 """
 
 from mmengine.config import read_base
