@@ -10,6 +10,7 @@ from torch import Tensor
 from faceuv.geometry.projection import pose
 from faceuv.geometry.rotations import euler_to_matrix
 from faceuv.models.faces.arkit.control import with_gaze
+from faceuv.models.faces.arkit.gaze import FULL_GAZE_DEG
 from faceuv.models.faces.arkit.names import GAZE
 from faceuv.models.faces.base import FaceModel
 from faceuv.photo.eyes import iris_middle
@@ -18,7 +19,7 @@ from faceuv.renderers.base import Renderer
 from faceuv.structures import Coefficients
 
 _LEAST = 40  # samples of an opening: fewer say nothing
-_MOST = 30.0  # degrees: more is an error
+_MOST = 30.0  # degrees to a side: more is an error, and so is more up or down than eyes turn
 _APART = 14.0  # degrees between the eyes: more is an error in one of them
 _STILL = 3.0  # degrees: less is no gaze
 
@@ -54,7 +55,8 @@ def with_seen_gaze(model: FaceModel, view: View, renderer: Renderer) -> Coeffici
         return own
     yaw, pitch = (sum(angles) / len(angles) for angles in zip(*found))
     apart = max(math.dist(one, (yaw, pitch)) for one in found) * 2
-    if apart > _APART or max(abs(yaw), abs(pitch)) > _MOST or math.hypot(yaw, pitch) < _STILL:
+    far = abs(yaw) > _MOST or not -FULL_GAZE_DEG["Up"] <= pitch <= FULL_GAZE_DEG["Down"]
+    if far or apart > _APART or math.hypot(yaw, pitch) < _STILL:
         return own
     return with_gaze(own, model, yaw, pitch)
 

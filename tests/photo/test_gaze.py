@@ -8,6 +8,7 @@ from faceuv.data.window import Window
 from faceuv.face import Face
 from faceuv.models.faces import FaceModel
 from faceuv.models.faces.building import build_face_model
+from faceuv.photo import gaze
 from faceuv.photo.gaze import with_seen_gaze
 from faceuv.photo.reading import View
 from faceuv.structures import Coefficients
@@ -54,3 +55,15 @@ def test_eyes_that_look_ahead_stay(model) -> None:
     view = View(straight.coefficients, picture, Window.whole(SIZE, SIZE))
     found = _turned(model, with_seen_gaze(model, view, straight.renderer))
     assert abs(found["right"]) < 0.25 and abs(found["down"]) < 0.4
+
+
+@pytest.mark.parametrize(("pitch", "turned"), [(-28.0, False), (-24.0, True), (29.0, True), (31.0, False)])
+def test_eyes_that_would_turn_farther_than_eyes_do_stay(model, monkeypatch, pitch, turned) -> None:
+    straight = Face.random(8, face_model=model, renderer="torch", texture_size=512, age=30).with_gaze(0, 0)
+    assert straight.coefficients is not None
+    picture = straight.render_full(SIZE, background=(0.5, 0.5, 0.6)).image[0].clamp(0, 1)
+    view = View(straight.coefficients, picture, Window.whole(SIZE, SIZE))
+    angles = iter([(0.0, 0.0), (0.0, pitch)] * 2)  # of the iris and of what was seen, for each eye
+    monkeypatch.setattr(gaze, "_angles", lambda direction: next(angles))
+    found = with_seen_gaze(model, view, straight.renderer)
+    assert (abs(_turned(model, found)["down"]) > 1.5) is turned
