@@ -50,6 +50,8 @@ _FINE = 192  # pixels of the same frame in which strands are seen
 _CURLS, _STRAIGHT = 0.28, 0.36  # how parallel strands are: curls are below, hair without curls above
 _TURNED = 0.6  # radians to the side, below which hair that is tied at the back looks like short hair: that is likelier
 _CURLED = 0.6  # of the score, against curls on straight hair and the other way round
+_LENGTH = 0.2  # of the score, for styles that are as long as the hair: of a mane mostly strands by the face are found
+_LOW, _LOW_STYLE = (0.095, 0.035), 0.06  # share of hair below the lips: long hair and how clearly; of long styles
 _EDGE = 0.06  # a mask is never surer than this
 _FITS = 0.38  # intersection over union of the best style's mask: less fits no style
 _TOLD = 0.5  # mean certainty of the pixels: less, and hair is not told from the background
@@ -92,6 +94,7 @@ class HairPixels:
     colour (3,)    of the hair, in the light of the picture
     normal (N, 3)  of the head where that is, after the pose; empty where it does not matter
     straight, curled  in [0, 1], whether its strands are parallel or not
+    length (K,)    in [−1, 1]: whether hair beside and below the lips, or none there, speaks for each style
     """
 
     hair: Tensor
@@ -104,6 +107,7 @@ class HairPixels:
     normal: Tensor
     straight: float = 0.0
     curled: float = 0.0
+    length: Tensor | float = 0.0
 
     def colour_in(self, lighting: Tensor) -> Tensor:
         """``(3,)``: the hair's colour without the light ``(3, 9)`` of the picture."""
@@ -146,7 +150,8 @@ def find_hair(
     curly = curly.to(shown[0].hair.device)
     score, agreement = (torch.zeros(len(names), device=curly.device) for _ in range(2))
     for one, trust in used:
-        score += trust / total * (_score(one) - _CURLED * torch.where(curly, one.straight, one.curled))
+        strands = _CURLED * torch.where(curly, one.straight, one.curled)
+        score += trust / total * (_score(one) - strands + _LENGTH * one.length)
         agreement += trust / total * _agreement(one)
     if all(abs(float(view.coefficients.rotation[0, 1])) < _TURNED for view in views):
         tied = torch.tensor([STYLES[name].tail != "none" for name in names])
@@ -215,7 +220,22 @@ def hair_pixels(model: FaceModel, view: View, renderer: Renderer) -> HairPixels:
     normal = normals[0][corner[on_head if enough else scalp]]
     parallel = _parallel(view, hair)
     straight = min(1.0, max(0.0, (parallel - _CURLS) / (_STRAIGHT - _CURLS)))
-    return HairPixels(hair, inside, masks, False, seen, told, colour * _SHADE, normal, straight, 1 - straight)
+    lips = float(project(world[:, model.landmarks[57:58]], camera, SIDE, SIDE)[0, 0, 1])
+    length = _length(hair * inside, masks * inside, lips)
+    return HairPixels(hair, inside, masks, False, seen, told, colour * _SHADE, normal, straight, 1 - straight, length)
+
+
+def _length(hair: Tensor, masks: Tensor, lips: float) -> Tensor:
+    """``(K,)`` in [−1, 1]: above 0 for styles with hair ``masks (K, S, S)`` below the row of the ``lips`` where the
+    ``hair (S, S)`` reaches below it, and for styles without where it does not."""
+    row = min(max(int(lips), 0), SIDE - 1)
+
+    def low(of: Tensor) -> Tensor:
+        return of[..., row:, :].sum((-2, -1)) / of.sum((-2, -1)).clamp_min(1)
+
+    usual, clear = _LOW
+    long = ((low(hair) - usual) / clear).clamp(-1, 1)
+    return long * (low(masks) / _LOW_STYLE - 1).clamp(-1, 1)
 
 
 def _parallel(view: View, hair: Tensor) -> float:

@@ -14,7 +14,7 @@ from faceuv.models.faces import FaceModel
 from faceuv.models.faces.building import build_face_model
 from faceuv.models.faces.hair import COLOURS
 from faceuv.photo.clusters import Colouring
-from faceuv.photo.hairstyle import HairFound, find_hair
+from faceuv.photo.hairstyle import SIDE, HairFound, _length, find_hair
 from faceuv.photo.reading import View
 
 SIZE = 192
@@ -91,3 +91,17 @@ def test_a_mixture_knows_its_colours() -> None:
     other = torch.tensor([[-1.0, 1.0, 1.0]])
     assert both.log_likelihood(first).mean() > both.log_likelihood(other) + 3
     assert both.away(first).mean() < 3 < both.away(other)
+
+
+def test_some_hair_below_the_lips_speaks_for_long_styles() -> None:
+    lips = 60.0
+    short, mane = torch.zeros(2, SIDE, SIDE)
+    short[20:40, 30:60] = 1.0
+    mane[20:80, 25:65] = 1.0
+    strands = short.clone()
+    strands[40:80, 30:36] = 1.0  # what is found of a mane: the hair that frames the face
+    masks = torch.stack([short, mane])
+    of_short, of_long = _length(strands, masks, lips).tolist()
+    assert of_short == -1.0 and of_long > 0.5
+    of_short, of_long = _length(short, masks, lips).tolist()
+    assert of_short == 1.0 and of_long < -0.5
