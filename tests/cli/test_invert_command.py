@@ -68,6 +68,17 @@ def test_what_it_writes_and_what_it_reports(folder, tmp_path, capsys):
     assert "holds inversions of other settings (edit ['yaw=1'] → ['yaw=2']" in capsys.readouterr().err
 
 
+def test_whole_heads_are_the_default_where_makehuman_is_installed(monkeypatch, capsys):
+    from faceuv.cli.invert import default_generator
+
+    monkeypatch.setattr("faceuv.models.faces.makehuman.source.is_installed", lambda: True)
+    assert default_generator() == "inversion_heads_64"
+    assert capsys.readouterr().out == ""
+    monkeypatch.setattr("faceuv.models.faces.makehuman.source.is_installed", lambda: False)
+    assert default_generator() == "inversion_64"
+    assert "makes masks; for whole heads" in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_face_that_is_off_the_centre_and_small_is_framed_as_the_generator_draws_it():
     from faceuv.cli.invert import square
     from faceuv.registry import LANDMARK_DETECTORS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -11,14 +11,15 @@ from typing import Any, ClassVar, cast
 import torch
 import torch.nn.functional as F
 from mmengine.dist import get_rank, get_world_size
-from torch import Tensor
+from torch import Tensor, nn
 
 from faceuv.errors import InputError
 from faceuv.files.locate import locate
 from faceuv.files.networks import save_network
 from faceuv.geometry.projection import pose, project
 from faceuv.geometry.uv import bake
-from faceuv.models.base.fixed import Fixed
+from faceuv.losses import R1Penalty
+from faceuv.models.base.fixed import Fixed, frozen
 from faceuv.models.base.manifest import MANIFEST
 from faceuv.models.base.options import as_options
 from faceuv.models.faces.base import FaceModel
@@ -31,13 +32,16 @@ from faceuv.models.inversion.local import LOCAL_FILE, Detailer, LocalBranch, cor
 from faceuv.models.inversion.method import InversionMethod
 from faceuv.models.inversion.residual import read
 from faceuv.models.inversion.world import Scene
+from faceuv.models.stylefaceuv.starting import start_discriminator
 from faceuv.registry import MODELS
 from faceuv.renderers.base import Renderer
+from faceuv.renderers.compositing import composite
 from faceuv.renderers.masks import mask_in_view
 from faceuv.structures import Coefficients, Render, UVMaps
 from faceuv.synthetic.seeds import combine, uniforms
 
-TERMS = ("image", "perceptual", "diffuse", "positions", "small", "symmetric")
+JUDGED = ("adversarial", "discriminator", "r1")
+TERMS = ("image", "perceptual", "diffuse", "positions", "small", "symmetric", *JUDGED)
 _STEP_SEED, _PAINT_SEED, _VIEW_SEED, _COVER_SEED = 47, 53, 59, 61
 _MM = 100.0
 _LEAST_TURN = 20.0  # degrees between the picture and the hidden view of the evaluation
@@ -73,7 +77,8 @@ class LocalDetailing(InversionMethod):
     with detail that no code draws, in two poses. The encoder, which is frozen, reads view A; the corrected face is
     compared with view B.
 
-    A batch is ``dict(index (B,))`` of :class:`~faceuv.models.liftedgan.SampleNumbers`. Optimiser: ``local``.
+    A batch is ``dict(index (B,))`` of :class:`~faceuv.models.liftedgan.SampleNumbers`. Optimiser: ``local``, and
+    ``discriminator`` where there is one.
 
     Args:
         faces: the generator of faces, as for :class:`~faceuv.models.inversion.CodeEncoding`.
@@ -81,7 +86,11 @@ class LocalDetailing(InversionMethod):
         losses: terms by name, each with its weight: ``image`` and ``perceptual`` compare renders of A and of B
             ``{"image", "mask"}``; ``diffuse`` (colours) and ``positions`` (mm) compare maps, ``mask`` weighs the
             texels: 1 where A shows them, ``unseen`` elsewhere; ``small``: ``MapPenalty(of="delta")``, the correction
-            where A does not show it; ``symmetric``: there, the correction beside the mirrored one.
+            where A does not show it; ``symmetric``: there, the correction beside the mirrored one. ``adversarial``,
+            ``discriminator`` and maybe ``r1`` belong together and read scores of the corrected faces at A and B, and of
+            the true ones, over the generator's picture; none of them by default.
+        discriminator: for these: file of one to start with (the teacher's), or the config of a new one. Its optimiser
+            is ``discriminator``; ``r1`` is due every ``interval`` steps.
         local: settings of the branch; ``start``: a file of one to go on from.
         growth: how far B is turned from A.
         coverings: settings of :class:`~faceuv.models.inversion.CoveringShares`: hair and spectacles that are drawn over
@@ -94,7 +103,7 @@ class LocalDetailing(InversionMethod):
     known: ClassVar[tuple[str, ...]] = TERMS
     one_of: ClassVar[tuple[str, str]] = ("image", "diffuse")
     learned: ClassVar[str] = "detail"
-    networks: ClassVar[tuple[str, ...]] = ("local",)
+    networks: ClassVar[tuple[str, ...]] = ("local", "discriminator")
     exports: ClassVar[tuple[str, ...]] = (LOCAL_FILE, MANIFEST)
 
     def __init__(
@@ -105,6 +114,7 @@ class LocalDetailing(InversionMethod):
         *,
         face_model: FaceModel | Mapping[str, Any] | str | None = None,
         local: Mapping[str, Any] | None = None,
+        discriminator: str | Path | Mapping[str, Any] | None = None,
         growth: PoseGrowth | Mapping[str, Any] | None = None,
         detail: DetailShares | Mapping[str, Any] | None = None,
         coverings: CoveringShares | Mapping[str, Any] | None = None,
@@ -127,6 +137,10 @@ class LocalDetailing(InversionMethod):
         self.encoder_source = None if isinstance(encoder, PyramidEncoder) else encoder
         self.encoder: Fixed[PyramidEncoder] = Fixed(check_teacher(found, self.world.teacher.network))
         self.local = start_local(local)
+        judged = "adversarial" in self.losses.terms
+        if judged and discriminator is None:
+            raise InputError("the loss 'adversarial' needs a discriminator: a file, the teacher's, or a config")
+        self.discriminator = start_discriminator(self.world.size, discriminator) if judged else None
         self.detailer = Detailer(self.world.renderer.network, self.world.uv_generator.network.size)
 
     @classmethod
@@ -135,16 +149,38 @@ class LocalDetailing(InversionMethod):
         super().check_config(config)
         as_options(CoveringShares, config.get("coverings"), "coverings")
 
+    @classmethod
+    def networks_of(cls, config: Mapping[str, Any]) -> tuple[str, ...]:
+        """The discriminator is trained with the loss ``adversarial`` only."""
+        judged = (config.get("losses") or {}).get("adversarial") is not None
+        return cls.networks if judged else cls.networks[:1]
+
+    @classmethod
+    def check_terms(cls, names: Sequence[str]) -> None:
+        """As for all methods; the adversarial terms belong together."""
+        super().check_terms(names)
+        if ("adversarial" in names) != ("discriminator" in names) or ("r1" in names and "adversarial" not in names):
+            raise InputError("the losses 'adversarial' and 'discriminator', and 'r1' if wanted, belong together")
+
     # ------------------------------------------------------------ training
 
     def train_step(self, data: Any, optim_wrapper: Any) -> dict[str, Tensor]:
-        """One step of the local branch."""
+        """One step of the local branch, then of the discriminator if there is one, then its R1 step when due."""
         index = self.data_preprocessor(data, True)["index"]
         number = self.counted("steps") * get_world_size() + get_rank()
         seeds = combine(combine(torch.tensor([self.seed + _STEP_SEED]), number), index.cpu())
         yaw = (2 * uniforms(seeds, (1,))[:, 0] - 1) * math.radians(self.growth.yaw_deg)
         pair = self.pair(index, yaw, self.growth.multiplier(self.counted("steps")), combine(seeds, _PAINT_SEED))
-        logs = self.update(optim_wrapper["local"], lambda: self.terms(pair))
+        judge = self.discriminator
+        with frozen(*([] if judge is None else [judge])):
+            logs = self.update(optim_wrapper["local"], lambda: self.terms(pair))
+        if judge is not None:
+            fake, real = self.shown(pair)
+            fake = fake.detach()
+            logs |= self.update(optim_wrapper["discriminator"], lambda: self._told_apart(judge, fake, real))
+            r1 = cast("R1Penalty | None", dict(self.losses.terms).get("r1"))
+            if r1 is not None and r1.due(self.counted("steps")):
+                logs |= self.update(optim_wrapper["discriminator"], lambda: self._r1(judge, real))
         self.count("steps", 1)
         return logs
 
@@ -207,7 +243,32 @@ class LocalDetailing(InversionMethod):
         mirror = self.detailer.mirror
         beside = (mirror(pair.shown) > 0.5) * hidden
         sides["symmetric"] = ({"image": delta.diffuse, "mask": beside}, {"image": mirror(delta.diffuse).detach()})
-        return {name: self.losses.term(name, *sides[name]) for name in self.losses.terms}
+        if self.discriminator is not None:
+            sides["adversarial"] = ({"scores": self.discriminator(self.shown(pair, maps)[0])}, {})
+        return {name: self.losses.term(name, *sides[name]) for name in self.losses.terms if name in sides}
+
+    def shown(self, pair: Pair, maps: UVMaps | None = None) -> tuple[Tensor, Tensor]:
+        """What a discriminator is shown ``(2B, 3, S, S)``: the corrected faces at A and at B, and the true ones, over
+        the generator's pictures. By default with the correction that the branch makes now, without gradients."""
+        world, scene = self.world, pair.scene
+        if maps is None:
+            with torch.no_grad():
+                maps = corrected(pair.bare, self.local(pair.given))
+        behind = world.picture(scene.codes).repeat(2, 1, 1, 1)
+        found = world.draw(_both(pair.found, pair.there), _twice(maps))
+        with torch.no_grad():
+            true = world.draw(_both(scene.coefficients, pair.true_there), _twice(scene.maps))
+        fake, real = (composite(view.image, view.mask, behind).clamp(0, 1) for view in (found, true))
+        return fake, real
+
+    def _told_apart(self, judge: nn.Module, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
+        pred, target = ({"scores": judge(side)} for side in (fake, real))
+        return {"discriminator": self.losses.term("discriminator", pred, target)}
+
+    def _r1(self, judge: nn.Module, real: Tensor) -> dict[str, Tensor]:
+        with torch.autocast(real.device.type, enabled=False):
+            image = (real.detach() * 2 - 1).requires_grad_()  # γ counts in the network's own units
+            return {"r1": self.losses.term("r1", {}, {"image": image, "scores": judge(image, raw=True)})}
 
     def _pixel_weights(self, pair: Pair, view: Render) -> Tensor:
         """The weights of pixels ``(B, 1, S, S)``: less where A does not show the face."""

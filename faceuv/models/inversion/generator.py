@@ -1,7 +1,7 @@
 """The generator of faces with an encoder: pictures → faces with codes.
 
 >>> import faceuv
->>> generator = faceuv.load("inversion_64")                                # doctest: +SKIP
+>>> generator = faceuv.load("inversion_heads_64")                          # doctest: +SKIP
 >>> face = generator.invert(picture)                                       # doctest: +SKIP
 >>> face.edit("yaw", 1).turn(30).save("face.glb")                          # doctest: +SKIP
 """

@@ -49,8 +49,7 @@ def test_a_picture_of_the_generator_is_found_again_in_a_third_of_a_second(genera
 
 
 def test_light_and_local_detail_lower_the_error_of_seen_texels_of_drawn_faces(generator: InversionGenerator) -> None:
-    """The aim is 30 % less where the picture shows the face, and no more elsewhere. On whole heads light and detail
-    together reach it where it is seen; hair and glasses before the face are copied, which costs a little elsewhere."""
+    """The aim is 30 % less where the picture shows the face, and no more elsewhere; beside the fitted light."""
     world = ProceduralGenerator(64, face_model=generator.face_model)
     study = InversionStudy(generator, drawn_cases(world, 6, seed=3, truncation=0.8))
     options = {"code": {"detail": False, "light": False}, "lit": {"detail": False}, "local": {}}
@@ -59,12 +58,10 @@ def test_light_and_local_detail_lower_the_error_of_seen_texels_of_drawn_faces(ge
         {name: float(table[measure].nanmean()) for name, table in found.items()}
         for measure in ("mae", "hidden_seen", "hidden_unseen")
     )
-    heads = generator.name == "inversion_heads_64"
     assert mae["local"] < 0.6 * mae["lit"] < 0.6 * mae["code"]
     assert seen["lit"] < 0.95 * seen["code"]
-    assert seen["local"] < 0.75 * seen["code"]
-    assert seen["local"] < (0.9 if heads else 0.75) * seen["lit"]
-    assert unseen["local"] < (1.2 if heads else 1.0) * unseen["code"]
+    assert seen["local"] < 0.7 * seen["lit"], seen
+    assert unseen["local"] < 1.05 * unseen["lit"], unseen
 
 
 def test_a_smile_grows_along_its_direction(generator: InversionGenerator) -> None:

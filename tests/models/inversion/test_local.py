@@ -201,6 +201,46 @@ def test_short_training_copies_what_is_seen_and_does_not_harm_what_is_not(method
     assert after["hidden/psnr"] > after["hidden/bare_psnr"] + 1
 
 
+JUDGED = {
+    "diffuse": LOSSES["diffuse"],
+    "adversarial": {"type": "GeneratorLogistic", "weight": 0.01},
+    "discriminator": {"type": "DiscriminatorLogistic"},
+    "r1": {"type": "R1Penalty", "gamma": 1.0, "interval": 2},
+}
+
+
+def test_a_discriminator_judges_the_corrected_faces_if_it_is_asked_for(method, quickstart):
+    channels = dict.fromkeys((4, 8, 16, 32, 64), 8)
+    judged = LocalDetailing(
+        quickstart, method.encoder.network, JUDGED, face_model=COARSE, renderer={"type": "torch", "antialias": None},
+        local={"widths": (8, 8)}, light=False,
+        discriminator={"type": "StyleGAN2Discriminator", "size": 64, "channels": channels},
+    )  # fmt: skip
+    assert LocalDetailing.networks_of({"losses": JUDGED}) == ("local", "discriminator")
+    assert LocalDetailing.networks_of({"losses": LOSSES}) == ("local",)
+    assert method.discriminator is None
+    pair = judged.pair(torch.arange(2), torch.tensor([0.4, -0.4]), 1.0, torch.tensor([3, 4]))
+    fake, real = judged.shown(pair)
+    assert fake.shape == real.shape == (4, 3, 64, 64)
+    torch.testing.assert_close(real[:2], pair.scene.image)
+    terms = judged.terms(pair)
+    assert set(terms) == {"diffuse", "adversarial"}, "the discriminator has a step of its own"
+    (gradient,) = torch.autograd.grad(terms["adversarial"], judged.local.free.bias)
+    assert float(gradient.abs().max()) > 0
+    optimizers = {name: Descent(getattr(judged, name).parameters(), 1e-2) for name in ("local", "discriminator")}
+    before = {name: [p.clone() for p in getattr(judged, name).parameters()] for name in optimizers}
+    logs = [judged.train_step({"index": torch.arange(2)}, optimizers) for _ in range(2)]
+    assert "r1" in logs[0]
+    assert "r1" not in logs[1]
+    assert all(math.isfinite(float(value)) for log in logs for value in log.values())
+    for name, old in before.items():
+        assert any(not torch.equal(a, b) for a, b in zip(old, getattr(judged, name).parameters())), name
+    with pytest.raises(InputError, match="'adversarial' needs a discriminator"):
+        LocalDetailing(quickstart, method.encoder.network, JUDGED, face_model=COARSE)
+    with pytest.raises(InputError, match="belong together"):
+        LocalDetailing.check_terms(["diffuse", "adversarial"])
+
+
 def test_wrong_settings_are_one_line(quickstart):
     with pytest.raises(InputError, match="has no loss 'difuse'.*Did you mean 'diffuse'"):
         LocalDetailing.check_config({"losses": {"difuse": {"type": "PhotometricLoss"}}})
