@@ -16,7 +16,8 @@ study = dict(
     count=12,
     truncation=0.8,
     losses=dict(perceptual=perceptual),
-    # of the other world: no training of this entry has used it. dict(type="DlibIdentity") finds too few faces of 64²
+    # of the other world: no training of this entry has used it. study.identity=DlibIdentity tells persons apart better,
+    # and needs faceuv[recognition]
     identity=dict(type="RegressorIdentity", regressor="zoo:regressor_heads_64/weights.safetensors"),
     inverters={
         "encoder": dict(type="EncoderInverter", detail=False),
