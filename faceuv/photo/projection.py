@@ -77,8 +77,8 @@ def project_picture(
     sizes = check_shape("the picture", picture, (3, "H", "W"))
     chart = model.chart(size, size)
     world, normals = posed_mesh(model, coefficients)
-    points = bake(world.vertices, chart)
-    normal = unit_planes(bake(normals, chart))
+    points, normal = bake(torch.cat([world.vertices, normals], 2), chart).split(3, 1)
+    normal = unit_planes(normal)
     camera = renderer.camera
     on_chart = (chart.face_id >= 0).flatten()
     toward = unit_planes(points.new_tensor([0.0, 0.0, camera.distance])[:, None, None] - points)

@@ -50,21 +50,16 @@ def visible_points(
     return visible
 
 
-def sorted_points(points: Tensor, height: int, width: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The order in which the points ``(N, 3)`` of a cell lie side by side, their coordinates ``(3, N)`` in that order,
-    and of each cell the first point and how many there are."""
-    cell = points[:, 1].floor().to(torch.int64) * width + points[:, 0].floor().to(torch.int64)
-    order = torch.argsort(cell)
-    in_cell = torch.bincount(cell, minlength=height * width)
-    return order, points.index_select(0, order).t().contiguous(), in_cell.cumsum(0) - in_cell, in_cell
-
-
 def _occluded(
     pixels: Tensor, faces: Tensor, points: Tensor, height: int, width: int, near: float, tolerance: float
 ) -> Tensor:
     """``(N,)`` bool for one image, whose points all lie inside it."""
     take = torch.index_select
-    order, (px, py, pz), first_in_cell, in_cell = sorted_points(points, height, width)
+    cell = points[:, 1].floor().to(torch.int64) * width + points[:, 0].floor().to(torch.int64)
+    order = torch.argsort(cell)
+    px, py, pz = points.index_select(0, order).t().contiguous()  # the points of a cell lie side by side
+    in_cell = torch.bincount(cell, minlength=height * width)
+    first_in_cell = in_cell.cumsum(0) - in_cell
     usable = (pixels[:, 2] > near) & torch.isfinite(pixels).all(1)
     x, y, z = (
         torch.where(usable[:, None], pixels, torch.nan).t().contiguous()

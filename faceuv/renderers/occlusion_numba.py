@@ -7,26 +7,41 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from faceuv.renderers.occlusion import sorted_points
-
 
 def occluded_numba(
     pixels: Tensor, faces: Tensor, points: Tensor, height: int, width: int, near: float, tolerance: float
 ) -> Tensor:
     """``(N,)`` bool for one image, whose points all lie inside it."""
-    order, sorted_, first, count = sorted_points(points, height, width)
+    order, first = _sorted(points.contiguous().numpy(), height, width)
     hidden = np.zeros(len(points), np.bool_)
     _test(
-        pixels.contiguous().numpy(), faces.contiguous().numpy(), sorted_.numpy(), first.numpy(), count.numpy(),
-        height, width, np.float32(near), np.float32(1 - tolerance), hidden,
+        pixels.contiguous().numpy(), faces.contiguous().numpy(), points[torch.from_numpy(order)].T.contiguous().numpy(),
+        first, height, width, np.float32(near), np.float32(1 - tolerance), hidden,
     )  # fmt: skip
     found = torch.zeros(len(points), dtype=torch.bool)
-    found[order] = torch.from_numpy(hidden)
+    found[torch.from_numpy(order)] = torch.from_numpy(hidden)
     return found
 
 
+@numba.njit(cache=True, nogil=True)
+def _sorted(points, height, width):  # type: ignore[no-untyped-def]
+    """The order in which the points of a cell lie side by side, and the first of each cell, one more at the end."""
+    first = np.zeros(height * width + 1, np.int64)
+    cell = np.empty(len(points), np.int64)
+    for p in range(len(points)):
+        cell[p] = int(np.floor(points[p, 1])) * width + int(np.floor(points[p, 0]))
+        first[cell[p] + 1] += 1
+    for c in range(height * width):
+        first[c + 1] += first[c]
+    place, order = first[:-1].copy(), np.empty(len(points), np.int64)
+    for p in range(len(points)):
+        order[place[cell[p]]] = p
+        place[cell[p]] += 1
+    return order, first
+
+
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _test(vertices, faces, points, first, count, height, width, near, share, hidden):  # type: ignore[no-untyped-def]
+def _test(vertices, faces, points, first, height, width, near, share, hidden):  # type: ignore[no-untyped-def]
     # No fastmath: contracted multiply-adds would decide differently on shared edges.
     zero, infinity = np.float32(0), np.float32(np.inf)
     px, py, pz = points[0], points[1], points[2]
@@ -49,8 +64,7 @@ def _test(vertices, faces, points, first, count, height, width, near, share, hid
             continue
         nearest = min(z0, z1, z2) * np.float32(0.999)  # depths in between are rounded
         for row in range(top, bottom + 1):
-            last = row * width + right
-            for p in range(first[row * width + left], first[last] + count[last]):
+            for p in range(first[row * width + left], first[row * width + right + 1]):
                 if hidden[p] or nearest >= pz[p]:
                     continue
                 x, y = px[p], py[p]

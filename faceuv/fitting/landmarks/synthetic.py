@@ -78,7 +78,8 @@ class SyntheticLandmarks(LandmarkDetector):
             reason = f"{width} × {height} pixels are too few: at least {LEAST_SIDE} are needed either way"
             return Landmarks.stack([(None, 0.0, reason)] * len(images), images)
         bad = unreadable(images)
-        parts = [self._look(part) for part in images.masked_fill(bad[:, None, None, None], 0.0).split(_CHUNK)]
+        clean = images.masked_fill(bad[:, None, None, None], 0.0) if bool(bad.any()) else images
+        parts = [self._look(part) for part in clean.split(_CHUNK)]
         points, logit = (torch.cat(values) for values in zip(*parts))
         scale, offset = self.calibration
         score = torch.sigmoid(scale * logit + offset).masked_fill(bad, 0.0)
