@@ -34,7 +34,7 @@ _TIMED = {  # stage → where its function is called
     "landmarks": (shots, "_landmarks"),
     "fitted": (making, "fitted"),
     "texture": (making, "head_texture"),
-    "hair": (making, "find_hair"),
+    "hair": (making, "hair_pixels"),
 }
 
 
