@@ -57,7 +57,10 @@ rig["model"].merge(
         generator=dict(_delete_=True, **generator),
         rig=dict(reach=4.0),  # most of the teacher's people hardly open the mouth, or raise a brow
         # ours: at 32² an expression moves less than a tenth of a pixel, and RenderLoss alone teaches none
-        losses=dict(expression=dict(type="MeanDistance", of="expression", weight=0.15)),
+        losses=dict(
+            expression=dict(type="MeanDistance", of="expression", weight=0.15),
+            consistency=dict(weight=0.3),  # with 1.0 it holds back the pose, and no person is kept better
+        ),
     )
 )
 # the judge taught the mapper, and StyleFaceUV's, so that it is no independent one
