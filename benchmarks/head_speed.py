@@ -22,9 +22,9 @@ from typing import Any
 from unittest import mock
 
 import torch
-from head import people, photographs
 from torch import Tensor
 
+from benchmarks.head import people, photographs
 from faceuv.data.images import read_picture
 from faceuv.photo import PhotoHeads, making, shots
 

@@ -75,12 +75,12 @@ def judge(count: int = 256) -> None:
     for one, words in ((true, "the truth"), (read, "what the regressor reads")):
         apart = reader.errors(one, Coefficients(one.data.roll(1, 0), one.layout))["expression_percent"]
         print(f"{words}: two faces differ by {mean_of(apart)} %")
-    other = Judge(*OTHER)
+    second = Judge(*OTHER)
     for name, asked in reader.errors.mouth(true).items():
         print(f"{name}: deviation {float(asked.std()):.2f} %")
         for words, found in (
             ("the regressor of heads", reader.errors.mouth(read)[name]),
-            ("that of the procedural face", other.errors.mouth(other(images))[name]),
+            ("that of the procedural face", second.errors.mouth(second(images))[name]),
         ):
             joint = followed(asked - asked.mean(), found - found.mean())
             print(f"  {words}: deviation {float(found.std()):.2f} %, correlation {joint.correlation:.2f}")
@@ -242,7 +242,7 @@ def save_sheet(path: str, columns: list[Tensor]) -> None:
     """Rows of people, a column for each edit."""
     cells = torch.stack(columns, 1).flatten(0, 1)
     large = torch.nn.functional.interpolate(cells, scale_factor=2, mode="nearest")
-    save_png(path, contact_sheet(large, columns=len(columns)))
+    save_png(path, contact_sheet(list(large), columns=len(columns)))
 
 
 def main() -> None:
