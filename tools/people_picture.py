@@ -1,5 +1,5 @@
-"""README's first picture: the random people of seeds 0 to 5, not selected, with the hair that suits them, at rest
-and smiling at 25°.
+"""README's picture of random people: seeds 0 to 11, not selected, with the hair that suits them. The first six are at
+rest, the others smile, turned by 25°.
 
 python tools/people_picture.py            # writes docs/pictures/people.jpg; needs faceuv[heads]
 """
@@ -10,24 +10,28 @@ from pathlib import Path
 
 import torch
 from PIL import Image
+from torch import Tensor
 
 from faceuv import Face
 
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "pictures" / "people.jpg"
-SEEDS, SIZE, WIDTH = range(6), 360, 280  # the columns are as wide as shoulders
+COLUMNS, SIZE, WIDTH = 6, 360, 280  # the columns are as wide as shoulders
+
+
+def person(seed: int, smile: bool) -> Tensor:
+    """``(3, SIZE, WIDTH)``"""
+    face = Face.random(seed, face_model="MakeHuman").with_hair(seed=seed)
+    face = face.with_expression(torch.zeros(face.face_model.layout.expression))
+    if smile:
+        face = face.with_arkit(mouthSmileLeft=0.8, mouthSmileRight=0.8, cheekSquintLeft=0.5, cheekSquintRight=0.5)
+    side = (SIZE - WIDTH) // 2
+    print(f"seed {seed}")
+    return face.render(SIZE, yaw_deg=25 if smile else -10, light="studio")[:, :, side : SIZE - side]
 
 
 def main() -> None:
-    columns = []
-    for seed in SEEDS:
-        face = Face.random(seed, face_model="MakeHuman").with_hair(seed=seed)
-        rest = face.with_expression(torch.zeros(face.face_model.layout.expression))
-        smiling = rest.with_arkit(mouthSmileLeft=0.8, mouthSmileRight=0.8, cheekSquintLeft=0.5, cheekSquintRight=0.5)
-        views = [rest.render(SIZE, yaw_deg=-10, light="studio"), smiling.render(SIZE, yaw_deg=25, light="studio")]
-        side = (SIZE - WIDTH) // 2
-        columns.append(torch.cat(views, 1)[:, :, side : SIZE - side])
-        print(f"seed {seed}")
-    sheet = torch.cat(columns, 2).permute(1, 2, 0)
+    rows = [torch.cat([person(row * COLUMNS + k, smile=row == 1) for k in range(COLUMNS)], 2) for row in (0, 1)]
+    sheet = torch.cat(rows, 1).permute(1, 2, 0)
     Image.fromarray((sheet * 255).round().byte().numpy()).save(PICTURE, quality=90)
 
 
