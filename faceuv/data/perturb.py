@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from faceuv.checks import check_shape
+from faceuv.checks import check_shape, check_shares
 from faceuv.errors import InputError
 
 Randomness = torch.Generator | Tensor | Sequence[int]
@@ -58,9 +58,7 @@ class Shares:
     strength: float = 1.0
 
     def __post_init__(self) -> None:
-        wrong = {f.name: getattr(self, f.name) for f in fields(self) if not 0 <= getattr(self, f.name) <= 1}
-        if wrong:
-            raise InputError(f"shares of perturbed pictures lie in [0, 1], got {wrong}")
+        check_shares("perturbed pictures", self)
 
 
 @torch.no_grad()

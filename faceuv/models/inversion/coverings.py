@@ -10,8 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from faceuv.checks import check_shape
-from faceuv.errors import InputError
+from faceuv.checks import check_shape, check_shares
 from faceuv.synthetic.seeds import combine, normals, uniforms
 
 _KINDS = ("sides", "fringe", "strands", "glasses")  # from behind to the front
@@ -38,9 +37,7 @@ class CoveringShares:
     glasses: float = 0.0
 
     def __post_init__(self) -> None:
-        wrong = {f.name: getattr(self, f.name) for f in fields(self) if not 0 <= getattr(self, f.name) <= 1}
-        if wrong:
-            raise InputError(f"shares of coverings lie in [0, 1], got {wrong}")
+        check_shares("coverings", self)
 
     @property
     def any(self) -> bool:

@@ -4,12 +4,12 @@ smooth colour noise. A branch that has seen such maps learns to copy what a phot
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from faceuv.checks import check_shape
+from faceuv.checks import check_shape, check_shares
 from faceuv.errors import InputError
 from faceuv.geometry.normals import vertex_normals
 from faceuv.geometry.uv import bake
@@ -44,9 +44,7 @@ class DetailShares:
     strength: float = 1.0
 
     def __post_init__(self) -> None:
-        wrong = {f.name: getattr(self, f.name) for f in fields(self) if not 0 <= getattr(self, f.name) <= 1}
-        if wrong:
-            raise InputError(f"shares of detail lie in [0, 1], got {wrong}")
+        check_shares("detail", self)
 
 
 class DetailPainter:
