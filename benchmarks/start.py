@@ -25,6 +25,10 @@ from faceuv.studio.wishes import Wish
 studio = Studio(HeadSource(build_face_model("MakeHuman")))
 studio.shown("", Wish("seed", seed=18))
 """
+FIRST = """
+import faceuv
+faceuv.head({photo!r}, texture_size=512)
+"""
 
 
 def cases(photo: Path | None, folder: str) -> dict[str, tuple[str, tuple[bool, ...]]]:
@@ -44,18 +48,14 @@ def cases(photo: Path | None, folder: str) -> dict[str, tuple[str, tuple[bool, .
         "the studio's first person": (STUDIO, (True, False)),
     }  # fmt: skip
     if photo is not None:
-        words = (
-            "head",
-            str(photo),
-            "--out",
-            f"{folder}/head",
-            "--face-model",
-            "MakeHuman",
-            "--hair",
-            "none",
-            "--overwrite",
+        words = ("head", str(photo), "--out", f"{folder}/head", "--overwrite")
+        found["faceuv head, MakeHuman without hair"] = (
+            command(*words, "--face-model", "MakeHuman", "--hair", "none"),
+            (False,),
         )
-        found["faceuv head"] = (command(*words), (False,))
+        found["faceuv head"] = (command(*words), (True, False))
+        made = FIRST.format(photo=str(photo))
+        found["faceuv.head, a texture of 512²"] = (made, (True, False))
     return found
 
 

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy import ndimage
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 from faceuv.data.window import Window
-from faceuv.geometry.projection import pose, project
+from faceuv.geometry.projection import project
 from faceuv.models.faces.base import FaceModel
-from faceuv.models.faces.hair import COLOURS, STYLES, Hair, hair_mesh
+from faceuv.models.faces.hair import COLOURS, STYLES
 from faceuv.models.faces.hair.choice import BALD
 from faceuv.photo.boxes import box_max, box_mean
 from faceuv.photo.charts import kept
@@ -29,15 +27,12 @@ from faceuv.photo.clusters import Colouring, colour_features
 from faceuv.photo.light import irradiance_of
 from faceuv.photo.projection import posed_mesh
 from faceuv.photo.reading import WIDE, View
+from faceuv.photo.stylemasks import SIDE, style_masks
 from faceuv.renderers.base import Renderer
 from faceuv.renderers.interpolation import spread
-from faceuv.structures import Camera, Mesh
+from faceuv.structures import Mesh
 
 AUTO, NONE = "auto", "none"
-SIDE = 96
-"""Pixels of the frame in which hair is looked for."""
-_POINTS = 0.3  # density of the hair whose points make the masks
-_BEHIND = 0.06  # dm: hair this far behind the skin is hidden by it
 _USUAL = 0.7  # share of the styles that have hair there: the scalp
 _SKIN_REACH = 0.30  # dm from brows, eyes, nose and mouth: skin without doubt
 _OTHER = 3.2  # Mahalanobis distance from the skin's colours, from which on the scalp does not show skin
@@ -189,7 +184,7 @@ def hair_pixels(model: FaceModel, view: View, renderer: Renderer) -> HairPixels:
     away = kept(model, "away", 0, lambda: torch.cdist(model.mean, model.mean[model.landmarks[17:]]).amin(1))
     near = away[corner]
     on_skin = covered & model.vertices_of("skin")[corner] if model.part is not None else covered
-    masks = _masks(model, own.identity, own.rotation, own.translation, camera, depth)
+    masks = style_masks(model, own.identity, own.rotation, own.translation, camera, depth)
     some = masks.amax(0)
     features = colour_features(content.flatten(1).T).view(SIDE, SIDE, 3)
 
@@ -330,54 +325,3 @@ def _strange(colour: Tensor) -> bool:
 
     known = torch.tensor(list(COLOURS.values())).to(colour)
     return float((tint(known) - tint(colour)).norm(dim=1).amin()) > _TINT
-
-
-@dataclass(frozen=True, eq=False)
-class _Places:
-    """Points of all styles on the mean head ``(N, 3)``, the style of each, and the vertex that it follows."""
-
-    points: Tensor
-    style: Tensor
-    vertex: Tensor
-
-
-_KNOWN: WeakKeyDictionary[FaceModel, _Places] = WeakKeyDictionary()
-
-
-def _places(model: FaceModel) -> _Places:
-    found = _KNOWN.get(model)
-    if found is None:
-        mean = torch.zeros(1, model.layout.identity).to(model.mean)
-        parts, styles = [], []
-        for k, name in enumerate(STYLES):
-            made = hair_mesh(model, mean, Hair(name, density=_POINTS))
-            corners = torch.from_numpy(made.vertices).to(model.mean).view(len(made.level), -1, 2, 3)
-            # tips are thin: half of the last piece is hardly seen
-            tips = (corners[:, -1:] + corners[:, -2:-1]) / 2
-            lines = torch.cat([corners[:, :-1], tips], 1).flatten(0, 1)
-            parts += [lines.mean(1), lines[:, 0], lines[:, 1]]
-            styles.append(torch.full((3 * len(lines),), k))
-        points = torch.cat(parts)
-        _, vertex = cKDTree(model.mean.cpu().numpy()).query(points.cpu().numpy())
-        found = _KNOWN[model] = _Places(
-            points, torch.cat(styles).to(points.device), torch.from_numpy(vertex).to(points.device)
-        )
-    return found
-
-
-def _masks(
-    model: FaceModel, identity: Tensor, rotation: Tensor, translation: Tensor, camera: Camera, depth: Tensor
-) -> Tensor:
-    """``(K, S, S)`` in [0, 1]: where each style is seen on this head."""
-    places = _places(model)
-    rest = torch.zeros(1, model.layout.expression).to(identity)
-    moved = places.points + (model.shape(identity, rest)[0] - model.mean)[places.vertex]
-    pixels = project(pose(moved[None], rotation, translation), camera, SIDE, SIDE)[0]
-    column, row = pixels[:, 0].long(), pixels[:, 1].long()
-    inside = (pixels[:, 0] >= 0) & (column < SIDE) & (pixels[:, 1] >= 0) & (row < SIDE)
-    place = row.clamp(0, SIDE - 1) * SIDE + column.clamp(0, SIDE - 1)
-    seen = inside & (pixels[:, 2] < depth.flatten()[place] + _BEHIND)
-    count = torch.zeros(len(STYLES) * SIDE * SIDE).to(identity)
-    count.index_add_(0, (places.style * SIDE * SIDE + place)[seen], torch.ones_like(count[:1]).expand(int(seen.sum())))
-    dots = (count.view(len(STYLES), 1, SIDE, SIDE) > 0).to(identity)
-    return -box_max(-box_max(dots, 5), 5)[:, 0]  # the dots of one lock are some pixels apart

@@ -108,7 +108,6 @@ def arkit_table(model: FaceModel) -> ARKitTable:
     >>> model.metadata["arkit"] = {"jawOpen": {"jaw_open": 1.0}, "mouthRight": {"mouth_left": -1.0}}  # doctest: +SKIP
     """
     from faceuv.models.faces.arkit.procedural import MOVEMENTS
-    from faceuv.models.faces.arkit.solving import solved_table
 
     given: Any = model.metadata.get("arkit")
     if given is not None:
@@ -121,6 +120,8 @@ def arkit_table(model: FaceModel) -> ARKitTable:
     driven = {movement for row in MOVEMENTS.values() for movement in row}
     if driven <= set(model.movements()):
         return ARKitTable.of_movements(model, MOVEMENTS, "procedural")
+    from faceuv.models.faces.arkit.solving import solved_table  # takes a while to import
+
     return solved_table(model)
 
 

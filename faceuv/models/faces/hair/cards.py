@@ -26,7 +26,7 @@ from faceuv.models.faces.procedural.build import MM_PER_DM, ORIGIN
 from faceuv.models.faces.procedural.sdf import Array
 
 _DENSITY = (0.2, 3.0)
-_KEPT = 6  # meshes and maps of a face model
+_KEPT = 8  # meshes, maps and skins of a face model
 _REACH = 30.0  # mm: skin farther away does not push hair
 _EAR = 5.0  # mm off the bare skull
 _ROUND = 0.85  # how far normals lean from the cards to the head: cards are flat, a head of hair is round
@@ -113,9 +113,14 @@ def _grown(model: FaceModel, identity: Tensor, hair: Hair) -> HairMesh:
     points: Array = np.stack([locks.lines - half, locks.lines + half], 2)  # (N, S+1, 2, 3)
     place = locate(points)
     points = _outside(points, skull, place)
-    points = points + look_up(skull.moved(model, identity), place[0], place[1])
+    moved, skin = remembered(  # all styles of a person share them
+        model,
+        ("person", identity.detach().cpu().numpy().tobytes()),
+        lambda: (skull.moved(model, identity), _skin(model, identity, skull)),
+    )
+    points = points + look_up(moved, place[0], place[1])
     rooted = _smooth_step(np.linspace(0, 1, rows) * (rows - 1))[None, :, None]
-    points = off_skin(points, _skin(model, identity, skull), 1.2 + (0.3 + 2.0 * locks.level[:, None, None]) * rooted)
+    points = off_skin(points, skin, 1.2 + (0.3 + 2.0 * locks.level[:, None, None]) * rooted)
     face_normal = _unit(np.cross(across, down))
     face_normal = face_normal * np.sign((face_normal * locks.up).sum(-1, keepdims=True) + 1e-9)
     normal = _unit((1 - _ROUND) * face_normal + _ROUND * outward(locks.lines))

@@ -190,28 +190,41 @@ def _hits(points: Array, faces: Array, origin: Array, direction: Array) -> tuple
     centre = away.mean(1)
     centre /= np.linalg.norm(centre, axis=1, keepdims=True)
     wide = (away * centre[:, None]).sum(2).min(1) - _ROUNDING  # cosine of the angle that a triangle takes
+    polar, radius = np.arccos(centre[:, 1].clip(-1, 1)), np.arccos((wide - _ROUNDING).clip(-1, 1))
+    low, high = height.min(1), height.max(1)
+    across = np.stack([direction[-1, :, 2], -direction[-1, :, 0]])  # level, at right angles to the rays of the columns
+    aside = (points - CENTRE)[:, [0, 2]] @ across
     for i in range(rows):
         if i <= _POLAR:
-            level = np.arange(len(faces))
+            level = np.flatnonzero(np.abs(polar - np.pi / 2 * i / _POLAR) < radius)
+            ray, near = np.nonzero(direction[i] @ centre[level].T > wide[level])
         else:
-            level = np.flatnonzero((height.min(1) <= origin[i, 0, 1]) & (height.max(1) >= origin[i, 0, 1]))
-        for j in range(columns):
-            ray = direction[i, j]
-            near = level[centre @ ray > wide] if i <= _POLAR else level
-            h = np.cross(ray, ac[near])
-            det = (ab[near] * h).sum(1)
-            scale = 1 / np.where(np.abs(det) < 1e-12, np.inf, det)
-            from_a = origin[i, j] - a[near]
-            u = (from_a * h).sum(1) * scale
-            q = np.cross(from_a, ab[near])
-            v = (q @ ray) * scale
-            t = (ac[near] * q).sum(1) * scale
-            t = np.where((u >= -1e-6) & (v >= -1e-6) & (u + v <= 1 + 1e-6) & (np.abs(det) >= 1e-12), t, 0)
-            if len(t) and t.max() > 0:
-                k = int(t.argmax())
-                distance[i, j], corners[i, j] = t[k], faces[near[k]]
-                weights[i, j] = (1 - u[k] - v[k], u[k], v[k])
+            level = np.flatnonzero((low <= origin[i, 0, 1]) & (high >= origin[i, 0, 1]))
+            sides = aside[faces[level]]
+            ray, near = np.nonzero(((sides.min(1) < _ROUNDING) & (sides.max(1) > -_ROUNDING)).T)
+        near = level[near]
+        t, u, v = _crossings(origin[i, ray], direction[i, ray], a[near], ab[near], ac[near])
+        order = np.lexsort((-np.arange(len(t)), t, ray))  # the last of each ray is its farthest, of equals the first
+        last = order[np.flatnonzero(np.diff(ray[order], append=columns))]
+        last = last[t[last] > 0]
+        hit = ray[last]
+        distance[i, hit], corners[i, hit] = t[last], faces[near[last]]
+        weights[i, hit] = np.stack([1 - u[last] - v[last], u[last], v[last]], 1)
     return distance, corners.reshape(-1, 3), weights.reshape(-1, 3)
+
+
+def _crossings(origin: Array, direction: Array, a: Array, ab: Array, ac: Array) -> tuple[Array, Array, Array]:
+    """Of rays and triangles in pairs ``(N, 3)``: the distance ``(N,)``, 0 without a crossing, and two shares."""
+    h = np.cross(direction, ac)
+    det = (ab * h).sum(1)
+    scale = 1 / np.where(np.abs(det) < 1e-12, np.inf, det)
+    from_a = origin - a
+    u = (from_a * h).sum(1) * scale
+    q = np.cross(from_a, ab)
+    v = (q * direction).sum(1) * scale
+    t = (ac * q).sum(1) * scale
+    inside = (u >= -1e-6) & (v >= -1e-6) & (u + v <= 1 + 1e-6) & (np.abs(det) >= 1e-12)
+    return np.where(inside, t, 0), u, v
 
 
 _KNOWN: WeakKeyDictionary[FaceModel, Skull] = WeakKeyDictionary()

@@ -16,7 +16,7 @@ from faceuv.face import build_face_model
 from faceuv.models.faces.hair import COLOURS, STYLES, Hair, hair_mesh, root_map, strand_picture
 from faceuv.models.faces.hair.cards import _skin, off_skin
 from faceuv.models.faces.hair.choice import BALD, chosen_style
-from faceuv.models.faces.hair.skull import CENTRE, Skull, rays
+from faceuv.models.faces.hair.skull import CENTRE, Skull, _crossings, _hits, rays
 from faceuv.models.faces.procedural.build import MM_PER_DM, ORIGIN
 
 WOMAN = {"age": 30.0, "gender": 0.05, "african": 0.0}
@@ -273,3 +273,44 @@ def test_long_hair_ends_above_the_border_of_a_bust():
     assert np.isneginf(
         Skull.of(build_face_model({"type": "ProceduralFace", "rows": 81, "columns": 65})).floor(points)
     ).all()
+
+
+def test_rays_meet_the_farthest_triangle_of_a_solid() -> None:
+    """A box within a larger box: every ray that meets skin meets the outer one, where a plane is known."""
+    corner = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], float)
+    sides = np.array([[0, 1, 3], [0, 3, 2], [4, 6, 7], [4, 7, 5], [0, 4, 5], [0, 5, 1],
+                      [2, 3, 7], [2, 7, 6], [0, 2, 6], [0, 6, 4], [1, 5, 7], [1, 7, 3]])  # fmt: skip
+    small, large = np.array([60.0, 70, 80]), np.array([90.0, 95, 100])
+    points = np.concatenate([CENTRE + corner * small, CENTRE + corner * large])
+    origin, direction = rays()
+    distance, corners, weights = _hits(points, np.concatenate([sides, sides + 8]), origin, direction)
+    inside = np.abs(origin - CENTRE).max(-1) < 94.0  # rays that begin in the outer box
+    expected = (large / np.maximum(np.abs(direction), 1e-12)).min(-1)
+    assert np.allclose(distance[inside], expected[inside], atol=1e-3)
+    assert not distance[~inside & (origin[..., 1] < CENTRE[1] - 96)].any()
+    met = distance.reshape(-1) > 0
+    at = (points[corners] * weights[..., None]).sum(1)
+    there = (origin + distance[..., None] * direction).reshape(-1, 3)
+    assert np.allclose(at[met], there[met], atol=1e-3) and (corners[met] >= 8).all()
+
+
+def test_no_triangle_in_the_way_of_a_ray_is_passed_over() -> None:
+    rng = np.random.default_rng(0)
+    polar, azimuth = np.meshgrid(np.linspace(0.05, 3.0, 24), np.linspace(0, 2 * np.pi, 40)[:-1], indexing="ij")
+    ring = np.stack([np.sin(polar) * np.sin(azimuth), np.cos(polar), np.sin(polar) * np.cos(azimuth)], -1)
+    points = CENTRE + (ring * (95 + 15 * np.sin(azimuth + 1)[..., None] + rng.uniform(0, 8, (24, 39, 1)))).reshape(
+        -1, 3
+    )
+    grid = np.arange(24 * 39).reshape(24, 39)
+    a, b, c, d = grid[:-1], np.roll(grid, -1, 1)[:-1], grid[1:], np.roll(grid, -1, 1)[1:]
+    faces = np.concatenate([np.stack([a, c, b], -1).reshape(-1, 3), np.stack([b, c, d], -1).reshape(-1, 3)])
+    origin, direction = rays()
+    distance, _, _ = _hits(points, faces, origin, direction)
+    corners = points[faces]
+    for i in range(0, len(origin), 5):
+        for j in range(i % 7, origin.shape[1], 7):
+            start, way = (np.broadcast_to(of[i, j], corners[:, 0].shape) for of in (origin, direction))
+            crossed = _crossings(
+                start, way, corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+            )
+            assert distance[i, j] == pytest.approx(max(crossed[0].max(), 0), abs=1e-9), (i, j)
