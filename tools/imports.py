@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "faceuv"
 # and of lower floors. Rooms on one floor do not import each other.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("faceuv.errors", "faceuv.home", "faceuv.lazy", "faceuv.version"),
-    ("faceuv.checks", "faceuv.plugins"),
+    ("faceuv.checks", "faceuv.opencv", "faceuv.plugins"),
     ("faceuv.registry",),
     ("faceuv.structures",),
     ("faceuv.files", "faceuv.geometry"),

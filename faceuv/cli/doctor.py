@@ -48,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
     from faceuv.cli.listing import components
     from faceuv.files.assets import ASSETS, locate_asset
     from faceuv.files.licences import head_licence, zoo_licences
+    from faceuv.opencv import FIX, why_not
     from faceuv.registry import RENDERERS
     from faceuv.version import __version__
 
@@ -66,6 +67,9 @@ def run(args: argparse.Namespace) -> int:
         version = _version(name)
         missing += version is None
         packages.add_row(name, version or Text("missing", style="red"), "" if version else "pip install -e .")
+    if why := why_not():
+        missing += 1
+        packages.add_row("opencv", Text("does not start", style="red"), f"{why}; training needs it: {FIX}")
     for extra, (names, purpose) in EXTRAS.items():
         for name in names:
             version = _version(name)

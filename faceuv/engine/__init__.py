@@ -3,6 +3,12 @@
 Importing this package registers its parts: runner, loop, sampler, optimiser wrappers, hooks, log lines.
 """
 
+# ruff: noqa: E402
+# The check comes first: MMEngine's hooks import OpenCV, and where it does not start a user reads one line.
+from faceuv.opencv import check_opencv
+
+check_opencv()
+
 from faceuv.engine.checkpoint_hook import CheckpointHook
 from faceuv.engine.compat.checkpoints import CorruptCheckpoint, load_weights, read_checkpoint
 from faceuv.engine.compat.configs import find_config, load_config

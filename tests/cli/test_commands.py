@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -178,6 +180,21 @@ def test_doctor(capsys):
     out = capsys.readouterr().out
     assert "bfm2009" in out
     assert "faces.dmi.unibas.ch" in out
+
+
+def test_opencv_that_does_not_start_is_a_line_with_the_remedy(tmp_path):
+    """Slim systems lack a library that OpenCV's usual wheel loads; MMEngine's hooks import OpenCV."""
+    (tmp_path / "cv2.py").write_text("raise ImportError('libxcb.so.1: cannot open shared object file')")
+    settings = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
+
+    def faceuv(*words):
+        return subprocess.run([sys.executable, "-m", "faceuv", *words], env=settings, capture_output=True, text=True)
+
+    train = faceuv("train", "stylegan2_synthetic", "--work-dir", str(tmp_path / "run"))
+    (line,) = train.stderr.splitlines()
+    assert train.returncode == 2 and "libxcb.so.1" in line and "opencv-python-headless" in line
+    doctor = faceuv("doctor")
+    assert doctor.returncode == 1 and "does not start" in doctor.stdout
 
 
 def test_usage_errors_are_one_line_and_exit_with_2(capsys):
