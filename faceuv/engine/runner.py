@@ -28,6 +28,7 @@ from faceuv.engine.compat.checkpoints import (
     read_checkpoint,
     write_checkpoint,
 )
+from faceuv.engine.compat.configs import without_layout
 from faceuv.engine.compat.distributed import Replicated, unwrapped
 from faceuv.engine.compat.optim import OptimWrapper
 from faceuv.engine.compat.randomness import random_state, set_random_state
@@ -97,7 +98,8 @@ class Runner(MMEngineRunner):
             f"faceuv {faceuv.__version__}, torch {torch.__version__}, {processes}{device}, seed {self.seed}"
             f" → {self.work_dir}"
         )
-        self._config_text = self.cfg.pretty_text  # formatted once: it takes seconds for a long config
+        without_layout(self.cfg)
+        self._config_text = self.cfg.pretty_text
         self.logger.info(f"Config:\n{self._config_text}")
 
     def wrap_model(self, model_wrapper_cfg: Any, model: nn.Module) -> nn.Module:

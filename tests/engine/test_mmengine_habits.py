@@ -74,6 +74,20 @@ class TestOptions:
         assert printed.to_dict() == wanted.to_dict()
         assert printed.train_cfg.max_iters == 7
 
+    def test_the_config_of_a_run_reads_back_though_yapf_did_not_lay_it_out(
+        self, toy, tmp_path, monkeypatch
+    ):
+        monkeypatch.setattr("mmengine.config.config.FormatCode", lambda *_, **__: pytest.fail("yapf takes seconds"))
+        toy.train_cfg.max_iters = 1
+        toy.env_cfg = {"odd keys": [{"a": (1, "x\n'y'")}, [], {}], "none": None}
+        runner = Runner.from_cfg(toy)
+        runner.train()
+        (kept,) = (tmp_path / "run").glob("*.py")
+        again = Config.fromfile(kept, format_python_code=False)
+        assert again.to_dict() == runner.cfg.to_dict() == toy.to_dict()
+        text = read_checkpoint(tmp_path / "run" / "iter_1.pth")["meta"]["cfg"]
+        assert Config.fromstring(text, ".py").to_dict() == toy.to_dict()
+
     def test_load_from_begins_with_given_weights_at_iteration_0(self, toy_run, tmp_path):
         toy_run("first", SHORT)
         given = tmp_path / "first" / "iter_4.pth"
