@@ -31,7 +31,7 @@ def skull_radius(model: FaceModel, origin: Array, direction: Array) -> Array:
         return march(origin, direction, 150.0)
     skin = model.faces_of("skin").cpu().numpy()
     corners = head_frame(model)[model.faces.cpu().numpy()[skin]]
-    far = np.stack([_farthest_hit(*ray, corners) for ray in zip(origin.reshape(-1, 3), direction.reshape(-1, 3))])
+    far = _farthest_hits(origin.reshape(-1, 3), direction.reshape(-1, 3), corners)
     radius = far.reshape(origin.shape[:-1])
     hit = radius > 0
     if hit.mean() < _CLOSED:
@@ -41,6 +41,20 @@ def skull_radius(model: FaceModel, origin: Array, direction: Array) -> Array:
     radius = radius[tuple(nearest)]
     # An opening removes ears and folds; what it lowers elsewhere is less than the hair's own lift.
     return ndimage.gaussian_filter(ndimage.grey_opening(radius, (3, 7), mode=("nearest", "wrap")), 0.7, mode="nearest")
+
+
+def _farthest_hits(origin: Array, direction: Array, corners: Array) -> Array:
+    """:func:`_farthest_hit` of many rays ``(N, 3)``; each meets the surrounding spheres of few of the triangles."""
+    centre = corners.mean(1)
+    reach = np.linalg.norm(corners - centre[:, None], axis=2).max(1) + 1e-6
+    found = np.zeros(len(origin))
+    for start in np.unique(origin, axis=0):
+        away = centre - start
+        square = np.square(away).sum(1) - np.square(reach)
+        for ray in np.flatnonzero((origin == start).all(1)):
+            along = away @ (direction[ray] / np.linalg.norm(direction[ray]))
+            found[ray] = _farthest_hit(start, direction[ray], corners[along * along >= square])
+    return found
 
 
 def _farthest_hit(origin: Array, direction: Array, corners: Array) -> float:

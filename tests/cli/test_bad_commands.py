@@ -13,6 +13,7 @@ import pytest
 
 from faceuv.cli.main import in_words, main
 from faceuv.engine import load_config
+from faceuv.engine.compat.configs import without_layout
 
 BIG = str(10**30)
 
@@ -21,15 +22,19 @@ BIG = str(10**30)
 def recipe(tmp_path_factory):
     """The 64² recipe of StyleFaceUV as one plain file, which loads quickly."""
     path = tmp_path_factory.mktemp("recipe") / "recipe.py"
-    load_config("stylefaceuv_64").dump(path)
-    return path
+    return plain(load_config("stylefaceuv_64"), path)
 
 
 @pytest.fixture(scope="module")
 def single(tmp_path_factory):
     """The training of the regressor as one plain file."""
     path = tmp_path_factory.mktemp("single") / "single.py"
-    load_config("regressor_synthetic").dump(path)
+    return plain(load_config("regressor_synthetic"), path)
+
+
+def plain(config, path):
+    without_layout(config)
+    config.dump(path)
     return path
 
 

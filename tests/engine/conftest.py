@@ -53,6 +53,8 @@ def toy_process(tmp_path):
 def forked():
     """Run ``function()`` in ranks of a gloo group, forked from here (nothing is imported again) → their exit codes."""
 
+    import faceuv.engine  # noqa: F401  here, not in every rank
+
     def run(function, processes=2):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))

@@ -82,15 +82,15 @@ def test_the_average_is_the_exponential_one_and_of_the_generator_only(toy_run, t
     assert ramped < decay
 
 
-def test_a_killed_run_goes_on_to_the_very_same_bits(toy_run, toy_process, toy_path, tmp_path):
+def test_a_killed_run_goes_on_to_the_very_same_bits(toy_run, forked, toy_path, tmp_path, capsys):
     text = toy_path.read_text() + '\ncustom_hooks += [dict(type="ToyKill", at=27)]\n'
     (tmp_path / "toy_gan.py").write_text(text)
-    killed = toy_process(tmp_path / "toy_gan.py", "--work-dir", tmp_path / "killed")
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    killed = forked(lambda: toy_run("killed", config=tmp_path / "toy_gan.py"), processes=1)
+    assert killed == [-signal.SIGKILL]
     assert not (tmp_path / "killed" / "iter_30.pth").exists()
-    resumed = toy_process(toy_path, "--work-dir", tmp_path / "killed", "--resume")
-    assert resumed.returncode == 0, resumed.stderr
-    assert "iter_20.pth" in resumed.stdout
+    capsys.readouterr()
+    assert toy_run("killed", resume=True).resumed
+    assert "iter_20.pth" in "".join(capsys.readouterr())
     toy_run("whole")
     same_run(tmp_path / "whole" / "iter_40.pth", tmp_path / "killed" / "iter_40.pth")
     assert (tmp_path / "whole" / "best.json").read_text() == (tmp_path / "killed" / "best.json").read_text()

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from faceuv.models.faces.hair.surroundings import head_frame
 from faceuv.models.faces.landmark_truth import LandmarkTruth
 from faceuv.synthetic import FIELDS, ProceduralGenerator, Scene, SceneSeeds, Studio, SyntheticFaces
-from faceuv.synthetic.head import above_the_collar, skull_radius
+from faceuv.synthetic.head import _farthest_hit, _farthest_hits, above_the_collar, skull_radius
 from faceuv.synthetic.truth import face_surface
 from tests.support.ict import ict_model
 
@@ -107,6 +108,18 @@ def test_hair_starts_on_the_skull(head):
     direction = torch.nn.functional.normalize(torch.tensor([[0.0, 1, 0], [0, 1, 1], [0, 0.4, -1]]).double(), dim=1)
     radius = skull_radius(head, origin, direction[:, None].expand(3, 4, 3).numpy())
     assert radius.min() > 60 and radius.max() < 130  # mm
+
+
+def test_rays_hit_what_they_hit_among_all_triangles(head):
+    """Triangles whose surroundings a ray misses are left out; rays from several places, some that hit nothing."""
+    random = np.random.default_rng(0)
+    corners = head_frame(head)[head.faces.numpy()]
+    direction = random.standard_normal((40, 3))
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    origin = np.array([[0.0, 22.0, -12.0], [0.0, 400.0, 0.0]])[random.integers(0, 2, 40)]
+    found = _farthest_hits(origin, direction, corners)
+    assert found.tolist() == [_farthest_hit(*ray, corners) for ray in zip(origin, direction)]
+    assert 5 < (found > 0).sum() < 35
 
 
 def test_shoulders_are_left_to_the_clothes(head):

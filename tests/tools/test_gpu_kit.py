@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -29,16 +30,13 @@ ROOT = Path(__file__).parents[2]
 TOY = ["--device", "cpu", "--toy"]
 
 
-def start(*arguments: str) -> subprocess.Popen:
+def finished(*arguments: str) -> tuple[int, str]:
     environment = {**os.environ, "PYTHON": sys.executable, "OMP_NUM_THREADS": "1"}
     command = [str(ROOT / "tools" / "gpu" / "run.sh"), *arguments]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
-def finished(*arguments: str) -> tuple[int, str]:
-    process = start(*arguments)
-    said = process.communicate(timeout=600)[0]
-    return process.returncode, said
+    done = subprocess.run(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600
+    )
+    return done.returncode, done.stdout
 
 
 @pytest.fixture
@@ -119,20 +117,22 @@ class TestParts:
 
 class TestTeacher:
     def test_a_killed_run_leaves_weights_that_load_and_goes_on(self, tmp_path):
-        process = start("teacher", "--out", str(tmp_path), *TOY, "--seconds", "600", "--pairs", "0.001")
+        words = ["teacher", "--out", str(tmp_path), *TOY, "--seconds", "600", "--pairs", "0.001"]
+        process = multiprocessing.get_context("fork").Process(target=main, args=(words,))
+        process.start()
         state = tmp_path / "teacher.json"
         try:
             deadline = time.monotonic() + 300
-            while time.monotonic() < deadline and process.poll() is None:
-                time.sleep(0.2)
+            while time.monotonic() < deadline and process.is_alive():
+                time.sleep(0.05)
                 if state.is_file() and json.loads(state.read_text())["phase"] == "game":
                     break
         finally:
-            os.kill(process.pid, signal.SIGKILL)
-            said = process.communicate()[0]
-        assert state.is_file(), said
+            process.kill()
+            process.join()
+        assert process.exitcode == -signal.SIGKILL
         kept = json.loads(state.read_text())
-        assert kept["phase"] == "game", said
+        assert kept["phase"] == "game"
         image = load_generator(tmp_path / "teacher_generator.safetensors")(torch.randn(2, 383))
         scores = load_discriminator(tmp_path / "teacher_discriminator.safetensors")(image)
         assert bool(torch.isfinite(scores).all())

@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from faceuv.models.faces.transfer.skin import Array, Indices
 
-_CHUNK = 1 << 20  # pairs of a point and a face at a time
+_CHUNK = 1 << 15  # pairs of a point and a face at a time: what is computed of them stays in the processor's cache
 LEAST_COSINE = 0.35  # between the normals of a point and of the surface that it may lie on
 
 
@@ -51,58 +51,70 @@ class Surface:
     def _closest(self, points: Array, normals: Array, labels: Indices | None, nearest: int) -> tuple[np.ndarray, ...]:
         _, near = self.tree.query(points, k=nearest)
         candidates = self.rings[near.reshape(len(points), -1)].reshape(len(points), -1)  # (P, C), −1 pads
-        known = candidates >= 0
-        faces = np.where(known, candidates, 0)
-        a, b, c = (self.vertices[self.faces[faces, k]] for k in range(3))
-        weights = triangle_weights(points[:, None], a, b, c)
-        spots = weights[..., :1] * a + weights[..., 1:2] * b + weights[..., 2:] * c
-        distance = np.linalg.norm(spots - points[:, None], axis=2)
-        distance[~known] = np.inf
-        cosine = (self.normals[faces] * normals[:, None]).sum(2)
-        allowed = known & (cosine > LEAST_COSINE)
+        point, column = np.nonzero(candidates >= 0)
+        faces = candidates[point, column]  # (N,): pads cost nothing
+        corners = self.faces[faces].T
+        a, b, c = (self.vertices.T[:, corners[k]] for k in range(3))  # (3, N): an operation runs over one axis' row
+        spots = points.T[:, point]
+        weights = _weights(spots, a, b, c)
+        distance = np.sqrt(_dot(*[weights[0] * a + weights[1] * b + weights[2] * c - spots] * 2))
+        cosine = _dot(self.normals.T[:, faces], normals.T[:, point])
+        allowed = cosine > LEAST_COSINE
         if labels is not None and self.labels is not None:
-            other = self.labels[faces]
-            allowed &= (other == labels[:, None]) | (other < 0) | (labels[:, None] < 0)
-        any_allowed = allowed.any(1)
-        best = np.where(allowed | ~any_allowed[:, None], distance, np.inf).argmin(1)
-        row = np.arange(len(points))
-        return faces[row, best], weights[row, best], distance[row, best], cosine[row, best], any_allowed
+            other, own = self.labels[faces], labels[point]
+            allowed &= (other == own) | (other < 0) | (own < 0)
+        any_allowed = np.bincount(point[allowed], minlength=len(points)) > 0
+        cost = np.full(candidates.shape, np.inf)
+        cost[point, column] = np.where(allowed | ~any_allowed[point], distance, np.inf)
+        pair = np.zeros(candidates.shape, np.int64)
+        pair[point, column] = np.arange(len(point))
+        best = pair[np.arange(len(points)), cost.argmin(1)]
+        return faces[best], weights[:, best].T, distance[best], cosine[best], any_allowed
 
 
 def triangle_weights(p: Array, a: Array, b: Array, c: Array) -> Array:
     """Barycentric weights of the points of triangles closest to ``p``; all ``(…, 3)``."""
+    return np.moveaxis(_weights(*(np.moveaxis(value, -1, 0) for value in np.broadcast_arrays(p, a, b, c))), 0, -1)
+
+
+def _dot(a: Array, b: Array) -> Array:
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]  # a sum over an axis of three is several times as slow
+
+
+def _weights(p: Array, a: Array, b: Array, c: Array) -> Array:
+    """:func:`triangle_weights` with the axes x, y, z, and those of the weights, in front: ``(3, …)``."""
     ab, ac, ap = b - a, c - a, p - a
-    aa, cc, ac_ab = (ab * ab).sum(-1), (ac * ac).sum(-1), (ab * ac).sum(-1)
-    pb, pc = (ap * ab).sum(-1), (ap * ac).sum(-1)
+    aa, cc, ac_ab = _dot(ab, ab), _dot(ac, ac), _dot(ab, ac)
+    pb, pc = _dot(ap, ab), _dot(ap, ac)
     area = np.maximum(aa * cc - ac_ab * ac_ab, 1e-30)
     v, w = (cc * pb - ac_ab * pc) / area, (aa * pc - ac_ab * pb) / area
     u = 1 - v - w
-    inside = (u >= 0) & (v >= 0) & (w >= 0)
-    # Otherwise the closest point lies on a side: the best of the three.
-    bc, bp = c - b, p - b
+    found = np.stack([u, v, w])
+    outside = np.nonzero((u < 0) | (v < 0) | (w < 0))
+    if len(outside[0]):
+        p, a, b, c, ab, ac, ap = (value[(slice(None), *outside)] for value in (p, a, b, c, ab, ac, ap))
+        found[(slice(None), *outside)] = _on_sides(p - b, c - b, ab, ac, ap, *(x[outside] for x in (aa, cc, pb, pc)))
+    return found
+
+
+def _on_sides(bp: Array, bc: Array, ab: Array, ac: Array, ap: Array, aa: Array, cc: Array, pb: Array, pc: Array
+) -> Array:  # fmt: skip
+    """Weights ``(3, N)`` of the closest points on the sides: the best of the three."""
     along = [
         np.clip(pb / np.maximum(aa, 1e-30), 0, 1),
         np.clip(pc / np.maximum(cc, 1e-30), 0, 1),
-        np.clip((bp * bc).sum(-1) / np.maximum((bc * bc).sum(-1), 1e-30), 0, 1),
+        np.clip(_dot(bp, bc) / np.maximum(_dot(bc, bc), 1e-30), 0, 1),
     ]
-    gaps = np.stack(
-        [
-            ((ap - along[0][..., None] * ab) ** 2).sum(-1),
-            ((ap - along[1][..., None] * ac) ** 2).sum(-1),
-            ((bp - along[2][..., None] * bc) ** 2).sum(-1),
-        ]
-    )
-    side = gaps.argmin(0)
-    zero = np.zeros_like(u)
-    on_side = np.stack(
+    gaps = [ap - along[0] * ab, ap - along[1] * ac, bp - along[2] * bc]
+    side = np.stack([_dot(gap, gap) for gap in gaps]).argmin(0)
+    zero = np.zeros_like(pb)
+    return np.stack(
         [
             np.choose(side, [1 - along[0], 1 - along[1], zero]),
             np.choose(side, [along[0], zero, 1 - along[2]]),
             np.choose(side, [zero, along[1], along[2]]),
-        ],
-        -1,
+        ]
     )
-    return np.where(inside[..., None], np.stack([u, v, w], -1), on_side)
 
 
 def face_normals(vertices: Array, faces: Indices) -> Array:

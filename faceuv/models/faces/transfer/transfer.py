@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -41,8 +42,11 @@ class Transfer:
         self.source, self.target = source, target
         self.cache, self.verbose = cache, verbose
         self.correspondence: Correspondence = find(source, target, cache=cache, verbose=verbose)
-        self._numbers = CoefficientTransfer(source, target, self.correspondence)
         self._texels: dict[tuple[int, int], Texels] = {}
+
+    @cached_property
+    def _numbers(self) -> CoefficientTransfer:
+        return CoefficientTransfer(self.source, self.target, self.correspondence)  # 1 s, and maps do without
 
     @property
     def errors(self) -> Mapping[str, Mapping[str, float]]:

@@ -17,9 +17,14 @@ def pair():
     return ProceduralFace(97, 81, verbose=False), ict_model()
 
 
-def test_surfaces_meet_and_people_come_back(pair):
+@pytest.fixture(scope="module")
+def there(pair):
+    return Transfer(*pair, verbose=False)
+
+
+def test_surfaces_meet_and_people_come_back(pair, there):
     face, head = pair
-    there, back = Transfer(face, head, verbose=False), Transfer(head, face, verbose=False)
+    back = Transfer(head, face, verbose=False)
     assert there.errors["face"]["median_mm"] < 0.3 and back.errors["face"]["p95_mm"] < 2
     assert there.errors["scalp"]["share"] < 0.8 < back.errors["scalp"]["share"]  # there is no back of the head
     eyes = head.vertices_of("sclera_left", "teeth", "tongue") & ~head.vertices_of("skin")
@@ -36,16 +41,14 @@ def test_surfaces_meet_and_people_come_back(pair):
     assert float((again.translation - who.translation).abs().max()) < 1e-3
 
 
-def test_landmarks_land_on_landmarks(pair):
+def test_landmarks_land_on_landmarks(pair, there):
     face, head = pair
-    there = Transfer(face, head, verbose=False)
     moved = head.mean[there.vertices(face.landmarks[36:48])]
     assert float((moved - head.mean[head.landmarks[36:48]]).norm(dim=1).max()) * 100 < 2.5
 
 
-def test_movements_keep_their_names(pair):
+def test_movements_keep_their_names(pair, there):
     face, head = pair
-    there = Transfer(face, head, verbose=False)
     for movement, name in (("jaw_open", "jawOpen"), ("smile", "mouthSmileLeft"), ("blink", "eyeBlinkRight")):
         made = there._numbers.expression(face.expression_coefficients(**{movement: 1.0}))[0]
         assert 0.6 < float(made[head.mode_index("expression", name)]) <= 1, name
