@@ -74,9 +74,7 @@ class TestOptions:
         assert printed.to_dict() == wanted.to_dict()
         assert printed.train_cfg.max_iters == 7
 
-    def test_the_config_of_a_run_reads_back_though_yapf_did_not_lay_it_out(
-        self, toy, tmp_path, monkeypatch
-    ):
+    def test_the_config_of_a_run_reads_back_though_yapf_did_not_lay_it_out(self, toy, tmp_path, monkeypatch):
         monkeypatch.setattr("mmengine.config.config.FormatCode", lambda *_, **__: pytest.fail("yapf takes seconds"))
         toy.train_cfg.max_iters = 1
         toy.env_cfg = {"odd keys": [{"a": (1, "x\n'y'")}, [], {}], "none": None}
