@@ -45,7 +45,7 @@ LENGTHS = {
     **dict.fromkeys(("curls", "afro"), "wide"),
     BALD: "bald",
 }  # all others look short from the front
-_ZOOM = 0.62  # focal length of the photographs' camera, in that of the fit: hair and shoulders are in the picture
+ZOOM = 0.62  # focal length of the photographs' camera, in that of the fit: hair and shoulders are in the picture
 
 
 @dataclass
@@ -71,7 +71,7 @@ def photographs(person: Face, size: int, number: int, seed: int) -> tuple[list[T
     for k, (yaw, pitch, light) in enumerate(VIEWS[:number]):
         view = person.with_pose(yaw_deg=yaw, pitch_deg=pitch).with_lighting(light)
         far = copy.copy(view.renderer)
-        far.camera = replace(far.camera, focal=far.camera.focal * _ZOOM)
+        far.camera = replace(far.camera, focal=far.camera.focal * ZOOM)
         image = replace(view, renderer=far).render_full(size, background=WALLS[(seed + k) % len(WALLS)]).image[0]
         pictures.append((image + 0.01 * torch.randn(image.shape, generator=generator)).clamp(0, 1))
         posed.append(view)
@@ -95,24 +95,31 @@ def measured(
     turn = euler_to_matrix(true.rotation)[0].T @ euler_to_matrix(own.rotation)[0]
     angle = torch.rad2deg(torch.arccos(((turn.trace() - 1) / 2).clamp(-1, 1)))
     camera = posed[first].renderer.camera
-    points, eyes = LandmarkTruth(model, replace(camera, focal=camera.focal * _ZOOM))(true, size)
+    points, eyes = LandmarkTruth(model, replace(camera, focal=camera.focal * ZOOM))(true, size)
     found, _ = LandmarkTruth(model, camera)(Coefficients(own.data, model.layout), 256)
     place = made.found.window.to_picture(found[0].double(), 256)
     away = (place - points[0].double()).norm(dim=1).mean() / eyes[0]
-    side = truth.shape[-1]
-    skin = bake(model.skin_mask.float()[None, :, None], model.chart(side, side))[0, 0] > 0.9
-    factor = truth[:, skin].median(1).values / made.texture.diffuse[:, skin].median(1).values.clamp_min(1e-3)
-    plain = (made.texture.diffuse - truth).abs().mean(0)
-    scaled = (made.texture.diffuse * factor[:, None, None] - truth).abs().mean(0)
     return {
         "shape": float((ours - theirs).norm(dim=1).mean() * 100),
         "form": float((ours * scale - theirs).norm(dim=1).mean() * 100),
         "pose": float(angle),
         "landmarks": float(away) * 100,
+        "confidence": made.confidence,
+        **albedo_errors(model, made.texture.diffuse, truth, seen),
+    }
+
+
+def albedo_errors(model: FaceModel, diffuse: Tensor, truth: Tensor, seen: Tensor) -> dict[str, float]:
+    """Mean absolute differences of two maps ``(3, T, T)`` on skin that is ``seen (T, T)`` bool, and elsewhere."""
+    side = truth.shape[-1]
+    skin = bake(model.skin_mask.float()[None, :, None], model.chart(side, side))[0, 0] > 0.9
+    factor = truth[:, skin].median(1).values / diffuse[:, skin].median(1).values.clamp_min(1e-3)
+    plain = (diffuse - truth).abs().mean(0)
+    scaled = (diffuse * factor[:, None, None] - truth).abs().mean(0)
+    return {
         "albedo_seen": float(plain[skin & seen].mean()),
         "albedo_rest": float(plain[skin & ~seen].mean()),
         "albedo_even": float(scaled[skin & seen].mean()),
-        "confidence": made.confidence,
     }
 
 
