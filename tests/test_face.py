@@ -110,6 +110,19 @@ class TestRendering:
         assert torch.allclose(frames[2], frames[0], atol=1e-5)
         assert not torch.allclose(frames[1], frames[3])
 
+    @pytest.mark.parametrize(("frames", "drawn"), [(1, 1), (2, 1), (6, 3), (7, 7), (12, 7)])
+    def test_a_turntable_draws_every_angle_once(self, face, monkeypatch, frames, drawn):
+        angles = []
+
+        def render(self, size, *, yaw_deg):
+            angles.append(yaw_deg)
+            return torch.tensor([yaw_deg])
+
+        monkeypatch.setattr(type(face), "render", render)
+        shown = torch.cat(list(face.turntable(frames, 32, yaw_deg=50)))
+        wanted = 50 * torch.sin(2 * torch.pi * torch.arange(frames) / frames)
+        assert torch.allclose(shown, wanted, atol=1e-4) and len(angles) == drawn
+
     def test_turntable_file(self, face, tmp_path):
         path = face.save_turntable(tmp_path / "t.gif", frames=3, size=24)
         assert path.read_bytes()[:6] == b"GIF89a"

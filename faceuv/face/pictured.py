@@ -120,8 +120,15 @@ class PicturedPerson(MeshedPerson):
     ) -> Iterator[Tensor]:
         """Images ``(3, H, W)`` of the face as it swings from the front to ±``yaw_deg`` and back: a seamless loop."""
         frames = whole_number("the number of frames of a turntable", frames, low=1)
+        waiting: dict[int, Tensor] = {}  # on the way back every angle comes again
         for k in range(frames):
-            yield self.render(size, yaw_deg=yaw_deg * math.sin(2 * math.pi * k / frames), **options)
+            again = (frames // 2 - k) % frames if frames % 2 == 0 else k
+            frame = waiting.pop(k, None)
+            if frame is None:
+                frame = self.render(size, yaw_deg=yaw_deg * math.sin(2 * math.pi * k / frames), **options)
+            if again > k:
+                waiting[again] = frame.clone()
+            yield frame
 
     def save_turntable(
         self, path: str | Path, *, frames: int = 48, size: int | tuple[int, int] = 256, fps: float = 24, **options: Any
