@@ -210,11 +210,14 @@ def can_smile(model: FaceModel) -> bool:
 
 def expressed(face: Face, expression: str, seed: int) -> Face:
     """A face with one of the ``EXPRESSIONS``; ``random`` leaves the one that it has."""
+    import torch
+
     from faceuv.models.faces.everyday import faint_smile
 
     if expression == "random":
         return face
-    rest = face.coefficients.expression.new_zeros(1, face.face_model.layout.expression)
+    own, _ = face.model_of("an expression")
+    rest = torch.zeros_like(own.expression)
     return face.with_expression(rest, **(faint_smile(seed) if expression == "smile" else {}))
 
 

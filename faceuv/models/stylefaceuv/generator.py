@@ -13,19 +13,19 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from faceuv.errors import InputError
-from faceuv.face import Config, Face, build_face_model
-from faceuv.models.base.face_generator import FaceGenerator, built_teacher, enlarged, trained_face_model
-from faceuv.models.base.generator import Generator, check_same_codes
+from faceuv.face import Config
+from faceuv.models.base.face_generator import built_teacher, enlarged, trained_face_model
+from faceuv.models.base.generator import Generator
 from faceuv.models.base.manifest import Manifest
 from faceuv.models.base.parts import DIRECTIONS
 from faceuv.models.directions import Direction, load_directions
 from faceuv.models.faces import FaceModel, FaceRenderer
 from faceuv.models.faces.control import Degrees, Expression, Light, expressed, posed, relit
 from faceuv.models.stylefaceuv.behind import Behind, without_face
-from faceuv.models.stylefaceuv.head_maps import HeadMaps
+from faceuv.models.stylefaceuv.mapped import MappedGenerator
 from faceuv.models.stylefaceuv.mappers import CoefficientMapper, YawStepper, load_mapper, load_stepper
 from faceuv.models.stylefaceuv.uv_generator import UVGenerator, load_uv_generator
 from faceuv.models.stylegan2 import load_generator
@@ -36,7 +36,7 @@ from faceuv.structures import Coefficients, UVMaps
 
 
 @FACE_GENERATORS.register_module(name="StyleFaceUV")
-class StyleFaceUVGenerator(FaceGenerator):
+class StyleFaceUVGenerator(MappedGenerator):
     """Generates faces from stylecodes: coefficients by the mapper, UV maps by the UV generator.
 
     In ``generator.json``:
@@ -70,26 +70,11 @@ class StyleFaceUVGenerator(FaceGenerator):
         name: str = "faces",
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(teacher, renderer, editor=stepper, directions=directions, name=name, metadata=metadata)
-        for network in (mapper, uv_generator, stepper):
-            if network is not None:
-                check_same_codes(network, teacher)
-        self.face_model: FaceModel = build_face_model(face_model)
-        mapper.check_layout(self.face_model.layout)
-        self.mapper, self.uv_generator, self.stepper = mapper, uv_generator, stepper
-        self._maps = HeadMaps(uv_generator, self.face_model)
-        self.freeze()
-
-    def networks(self) -> dict[str, nn.Module]:
-        """``teacher``, ``mapper``, ``uv_generator`` and, if there is one, ``stepper``."""
-        found: dict[str, nn.Module] = {"mapper": self.mapper, "uv_generator": self.uv_generator}
-        if isinstance(self.teacher, nn.Module):
-            found = {"teacher": self.teacher, **found}
-        return found if self.stepper is None else {**found, "stepper": self.stepper}
-
-    def settings(self) -> dict[str, Any]:
-        """The config of the face model."""
-        return {"face_model": self.face_model.config()}
+        self.uv_generator, self.stepper = uv_generator, stepper
+        super().__init__(
+            teacher, mapper, uv_generator, face_model, renderer,
+            more={"stepper": stepper}, editor=stepper, directions=directions, name=name, metadata=metadata,
+        )  # fmt: skip
 
     @classmethod
     def from_files(
@@ -113,11 +98,6 @@ class StyleFaceUVGenerator(FaceGenerator):
             metadata=manifest.metadata,
         )
 
-    def to(self, device: torch.device | str) -> StyleFaceUVGenerator:
-        """Move all parts, in place."""
-        self.face_model.to(device)
-        return super().to(device)
-
     # ---------------------------------------------------------------- faces
 
     def symmetric(self, code: Tensor) -> Tensor:
@@ -125,25 +105,6 @@ class StyleFaceUVGenerator(FaceGenerator):
         if self.stepper is None:
             raise InputError(f"{self.name!r} has no stepper (F_yaw), so there is no symmetric view; load one with it")
         return self.stepper.symmetric(self.check(code), self.mapper)
-
-    @torch.no_grad()
-    def face(self, code: Tensor) -> Face:
-        """The face of one code ``(1, L, D)`` or ``(1, D)``: coefficients and maps."""
-        code = self.single(code)
-        kept = {"generator": self.name}
-        return Face(self.coefficients(code), self.face_model, self.renderer, self.maps(code), kept)
-
-    @torch.no_grad()
-    def coefficients(self, code: Tensor) -> Coefficients:
-        """The coefficients ``(B, N)`` that the mapper reads: shape, albedo, pose, light."""
-        found: Coefficients = self.mapper(self.check(code))
-        return found
-
-    @torch.no_grad()
-    def maps(self, code: Tensor) -> UVMaps:
-        """The maps of the UV generator, each ``(B, 3, H, W)``, completed where pictures show nothing, see
-        :class:`~faceuv.models.stylefaceuv.head_maps.HeadMaps`."""
-        return self._maps(self.check(code))
 
     # ---------------------------------------------------------------- pictures
 

@@ -14,19 +14,19 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from faceuv.checks import whole_number
-from faceuv.face import Config, Face, build_face_model
+from faceuv.face import Config
 from faceuv.models.base.code_space import checked_yaw
-from faceuv.models.base.face_generator import FaceGenerator, built_teacher, enlarged, trained_face_model
-from faceuv.models.base.generator import Generator, check_same_codes
+from faceuv.models.base.face_generator import built_teacher, enlarged, trained_face_model
+from faceuv.models.base.generator import Generator
 from faceuv.models.base.manifest import Manifest
 from faceuv.models.base.parts import DIRECTIONS
 from faceuv.models.directions import Direction, load_directions
 from faceuv.models.faces import FaceModel
 from faceuv.models.faces.control import Degrees, Expression, Light
-from faceuv.models.stylefaceuv.head_maps import HeadMaps
+from faceuv.models.stylefaceuv.mapped import MappedGenerator
 from faceuv.models.stylefaceuv.mappers import CoefficientMapper, load_mapper
 from faceuv.models.stylefaceuv.uv_generator import UVGenerator, load_uv_generator
 from faceuv.models.stylegan2 import load_generator
@@ -36,13 +36,12 @@ from faceuv.models.stylerig.rignet import RigNet, load_rignet
 from faceuv.registry import FACE_GENERATORS
 from faceuv.renderers import Renderer
 from faceuv.renderers.pasting import Seam
-from faceuv.structures import Coefficients, UVMaps
 
 _MIXED = 1000  # seeds of the samples of :meth:`StyleRigGenerator.conditional` begin at this times the seed
 
 
 @FACE_GENERATORS.register_module(name="StyleRig")
-class StyleRigGenerator(FaceGenerator):
+class StyleRigGenerator(MappedGenerator):
     """Generates the teacher's pictures with a wanted pose, expression and light: codes are moved by a
     :class:`~faceuv.models.stylerig.Rig`. Hair, neck and background move along, because the picture is the teacher's.
 
@@ -79,28 +78,12 @@ class StyleRigGenerator(FaceGenerator):
         name: str = "faces",
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
-        for network in (mapper, rig, uv_generator):
-            if network is not None:
-                check_same_codes(network, teacher)
-        self.rig = Rig(rig, mapper)
+        self.rig, self.uv_generator = Rig(rig, mapper), uv_generator
         turner = RigTurner(self.rig) if "pose" in rig.controls else None
-        super().__init__(teacher, renderer, editor=turner, directions=directions, name=name, metadata=metadata)
-        self.face_model: FaceModel = build_face_model(face_model)
-        mapper.check_layout(self.face_model.layout)
-        self.mapper, self.uv_generator = mapper, uv_generator
-        self._maps = None if uv_generator is None else HeadMaps(uv_generator, self.face_model)
-        self.freeze()
-
-    def networks(self) -> dict[str, nn.Module]:
-        """``teacher``, ``mapper``, ``rig`` and, if there is one, ``uv_generator``."""
-        found: dict[str, nn.Module] = {"mapper": self.mapper, "rig": self.rig.network}
-        if isinstance(self.teacher, nn.Module):
-            found = {"teacher": self.teacher, **found}
-        return found if self.uv_generator is None else {**found, "uv_generator": self.uv_generator}
-
-    def settings(self) -> dict[str, Any]:
-        """The config of the face model."""
-        return {"face_model": self.face_model.config()}
+        super().__init__(
+            teacher, mapper, uv_generator, face_model, renderer,
+            more={"rig": rig}, editor=turner, directions=directions, name=name, metadata=metadata,
+        )  # fmt: skip
 
     @classmethod
     def from_files(
@@ -123,11 +106,6 @@ class StyleRigGenerator(FaceGenerator):
             name=manifest.name,
             metadata=manifest.metadata,
         )
-
-    def to(self, device: torch.device | str) -> StyleRigGenerator:
-        """Move all parts, in place."""
-        self.face_model.to(device)
-        return super().to(device)
 
     # ---------------------------------------------------------------- controls
 
@@ -161,20 +139,7 @@ class StyleRigGenerator(FaceGenerator):
         codes = self.codes([_MIXED * seed + k for k in range(count)], truncation=truncation)
         return self.rig.transfer(codes, like, self.controls)
 
-    # ---------------------------------------------------------------- faces
-
-    @torch.no_grad()
-    def face(self, code: Tensor) -> Face:
-        """The face of one code: coefficients, and maps if there is a generator of them."""
-        code = self.single(code)
-        maps = UVMaps() if self._maps is None else self._maps(code)
-        return Face(self.coefficients(code), self.face_model, self.renderer, maps, {"generator": self.name})
-
-    @torch.no_grad()
-    def coefficients(self, code: Tensor) -> Coefficients:
-        """The coefficients ``(B, N)`` that the mapper reads."""
-        found: Coefficients = self.mapper(self.check(code))
-        return found
+    # ---------------------------------------------------------------- pictures
 
     @torch.no_grad()
     def generate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -92,8 +93,9 @@ def _weights(p: Array, a: Array, b: Array, c: Array) -> Array:
     found = np.stack([u, v, w])
     outside = np.nonzero((u < 0) | (v < 0) | (w < 0))
     if len(outside[0]):
-        p, a, b, c, ab, ac, ap = (value[(slice(None), *outside)] for value in (p, a, b, c, ab, ac, ap))
-        found[(slice(None), *outside)] = _on_sides(p - b, c - b, ab, ac, ap, *(x[outside] for x in (aa, cc, pb, pc)))
+        there: tuple[Any, ...] = (slice(None), *outside)
+        p, a, b, c, ab, ac, ap = (value[there] for value in (p, a, b, c, ab, ac, ap))
+        found[there] = _on_sides(p - b, c - b, ab, ac, ap, *(x[outside] for x in (aa, cc, pb, pc)))
     return found
 
 
