@@ -17,11 +17,14 @@ from faceuv.photo.alignment import feature_shifts, moved
 from faceuv.photo.finding import Found
 from faceuv.photo.gaze import with_seen_gaze
 from faceuv.photo.reading import View
+from faceuv.photo.smiles import with_teeth
 from faceuv.renderers.base import Renderer
 from faceuv.structures import Coefficients
 
 SQUARE = 256
 """Pixels of the fitted square."""
+_FINER = 2  # times as many pixels across, where teeth are looked for
+_ASIDE = 0.55  # radians of yaw from which on they are not: only one side of the mouth is seen
 _ONE_SIDED = 0.3  # of the difference between the sides of a face, how much is taken for real
 
 
@@ -62,7 +65,7 @@ def fitted(
     model = fitter.face_model
     cuts = [found.window.cut(picture, SQUARE) for picture, _, found in faces]
     squares, masks = (torch.stack(part) for part in zip(*cuts))
-    landmarks = [_landmarks(first, fitter, *cut, found) for cut, (_, _, found) in zip(cuts, faces)]
+    landmarks = [_landmarks(first, fitter, *cut, face) for cut, face in zip(cuts, faces)]
     fit = (fitter.fit_person if same_person else fitter.fit)(squares, _joined(landmarks), mask=masks)
     return [_shot(model, fitter.renderer, fit, row, face, squares[row], masks[row]) for row, face in enumerate(faces)]
 
@@ -87,8 +90,11 @@ def _shot(
     return Shot(picture, source, found, square, mask, own, confidence, doubt, reason)
 
 
-def _landmarks(first: Fitter, fitter: Fitter, square: Tensor, mask: Tensor, found: Found) -> Landmarks:
-    """The landmarks ``(1, 68, 2)`` in one square, laid onto its features."""
+def _landmarks(
+    first: Fitter, fitter: Fitter, square: Tensor, mask: Tensor, face: tuple[Tensor, str, Found]
+) -> Landmarks:
+    """The landmarks ``(1, 68, 2)`` in one square, laid onto its features, lips around the teeth that are seen."""
+    picture, _, found = face
     model, detector = fitter.face_model, fitter.detector
     assert detector is not None
     known = torch.ones(1, dtype=torch.bool, device=square.device)
@@ -102,8 +108,10 @@ def _landmarks(first: Fitter, fitter: Fitter, square: Tensor, mask: Tensor, foun
     world = pose(model.mesh(own).vertices[:, model.landmarks], own.rotation, own.translation)
     drawn = project(world, fitter.renderer.camera, SQUARE, SQUARE)[0, :, :2]
     shifts = feature_shifts(FaceRenderer(model, fitter.renderer), own, square, drawn)
-    points = moved(landmarks.points[0], drawn, shifts)[None]
-    return Landmarks(points, known, landmarks.score, disagreement=landmarks.disagreement)
+    points = moved(landmarks.points[0], drawn, shifts)
+    if float(own.rotation[0, 1].abs()) < _ASIDE:
+        points = with_teeth(found.window.cut(picture, SQUARE * _FINER)[0], points * _FINER) / _FINER
+    return Landmarks(points[None], known, landmarks.score, disagreement=landmarks.disagreement)
 
 
 def _joined(parts: Sequence[Landmarks]) -> Landmarks:

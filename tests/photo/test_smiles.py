@@ -1,0 +1,83 @@
+"""Lips around the teeth that a photograph shows."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from faceuv.photo.smiles import with_teeth
+
+SIZE, EYES = 400, 200.0
+MIDDLE = torch.tensor([205.0, 260.0])
+SKIN, LIPS, TEETH = (0.8, 0.68, 0.58), (0.62, 0.33, 0.32), (0.86, 0.84, 0.8)
+
+
+def drawn(teeth: tuple[float, float] | None, tilt: float = 0.0, down: float = 0.0) -> torch.Tensor:
+    """A face of one colour with lips, and teeth of half a width and height in eye distances between them."""
+    rows, columns = torch.meshgrid(*[torch.arange(SIZE) + 0.5] * 2, indexing="ij")
+    x, y = local(torch.stack([columns, rows], -1) - torch.tensor([0.0, down * EYES]), tilt).unbind(-1)
+    image = torch.tensor(SKIN)[:, None, None].expand(3, SIZE, SIZE).clone()
+    image[:, (x / 0.42).square() + (y / 0.16).square() < 1] = torch.tensor(LIPS)[:, None]
+    if teeth is not None:
+        image[:, (x.abs() < teeth[0]) & (y.abs() < teeth[1])] = torch.tensor(TEETH)[:, None]
+    return image
+
+
+def closed(tilt: float = 0.0) -> torch.Tensor:
+    """The landmarks of closed lips, narrower than those that are drawn."""
+    points = torch.zeros(68, 2)
+    points[36], points[45] = torch.tensor([-0.5, -0.6]), torch.tensor([0.5, -0.6])
+    outer = [(-0.28, 0.0), (-0.18, -0.06), (-0.08, -0.08), (0.0, -0.07), (0.08, -0.08), (0.18, -0.06), (0.28, 0.0)]
+    outer += [(0.18, 0.07), (0.08, 0.1), (0.0, 0.1), (-0.08, 0.1), (-0.18, 0.07)]
+    inner = [(-0.23, 0.0), (-0.1, -0.005), (0.0, -0.005), (0.1, -0.005), (0.23, 0.0), (0.1, 0.005), (0.0, 0.005)]
+    inner += [(-0.1, 0.005)]
+    points[48:] = torch.tensor(outer + inner)
+    return MIDDLE + points @ turned(tilt) * EYES
+
+
+def local(points: torch.Tensor, tilt: float = 0.0) -> torch.Tensor:
+    return (points - MIDDLE) @ turned(tilt).T / EYES
+
+
+def turned(tilt: float) -> torch.Tensor:
+    return torch.tensor([[1.0, tilt], [-tilt, 1.0]]) / (1 + tilt * tilt) ** 0.5
+
+
+@pytest.mark.parametrize("tilt", [0.0, 0.25])
+def test_the_lips_are_laid_around_the_teeth(tilt: float) -> None:
+    given = closed(tilt)
+    found = local(with_teeth(drawn((0.26, 0.05), tilt), given), tilt)
+    assert found[48, 0] == pytest.approx(-0.39, abs=0.02) and found[54, 0] == pytest.approx(0.39, abs=0.02)
+    assert found[61:64, 1].tolist() == pytest.approx([-0.06] * 3, abs=0.02)
+    assert found[65:68, 1].tolist() == pytest.approx([0.06] * 3, abs=0.02)
+    assert (found[50:53, 1] < found[61:64, 1]).all() and (found[56:59, 1] > found[65:68, 1].flip(0)).all()
+    assert torch.equal(with_teeth(drawn((0.26, 0.05), tilt), given)[:48], given[:48])
+
+
+def test_teeth_show_how_far_the_lips_are_off() -> None:
+    found = local(with_teeth(drawn((0.26, 0.05), down=-0.08), closed()))
+    assert found[62, 1] == pytest.approx(-0.14, abs=0.02) and found[66, 1] == pytest.approx(-0.02, abs=0.02)
+
+
+def test_wider_lips_stay_as_wide_as_they_were() -> None:
+    found = local(with_teeth(drawn((0.08, 0.05)), closed()))
+    assert found[48, 0] == pytest.approx(-0.28, abs=0.01) and found[54, 0] == pytest.approx(0.28, abs=0.01)
+
+
+def test_without_teeth_or_colours_nothing_moves() -> None:
+    smile = drawn((0.26, 0.05))
+    speck = drawn((0.02, 0.02))
+    pale = drawn(None)  # white beside skin, not between lips
+    pale[:, 200:320] = torch.tensor(SKIN)[:, None, None]
+    pale[:, 252:268, 160:250] = torch.tensor(TEETH)[:, None, None]
+    pale[:, 268:280, 160:250] = torch.tensor(LIPS)[:, None, None]
+    for image in (drawn(None), smile.mean(0, keepdim=True).expand(3, -1, -1), speck, pale):
+        assert torch.equal(with_teeth(image, closed()), closed())
+
+
+def test_pale_skin_above_and_below_closed_lips_is_no_teeth() -> None:
+    image = drawn(None)
+    for low, high in ((236, 246), (274, 284)):  # between redder skin, as in a beard
+        image[:, low - 14 : high + 14, 150:260] = torch.tensor(LIPS)[:, None, None]
+        image[:, low:high, 160:250] = torch.tensor(TEETH)[:, None, None]
+    assert torch.equal(with_teeth(image, closed()), closed())
