@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -91,11 +90,10 @@ def _weights(p: Array, a: Array, b: Array, c: Array) -> Array:
     v, w = (cc * pb - ac_ab * pc) / area, (aa * pc - ac_ab * pb) / area
     u = 1 - v - w
     found = np.stack([u, v, w])
-    outside = np.nonzero((u < 0) | (v < 0) | (w < 0))
-    if len(outside[0]):
-        there: tuple[Any, ...] = (slice(None), *outside)
-        p, a, b, c, ab, ac, ap = (value[there] for value in (p, a, b, c, ab, ac, ap))
-        found[there] = _on_sides(p - b, c - b, ab, ac, ap, *(x[outside] for x in (aa, cc, pb, pc)))
+    outside = (u < 0) | (v < 0) | (w < 0)
+    if outside.any():
+        p, a, b, c, ab, ac, ap = (value[:, outside] for value in (p, a, b, c, ab, ac, ap))
+        found[:, outside] = _on_sides(p - b, c - b, ab, ac, ap, *(value[outside] for value in (aa, cc, pb, pc)))
     return found
 
 
