@@ -80,6 +80,7 @@ def test_a_damaged_file_leaves_the_person_and_a_good_one_stands_beside(page, mod
 
 def test_memory_is_stable_over_500_changes_of_the_studio(page):
     """450 movements of sliders and 50 people, in two halves: the second needs no more than the first."""
+    page.call("Emulation.setDeviceMetricsOverride", width=900, height=500, deviceScaleFactor=0.1, mobile=False)
     one = """(async () => { for (let k = 0; k < 250; k++) {
       const s = faceuv.state, names = faceuv.head.names;
       faceuv.remember(); s.weights[names[k % names.length]] = (k % 10) / 10; s.lightYaw = k % 90;

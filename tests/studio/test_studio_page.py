@@ -239,7 +239,7 @@ def test_the_recording_of_the_documentation(browser, served, tmp_path):
     address = os.environ.get("FACEUV_STUDIO", served.address)
     out = Path(os.environ.get("FACEUV_STUDIO_GIF", tmp_path / "studio.gif"))
     frames = []
-    with browser.page(address, size=(780, 500)) as page:
+    with browser.page(address, size=(780, 500), ratio=1) as page:
         page.wait(READY)
         start = page.run("studio.panels.there.seed")
 

@@ -131,8 +131,9 @@ class Browser:
 
     @contextlib.contextmanager
     def page(self, address: str | Path, *, size: tuple[int, int] = (900, 600), touch: bool = False,
-             ratio: float = 1) -> Iterator[Page]:  # fmt: skip
-        """A page of its own window; ``size`` is width and height, ``ratio`` the pixels of its screen in one of them."""
+             ratio: float = 0.5) -> Iterator[Page]:  # fmt: skip
+        """A page of its own window; ``size`` is width and height, ``ratio`` the pixels of its screen in one of them: a
+        half is laid out as one is, and the software rasterizer has a quarter to paint."""
         context = self.call("Target.createBrowserContext")["browserContextId"]
         target = self.call("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]

@@ -207,7 +207,7 @@ def test_every_way_of_looking_differs_from_the_others(page):
 
 
 def test_memory_is_stable_over_500_changes(browser, page_file):
-    with browser.page(page_file, size=(720, 200)) as page:
+    with browser.page(page_file, size=(720, 200), ratio=0.1) as page:  # what is painted does not matter
         page.wait("window.faceuv && faceuv.ready")
         many_changes(page)
 
@@ -400,7 +400,7 @@ def test_a_notebook_shows_the_viewer_in_its_cell(browser, people, tmp_path):
     cell = people[0]._repr_html_()
     notebook = tmp_path / "notebook.html"
     notebook.write_text(f"<!DOCTYPE html><meta charset='utf-8'><body style='margin:0'>{cell}</body>", encoding="utf-8")
-    with browser.page(notebook, size=(700, 480)) as page:
+    with browser.page(notebook, size=(700, 480), ratio=1) as page:
         page.wait("document.readyState == 'complete'")
         wall = np.array([219, 222, 227])
         for _ in range(100):
@@ -416,7 +416,7 @@ def test_a_rough_picture_of_motion_shows_what_the_whole_one_shows(browser, tmp_p
     """While something moves, a slow machine draws fewer pixels and lights hair that it keeps; at rest it draws all."""
     face = Face.random(4, face_model={"type": "ProceduralFace", "rows": 70, "columns": 71}).with_hair("bob")
     path = save_page(tmp_path / "bob.html", [face.on_page(texture_size=128)])
-    with browser.page(path, size=(720, 400)) as page:
+    with browser.page(path, size=(720, 400), ratio=1) as page:
         page.wait("window.faceuv && faceuv.ready && faceuv.fine")
         assert page.run("faceuv.painter.software") is True  # the browser of the tests has no graphics card
 
