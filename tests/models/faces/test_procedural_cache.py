@@ -5,7 +5,9 @@ import torch
 from damage import damaged
 
 from faceuv.files.cache import CacheWarning, cache_dir
-from faceuv.models.faces.procedural import ProceduralFace
+from faceuv.models.faces.procedural import ProceduralFace, identity
+from faceuv.models.faces.procedural.grid import Grid
+from faceuv.models.faces.procedural.surface import follow
 
 SMALL = dict(rows=49, columns=33, verbose=False)
 
@@ -21,8 +23,12 @@ def same(a, b):
 
 def test_cache_round_trip_is_identical(reference, tmp_path, monkeypatch):
     monkeypatch.setenv("FACEUV_CACHE", str(tmp_path))
-    first = ProceduralFace(**SMALL)
+    sculpted = []
+    with monkeypatch.context() as patch:
+        patch.setattr(identity, "follow", lambda grid, *rest: sculpted.append(grid) or follow(grid, *rest))
+        first = ProceduralFace(**SMALL)
     assert same(first, reference)  # two builds
+    assert set(sculpted) == {Grid(49, 33)}  # heads of the reference chart are those of the first build
     files = list(tmp_path.rglob("*.safetensors"))
     assert len(files) == 1 and files[0].name.startswith("49x33_")
     with monkeypatch.context() as patch:

@@ -33,12 +33,16 @@ def albedo_basis(template: Twin[Template]) -> Albedo:
 
     def painted(chart: Template) -> tuple[Array, Array, Array]:
         """The mean ``(V, 3)``, and what is symmetric and what is not of each sheet's difference from it."""
-        painter = Painter(chart)
-        sheets = np.stack([painter.paint(complexion).astype(np.float32) for complexion in complexions])
-        mirrored = sheets[:, chart.grid.mirror()]
-        even, odd = (sheets + mirrored) / 2, (sheets - mirrored) / 2
+        painter, mirror = Painter(chart), chart.grid.mirror()
+        even, odd = (np.empty((_PAINTINGS, len(mirror), 3), np.float32) for _ in range(2))
+        for k, complexion in enumerate(complexions):  # one at a time: fresh memory takes longer than the sums
+            sheet = painter.paint(complexion)
+            mirrored = sheet[mirror]
+            even[k], odd[k] = (sheet + mirrored) / 2, (sheet - mirrored) / 2 * scale
         mean = even.mean(0)
-        return mean, (even - mean) * scale, odd * scale
+        even -= mean
+        even *= scale
+        return mean, even, odd
 
     sheets = each(painted, template)
     reference = template.reference

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import lru_cache
 from importlib import resources
 
 import numpy as np
@@ -35,7 +36,7 @@ def build(rows: int, columns: int, progress: Callable[[str], None] = lambda step
     """Sculpt, differentiate, paint. ``progress`` hears what comes next."""
     grid = Grid(rows, columns)
     progress("sculpting the average head")
-    reference = Template.build(REFERENCE)
+    reference = _reference()
     template = Twin(reference, reference if grid == REFERENCE else Template.build(grid))
     wanted = template.wanted
     progress("finding how people differ")
@@ -66,6 +67,11 @@ def build(rows: int, columns: int, progress: Callable[[str], None] = lambda step
         "traits": identity.traits,
     }
     return Built(arrays, names, metadata)
+
+
+@lru_cache(maxsize=1)
+def _reference() -> Template:
+    return Template.build(REFERENCE)
 
 
 def _float(array: np.ndarray) -> Tensor:

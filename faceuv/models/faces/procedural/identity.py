@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -18,6 +19,7 @@ MODES = 80
 _ASYMMETRIC = 12
 _LEAST_RMS = 0.06  # mm over the face: below this a mode could not be seen, nor recovered from a picture
 _SEED = 0
+_known: WeakKeyDictionary[Template, dict[str, Array]] = WeakKeyDictionary()  # the reference's serve every resolution
 
 
 class Identity(NamedTuple):
@@ -63,13 +65,15 @@ def _half_weight(template: Template) -> Array:
 
 def _measures(template: Template) -> dict[str, Array]:
     """Central differences ``(rows, half, 3)`` of the sculpture in each measure, one standard deviation."""
-    fields = {}
-    for name, spread in SPREAD.items():
-        plus, minus = (
-            follow(template.grid, Anatomy(**{name: sign * spread}), template.surface) for sign in (1.0, -1.0)
-        )
-        fields[name] = _tame((plus - minus) / 2)
-    return fields
+    if template not in _known:
+        fields = {}
+        for name, spread in SPREAD.items():
+            plus, minus = (
+                follow(template.grid, Anatomy(**{name: sign * spread}), template.surface) for sign in (1.0, -1.0)
+            )
+            fields[name] = _tame((plus - minus) / 2)
+        _known[template] = fields
+    return _known[template]
 
 
 def _tame(field: Array) -> Array:

@@ -13,7 +13,7 @@ from faceuv.models.faces.procedural.sdf import Array, Indices, Mask, smoothstep
 from faceuv.models.faces.procedural.surface import Surface, pocket_parameter, trace
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Template:
     """Per-vertex arrays ``(V,)`` of the average head, row by row; lengths in mm, head frame."""
 
