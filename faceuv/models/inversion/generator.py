@@ -8,31 +8,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
 from faceuv.errors import InputError
-from faceuv.face import Config
 from faceuv.models.base.contracts import Inverter
-from faceuv.models.base.face_generator import built_teacher, trained_face_model
-from faceuv.models.base.manifest import Manifest
 from faceuv.models.base.parts import DIRECTIONS
-from faceuv.models.directions import load_directions
-from faceuv.models.faces import FaceModel
 from faceuv.models.inversion.encoder import PyramidEncoder, check_teacher, load_encoder
 from faceuv.models.inversion.inverted import InvertedFace, inverted_faces, load_inverted
 from faceuv.models.inversion.learned import EncoderInverter
 from faceuv.models.inversion.local import LocalBranch, load_local
 from faceuv.models.inversion.pictures import prepared
 from faceuv.models.stylefaceuv.generator import StyleFaceUVGenerator
-from faceuv.models.stylefaceuv.mappers import load_mapper, load_stepper
-from faceuv.models.stylefaceuv.uv_generator import load_uv_generator
-from faceuv.models.stylegan2 import load_generator
 from faceuv.registry import FACE_GENERATORS, INVERTERS
-from faceuv.renderers import Renderer
 
 
 @FACE_GENERATORS.register_module(name="Inversion")
@@ -49,6 +40,11 @@ class InversionGenerator(StyleFaceUVGenerator):
 
     required: ClassVar[tuple[str, ...]] = ("mapper", "uv_generator", "encoder")
     optional: ClassVar[tuple[str, ...]] = ("teacher", "stepper", "local", DIRECTIONS)
+    readers: ClassVar[Mapping[str, Callable[[Path], Any]]] = {
+        **StyleFaceUVGenerator.readers,
+        "encoder": load_encoder,
+        "local": load_local,
+    }
 
     def __init__(
         self, teacher: Any, mapper: Any, uv_generator: Any, encoder: PyramidEncoder, *others: Any,
@@ -66,30 +62,6 @@ class InversionGenerator(StyleFaceUVGenerator):
         """Those of StyleFaceUV, ``encoder``, and ``local`` if there is one."""
         found = {**super().networks(), "encoder": self.encoder}
         return found if self.local is None else {**found, "local": self.local}
-
-    @classmethod
-    def from_files(
-        cls,
-        files: Mapping[str, Path],
-        manifest: Manifest,
-        *,
-        face_model: Config | FaceModel | None = None,
-        renderer: Config | Renderer | None = None,
-    ) -> InversionGenerator:
-        """Read the parts; another face model than that of the training is an error."""
-        return cls(
-            load_generator(files["teacher"]) if "teacher" in files else built_teacher(manifest),
-            load_mapper(files["mapper"]),
-            load_uv_generator(files["uv_generator"]),
-            load_encoder(files["encoder"]),
-            trained_face_model(manifest, face_model),
-            renderer,
-            local=load_local(files["local"]) if "local" in files else None,
-            stepper=load_stepper(files["stepper"]) if "stepper" in files else None,
-            directions=load_directions(files[DIRECTIONS]) if DIRECTIONS in files else (),
-            name=manifest.name,
-            metadata=manifest.metadata,
-        )
 
     # ---------------------------------------------------------------- inversion
 

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,18 +17,16 @@ from torch import Tensor
 
 from faceuv.errors import InputError
 from faceuv.face import Config
-from faceuv.models.base.face_generator import built_teacher, enlarged, trained_face_model
+from faceuv.models.base.face_generator import enlarged
 from faceuv.models.base.generator import Generator
-from faceuv.models.base.manifest import Manifest
 from faceuv.models.base.parts import DIRECTIONS
-from faceuv.models.directions import Direction, load_directions
+from faceuv.models.directions import Direction
 from faceuv.models.faces import FaceModel, FaceRenderer
 from faceuv.models.faces.control import Degrees, Expression, Light, expressed, posed, relit
 from faceuv.models.stylefaceuv.behind import Behind, without_face
 from faceuv.models.stylefaceuv.mapped import MappedGenerator
-from faceuv.models.stylefaceuv.mappers import CoefficientMapper, YawStepper, load_mapper, load_stepper
-from faceuv.models.stylefaceuv.uv_generator import UVGenerator, load_uv_generator
-from faceuv.models.stylegan2 import load_generator
+from faceuv.models.stylefaceuv.mappers import CoefficientMapper, YawStepper, load_stepper
+from faceuv.models.stylefaceuv.uv_generator import UVGenerator
 from faceuv.registry import FACE_GENERATORS
 from faceuv.renderers import Renderer
 from faceuv.renderers.pasting import Seam, paste
@@ -56,6 +54,7 @@ class StyleFaceUVGenerator(MappedGenerator):
 
     required: ClassVar[tuple[str, ...]] = ("mapper", "uv_generator")
     optional: ClassVar[tuple[str, ...]] = ("teacher", "stepper", DIRECTIONS)
+    readers: ClassVar[Mapping[str, Callable[[Path], Any]]] = {**MappedGenerator.readers, "stepper": load_stepper}
 
     def __init__(
         self,
@@ -75,28 +74,6 @@ class StyleFaceUVGenerator(MappedGenerator):
             teacher, mapper, uv_generator, face_model, renderer,
             more={"stepper": stepper}, editor=stepper, directions=directions, name=name, metadata=metadata,
         )  # fmt: skip
-
-    @classmethod
-    def from_files(
-        cls,
-        files: Mapping[str, Path],
-        manifest: Manifest,
-        *,
-        face_model: Config | FaceModel | None = None,
-        renderer: Config | Renderer | None = None,
-    ) -> StyleFaceUVGenerator:
-        """Read the parts; another face model than that of the training is an error."""
-        return cls(
-            load_generator(files["teacher"]) if "teacher" in files else built_teacher(manifest),
-            load_mapper(files["mapper"]),
-            load_uv_generator(files["uv_generator"]),
-            trained_face_model(manifest, face_model),
-            renderer,
-            stepper=load_stepper(files["stepper"]) if "stepper" in files else None,
-            directions=load_directions(files[DIRECTIONS]) if DIRECTIONS in files else (),
-            name=manifest.name,
-            metadata=manifest.metadata,
-        )
 
     # ---------------------------------------------------------------- faces
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from faceuv.face import Config, Face, build_face_model
 from faceuv.models.base.code_space import CodeEditor
-from faceuv.models.base.face_generator import FaceGenerator
+from faceuv.models.base.face_generator import FaceGenerator, built_teacher, trained_face_model
 from faceuv.models.base.generator import Generator, check_same_codes
-from faceuv.models.directions import Direction
+from faceuv.models.base.manifest import Manifest
+from faceuv.models.base.parts import DIRECTIONS
+from faceuv.models.directions import Direction, load_directions
 from faceuv.models.faces import FaceModel
 from faceuv.models.stylefaceuv.head_maps import HeadMaps
-from faceuv.models.stylefaceuv.mappers import CoefficientMapper
-from faceuv.models.stylefaceuv.uv_generator import UVGenerator
+from faceuv.models.stylefaceuv.mappers import CoefficientMapper, load_mapper
+from faceuv.models.stylefaceuv.uv_generator import UVGenerator, load_uv_generator
+from faceuv.models.stylegan2 import load_generator
 from faceuv.renderers import Renderer
 from faceuv.structures import Coefficients, UVMaps
 
@@ -24,7 +28,8 @@ G = TypeVar("G", bound="MappedGenerator")
 
 
 class MappedGenerator(FaceGenerator):
-    """A generator of faces whose mapper reads the coefficients of a face model.
+    """A generator of faces whose mapper reads the coefficients of a face model. A method says in ``readers`` how the
+    files of its parts are read; they are arguments of its constructor by the same names.
 
     Args:
         mapper: codes → coefficients.
@@ -32,6 +37,8 @@ class MappedGenerator(FaceGenerator):
         more: further networks of the method by their part's name; None where one is not given.
         teacher, face_model, renderer, editor, directions, name, metadata: as for every generator of faces.
     """
+
+    readers: ClassVar[Mapping[str, Callable[[Path], Any]]] = {"mapper": load_mapper, "uv_generator": load_uv_generator}
 
     def __init__(
         self,
@@ -66,6 +73,28 @@ class MappedGenerator(FaceGenerator):
     def settings(self) -> dict[str, Any]:
         """The config of the face model."""
         return {"face_model": self.face_model.config()}
+
+    @classmethod
+    def from_files(
+        cls: type[G],
+        files: Mapping[str, Path],
+        manifest: Manifest,
+        *,
+        face_model: Config | FaceModel | None = None,
+        renderer: Config | Renderer | None = None,
+    ) -> G:
+        """Read the parts; another face model than that of the training is an error."""
+        method: Any = cls
+        made: G = method(
+            teacher=load_generator(files["teacher"]) if "teacher" in files else built_teacher(manifest),
+            **{part: read(files[part]) for part, read in cls.readers.items() if part in files},
+            face_model=trained_face_model(manifest, face_model),
+            renderer=renderer,
+            directions=load_directions(files[DIRECTIONS]) if DIRECTIONS in files else (),
+            name=manifest.name,
+            metadata=manifest.metadata,
+        )
+        return made
 
     def to(self: G, device: torch.device | str) -> G:
         """Move all parts, in place."""

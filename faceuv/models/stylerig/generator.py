@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,17 +19,15 @@ from torch import Tensor
 from faceuv.checks import whole_number
 from faceuv.face import Config
 from faceuv.models.base.code_space import checked_yaw
-from faceuv.models.base.face_generator import built_teacher, enlarged, trained_face_model
+from faceuv.models.base.face_generator import enlarged
 from faceuv.models.base.generator import Generator
-from faceuv.models.base.manifest import Manifest
 from faceuv.models.base.parts import DIRECTIONS
-from faceuv.models.directions import Direction, load_directions
+from faceuv.models.directions import Direction
 from faceuv.models.faces import FaceModel
 from faceuv.models.faces.control import Degrees, Expression, Light
 from faceuv.models.stylefaceuv.mapped import MappedGenerator
-from faceuv.models.stylefaceuv.mappers import CoefficientMapper, load_mapper
-from faceuv.models.stylefaceuv.uv_generator import UVGenerator, load_uv_generator
-from faceuv.models.stylegan2 import load_generator
+from faceuv.models.stylefaceuv.mappers import CoefficientMapper
+from faceuv.models.stylefaceuv.uv_generator import UVGenerator
 from faceuv.models.stylerig.groups import Controls
 from faceuv.models.stylerig.rig import Rig, RigTurner
 from faceuv.models.stylerig.rignet import RigNet, load_rignet
@@ -64,6 +62,7 @@ class StyleRigGenerator(MappedGenerator):
 
     required: ClassVar[tuple[str, ...]] = ("mapper", "rig")
     optional: ClassVar[tuple[str, ...]] = ("teacher", "uv_generator", DIRECTIONS)
+    readers: ClassVar[Mapping[str, Callable[[Path], Any]]] = {**MappedGenerator.readers, "rig": load_rignet}
 
     def __init__(
         self,
@@ -84,28 +83,6 @@ class StyleRigGenerator(MappedGenerator):
             teacher, mapper, uv_generator, face_model, renderer,
             more={"rig": rig}, editor=turner, directions=directions, name=name, metadata=metadata,
         )  # fmt: skip
-
-    @classmethod
-    def from_files(
-        cls,
-        files: Mapping[str, Path],
-        manifest: Manifest,
-        *,
-        face_model: Config | FaceModel | None = None,
-        renderer: Config | Renderer | None = None,
-    ) -> StyleRigGenerator:
-        """Read the parts; another face model than that of the training is an error."""
-        return cls(
-            load_generator(files["teacher"]) if "teacher" in files else built_teacher(manifest),
-            load_mapper(files["mapper"]),
-            load_rignet(files["rig"]),
-            trained_face_model(manifest, face_model),
-            renderer,
-            uv_generator=load_uv_generator(files["uv_generator"]) if "uv_generator" in files else None,
-            directions=load_directions(files[DIRECTIONS]) if DIRECTIONS in files else (),
-            name=manifest.name,
-            metadata=manifest.metadata,
-        )
 
     # ---------------------------------------------------------------- controls
 
