@@ -1,7 +1,7 @@
 """Where each hair style would be seen around a fitted head.
 
 The points of all styles on the mean head take a second or two to grow. They are the same for all people of a head model
-and are kept in the user's cache, under the contents of the model and of the code that grows hair.
+and are kept in the user's cache.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -18,22 +17,17 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from faceuv.errors import AssetError
-from faceuv.files.artefacts import load_tensors, save_tensors
-from faceuv.files.cache import cache_dir, warn
 from faceuv.geometry.projection import pose, project
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.hair import STYLES, Hair, hair_mesh
-from faceuv.models.faces.procedural.build import recipe_fingerprint
+from faceuv.models.faces.hair.stored import stored
 from faceuv.photo.boxes import box_max
 from faceuv.structures import Camera
 
 SIDE = 96
 """Pixels of the frame in which hair is looked for."""
-_KIND = "points of hair styles"
 _POINTS = 0.3  # density of the hair whose points make the masks
 _BEHIND = 0.06  # dm: hair this far behind the skin is hidden by it
-_GEOMETRY = ("mean", "faces", "weld", "part", "joint_weights")
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,12 +63,9 @@ def style_masks(
 def _places(model: FaceModel) -> _Places:
     found = _KNOWN.get(model)
     if found is None or found.points.device != model.mean.device:
-        path = cache_dir() / "hair" / f"{_fingerprint(model)}.safetensors"
-        stored = _read(path, len(model.mean))
-        if stored is None:
-            stored = _grown(model)
-            _write(path, stored)
-        points, style, vertex = (stored[name].to(model.mean.device) for name in ("points", "style", "vertex"))
+        name = f"points_{_recipe()}"
+        kept = stored(model, name, lambda: _grown(model), lambda tensors: _sound(tensors, len(model.mean)))
+        points, style, vertex = (kept[name].to(model.mean.device) for name in ("points", "style", "vertex"))
         found = _KNOWN[model] = _Places(points, style.long(), vertex.long())
     return found
 
@@ -96,53 +87,17 @@ def _grown(model: FaceModel) -> dict[str, Tensor]:
     return {"points": points, "style": torch.cat(styles), "vertex": torch.from_numpy(vertex.astype(np.int32))}
 
 
-def _fingerprint(model: FaceModel) -> str:
-    """A hash of what the points depend on: the code that grows hair and the mean surface with its parts."""
-    digest = hashlib.sha256(f"{_recipe()} {recipe_fingerprint()} {model.mean.dtype}".encode())
-    for name in _GEOMETRY:
-        array = getattr(model, name)
-        if array is not None:
-            digest.update(name.encode())
-            digest.update(np.ascontiguousarray(array.detach().cpu().numpy()).tobytes())
-    digest.update(repr((list(model.metadata.get("parts", ())), "rows" in model.metadata)).encode())
-    return digest.hexdigest()[:24]
-
-
 @cache
 def _recipe() -> str:
-    """A hash of the source of hair and of this module."""
-    digest = hashlib.sha256(Path(__file__).read_bytes())
-    files = [*resources.files("faceuv.models.faces.hair").iterdir(), resources.files("faceuv.models.faces") / "cap.py"]
-    for file in sorted(files, key=lambda file: file.name):
-        if file.name.endswith(".py"):
-            digest.update(file.name.encode())
-            digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
+    """A hash of the source of this module, which places the points."""
+    return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
 
 
-def _read(path: Path, vertices: int) -> dict[str, Tensor] | None:
-    if not path.is_file():
-        return None
-    try:
-        stored, _ = load_tensors(path, kind=_KIND)
-        points, style, vertex = stored["points"], stored["style"], stored["vertex"]
-    except (AssetError, KeyError) as error:
-        warn(f"the cached hair styles {path} are damaged and will be grown again: {error}")
-        return None
-    sound = (
+def _sound(tensors: dict[str, Tensor], vertices: int) -> bool:
+    points, style, vertex = tensors["points"], tensors["style"], tensors["vertex"]
+    return bool(
         points.ndim == 2 and points.shape[1] == 3 and style.shape == vertex.shape == points.shape[:1]
         and points.dtype == torch.float32 and style.dtype == torch.uint8 and vertex.dtype == torch.int32
         and len(points) and int(style.max()) < len(STYLES) and 0 <= int(vertex.min()) and int(vertex.max()) < vertices
-        and bool(points.isfinite().all())
+        and points.isfinite().all()
     )  # fmt: skip
-    if not sound:
-        warn(f"the cached hair styles {path} are damaged and will be grown again: expected points, style and vertex")
-        return None
-    return stored
-
-
-def _write(path: Path, places: dict[str, Tensor]) -> None:
-    try:
-        save_tensors(path, places, {"kind": _KIND})
-    except (AssetError, OSError) as error:
-        warn(f"the hair styles are grown but could not be cached, so the next start is slow again: {error}")

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from faceuv.files.artefacts import load_tensors, save_tensors
 from faceuv.files.cache import CacheWarning
 from faceuv.models.faces import FaceModel
 from faceuv.models.faces.hair import STYLES
+from faceuv.models.faces.hair.stored import fingerprint
 from faceuv.models.faces.procedural import ProceduralFace
 from faceuv.photo import stylemasks
 from faceuv.photo.stylemasks import SIDE, style_masks
@@ -23,7 +25,7 @@ def model() -> FaceModel:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(stylemasks, "cache_dir", lambda: tmp_path)
+    monkeypatch.setenv("FACEUV_CACHE", str(tmp_path))
     return tmp_path / "hair"
 
 
@@ -46,9 +48,9 @@ def test_stored_points_give_the_same_masks_and_are_not_grown_again(model, folder
 def test_another_head_has_points_of_its_own(model, folder) -> None:
     other = ProceduralFace(rows=65, columns=51, verbose=False)
     other.mean += 0.01
-    assert stylemasks._fingerprint(other) != stylemasks._fingerprint(model)
+    assert fingerprint(other) != fingerprint(model)
     same = ProceduralFace(rows=65, columns=51, verbose=False)
-    assert stylemasks._fingerprint(same) == stylemasks._fingerprint(model)
+    assert fingerprint(same) == fingerprint(model)
 
 
 @pytest.mark.parametrize("harm", ["cut", "vertex"])
@@ -58,15 +60,15 @@ def test_a_damaged_file_is_said_and_made_again(model, folder, harm) -> None:
     if harm == "cut":
         stored.write_bytes(stored.read_bytes()[:-40])
     else:
-        found = stylemasks._read(stored, len(model.mean))
-        stylemasks._write(stored, {**found, "vertex": found["vertex"] + len(model.mean)})
+        found, facts = load_tensors(stored)
+        save_tensors(stored, {**found, "vertex": found["vertex"] + len(model.mean)}, {"kind": facts["kind"]})
     with pytest.warns(CacheWarning, match="damaged and will be grown again"):
         assert torch.equal(_masks(model), grown)
-    assert stylemasks._read(stored, len(model.mean)) is not None
+    assert int(load_tensors(stored)[0]["vertex"].max()) < len(model.mean)
 
 
 def test_a_cache_that_cannot_be_written_is_a_warning(model, tmp_path, monkeypatch) -> None:
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr(stylemasks, "cache_dir", lambda: tmp_path / "file")
+    monkeypatch.setenv("FACEUV_CACHE", str(tmp_path / "file"))
     with pytest.warns(CacheWarning, match="could not be cached"):
         assert _masks(model).any()

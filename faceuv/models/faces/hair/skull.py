@@ -13,6 +13,7 @@ from torch import Tensor
 from faceuv.errors import InputError
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.cap import neck_border
+from faceuv.models.faces.hair.stored import stored
 from faceuv.models.faces.hair.surroundings import Follower, head_frame, is_procedural, march
 from faceuv.models.faces.procedural.build import MM_PER_DM
 from faceuv.models.faces.procedural.sdf import Array
@@ -53,8 +54,6 @@ class Skull:
 
     @classmethod
     def _build(cls, model: FaceModel) -> Skull:
-        from scipy import ndimage
-
         origin, direction = rays()
         if is_procedural(model):
             raw = march(origin, direction, 150.0)
@@ -65,20 +64,10 @@ class Skull:
                 f"hair needs a whole head with parts, and this {model.kind} is an open face; transfer the face first:"
                 " face.to('ICTFaceKit')"
             )
-        skin = model.faces.cpu().numpy()[model.faces_of("skin").cpu().numpy()]
-        raw, faces, weights = _hits(head_frame(model), skin, origin, direction)
-        hit = raw > 0
-        if hit[:_POLAR].mean() < _CLOSED:
-            raise InputError(
-                f"hair needs a closed head, and {1 - hit[:_POLAR].mean():.0%} of this {model.kind} is open above the"
-                " ears; transfer the face first: face.to('ICTFaceKit')"
-            )
-        nearest = ndimage.distance_transform_edt(~hit, return_distances=False, return_indices=True)
-        flat = np.ravel_multi_index(tuple(nearest), raw.shape).reshape(-1)
-        filled = raw.reshape(-1)[flat].reshape(raw.shape).clip(0, _WIDEST)
-        border = neck_border(head_frame(model), skin, None if model.weld is None else model.weld.cpu().numpy())
-        bust = None if border is None else head_frame(model)[border]
-        return cls(*_smoothed(filled), filled, faces[flat], weights[flat], None, bust)
+        kept = stored(model, "skull", lambda: _cast(model), lambda tensors: _sound(tensors, len(model.mean)))
+        raw, faces, weights = (kept[name].numpy() for name in ("raw", "faces", "weights"))
+        bust = kept["border"].numpy() if "border" in kept else None
+        return cls(*_smoothed(raw), raw, faces, weights, None, bust)
 
     def floor(self, points: Array) -> Array:
         """The height of the bust's border below ``points (…, 3)``, mm, head frame; −∞ without a bust."""
@@ -171,6 +160,41 @@ def _smoothed(raw: Array) -> tuple[Array, Array]:
     lowest = _POLAR + round((CENTRE[1] - _NARROWEST) / _STEP)
     outer[lowest + 1 :] = np.minimum(outer[lowest + 1 :], outer[lowest])
     return bare, outer
+
+
+def _cast(model: FaceModel) -> dict[str, Tensor]:
+    """What the rays meet of a whole head: see :class:`Skull`; ``border`` of a bust alone."""
+    from scipy import ndimage
+
+    origin, direction = rays()
+    skin = model.faces.cpu().numpy()[model.faces_of("skin").cpu().numpy()]
+    raw, faces, weights = _hits(head_frame(model), skin, origin, direction)
+    hit = raw > 0
+    if hit[:_POLAR].mean() < _CLOSED:
+        raise InputError(
+            f"hair needs a closed head, and {1 - hit[:_POLAR].mean():.0%} of this {model.kind} is open above the"
+            " ears; transfer the face first: face.to('ICTFaceKit')"
+        )
+    nearest = ndimage.distance_transform_edt(~hit, return_distances=False, return_indices=True)
+    flat = np.ravel_multi_index(tuple(nearest), raw.shape).reshape(-1)
+    filled = raw.reshape(-1)[flat].reshape(raw.shape).clip(0, _WIDEST)
+    border = neck_border(head_frame(model), skin, None if model.weld is None else model.weld.cpu().numpy())
+    bust = None if border is None else head_frame(model)[border]
+    found = {"raw": filled, "faces": faces[flat], "weights": weights[flat]} | ({} if bust is None else {"border": bust})
+    return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in found.items()}
+
+
+def _sound(tensors: dict[str, Tensor], vertices: int) -> bool:
+    """Whether stored arrays are those of a skull of so many vertices."""
+    shape = (_POLAR + 1 + _DOWN, _COLUMNS)
+    raw, faces, weights, border = tensors["raw"], tensors["faces"], tensors["weights"], tensors.get("border")
+    return (
+        raw.shape == shape and faces.shape == weights.shape == (shape[0] * shape[1], 3)
+        and raw.dtype == weights.dtype == torch.float64 and faces.dtype == torch.int64
+        and 0 <= int(faces.min()) and int(faces.max()) < vertices
+        and bool(raw.isfinite().all() and weights.isfinite().all())
+        and (border is None or (border.ndim == 2 and border.shape[1] == 3 and border.dtype == torch.float64))
+    )  # fmt: skip
 
 
 def _hits(points: Array, faces: Array, origin: Array, direction: Array) -> tuple[Array, np.ndarray, Array]:

