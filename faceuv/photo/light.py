@@ -17,6 +17,7 @@ _ALIKE = 20  # neighbouring samples whose errors are one: they count together as
 _NOTHING = 1e-4  # of the largest weight: less does not count
 _MOST = 4000  # samples: more say nothing new
 _TYPICAL = (-0.05, -0.08, 0.14)  # constant, up and front coefficients of a usual light
+_MOST_LIGHT, _OVER = 0.95, 0.10  # mean light on a face, and how far beyond is likely: photographs are exposed for faces
 _BRIGHTNESS, _SHAPE, _TINT = 0.15, 0.30, 0.03  # deviations: of the constant, of the others, of a channel from the mean
 _DARKEST = 0.35  # of the mean light: dividing by less only makes noise
 _EXPLAINED, _LEAST_DIVIDED = (0.6, 0.9), 0.6
@@ -68,7 +69,8 @@ def fit_colours(samples: Sequence[Samples], *, lighting: Tensor, noise: float = 
 
     Skin and light share a factor that no picture tells apart. What settles it is that light is nearly white: its
     three channels differ from their mean by a few hundredths, so that the picture's tint is the skin's, and dark skin
-    has another tint than light skin. All is solved for together: in turns, the shared factor would not move.
+    has another tint than light skin. Photographs are exposed for faces: bright skin is pale rather than under a light
+    that is much brighter than usual. All is solved for together: in turns, the shared factor would not move.
 
     Args:
         lighting: ``(3, 9)``, where the search begins and what the light's prior is about; it begins at the mean albedo.
@@ -87,12 +89,18 @@ def fit_colours(samples: Sequence[Samples], *, lighting: Tensor, noise: float = 
     centre = torch.cat([lighting.new_zeros(modes), lighting.flatten().repeat(pictures)])
     found = centre.clone()
     trust = [torch.ones_like(part.weight) for part in few]
+    exposed = [_exposure(part, shading) for part, shading in zip(few, shadings)]
     for _ in range(_ROUNDS):
         system, goal = prior.clone(), -prior @ (found - centre)
         for k, (part, shading) in enumerate(zip(few, shadings)):
             surface, light = part.mean + part.basis @ found[:modes], irradiance_of(part.normal, _light(found, modes, k))
             root = (part.weight * scale * trust[k]).sqrt()[:, None] / noise
             rest = (part.colour - surface * light) * root
+            lights = slice(modes + 27 * k, modes + 27 * (k + 1))
+            over = exposed[k] @ found[lights] + DC_OFFSET * exposed[k].view(3, 9)[:, 0].sum() - _MOST_LIGHT
+            if over > 0:
+                system[lights, lights] += exposed[k][:, None] * exposed[k] / _OVER**2
+                goal[lights] -= over * exposed[k] / _OVER**2
             for channel in range(3):  # each has nine bands of its own
                 bands = shading * (surface[:, channel, None] * root)
                 slopes = torch.cat([part.basis[:, channel] * (light[:, channel, None] * root), bands], 1)
@@ -108,6 +116,12 @@ def fit_colours(samples: Sequence[Samples], *, lighting: Tensor, noise: float = 
         explained = float((part.weight * weight).sum() / part.weight.sum().clamp_min(1e-6))
         made.append(Colours(found[:modes], light, weight, explained))
     return made
+
+
+def _exposure(part: Samples, shading: Tensor) -> Tensor:
+    """``(27,)``: what makes the mean light on the samples, over the channels, of a light's coefficients."""
+    mean = (shading * part.weight[:, None]).sum(0) / part.weight.sum().clamp_min(1e-6)
+    return (mean / 3).repeat(3)
 
 
 def _thinned(part: Samples, step: int) -> Samples:

@@ -13,7 +13,7 @@ from faceuv.models.faces import FaceModel
 from faceuv.photo.blending import mirror_grid, sampled, spread, spread_over
 from faceuv.photo.eyes import iris_colour
 from faceuv.photo.inside import with_eyes_and_mouth
-from faceuv.photo.light import Samples, delit, fit_colours, irradiance_of
+from faceuv.photo.light import Samples, delit, fit_colours, irradiance_of, usual_light
 from faceuv.photo.projection import project_picture
 from faceuv.photo.reading import View
 from faceuv.photo.texture import head_texture
@@ -137,6 +137,24 @@ def test_light_and_albedo_are_found_again() -> None:
     assert found.weight[:300].max() < 0.2 < found.weight[300:].mean()
     bare = delit(colour, irradiance_of(normal, found.lighting))
     assert (bare - (mean + basis @ albedo))[300:].abs().mean() < 0.04
+
+
+def test_bright_skin_is_pale_and_dark_skin_is_not_made_darker() -> None:
+    generator = torch.Generator().manual_seed(3)
+    normal = torch.nn.functional.normalize(torch.randn(2000, 3, generator=generator), dim=1)
+    normal[:, 2] = normal[:, 2].abs()
+    mean, basis = torch.full((2000, 3), 0.55), torch.full((2000, 3, 1), 0.05)
+
+    def exposed(level: float) -> tuple[float, float]:
+        """The mean light and the albedo that are found for a face of one colour."""
+        colour = torch.full((2000, 3), level)
+        (found,) = fit_colours([Samples(colour, normal, torch.ones(2000), mean, basis)], lighting=usual_light())
+        return float(irradiance_of(normal, found.lighting).mean()), 0.55 + 0.05 * float(found.albedo)
+
+    light, albedo = exposed(0.85)
+    assert 0.95 < light < 1.2 and albedo > 0.71
+    light, albedo = exposed(0.35)
+    assert light == pytest.approx(0.64, abs=0.02) and albedo > 0.53
 
 
 def test_light_that_is_not_understood_is_divided_out_in_part() -> None:
