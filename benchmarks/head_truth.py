@@ -2,7 +2,7 @@
 the library never sees, beside simpler ways to make a head.
 
     python benchmarks/head_truth.py --heads ICTFaceKit MakeHuman ProceduralFace --people 50 50 12 --work out/head_truth
-    python benchmarks/head_truth.py --work out/head_truth --people 50 50 12 --table head_truth.md    # goes on
+    python benchmarks/head_truth.py --work out/head_truth --people 0 0 0 --table head_truth.md    # of those measured
 
 Each person is photographed from about the front; ±30° and ±60° are hidden, in the light of the photograph. Every
 person's numbers are a file of the folder ``--work``: a run that was stopped goes on with the person it was at, and the
@@ -13,11 +13,12 @@ only`` the texture where the photograph or its other side shows it, the mean alb
 delighting; ``three`` one head of three photographs (front and ±25°, which are near the hidden ±30°).
 
 Columns: pose, landmarks, shape and form as in ``benchmarks/head.py``; expression: mean error of the ARKit amounts that
-the model can express; albedo on skin that the photograph shows and elsewhere; picture: mean absolute error inside the
-outline of the true head with its hair, both heads laid on each other by the middle of their landmarks; identity:
-distance of dlib's public network between the true head and the made one in the same view, with known landmarks, and
-the share of heads that are nearest to their own person among all people of the model. Without the extra
-``recognition`` (dlib) these columns are left out. Medians over people, except shares.
+the model can express; albedo on skin that the photograph shows, the same after one factor for each channel (even), and
+elsewhere (unseen); ±30° and ±60°, pictures: mean absolute error inside the outline of the true head with its hair, both
+heads laid on each other by the middle of their landmarks; identity: distance of dlib's public network between the true
+head and the made one in the same view, with known landmarks, and the share of heads that are nearest to their own
+person among all people of the model. Without the extra ``recognition`` (dlib) these columns are left out. Medians over
+people, except shares.
 """
 
 from __future__ import annotations
@@ -204,7 +205,7 @@ def identities(records: list[dict[str, Any]], name: str, yaws: tuple[float, ...]
 
 def table(folder: Path, heads: list[str]) -> list[str]:
     """The lines of the table of all records in a folder."""
-    columns = ["pose °", "landmarks %", "shape mm", "form mm", "expression", "albedo", "unseen", "±30°", "±60°"]
+    columns = ["pose °", "landmarks %", "shape mm", "form mm", "expression", "albedo", "even", "unseen", "±30°", "±60°"]
     known = {head: [_record(path) for path in sorted(folder.glob(f"{head}_[0-9]*.json"))] for head in heads}
     recognised = any(record["features"].get("one", {}).get("30.0") for records in known.values() for record in records)
     columns += ["identity ±30°", "±60°", "nearest ±30°", "±60°"] if recognised else []
@@ -224,7 +225,7 @@ def table(folder: Path, heads: list[str]) -> list[str]:
                 return statistics.median(statistics.mean(row[key] for key in keys) for row in rows)
 
             cells = [f"{median(key):.{places}f}" if one else "" for key, places in zip(_SHAPED, (1, 1, 1, 1, 3))]
-            cells += [f"{median(key):.3f}" for key in ("albedo_seen", "albedo_rest")]
+            cells += [f"{median(key):.3f}" for key in ("albedo_seen", "albedo_even", "albedo_rest")]
             cells += [f"{median(f'picture {-yaw}', f'picture {yaw}'):.3f}" for yaw in (30.0, 60.0)]
             if recognised:
                 found = [identities(records, name, (-yaw, yaw)) for yaw in (30.0, 60.0)]

@@ -15,7 +15,12 @@ from faceuv.face import Face
 
 
 def _record(truth: list[float], made: list[float], **numbers: float) -> dict:
-    row = {"albedo_seen": 0.1, "albedo_rest": 0.2, **{f"picture {yaw}": 0.05 for yaw in head_truth.HIDDEN}}
+    row = {
+        "albedo_seen": 0.1,
+        "albedo_rest": 0.2,
+        "albedo_even": 0.05,
+        **{f"picture {yaw}": 0.05 for yaw in head_truth.HIDDEN},
+    }
     row |= dict.fromkeys(head_truth._SHAPED, 1.0) | numbers
     features = {name: {str(yaw): own for yaw in head_truth.HIDDEN} for name, own in (("truth", truth), ("one", made))}
     return {"failed": {}, "rows": {"one": row}, "features": features, "settings": {}}
@@ -50,6 +55,10 @@ def test_the_true_head_has_no_error_in_hidden_views(maker) -> None:
     assert (again - picture).abs().max() < 1e-4 and outline.mean() > 0.05
     points = head_truth._seen_points(maker.face_model, view, 64)
     assert outline[tuple(points[0, 30].long().flip(0))] == 1  # the tip of the nose lies on the face
+    other = Face.random(4, face_model=maker.face_model, texture_size=None)
+    laid, _, _, alone = head_truth.hidden_view(other, 30.0, 64, middle)
+    assert torch.allclose(alone + laid.coefficients.translation[0], middle, atol=1e-5)
+    assert (alone - middle).norm() > 0.01
     mirrored = head_truth.hidden_view(person, -30.0, 64, middle)[1]
     assert (mirrored - picture).abs().mean() > 0.01
 
