@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from faceuv.data.window import Window
 from faceuv.fitting import Fitter, Landmarks
 from faceuv.fitting.confidence import DOUBTFUL
 from faceuv.fitting.fit import Fit
@@ -23,8 +24,8 @@ from faceuv.structures import Coefficients
 
 SQUARE = 256
 """Pixels of the fitted square."""
-_FINER = 2  # times as many pixels across, where teeth are looked for
-_ASIDE = 0.55  # radians of yaw from which on they are not: only one side of the mouth is seen
+_MOUTH, _FINE = 0.8, 160  # half of the square about the mouth in eye distances, and its pixels: teeth are small
+_ASIDE = 0.55  # radians of yaw from which on none are looked for: only one side of the mouth is seen
 _ONE_SIDED = 0.3  # of the difference between the sides of a face, how much is taken for real
 
 
@@ -110,8 +111,20 @@ def _landmarks(
     shifts = feature_shifts(FaceRenderer(model, fitter.renderer), own, square, drawn)
     points = moved(landmarks.points[0], drawn, shifts)
     if float(own.rotation[0, 1].abs()) < _ASIDE:
-        points = with_teeth(found.window.cut(picture, SQUARE * _FINER)[0], points * _FINER) / _FINER
+        points = _around_teeth(picture, found.window, points)
     return Landmarks(points[None], known, landmarks.score, disagreement=landmarks.disagreement)
+
+
+def _around_teeth(picture: Tensor, window: Window, points: Tensor) -> Tensor:
+    """The landmarks ``points (68, 2)`` of the square with the lips around the teeth that the picture shows."""
+    middle, half = points[60:68].mean(0), float((points[36] - points[45]).norm()) * _MOUTH
+    if not half > 1:
+        return points
+    x, y = window.to_picture(middle[None].double(), SQUARE)[0].tolist()
+    u, v = (2 * half / SQUARE * axis for axis in window.half_axis)
+    low, zoom = middle - half, _FINE / (2 * half)
+    seen = with_teeth(Window((x, y), (u, v)).cut(picture, _FINE)[0], (points - low) * zoom)
+    return torch.cat([points[:48], seen[48:] / zoom + low])
 
 
 def _joined(parts: Sequence[Landmarks]) -> Landmarks:

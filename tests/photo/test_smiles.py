@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from faceuv.data.window import Window
+from faceuv.photo.shots import SQUARE, _around_teeth
 from faceuv.photo.smiles import with_teeth
 
 SIZE, EYES = 400, 200.0
@@ -81,3 +83,11 @@ def test_pale_skin_above_and_below_closed_lips_is_no_teeth() -> None:
         image[:, low - 14 : high + 14, 150:260] = torch.tensor(LIPS)[:, None, None]
         image[:, low:high, 160:250] = torch.tensor(TEETH)[:, None, None]
     assert torch.equal(with_teeth(image, closed()), closed())
+
+
+def test_teeth_are_found_in_the_square_of_a_photograph() -> None:
+    window = Window((200.0, 240.0), (170.0, 40.0))
+    square = _around_teeth(drawn((0.26, 0.05)), window, window.to_window(closed(), SQUARE))
+    found = local(window.to_picture(square, SQUARE))
+    assert found[48, 0] == pytest.approx(-0.39, abs=0.03) and found[54, 0] == pytest.approx(0.39, abs=0.03)
+    assert found[62, 1] == pytest.approx(-0.06, abs=0.025) and found[66, 1] == pytest.approx(0.06, abs=0.025)
