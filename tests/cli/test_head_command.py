@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -23,8 +26,8 @@ from faceuv.registry import FACE_MODELS
 from faceuv.synthetic import SyntheticFaces
 
 
-@pytest.fixture(autouse=True)
-def small_face(monkeypatch):
+@pytest.fixture(autouse=True, scope="module")
+def small_face(folder):  # whose picture is drawn with the usual one
     """The command names a face model; a coarse one of the same name keeps these tests quick."""
 
     class Small(ProceduralFace):
@@ -34,7 +37,9 @@ def small_face(monkeypatch):
             super().__init__(rows, columns, verbose=False)
 
     Small.__name__ = "ProceduralFace"
-    monkeypatch.setitem(FACE_MODELS._module_dict, "ProceduralFace", Small)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(FACE_MODELS._module_dict, "ProceduralFace", Small)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +57,17 @@ def _run(folder, out, *more: str) -> int:
     return main(["head", str(folder), "--out", str(out), *options])
 
 
-def test_a_folder_becomes_heads_and_reasons(folder, tmp_path, capsys) -> None:
-    assert _run(folder, tmp_path) == 0
-    said = capsys.readouterr().out
+@pytest.fixture(scope="module")
+def made(folder, tmp_path_factory):
+    """The folder of its heads, and what was said."""
+    out, said = tmp_path_factory.mktemp("heads"), io.StringIO()
+    with contextlib.redirect_stdout(said):
+        assert _run(folder, out) == 0
+    return out, said.getvalue()
+
+
+def test_a_folder_becomes_heads_and_reasons(made) -> None:
+    tmp_path, said = made
     assert "anna" in said and "no face was found" in said and "broken.jpg" in said
     records = json.loads((tmp_path / "report.json").read_text())["photographs"]
     assert [len(record["heads"]) for record in records] == [1, 0, 0]
@@ -65,8 +78,8 @@ def test_a_folder_becomes_heads_and_reasons(folder, tmp_path, capsys) -> None:
     assert (tmp_path / "anna.png").is_file()
 
 
-def test_an_interrupted_folder_goes_on(folder, tmp_path) -> None:
-    _run(folder, tmp_path)
+def test_an_interrupted_folder_goes_on(folder, made, tmp_path) -> None:
+    shutil.copytree(made[0], tmp_path, dirs_exist_ok=True)
     before = (tmp_path / "anna.glb").stat().st_mtime_ns
     _run(folder, tmp_path)
     assert (tmp_path / "anna.glb").stat().st_mtime_ns == before

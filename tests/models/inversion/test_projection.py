@@ -42,8 +42,8 @@ def l1(teacher, found, pictures):
 
 def test_a_projection_finds_the_picture_and_w_plus_finds_more_of_it(teacher, pictures):
     mean = l1(teacher, Inversion(teacher.mean_code.expand(3, 10, -1)), pictures)
-    w = WProjection(teacher, steps=80).invert(pictures)
-    plus = WPlusProjection(teacher, steps=80).invert(pictures)
+    w = WProjection(teacher, steps=50).invert(pictures)
+    plus = WPlusProjection(teacher, steps=50).invert(pictures)
     assert w.codes.shape == plus.codes.shape == (3, 10, 128)
     assert torch.equal(w.codes[:, :1].expand(-1, 10, -1), w.codes), "W has one row for all layers"
     assert bool((l1(teacher, w, pictures) < 0.5 * mean).all())

@@ -274,7 +274,7 @@ class TestBadInput:
 
 
 def test_pose_is_found_without_labels():
-    """A hundred steps on drawn cats, whose truth is known: D_V begins to tell where heads look, and what D_V reads off
+    """120 steps on drawn cats, whose truth is known: D_V begins to tell where heads look, and what D_V reads off
     turned codes is what was asked for."""
     config = load_config("liftedgan_cats_32").lift
     torch.manual_seed(0)
@@ -295,7 +295,7 @@ def test_pose_is_found_without_labels():
         )
 
     _, cycle = state()
-    for k in range(150):
+    for k in range(120):
         method.train_step({"index": torch.arange(4) + 4 * k}, optimizer)
     agreement, cycle_after = state()
     assert agreement > 0.5 and cycle_after < 0.5 * cycle
