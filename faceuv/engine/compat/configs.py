@@ -75,7 +75,7 @@ def without_layout(config: Config) -> None:
     """Leave the layout of a config's text to MMEngine's own indentation, which is valid Python.
 
     A run writes its config three times (log, message hub, work dir); each time MMEngine has yapf break the lines, which
-    takes 0.2 to 2 s.
+    takes up to half a second.
     """
     config.__dict__["_format_python_code"] = False  # attributes are settings
 
