@@ -38,6 +38,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--same-person", action="store_true", help="all photographs show one person: make one head of them together"
     )
     parser.add_argument("--lit", action="store_true", help="keep the photograph's light in the texture")
+    parser.add_argument("--no-relief", action="store_true", help="leave wrinkles in the colours, make no relief of them")
     parser.add_argument(
         "--hair",
         default="auto",
@@ -134,7 +135,7 @@ def _maker(args: argparse.Namespace) -> PhotoHeads:
     from faceuv.photo import making
 
     options = {"detector": args.detector, "texture_size": args.texture_size, "lit": args.lit, "hair": args.hair}
-    maker = making.PhotoHeads(args.face_model, **options, device=args.device)
+    maker = making.PhotoHeads(args.face_model, **options, relief=not args.no_relief, device=args.device)
     if maker.remark:
         console.print(maker.remark)
     return maker
@@ -235,7 +236,7 @@ def _settings(args: argparse.Namespace, file: PictureFile) -> dict[str, Any]:
     """What a head depends on."""
     from faceuv.cli.fit_folder import contents
 
-    names = ("face_model", "detector", "texture_size", "lit", "hair", "no_turntable")
+    names = ("face_model", "detector", "texture_size", "lit", "hair", "no_relief", "no_turntable")
     return {"sha256": contents(file), **{name: getattr(args, name) for name in names}}
 
 

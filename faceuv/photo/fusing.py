@@ -15,7 +15,7 @@ _KNOWN = 1e-4
 
 
 def fused(maps: Sequence[Tensor], weights: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Logarithmic ``maps (3, T, T)`` with ``weights (1, T, T)`` in [0, 1] → one map, and its weight.
+    """Logarithmic ``maps (C, T, T)`` with ``weights (1, T, T)`` in [0, 1] → one map, and its weight.
 
     Each map is first moved by one colour toward the mean of all: exposure and white balance differ. What is wide comes
     from all maps by their weights, what is fine nearly from the one that sees it best.
@@ -23,7 +23,7 @@ def fused(maps: Sequence[Tensor], weights: Sequence[Tensor]) -> tuple[Tensor, Te
     if len(maps) == 1:
         return maps[0], weights[0]
     total = torch.stack(list(weights)).sum(0)
-    tones = [maps[0].new_zeros(3, 1, 1) for _ in maps]
+    tones = [maps[0].new_zeros(len(maps[0]), 1, 1) for _ in maps]
     for _ in range(_ROUNDS):
         mean = _mean(maps, weights, tones)
         for k, (values, weight) in enumerate(zip(maps, weights)):

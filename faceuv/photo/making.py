@@ -21,6 +21,7 @@ from faceuv.fitting.steps import RIGID
 from faceuv.models.faces import FaceModel
 from faceuv.models.faces.hair.choice import BALD
 from faceuv.models.faces.hair.styles import named_style
+from faceuv.photo.creases import displacement_of
 from faceuv.photo.finding import Found, find_faces
 from faceuv.photo.hairstyle import AUTO, NONE, HairFound, HairPixels, find_hair, hair_pixels
 from faceuv.photo.reading import View
@@ -100,6 +101,7 @@ class PhotoHeads:
         lit: keep the photograph's light in the texture.
         hair: ``"auto"``, the style and the colour that the photograph shows; ``"none"``; or the name of a style, which
             takes the photograph's colour.
+        relief: creases become displacement as far as the photograph's light shows them; without it, they stay colours.
         device: where everything is computed; pictures may lie anywhere, heads lie there.
     """
 
@@ -111,6 +113,7 @@ class PhotoHeads:
         texture_size: int = 1024,
         lit: bool = False,
         hair: str = AUTO,
+        relief: bool = True,
         device: torch.device | str = "cpu",
     ) -> None:
         if hair not in (AUTO, NONE, BALD):
@@ -129,7 +132,7 @@ class PhotoHeads:
             self.fitter.face_model, self.fitter.renderer, schedule=_FIRST, chunk=1, framed=True, judged=False
         )
         self.finder: LandmarkDetector = LANDMARK_DETECTORS.build(detector or dict(DETECTOR))
-        self.texture_size, self.lit = texture_size, lit
+        self.texture_size, self.lit, self.relief = texture_size, lit, relief
         self.device = torch.device(device)
         for part in (self.fitter, self.first, self.finder, self.renderer):
             part.to(self.device)
@@ -199,7 +202,7 @@ class PhotoHeads:
         views = [View(shot.coefficients, shot.picture, shot.found.window, trust_of(shot) / most) for shot in shots]
         pixels = [hair_pixels(model, view, renderer) for view in views] if self._has_hair else []
         views = [replace(view, hair=own.hair) for view, own in zip(views, pixels)] or views
-        texture = head_texture(model, views, renderer, size=self.texture_size, lit=self.lit)
+        texture = head_texture(model, views, renderer, size=self.texture_size, lit=self.lit, relief=self.relief)
         for shot, likely in zip(shots, texture.likely):
             if likely < _LIKELY:
                 return (
@@ -219,6 +222,7 @@ class PhotoHeads:
             "seen": round(texture.share, 3),
             "eye_distance": round(best.found.eyes, 1),
             "lit": self.lit,
+            "relief": 0.0 if texture.height is None else round(float(texture.height.abs().amax()), 2),
             "hair": {"style": hair.style, "colour": hair.colour_name, "agreement": round(hair.agreement, 2)},
         }
         if len(shots) > 1:
@@ -232,7 +236,8 @@ class PhotoHeads:
                 for name in names
             ],
         }
-        face = Face(texture.coefficients, model, renderer, UVMaps(diffuse=texture.diffuse[None]), metadata)
+        maps = UVMaps(texture.diffuse[None], displacement_of(model, texture.height))
+        face = Face(texture.coefficients, model, renderer, maps, metadata)
         if hair.style not in (None, BALD):
             face = face.with_hair(hair.style, colour=hair.colour)
         return PhotoHead(face, texture, tuple(shots), doubt)
@@ -292,6 +297,7 @@ def head(
     texture_size: int = 1024,
     lit: bool = False,
     hair: str = AUTO,
+    relief: bool = True,
     device: torch.device | str = "cpu",
 ) -> Face:
     """The head of the largest face of a photograph: ``faceuv.head("me.jpg").save("me.glb")``; or one head of several
@@ -307,6 +313,7 @@ def head(
         lit: keep the photograph's light in the texture.
         hair: ``"auto"``, as the photograph shows it; ``"none"``; or a style of
             :data:`faceuv.models.faces.hair.STYLES`, in the photograph's colour.
+        relief: creases become displacement as far as the photograph's light shows them; without it, they stay colours.
         device: where it is computed, and where the head lies.
     """
     several = isinstance(photo, Sequence) and not isinstance(photo, str)
@@ -316,7 +323,9 @@ def head(
     pictures = [one if isinstance(one, Tensor) else read_picture(one, enough=ENOUGH_PIXELS) for one in photos]
     number = (f" {k + 1}" if several else "" for k in range(len(photos)))
     sources = [f"the picture{k}" if isinstance(one, Tensor) else str(one) for k, one in zip(number, photos)]
-    maker = PhotoHeads(face_model, detector=detector, texture_size=texture_size, lit=lit, hair=hair, device=device)
+    maker = PhotoHeads(
+        face_model, detector=detector, texture_size=texture_size, lit=lit, hair=hair, relief=relief, device=device
+    )
     if maker.remark:
         warnings.warn(maker.remark, stacklevel=2)
     if several:

@@ -16,6 +16,7 @@ from faceuv.models.faces.appearance.strands import BARE_BROWS
 from faceuv.models.faces.base import FaceModel
 from faceuv.photo.blending import blurred, mirror_grid, sampled, spread, spread_over
 from faceuv.photo.charts import height_on_chart, inner_face, kept, near_landmarks, on_parts
+from faceuv.photo.creases import without_creases
 from faceuv.photo.evening import evened
 from faceuv.photo.eyes import mean_colour
 from faceuv.photo.fusing import fused
@@ -55,6 +56,7 @@ class HeadTexture:
     likely    of each photograph, the share of what it shows there that has the colours of skin
     eyes      the colour of the irises, None where the picture does not show it
     lit       whether the photograph's light is in the map
+    height    (1, T, T)  mm, of the creases; None where they stay in the colours
     """
 
     diffuse: Tensor
@@ -65,6 +67,7 @@ class HeadTexture:
     likely: tuple[float, ...]
     eyes: EyeColour | None
     lit: bool
+    height: Tensor | None = None
 
     @property
     def coefficients(self) -> Coefficients:
@@ -82,6 +85,7 @@ def head_texture(
     lit: bool = False,
     mirror: bool = True,
     delight: bool = True,
+    relief: bool = True,
     seed: int = 0,
 ) -> HeadTexture:
     """The texture of one person in one or several photographs, the best one first.
@@ -91,6 +95,7 @@ def head_texture(
         lit: keep the light of the first photograph in the colours.
         mirror: take what no picture shows from the other side of the face.
         delight: divide the fitted light out; without it only its mean colour is.
+        relief: take creases out of the colours, as far as the light of the photograph shows them to be relief.
         seed: of the detail of what neither side shows.
     """
     size = whole_number("the size of a head's texture", size, low=64, high=LARGEST)
@@ -132,6 +137,13 @@ def head_texture(
         ratios = [own for own, _ in calm]
         readings = [replace(r, weight=own) for r, (_, own) in zip(readings, calm)]
         weight = torch.stack([reading.weight for reading in readings]).amax(0)
+    if relief and delight and not lit:
+        shots = [replace(view, coefficients=own) for view, own in zip(views, fitted)]
+        creased = [
+            without_creases(model, own, smooth, r.weight, shot, renderer)
+            for own, r, shot in zip(ratios, readings, shots)
+        ]
+        ratios = [torch.cat(both) for both in creased]
     # brows, eyes, nose and mouth are those of the first picture, where it shows them: expressions are never mixed
     rest = 1 - inner * readings[0].weight
     counted = [readings[0].weight, *(r.weight * view.trust * rest for r, view in zip(readings[1:], views[1:]))]
@@ -139,6 +151,7 @@ def head_texture(
     other = torch.zeros_like(weight)
     if mirror:
         ratio, other = _with_mirrored(model, ratio, weight, size, matched=delight and not lit)
+    ratio, height = ratio[:3], ratio[3:] * (weight + other)
     total = weight + other
     # over the surface, not over the chart: what goes on beyond the seen skin has no seam where the chart has one
     ground = bake(spread_over(model, ratio, total * _as_skin(model, ratio))[None], model.chart(size, size))[0]
@@ -154,7 +167,7 @@ def head_texture(
     anywhere = torch.stack([reading.seen for reading in readings]).amax(0)
     share = float((anywhere.gt(0.1) * face).sum() / face.sum().clamp_min(1e-6))
     likely = tuple(reading.likely for reading in readings)
-    return HeadTexture(made, weight, other, fitted, share, likely, eyes, lit)
+    return HeadTexture(made, weight, other, fitted, share, likely, eyes, lit, height if bool(height.any()) else None)
 
 
 def _drawn(model: FaceModel, person: Tensor, seed: int, size: int, eyes: EyeColour | None) -> Tensor:
