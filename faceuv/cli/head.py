@@ -38,7 +38,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--same-person", action="store_true", help="all photographs show one person: make one head of them together"
     )
     parser.add_argument("--lit", action="store_true", help="keep the photograph's light in the texture")
-    parser.add_argument("--no-relief", action="store_true", help="leave wrinkles in the colours, make no relief of them")
+    parser.add_argument(
+        "--no-relief", action="store_true", help="leave wrinkles in the colours, make no relief of them"
+    )
     parser.add_argument(
         "--hair",
         default="auto",

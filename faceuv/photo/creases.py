@@ -11,7 +11,7 @@ from faceuv.geometry.projection import project
 from faceuv.geometry.uv import bake, bake_texels, unit_planes
 from faceuv.models.faces.base import FaceModel
 from faceuv.photo.boxes import box_mean
-from faceuv.photo.charts import kept, near_landmarks
+from faceuv.photo.charts import kept, near_landmarks, on_parts
 from faceuv.photo.projection import posed_mesh
 from faceuv.photo.reading import View
 from faceuv.photo.relief import Ground, relief
@@ -20,7 +20,7 @@ from faceuv.structures import Mesh
 
 _FINE = 512  # texels across: the map on which relief is found
 _MM = 100.0  # in a decimetre
-_FACE = (0.45, 0.65)  # dm from the landmarks of brows, eyes, nose and mouth: the skin whose creases are looked for
+_FACE = (0.4, 0.55)  # dm from the landmarks of brows, eyes, nose and mouth: the skin whose creases are looked for
 _BEFORE_THE_EARS = (0.05, 0.2)  # dm
 _COARSE = 8  # texels of these
 _HAIR = (0.25, 0.45)  # log brightness below the face's: bare skin, hair
@@ -42,7 +42,8 @@ def without_creases(
     fine = min(size, _FINE)
     plain, (top, bottom, left, right) = kept(model, "where creases are looked for", fine, lambda: _plain(model, fine))
     small, known, albedo = (
-        F.adaptive_avg_pool2d(x[None], fine)[0, :, top:bottom, left:right] for x in (ratio, weight, smooth)
+        (x if size == fine else F.adaptive_avg_pool2d(x[None], fine)[0])[:, top:bottom, left:right]
+        for x in (ratio, weight, smooth)
     )
     known = known * plain[:, top:bottom, left:right]
     world, normals = posed_mesh(model, view.coefficients)
@@ -62,7 +63,7 @@ def without_creases(
 
 def _bare(tone: Tensor, weight: Tensor) -> Tensor:
     """``(1, H, W)`` in [0, 1]: bare of beard and hair, where the log brightness ``tone (1, H, W)`` stays low."""
-    coarse = [max(1, x // _COARSE) for x in tone.shape[1:]]
+    coarse = (max(1, tone.shape[1] // _COARSE), max(1, tone.shape[2] // _COARSE))
     total, cover = (F.adaptive_avg_pool2d(x[None], coarse) for x in (tone * weight, weight))
     mean = box_mean(total, 3) / box_mean(cover, 3).clamp_min(1e-3)
     some = mean[cover > 0.5]
@@ -107,6 +108,6 @@ def _plain(model: FaceModel, size: int) -> tuple[Tensor, tuple[int, int, int, in
     behind = model.mean[model.landmarks[[0, 16]], 2].mean()
     depth = bake(model.mean[None, :, 2:], model.chart(size, size))[0]
     low, high = _BEFORE_THE_EARS
-    plain = face * (1 - features) * ((depth - behind - low) / (high - low)).clamp(0, 1)
-    rows, columns = ((plain[0] > 0).any(axis).nonzero()[:, 0] for axis in (1, 0))
+    plain = on_parts(model, size, "skin") * face * (1 - features) * ((depth - behind - low) / (high - low)).clamp(0, 1)
+    rows, columns = ((plain[0] > 0.05).any(axis).nonzero()[:, 0] for axis in (1, 0))
     return plain, (int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)

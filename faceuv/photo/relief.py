@@ -12,7 +12,7 @@ from torch import Tensor
 from faceuv.checks import check_shape
 from faceuv.geometry.lighting import light_form
 from faceuv.geometry.uv import unit_planes
-from faceuv.photo.boxes import box_mean
+from faceuv.photo.boxes import box_max, box_mean
 
 _PIGMENT = ((0.16, 0.23, 0.29), (0.04, 0.12, 0.08))  # fall of log red, green, blue with those of melanin and of blood
 _SPOTS = 0.25  # of both, usual changes; a mole is four of them
@@ -27,6 +27,9 @@ _HIGH = 0.2  # mm, usual height
 _CREASE = (16.0, 0.05)  # of the slopes across a crease, times what the first look found; of all others
 _BESIDE = 2.5  # mm, over which creases keep their direction
 _DEEP = 0.1  # of log brightness per mm: what lies deep sees less of the light around
+_SPOT = 1.2  # mm, of a mole's radius
+_DARK_SPOT = (0.006, 0.02)  # of log brightness, in which a spot is darker than all around it: skin, a mole
+_OTHER_COLOUR = 0.08  # of the logarithm of red over blue: half skin
 _STRANGE = 3.0  # deviations at which what relief does not explain is pigment
 _ROUNDS = (8, 16)  # of conjugate gradients: first look, with creases
 _FINE_ENOUGH = (0.9, 1.8)  # mm of a pixel or a texel: all creases are looked for, none
@@ -101,6 +104,7 @@ def relief(ratio: Tensor, weight: Tensor, ground: Ground, pixel: float) -> tuple
     pull_u, pull_v = (pull * u).sum(0), (pull * v).sum(0)
     shading = (vv * pull_u - uv * pull_v) / area, (uu * pull_v - uv * pull_u) / area
     bright = _narrow((ratio * colours[:, None, None]).sum(0), weight, _odd(_WIDE / texel))
+    weight = weight * _unspotted(ratio, bright, weight, texel)
     noise = _texture(bright, weight, max(3, _odd(_PIXELS * pixel / texel)), _odd(_AROUND / texel))
     sure = weight / (_PLAIN**2 + (_NOISE * noise) ** 2)
     usual = vv / area / _STEEP**2, -uv / area / _STEEP**2, uu / area / _STEEP**2
@@ -134,6 +138,30 @@ def _narrow(values: Tensor, weight: Tensor, width: int) -> Tensor:
     for _ in range(3):
         both = box_mean(both, width)
     return (values - both[0, 0] / both[0, 1].clamp_min(1e-3)) * (weight > 0)
+
+
+def _unspotted(ratio: Tensor, bright: Tensor, weight: Tensor, texel: float) -> Tensor:
+    """``(H, W)`` in [0, 1]: not what has another colour than the skin around, and not round dark spots either: moles,
+    stubble, which a picture without colours shows as well."""
+    colour = _narrow(ratio[0] - ratio[2], weight, _odd(_WIDE / texel))
+    soft = torch.stack([colour, bright])[None]
+    for _ in range(2):
+        soft = box_mean(soft, _odd(2 * _SPOT / texel))
+    colour, bright = soft[0]
+    around = F.pad(bright[None, None], (1,) * 4, mode="replicate")[0, 0]
+    height, width = bright.shape
+
+    def beside(down: int, right: int) -> Tensor:
+        return around[1 + down :, 1 + right :][:height, :width]
+
+    across, down = ((beside(k, 1 - k) + beside(-k, k - 1)) / 2 - bright for k in (0, 1))
+    twist = (beside(1, 1) + beside(-1, -1) - beside(1, -1) - beside(-1, 1)) / 8
+    dent = (across + down) / 2 - ((across - down).square() / 4 + twist * twist).sqrt()  # the least way up from here
+    low, high = _DARK_SPOT
+    spot = box_max(
+        ((dent * (_SPOT / texel) ** 2 - low) / (high - low)).clamp(0, 1)[None, None], _odd(4 * _SPOT / texel)
+    )[0, 0]
+    return (1 - spot) / (1 + (colour / _OTHER_COLOUR).square())
 
 
 def _texture(values: Tensor, weight: Tensor, finest: int, width: int) -> Tensor:
@@ -172,32 +200,72 @@ def _solved(
     rounds: int,
 ) -> Tensor:
     """The height ``(H, W)`` that minimises Σ sure·(bright + a·h_u + b·h_v − deep·h)² + ∇hᵀ·unlikely·∇h + (h / high)²,
-    by conjugate gradients from ``height`` on."""
-    (a, b), (puu, puv, pvv) = shading, unlikely
-
-    def gone(rest: Tensor) -> Tensor:
-        return _du_back(a * rest) + _dv_back(b * rest) - _DEEP * rest
-
-    def system(h: Tensor) -> Tensor:
-        u, v = _ahead_u(h), _ahead_v(h)
-        smooth = _ahead_u_back(puu * u + puv * v) + _ahead_v_back(puv * u + pvv * v)
-        return gone(sure * (a * _du(h) + b * _dv(h) - _DEEP * h)) + smooth + h / _HIGH**2
-
-    scale = sure * ((a * a + b * b) / 2 + _DEEP**2) + 2 * (puu + pvv) + 1 / _HIGH**2
-    rest = gone(-sure * bright) - system(height)
-    step = rest / scale
+    by conjugate gradients from ``height`` on. Slopes are those of cells between four texels."""
+    cells = torch.stack([bright, sure, *shading, *unlikely])
+    cells = (cells[:, :-1] + cells[:, 1:]) / 2
+    bright, sure, a, b, puu, puv, pvv = (cells[:, :, :-1] + cells[:, :, 1:]) / 2
+    corners = [(u * a + v * b) / 2 - _DEEP / 4 for v in (-1, 1) for u in (-1, 1)]
+    system = _Stencil.of(sure, corners, puu, puv, pvv)
+    rest = -system(height)
+    for corner, part in zip(corners, _corners(rest)):
+        part.addcmul_(corner, sure * bright, value=-1)
+    step = rest / system.own
     along, size = step, (rest * step).sum()
     for _ in range(rounds):
         moved = system(along)
         far = size / (along * moved).sum().clamp_min(1e-20)
         height, rest = height + far * along, rest - far * moved
-        step = rest / scale
+        step = rest / system.own
         size, before = (rest * step).sum(), size
         along = step + size / before.clamp_min(1e-20) * along
     return height
 
 
-# Differences on texels and their adjoints: central ones see the light, those to the next texel keep the height smooth.
+@dataclass(frozen=True, eq=False)
+class _Stencil:
+    """A symmetric matrix over texels: what ties each to itself, to the next one in its row, to the one below, and to
+    those below on the right and on the left."""
+
+    own: Tensor
+    right: Tensor
+    below: Tensor
+    below_right: Tensor
+    below_left: Tensor
+
+    @classmethod
+    def of(cls, sure: Tensor, corners: list[Tensor], puu: Tensor, puv: Tensor, pvv: Tensor) -> _Stencil:
+        """Of cells that see light by their four ``corners``, with slopes as unlikely as ``puu``, ``puv``, ``pvv``; all
+        ``(H − 1, W − 1)``. A row's slopes are counted along both its sides, so that no pattern is free of cost."""
+        one, two, three, four = corners
+        height, width = sure.shape[0] + 1, sure.shape[1] + 1
+        own = sure.new_full((height, width), 1 / _HIGH**2)
+        for corner, part, sign in zip(corners, _corners(own), (1, -1, -1, 1)):
+            part += sure * corner * corner + (puu + pvv + sign * puv) / 2
+        right, below = sure.new_zeros(height, width - 1), sure.new_zeros(height - 1, width)
+        right[:-1] += sure * one * two - puu / 2
+        right[1:] += sure * three * four - puu / 2
+        below[:, :-1] += sure * one * three - pvv / 2
+        below[:, 1:] += sure * two * four - pvv / 2
+        return cls(own, right, below, sure * one * four - puv / 2, sure * two * three + puv / 2)
+
+    def __call__(self, h: Tensor) -> Tensor:
+        found = self.own * h
+        first, second, third, fourth = _corners(h)
+        one, two, three, four = _corners(found)
+        found[:, :-1].addcmul_(self.right, h[:, 1:])
+        found[:, 1:].addcmul_(self.right, h[:, :-1])
+        found[:-1].addcmul_(self.below, h[1:])
+        found[1:].addcmul_(self.below, h[:-1])
+        one.addcmul_(self.below_right, fourth)
+        four.addcmul_(self.below_right, first)
+        two.addcmul_(self.below_left, third)
+        three.addcmul_(self.below_left, second)
+        return found
+
+
+def _corners(x: Tensor) -> tuple[Tensor, ...]:
+    """Views ``(H − 1, W − 1)``: of each cell the texels on its upper left, upper right, lower left and lower right."""
+    return x[:-1, :-1], x[:-1, 1:], x[1:, :-1], x[1:, 1:]
 
 
 def _du(h: Tensor) -> Tensor:
@@ -206,29 +274,3 @@ def _du(h: Tensor) -> Tensor:
 
 def _dv(h: Tensor) -> Tensor:
     return F.pad((h[2:] - h[:-2]) / 2, (0, 0, 1, 1))
-
-
-def _du_back(x: Tensor) -> Tensor:
-    inner = x[:, 1:-1] / 2
-    return F.pad(inner, (2, 0)) - F.pad(inner, (0, 2))
-
-
-def _dv_back(x: Tensor) -> Tensor:
-    inner = x[1:-1] / 2
-    return F.pad(inner, (0, 0, 2, 0)) - F.pad(inner, (0, 0, 0, 2))
-
-
-def _ahead_u(h: Tensor) -> Tensor:
-    return F.pad(h[:, 1:] - h[:, :-1], (0, 1))
-
-
-def _ahead_v(h: Tensor) -> Tensor:
-    return F.pad(h[1:] - h[:-1], (0, 0, 0, 1))
-
-
-def _ahead_u_back(x: Tensor) -> Tensor:
-    return F.pad(x[:, :-1], (1, 0)) - F.pad(x[:, :-1], (0, 1))
-
-
-def _ahead_v_back(x: Tensor) -> Tensor:
-    return F.pad(x[:-1], (0, 0, 1, 0)) - F.pad(x[:-1], (0, 0, 0, 1))
