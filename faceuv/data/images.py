@@ -234,7 +234,9 @@ def _frames(path: Path) -> Iterator[np.ndarray]:
             f'reading {path.name} needs PyAV ({error}): pip install "faceuv[video]", or extract its frames as pictures'
         ) from error
     try:
-        with av.open(str(path), metadata_errors="replace") as video:  # tags are not read
+        # tags are not read; from version 19 on PyAV does not mind those that are no text
+        tolerant = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+        with av.open(str(path), **tolerant) as video:
             frame: Any
             for frame in video.decode(video=0):
                 yield frame.to_ndarray(format="rgb24")

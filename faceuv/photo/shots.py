@@ -94,7 +94,7 @@ def _shot(
 def _landmarks(
     first: Fitter, fitter: Fitter, square: Tensor, mask: Tensor, face: tuple[Tensor, str, Found]
 ) -> Landmarks:
-    """The landmarks ``(1, 68, 2)`` in one square, laid onto its features, lips around the teeth that are seen."""
+    """The landmarks ``(1, 68, 2)`` in one square, laid onto its features, lips around seen teeth if it has them."""
     picture, _, found = face
     model, detector = fitter.face_model, fitter.detector
     assert detector is not None
@@ -110,7 +110,7 @@ def _landmarks(
     drawn = project(world, fitter.renderer.camera, SQUARE, SQUARE)[0, :, :2]
     shifts = feature_shifts(FaceRenderer(model, fitter.renderer), own, square, drawn)
     points = moved(landmarks.points[0], drawn, shifts)
-    if float(own.rotation[0, 1].abs()) < _ASIDE:
+    if model.shows_teeth and float(own.rotation[0, 1].abs()) < _ASIDE:
         points = _around_teeth(picture, found.window, points)
     return Landmarks(points[None], known, landmarks.score, disagreement=landmarks.disagreement)
 

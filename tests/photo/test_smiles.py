@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from faceuv.data.window import Window
+from faceuv.models.faces import ICTFaceKit, MakeHuman
+from faceuv.photo import shots
 from faceuv.photo.shots import SQUARE, _around_teeth
 from faceuv.photo.smiles import with_teeth
 
@@ -91,3 +93,22 @@ def test_teeth_are_found_in_the_square_of_a_photograph() -> None:
     found = local(window.to_picture(square, SQUARE))
     assert found[48, 0] == pytest.approx(-0.39, abs=0.03) and found[54, 0] == pytest.approx(0.39, abs=0.03)
     assert found[62, 1] == pytest.approx(-0.06, abs=0.025) and found[66, 1] == pytest.approx(0.06, abs=0.025)
+
+
+def test_teeth_are_looked_for_where_the_head_shows_them(maker, portraits, monkeypatch) -> None:
+    asked = []
+
+    def around(picture, window, points):
+        asked.append(points)
+        return points
+
+    monkeypatch.setattr(shots, "_around_teeth", around)
+    maker.of(portraits[0])
+    assert not asked
+    monkeypatch.setattr(type(maker.face_model), "shows_teeth", True)
+    maker.of(portraits[0])
+    assert len(asked) == 1 and asked[0].shape == (68, 2)
+
+
+def test_heads_that_show_teeth() -> None:
+    assert ICTFaceKit.shows_teeth and not MakeHuman.shows_teeth

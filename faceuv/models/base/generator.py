@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeVar, cast, runtime_checkable
+from typing import Any, Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -22,9 +22,9 @@ class CodeSpace(Protocol):
         """D, the width of a row."""
 
 
-@runtime_checkable
 class Generator(CodeSpace, Protocol):
-    """Latents → codes → images.
+    """Latents → codes → images. :func:`check_generator` says whether an object is one; ``isinstance`` would not see
+    the buffers of a network since Python 3.12.
 
     =================  ======================================================================================
     ``size``           S, side of the images in pixels

@@ -79,6 +79,8 @@ class FaceModel(nn.Module):
     kind: ClassVar[str] = "face model"
     linear: ClassVar[bool] = True
     """Whether vertices move linearly with the coefficients of identity and expression, so that the bases say all."""
+    shows_teeth: ClassVar[bool] = False
+    """Whether lips that part in a smile show rows of teeth; elsewhere they show a tongue or nothing."""
     mean: Tensor
     identity_basis: Tensor
     expression_basis: Tensor

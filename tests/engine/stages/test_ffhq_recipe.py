@@ -88,7 +88,7 @@ def test_the_recipe_runs_on_stand_ins(assets, toys, monkeypatch, tmp_path):
         "report.losses.perceptual": None,  # VGG again: the training has had it
         "report.truth": "[]",  # precomputed landmarks are those of the fits' pictures
         "report.source": None,
-        "report.protocol.pictures": 2,
+        "report.protocol.pictures": 4,
         "report.protocol.curve": 1,
         "report.protocol.truth": 0,
         "report.protocol.yaws_deg": "[0,30]",

@@ -181,10 +181,11 @@ class TestRigTraining:
         self, drawn_folder: Path, trained: dict[str, dict[str, float]]
     ) -> None:
         full = trained["none"]
-        assert full["expression_percent"] > 0.9 * full["expression_percent_before"]  # pictures of 32² do not
+        assert full["expression_percent"] > 0.8 * full["expression_percent_before"]  # pictures of 32² hardly do
         term = {**EXPRESSION, "weight": 0.05}
         found = train(method(drawn_folder, losses={**LOSSES, "expression": term}), drawn_folder, 60)
         assert found["expression_percent"] < 0.75 * found["expression_percent_before"], found
+        assert found["expression_percent"] < 0.85 * full["expression_percent"], (found, full)
         assert found["pose_deg"] < 0.75 * found["pose_deg_before"], found
 
 

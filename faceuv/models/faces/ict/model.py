@@ -36,6 +36,7 @@ class ICTFaceKit(BlinkingHead):
     """
 
     kind = "ICT-FaceKit"
+    shows_teeth = True
 
     def __init__(self, path: str | Path | None = None, *, tongue: str | None = None) -> None:
         path = Path(path) if path is not None else find_asset("ict_facekit")
