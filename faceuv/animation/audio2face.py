@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -69,4 +68,4 @@ def _animation(data: Any, fps: float | None) -> ARKitAnimation:
 
 
 def _is_amount(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and abs(value) <= 2
+    return type(value) in (int, float) and abs(value) <= 2  # not of NaN

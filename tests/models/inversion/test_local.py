@@ -165,15 +165,21 @@ def test_a_branch_goes_on_from_a_file(method, tmp_path):
 def test_a_perfect_correction_has_no_loss_of_colour(method):
     pair = method.pair(torch.arange(2), torch.tensor([0.6, -0.6]), 1.0, torch.tensor([3, 4]))
 
-    class Perfect(torch.nn.Module):
-        def forward(self, given):
-            return UVMaps(pair.scene.maps.diffuse - pair.bare.diffuse)
+    class Always(torch.nn.Module):
+        def __init__(self, delta):
+            super().__init__()
+            self.delta = delta
 
-    own, method.local = method.local, Perfect()
+        def forward(self, given):
+            return UVMaps(self.delta)
+
+    whole, own = pair.scene.maps.diffuse - pair.bare.diffuse, method.local
     with torch.no_grad():
+        method.local = Always(whole)
         perfect = method.terms(pair)
-        method.local = own
+        method.local = Always(torch.zeros_like(whole))
         bare = method.terms(pair)
+        method.local = own
     assert float(perfect["diffuse"]) < 1e-4 < 1e-1 < float(bare["diffuse"])
     assert float(perfect["image"]) < 0.3 * float(bare["image"]), "the pose is the regressor's"
 
