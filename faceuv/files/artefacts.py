@@ -38,10 +38,11 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     temporary = _temporary_file(path)
+    mode = _mode_of(temporary)
     try:
         yield temporary
-        if path.is_file():
-            temporary.chmod(_mode_of(path))
+        # safetensors from version 0.8 on puts a file of its own there, which nobody else may read
+        temporary.chmod(_mode_of(path) if path.is_file() else mode)
         _sync(temporary)  # or a power cut after the rename could leave a file of the new name without contents
         os.replace(temporary, path)
         _sync(path.parent)

@@ -33,9 +33,11 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path):
 def test_files_have_ordinary_permissions(tmp_path):
     with atomic_path(tmp_path / "a.txt") as temporary:
         temporary.write_text("x")
+    save_tensors(tmp_path / "a.safetensors", {"x": torch.zeros(2)}, {"kind": "toy"})
     umask = os.umask(0)
     os.umask(umask)
-    assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == 0o666 & ~umask
+    for name in ("a.txt", "a.safetensors"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o666 & ~umask, name
 
 
 def test_a_folder_that_cannot_be_made_is_explained(tmp_path):
