@@ -235,7 +235,7 @@ def _frames(path: Path) -> Iterator[np.ndarray]:
         ) from error
     try:
         # tags are not read; from version 19 on PyAV does not mind those that are no text
-        tolerant = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+        tolerant: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
         with av.open(str(path), **tolerant) as video:
             frame: Any
             for frame in video.decode(video=0):
