@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from faceuv.errors import InputError
 from faceuv.models.faces.base import FaceModel
-from faceuv.models.faces.hair.surroundings import Follower, head_frame, is_procedural, march, to_object
+from faceuv.models.faces.hair.surroundings import Follower, crossings, head_frame, is_procedural, march, to_object
 from faceuv.models.faces.procedural.sdf import Array
 from faceuv.synthetic.canvas import Canvas
 from faceuv.synthetic.draw import Draw, blend, smoothstep
@@ -60,16 +60,8 @@ def _farthest_hits(origin: Array, direction: Array, corners: Array) -> Array:
 def _farthest_hit(origin: Array, direction: Array, corners: Array) -> float:
     """The largest distance along a ray at which it hits triangles ``(F, 3, 3)``; 0 where it hits none."""
     a, ab, ac = corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-    h = np.cross(direction, ac)
-    det = (ab * h).sum(1)
-    scale = 1 / np.where(np.abs(det) < 1e-12, np.inf, det)
-    away = origin - a
-    u = (away * h).sum(1) * scale
-    q = np.cross(away, ab)
-    v = (q @ direction) * scale
-    distance = (ac * q).sum(1) * scale
-    inside = (u >= -1e-9) & (v >= -1e-9) & (u + v <= 1 + 1e-9) & (distance > 0) & (np.abs(det) >= 1e-12)
-    return float(distance[inside].max(initial=0.0))
+    distance, _, _ = crossings(origin, direction, a, ab, ac, slack=1e-9)
+    return float(distance.max(initial=0.0))
 
 
 def above_the_collar(model: FaceModel) -> Tensor:

@@ -14,7 +14,7 @@ from faceuv.errors import InputError
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.cap import neck_border
 from faceuv.models.faces.hair.stored import stored
-from faceuv.models.faces.hair.surroundings import Follower, head_frame, is_procedural, march
+from faceuv.models.faces.hair.surroundings import Follower, crossings, head_frame, is_procedural, march
 from faceuv.models.faces.procedural.build import MM_PER_DM
 from faceuv.models.faces.procedural.sdf import Array
 
@@ -227,7 +227,7 @@ def _hits(points: Array, faces: Array, origin: Array, direction: Array) -> tuple
             sides = aside[faces[level]]
             ray, near = np.nonzero(((sides.min(1) < _ROUNDING) & (sides.max(1) > -_ROUNDING)).T)
         near = level[near]
-        t, u, v = _crossings(origin[i, ray], direction[i, ray], a[near], ab[near], ac[near])
+        t, u, v = crossings(origin[i, ray], direction[i, ray], a[near], ab[near], ac[near], slack=1e-6)
         order = np.lexsort((-np.arange(len(t)), t, ray))  # the last of each ray is its farthest, of equals the first
         last = order[np.flatnonzero(np.diff(ray[order], append=columns))]
         last = last[t[last] > 0]
@@ -235,20 +235,6 @@ def _hits(points: Array, faces: Array, origin: Array, direction: Array) -> tuple
         distance[i, hit], corners[i, hit] = t[last], faces[near[last]]
         weights[i, hit] = np.stack([1 - u[last] - v[last], u[last], v[last]], 1)
     return distance, corners.reshape(-1, 3), weights.reshape(-1, 3)
-
-
-def _crossings(origin: Array, direction: Array, a: Array, ab: Array, ac: Array) -> tuple[Array, Array, Array]:
-    """Of rays and triangles in pairs ``(N, 3)``: the distance ``(N,)``, 0 without a crossing, and two shares."""
-    h = np.cross(direction, ac)
-    det = (ab * h).sum(1)
-    scale = 1 / np.where(np.abs(det) < 1e-12, np.inf, det)
-    from_a = origin - a
-    u = (from_a * h).sum(1) * scale
-    q = np.cross(from_a, ab)
-    v = (q * direction).sum(1) * scale
-    t = (ac * q).sum(1) * scale
-    inside = (u >= -1e-6) & (v >= -1e-6) & (u + v <= 1 + 1e-6) & (np.abs(det) >= 1e-12)
-    return np.where(inside, t, 0), u, v
 
 
 _KNOWN: WeakKeyDictionary[FaceModel, Skull] = WeakKeyDictionary()

@@ -33,6 +33,23 @@ def march(origin: Array, direction: Array, start: float, steps: int = 60) -> Arr
     return radius
 
 
+def crossings(
+    origin: Array, direction: Array, a: Array, ab: Array, ac: Array, *, slack: float
+) -> tuple[Array, Array, Array]:
+    """Of rays and triangles ``(N, 3)``, one ray with all or each with its own: the distance ``(N,)``, 0 without a
+    crossing, and the shares of the second and the third corner, which may be short of 0 by ``slack``."""
+    h = np.cross(direction, ac)
+    det = (ab * h).sum(1)
+    scale = 1 / np.where(np.abs(det) < 1e-12, np.inf, det)
+    from_a = origin - a
+    u = (from_a * h).sum(1) * scale
+    q = np.cross(from_a, ab)
+    v = (q * direction).sum(1) * scale
+    t = (ac * q).sum(1) * scale
+    inside = (u >= -slack) & (v >= -slack) & (u + v <= 1 + slack) & (np.abs(det) >= 1e-12)
+    return np.where(inside, t, 0), u, v
+
+
 def is_procedural(model: FaceModel) -> bool:
     """Whether the chart of a model is the grid of the procedural face."""
     return "rows" in model.metadata

@@ -19,7 +19,8 @@ from faceuv.models.faces.hair import COLOURS, STYLES, Hair, hair_mesh, root_map,
 from faceuv.models.faces.hair import skull as skull_module
 from faceuv.models.faces.hair.cards import _skin, off_skin
 from faceuv.models.faces.hair.choice import BALD, chosen_style
-from faceuv.models.faces.hair.skull import CENTRE, Skull, _crossings, _hits, rays
+from faceuv.models.faces.hair.skull import CENTRE, Skull, _hits, rays
+from faceuv.models.faces.hair.surroundings import crossings
 from faceuv.models.faces.procedural.build import MM_PER_DM, ORIGIN
 
 WOMAN = {"age": 30.0, "gender": 0.05, "african": 0.0}
@@ -313,9 +314,8 @@ def test_no_triangle_in_the_way_of_a_ray_is_passed_over() -> None:
     for i in range(0, len(origin), 5):
         for j in range(i % 7, origin.shape[1], 7):
             start, way = (np.broadcast_to(of[i, j], corners[:, 0].shape) for of in (origin, direction))
-            crossed = _crossings(
-                start, way, corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-            )
+            a, b, c = corners.transpose(1, 0, 2)
+            crossed = crossings(start, way, a, b - a, c - a, slack=1e-6)
             assert distance[i, j] == pytest.approx(max(crossed[0].max(), 0), abs=1e-9), (i, j)
 
 
