@@ -13,7 +13,7 @@ from torch import Tensor
 
 from faceuv.errors import AssetError
 from faceuv.files.artefacts import load_tensors, save_tensors
-from faceuv.files.cache import cache_dir, warn
+from faceuv.files.cache import cache_dir, source_hash, warn
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.procedural.build import recipe_fingerprint
 
@@ -57,10 +57,5 @@ def fingerprint(model: FaceModel) -> str:
 @cache
 def _recipe() -> str:
     """A hash of the source of hair."""
-    digest = hashlib.sha256()
-    files = [*resources.files("faceuv.models.faces.hair").iterdir(), resources.files("faceuv.models.faces") / "cap.py"]
-    for file in sorted(files, key=lambda file: file.name):
-        if file.name.endswith(".py"):
-            digest.update(file.name.encode())
-            digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
+    cap = (resources.files("faceuv.models.faces") / "cap.py").read_bytes()
+    return source_hash("faceuv.models.faces.hair") + hashlib.sha256(cap).hexdigest()[:16]

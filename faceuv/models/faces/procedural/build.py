@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from functools import lru_cache
-from importlib import resources
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from faceuv.files.cache import source_hash
 from faceuv.models.faces.cached import Built
 from faceuv.models.faces.procedural.albedo import albedo_basis
 from faceuv.models.faces.procedural.expression import expression_basis
@@ -90,10 +89,4 @@ def _combined(names: list[str]) -> dict[str, list[str]]:
 
 def recipe_fingerprint() -> str:
     """A hash of this package's source: a cached model of another recipe is never taken for this one."""
-    digest = hashlib.sha256()
-    package = resources.files("faceuv.models.faces.procedural")
-    for file in sorted(package.iterdir(), key=lambda f: f.name):
-        if file.name.endswith(".py"):
-            digest.update(file.name.encode())
-            digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
+    return source_hash("faceuv.models.faces.procedural")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from faceuv.errors import AssetError
 from faceuv.files.artefacts import load_tensors, save_tensors
-from faceuv.files.cache import cache_dir, warn
+from faceuv.files.cache import cache_dir, source_hash, warn
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.transfer.correspondence import Correspondence, Placed, correspond, look_up, motion
 from faceuv.models.faces.transfer.registration import register
@@ -44,11 +43,7 @@ def fingerprint(model: FaceModel) -> str:
 @lru_cache(maxsize=1)
 def recipe() -> str:
     """A hash of this package's source: a correspondence of another recipe is not taken."""
-    digest = hashlib.sha256()
-    for file in sorted(resources.files("faceuv.models.faces.transfer").iterdir(), key=lambda f: f.name):
-        if file.name.endswith(".py"):
-            digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
+    return source_hash("faceuv.models.faces.transfer")
 
 
 def find(source: FaceModel, target: FaceModel, *, cache: bool = True, verbose: bool = True) -> Correspondence:
