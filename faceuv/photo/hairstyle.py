@@ -35,6 +35,8 @@ from faceuv.structures import Mesh
 AUTO, NONE = "auto", "none"
 _USUAL = 0.7  # share of the styles that have hair there: the scalp
 _SKIN_REACH = 0.30  # dm from brows, eyes, nose and mouth: skin without doubt
+_PLAIN = 0.09  # dm from eyes and lips: nearer, lashes and the mouth would pass for skin, and dark hair with them
+_FIRST = 0.75  # share of what is on the scalp and no skin that is surely hair: beside a small head it is background
 _OTHER = 3.2  # Mahalanobis distance from the skin's colours, from which on the scalp does not show skin
 _LEAST = 12  # pixels of a class: fewer say nothing
 _BARE = 0.22  # share of hair on the scalp below which the head is bald
@@ -183,12 +185,13 @@ def hair_pixels(model: FaceModel, view: View, renderer: Renderer) -> HairPixels:
     height = model.mean[corner, 1] - brows
     away = kept(model, "away", 0, lambda: torch.cdist(model.mean, model.mean[model.landmarks[17:]]).amin(1))
     near = away[corner]
+    plain = kept(model, "plain", 0, lambda: torch.cdist(model.mean, model.mean[model.landmarks[36:]]).amin(1) > _PLAIN)
     on_skin = covered & model.vertices_of("skin")[corner] if model.part is not None else covered
     masks = style_masks(model, own.identity, own.rotation, own.translation, camera, depth)
     some = masks.amax(0)
     features = colour_features(content.flatten(1).T).view(SIDE, SIDE, 3)
 
-    face = on_skin & inside & (near < _SKIN_REACH) & (height < 0)  # a fringe may cover the forehead
+    face = on_skin & inside & (near < _SKIN_REACH) & (height < 0) & plain[corner]  # a fringe may cover the forehead
     core = -F.max_pool2d(-covered.to(depth)[None, None], 3, 1, 1)[0, 0] > 0
     scalp = on_skin & core & inside & (masks.mean(0) > _USUAL)
     far = inside & ~covered & (F.max_pool2d(some[None, None], 5, 1, 2)[0, 0] < 0.05)
@@ -280,6 +283,8 @@ def _probabilities(
     )
     other = torch.where(covered, of_skin, outside)
     prior = 0.5 * torch.log(usual / (1 - usual))  # rare styles are hair as well
+    away = (features[first] - features[first].median(0).values).norm(dim=1)
+    first = first.clone().masked_scatter_(first, away <= away.quantile(_FIRST))
     known = first
     odds = prior
     for _ in range(_ROUNDS):

@@ -11,7 +11,7 @@ import torch
 from faceuv.data.window import Window
 from faceuv.face import Face
 from faceuv.models.faces import FaceModel
-from faceuv.models.faces.building import build_face_model
+from faceuv.models.faces.building import build_face_model, build_renderer
 from faceuv.models.faces.hair import COLOURS
 from faceuv.photo.clusters import Colouring
 from faceuv.photo.hairstyle import SIDE, HairFound, _length, find_hair
@@ -29,6 +29,10 @@ def model() -> FaceModel:
 
 def _found(model: FaceModel, style: str, colour: str, background: tuple[float, float, float], yaw: float) -> HairFound:
     """What is found of one person's hair; shape, pose and light are known."""
+    return find_hair(model, [_view(model, style, colour, background, yaw)], build_renderer(None))
+
+
+def _view(model: FaceModel, style: str, colour: str, background: tuple[float, float, float], yaw: float) -> View:
     bare = Face.random(5, face_model=model, renderer="torch", texture_size=None, age=30)
     bare = bare.with_pose(yaw_deg=yaw).with_lighting("studio")
     worn = bare.with_hair(style, colour=colour, density=0.6)
@@ -36,8 +40,7 @@ def _found(model: FaceModel, style: str, colour: str, background: tuple[float, f
     wide.camera = replace(wide.camera, focal=wide.camera.focal * 0.5)
     picture = replace(worn, renderer=wide).render_full(2 * SIZE, background=background).image[0].clamp(0, 1)
     assert bare.coefficients is not None
-    view = View(bare.coefficients, picture, Window((SIZE, SIZE), (SIZE / 2, 0.0)))
-    return find_hair(model, [view], bare.renderer)
+    return View(bare.coefficients, picture, Window((SIZE, SIZE), (SIZE / 2, 0.0)))
 
 
 @pytest.mark.parametrize(
@@ -47,6 +50,7 @@ def _found(model: FaceModel, style: str, colour: str, background: tuple[float, f
         ("long", "black", (0.8, 0.8, 0.82), 15, ("long", "medium", "wavy", "fringe")),
         ("fringe", "blond", (0.2, 0.3, 0.2), -15, ("fringe", "bob", "long")),
         ("afro", "dark brown", (0.5, 0.55, 0.6), 20, ("afro", "curls")),
+        ("pageboy", "dark blond", (0.75, 0.72, 0.7), 0, ("pageboy", "pixie")),
     ],
 )
 def test_length_and_colour_are_those_of_the_person(model, style, colour, background, yaw, expected) -> None:

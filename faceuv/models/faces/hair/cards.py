@@ -29,6 +29,7 @@ _DENSITY = (0.2, 3.0)
 _KEPT = 8  # meshes, maps and skins of a face model
 _REACH = 30.0  # mm: skin farther away does not push hair
 _EAR = 5.0  # mm off the bare skull
+_STREAKS, _ROOTS = 0.08, 0.16  # of fair hair: how much lighter and darker its locks are; how much darker its roots
 _ROUND = 0.85  # how far normals lean from the cards to the head: cards are flat, a head of hair is round
 
 
@@ -102,7 +103,7 @@ def _grown(model: FaceModel, identity: Tensor, hair: Hair) -> HairMesh:
     column = variants[rng.integers(0, len(variants), count)]
     mirrored = rng.random(count) < 0.5
     roll = rng.normal(0, 0.22, (count, 1, 1))
-    tints = _tints(count, rng)
+    tints = _tints(locks.lines[:, 0], hair.rgb, rng)
 
     down = _unit(np.gradient(locks.lines, axis=1))
     across = _unit(np.cross(down, locks.up))
@@ -139,25 +140,38 @@ def _grown(model: FaceModel, identity: Tensor, hair: Hair) -> HairMesh:
         tangents=_float(np.repeat(down[:, :, None], 2, 2)).reshape(-1, 3),
         faces=faces.reshape(-1, 3),
         uv=_float(uv).reshape(-1, 2),
-        shade=_float(np.repeat(_shades(locks.shade, t, tints)[:, :, None], 2, 2)).clip(0, 1).reshape(-1, 3),
+        shade=_float(np.repeat(_shades(locks.shade, t, tints, hair.rgb)[:, :, None], 2, 2)).clip(0, 1).reshape(-1, 3),
         card=np.repeat(np.arange(count), 2 * (rows - 1)),
         level=locks.level,
     )
 
 
-def _tints(count: int, rng: np.random.Generator) -> Array:
-    """``(count, 3)``: no two locks of a head have quite the same colour."""
-    lightness = rng.uniform(0.90, 1.0, (count, 1))
-    warmth = rng.normal(0, 0.03, (count, 1))
+def _tints(roots: Array, colour: Sequence[float], rng: np.random.Generator) -> Array:
+    """``(N, 3)``: no two locks of a head, with their ``roots (N, 3)``, have quite the same colour. Fair hair is
+    streaked: neighbours are dark or light together, and some locks for themselves."""
+    count, fair = len(roots), _fair(colour)
+    waves = rng.normal(0, 1 / 18.0, (3, 3))
+    near = np.sin(roots @ waves.T + rng.uniform(0, 2 * np.pi, 3)).sum(1, keepdims=True) / 1.2
+    streak = np.tanh(0.6 * near + rng.normal(0, 0.8, (count, 1)))
+    lightness = 0.95 * (1 + (0.05 + _STREAKS * fair) * streak)
+    warmth = rng.normal(0, 0.015, (count, 1))
     found: Array = lightness * (1 + warmth * np.array([1.0, 0.0, -1.2]))
     return found
 
 
-def _shades(light: Array, place: Array, tints: Array) -> Array:
-    """``(N, S, 3)``: the light that arrives, times the colour from root to tip, which sun and time bleach."""
-    bleached = np.interp(place, [0, 0.25, 1], [0.82, 0.90, 1.0])[None, :, None] ** np.array([0.85, 1.0, 1.15])
-    found: Array = light[..., None] * bleached * tints[:, None]
+def _shades(light: Array, place: Array, tints: Array, colour: Sequence[float]) -> Array:
+    """``(N, S, 3)``: the light that arrives, times the colour from root to tip, which sun and time bleach: fair hair
+    most."""
+    fair = _fair(colour)
+    root, near = 0.82 - _ROOTS * fair, 0.90 - 0.5 * _ROOTS * fair
+    bleached = np.interp(place, [0, 0.25, 1], [root, near, 1.0 + 0.06 * fair])[None, :, None]
+    found: Array = light[..., None] * bleached ** np.array([0.85, 1.0, 1.15]) * tints[:, None]
     return found
+
+
+def _fair(colour: Sequence[float]) -> float:
+    """From 0, brown and darker, to 1, blond."""
+    return float(_smooth_step((np.array(colour) @ np.array([0.3, 0.6, 0.1]) - 0.22) / 0.3))
 
 
 def _skin(model: FaceModel, identity: Tensor, skull: Skull) -> tuple[Array, Array]:

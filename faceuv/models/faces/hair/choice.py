@@ -31,6 +31,7 @@ _HABITS: dict[str, tuple[float, float, float]] = {
     "bun": (1.4, 0.1, 1.2),
     "coils": (0.0, 0.0, 0.0),
     "afro": (0.0, 0.0, 0.0),
+    "pageboy": (0.0, 0.0, 0.0),
     BALD: (0.0, 0.3, 1.5),
 }
 _AFRICAN = {"coils": (1.2, 3.5), "afro": (3.0, 1.2)}  # of wholly African ancestry: women, men

@@ -14,6 +14,8 @@ from faceuv.models.faces.procedural.sdf import Array
 _WHORL = np.array([6.0, 105.0, -62.0])
 _STRIDE = 5.0  # mm per step of growth
 _BEHIND = np.deg2rad(112)  # azimuth behind which long hair hangs below the chin
+_SMOOTHINGS, _BENT = 3, 25.0  # rounds; mm: shorter locks have no kinks
+_FRINGE = 3.0  # mm that a fringe hangs off its place: beside the forehead the head falls back, and the fringe with it
 _LEAST = 1.2  # mm off the skin
 _CUT = (5.0, 18.0)  # mm above the border of a bust where long locks end
 
@@ -130,10 +132,10 @@ def _combed(skull: Skull, style: HairStyle, rng: np.random.Generator, roots: Arr
     count = len(roots)
     on_top = _step(15.0, 70.0, roots[:, 1])
     length = (style.side + (style.top - style.side) * on_top) * rng.uniform(0.82, 1.12, count)
-    if style.end is None and style.comb != "knot":  # barbers thin hair out towards its edge
-        length = length * (0.4 + 0.6 * _step(0.0, 14.0, grows(roots, style)))
     bottom = np.full(count, -1e3)
     front = np.abs(np.arctan2(roots[:, 0], roots[:, 2] - CENTRE[2]))
+    if style.end is None and style.comb != "knot":  # barbers thin hair out towards its edge
+        length = length * (0.4 + 0.6 * _step(0.0, 14.0, grows(roots, style)))
     fringed = np.zeros(count, bool)
     if style.end is not None:
         bottom = style.end + rng.normal(0, 5.0, count) - 12.0 * _step(1.5, 3.1, front)
@@ -174,12 +176,13 @@ def _combed(skull: Skull, style: HairStyle, rng: np.random.Generator, roots: Arr
             moved = _behind_shoulders(_cleared(moved, style, ~fringed))
         row, column, distance = locate(moved)
         bare, outer = look_up(skull.bare, row, column), look_up(skull.outer, row, column)
-        ground = np.where(hangs | fringed, outer, bare)
+        ground = np.where(fringed | (not hangs), bare, outer)
         rise = _step(0.0, 26.0, arc + _STRIDE)
         fall = 1.0 if hangs or style.comb == "knot" else _step(1.25, 0.35, (arc + _STRIDE) / length)
+        fall = np.where(fringed, 0.3 + 0.7 * _step(0.0, 40.0, point[:, 1] - bottom), fall)
         height = _LEAST + thick * rise * fall
-        least = np.where(free > 0, _LEAST + 0.55 * thick * rise, height * 0.85)
-        most = height + 1.5 + 160.0 * free**2
+        least = np.where((free > 0) & ~fringed, _LEAST + 0.55 * thick * rise, height * 0.85)
+        most = height + 1.5 + np.where(fringed, _FRINGE, 160.0) * free**2
         moved = placed(moved, np.clip(distance, ground + least, ground + most))
         arrived = np.linalg.norm(moved - knot, axis=1) < 17 if style.comb == "knot" else moved[:, 1] < bottom
         alive &= ~arrived & (arc < length)
@@ -187,8 +190,10 @@ def _combed(skull: Skull, style: HairStyle, rng: np.random.Generator, roots: Arr
         arc = arc + np.where(alive, np.linalg.norm(point - path[-1], axis=1), 0.0)
         path.append(point)
         arcs.append(arc)
-    lines = _resampled(np.stack(path, 1), np.stack(arcs, 1), style.steps)
-    total = arc
+    total, whole = arc, np.stack(path, 1)
+    long = total > _BENT
+    whole[long] = _smooth(whole[long], skull)
+    lines = _resampled(whole, np.stack(arcs, 1), style.steps)
     lines = _swung(lines, style, total, rng)
     shade = 0.84 + 0.16 * _step(0.0, 25.0, along(style.steps) * total[:, None])
     darkest = 0.70 if hangs else 0.80
@@ -329,6 +334,18 @@ def along(steps: int) -> Array:
     """Shares of a lock's length at which it bends: denser at the root, where it turns from the skin."""
     places: Array = np.linspace(0, 1, steps + 1) ** 1.35
     return places
+
+
+def _smooth(path: Array, skull: Skull) -> Array:
+    """Polylines ``(N, T, 3)`` without their kinks: hair bends little by little. Roots stay, and nothing sinks into the
+    skin."""
+    for _ in range(_SMOOTHINGS):
+        path = np.concatenate(
+            [path[:, :1], 0.25 * path[:, :-2] + 0.5 * path[:, 1:-1] + 0.25 * path[:, 2:], path[:, -1:]], 1
+        )
+    row, column, distance = locate(path[:, 1:])
+    lifted = placed(path[:, 1:], np.maximum(distance, look_up(skull.bare, row, column) + _LEAST))
+    return np.concatenate([path[:, :1], lifted], 1)
 
 
 def _resampled(path: Array, arcs: Array, steps: int) -> Array:

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from faceuv.geometry.normals import vertex_normals
 from faceuv.geometry.projection import pose, project
 from faceuv.geometry.rotations import euler_to_matrix, rotate
 from faceuv.models.faces.hair.cards import HairMesh
@@ -20,6 +21,8 @@ from faceuv.structures import Camera, Mesh, Render, Surface
 
 _SHEETS = 8  # cards are drawn in so many sheets: of those of one sheet that overlap, the nearest is seen
 _NEARER = 0.02  # dm: hair this close behind a surface still shows, so that roots do not flicker
+_EDGE_ON = 0.3  # cosine between a card and the view below which it grows clear: edge-on, it would be a splinter
+_BEYOND = 0.5  # cosine beyond the outline of the head at which hair is seen wholly from within
 
 
 @torch.no_grad()
@@ -43,6 +46,12 @@ def over_surface(
         seen = F.avg_pool2d(seen, s)
     rgb, alpha = seen.split([3, 1], 1)
     return replace(drawn, image=rgb + drawn.image * (1 - alpha), mask=torch.maximum(drawn.mask, alpha))
+
+
+def _facing(vertices: Tensor, faces: Tensor, camera: Camera) -> Tensor:
+    """``(1, N, 1)`` in [−1, 1]: how squarely the camera looks at the cards, below 0 at their other side."""
+    toward = vertices.new_tensor([0.0, 0.0, camera.distance]) - vertices
+    return (vertex_normals(vertices, faces) * unit(toward, 2)).sum(2, keepdim=True)
 
 
 def _prefiltered(strands: Tensor, pixels: float) -> Tensor:
@@ -77,6 +86,7 @@ def _layers(
             rotate(tensor(hair.tangents)[None].to(like), turn),
             tensor(hair.uv)[None].to(like),
             tensor(hair.shade)[None].to(like),
+            _facing(vertices, tensor(hair.faces), camera),
         ],
         2,
     )
@@ -97,8 +107,9 @@ def _layers(
         cover = ((cover - 0.15) / 0.6).clamp(0, 1)
         cover = cover * (view.at.depth < depth.index_select(0, view.at.flat) + _NEARER)[:, None]
         normal, tangent = unit(values[:, :3], 1), unit(values[:, 3:6], 1)
-        inside = (normal[:, 2:] < 0).to(cover.dtype)
-        normal = normal * (1 - 2 * inside)
+        inside = (-normal[:, 2:] / _BEYOND).clamp(0, 1)
+        normal = torch.cat([normal[:, :2], normal[:, 2:].abs()], 1)  # turned over, the outline would be lit from behind
+        cover = cover * (values[:, 11:].abs() / _EDGE_ON).clamp(0, 1)
         image = torch.zeros(len(normal), dtype=torch.int64, device=like.device)
         lighting = surface.lighting
         lit = torch.ones_like(normal)

@@ -16,6 +16,7 @@ _HEIGHT, _WIDTH = 512, 128  # texels of a column
 _LOCKS, _STRANDS = 7, 11  # locks of a column, whose strands run together, and strands of a lock
 _Strand = tuple[Array, float, float, float, float]
 _FADE = 0.26  # of a strand: its end, which grows thin and clear
+_BODY = 0.66  # of a card: down to there its strands lie close together
 _WISPS = (2, 3)  # columns with fewer strands: what hangs outermost
 
 
@@ -41,10 +42,18 @@ def _column(number: int) -> Array:
         tone = tone * (1 - own) + light * own
         cover = np.maximum(cover, own)
     if kind == "straight" and not wispy:  # a dense body whose tips alone are single strands
-        body = np.clip((0.38 - np.abs(across - 0.5)) / 0.12, 0, 1) * np.clip((0.80 - down) / 0.12, 0, 1)
-        cover = np.maximum(cover, 0.9 * body)
+        end = _ends(rng)
+        body = np.clip((0.38 - np.abs(across - 0.5)) / 0.12, 0, 1) * np.clip((end - down) / 0.14, 0, 1)
+        cover = np.maximum(cover, 0.9 * body * np.clip(down / 0.04, 0, 1))
     edge = np.clip((0.5 - np.abs(across - 0.5)) * _WIDTH / 3, 0, 1) * np.clip((1 - down) * _HEIGHT / 8, 0, 1)
     return np.stack([tone, tone, tone, cover * edge])
+
+
+def _ends(rng: np.random.Generator) -> Array:
+    """``(W,)``: how far down the dense body reaches, ragged: a straight edge would look like the end of a ribbon."""
+    wide, fine = (np.interp(np.linspace(0, n - 1, _WIDTH), np.arange(n), rng.uniform(-1, 1, n)) for n in (7, 31))
+    ends: Array = _BODY + 0.12 * wide + 0.08 * fine
+    return ends
 
 
 def _strands(kind: str, wispy: bool, down: Array, rng: np.random.Generator) -> Iterator[_Strand]:

@@ -64,13 +64,13 @@ class HairStyle:
 STYLES: dict[str, HairStyle] = {
     "buzz": HairStyle("crown", 2600, 2, 8, 7, 6, thick=(2.6, 1.8), lift=0.5, strands="stubble", scalp=0.92),
     "crew": HairStyle("crown", 2000, 3, 9, 22, 10, thick=(11.0, 3.5), lift=0.9, sweep=0.3, front=-0.2, scalp=0.85),
-    "crop": HairStyle("crown", 1700, 4, 10, 34, 13, thick=(12.0, 4.0), lift=0.7, sweep=0.25, front=0.7, scalp=0.85),
-    "short": HairStyle("crown", 1500, 5, 11, 44, 20, thick=(16.0, 6.0), lift=0.7, sweep=0.9, front=0.1),
-    "parted": HairStyle("part", 1500, 6, 11, 70, 28, thick=(18.0, 6.0), part=-32, lift=0.7),
-    "swept": HairStyle("back", 1400, 7, 11, 85, 34, thick=(18.0, 7.0), lift=0.9),
+    "crop": HairStyle("crown", 1700, 7, 10, 34, 13, thick=(12.0, 4.0), lift=0.7, sweep=0.25, front=0.7, scalp=0.85),
+    "short": HairStyle("crown", 1500, 8, 11, 44, 20, thick=(16.0, 6.0), lift=0.7, sweep=0.9, front=0.1),
+    "parted": HairStyle("part", 1500, 9, 11, 70, 28, thick=(18.0, 6.0), part=-32, lift=0.7),
+    "swept": HairStyle("back", 1400, 10, 11, 85, 34, thick=(18.0, 7.0), lift=0.9),
     "receding": HairStyle("back", 1400, 4, 10, 34, 16, thick=(7.0, 4.5), lift=0.5, recede=34.0, scalp=0.75),
     "balding": HairStyle("crown", 1300, 4, 10, 22, 18, thick=(5.0, 5.5), lift=0.3, recede=40.0, crown=62.0, scalp=0.7),
-    "pixie": HairStyle("crown", 1300, 6, 11, 64, 38, thick=(15.0, 9.0), fringe=36, sweep=0.8, burns=0.4),
+    "pixie": HairStyle("crown", 1300, 9, 11, 64, 38, thick=(15.0, 9.0), fringe=36, sweep=0.8, burns=0.4),
     "medium": HairStyle("part", 1000, 12, 13, 400, 400, end=-72, thick=(14.0, 13.0), part=-24, wave=4.0, burns=0.0),
     "bob": HairStyle("crown", 1000, 12, 13, 400, 400, end=-84, thick=(14.0, 14.0), fringe=24, burns=0.0),
     "fringe": HairStyle("crown", 900, 16, 13, 500, 500, end=-160, thick=(13.0, 12.0), fringe=22, burns=0.0),
@@ -81,6 +81,7 @@ STYLES: dict[str, HairStyle] = {
     "bun": HairStyle("knot", 1000, 10, 12, 400, 400, thick=(9.0, 7.0), knot=38.0, tail="bun", burns=0.0, lift=0.15),
     "coils": HairStyle("tuft", 3000, 2, 10, 12, 12, thick=(15.0, 9.0), lift=1.0, strands="curly", scalp=0.95),
     "afro": HairStyle("tuft", 4200, 3, 17, 26, 26, thick=(44.0, 40.0), lift=1.0, strands="curly"),
+    "pageboy": HairStyle("crown", 1700, 12, 11, 400, 400, end=-42, thick=(17.0, 22.0), fringe=28, sweep=0.3, burns=0.3),
 }  # fmt: skip
 
 COLOURS: dict[str, tuple[float, float, float]] = {

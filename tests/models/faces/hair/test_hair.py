@@ -19,7 +19,8 @@ from faceuv.models.faces.hair import COLOURS, STYLES, Hair, hair_mesh, root_map,
 from faceuv.models.faces.hair import skull as skull_module
 from faceuv.models.faces.hair.cards import _skin, off_skin
 from faceuv.models.faces.hair.choice import BALD, chosen_style
-from faceuv.models.faces.hair.skull import CENTRE, Skull, _hits, rays
+from faceuv.models.faces.hair.growth import grow
+from faceuv.models.faces.hair.skull import CENTRE, Skull, _hits, locate, look_up, rays
 from faceuv.models.faces.hair.surroundings import crossings
 from faceuv.models.faces.procedural.build import MM_PER_DM, ORIGIN
 
@@ -98,6 +99,24 @@ class TestGrowth:
         tips = np.array([card[-1].mean(0) for card in cards(model, "long")])
         assert not ((np.abs(azimuth(tips)) < 25) & (tips[:, 1] < 50)).any()
 
+    def test_a_fringe_lies_on_the_temples(self, model):
+        """Beside the forehead the head falls back: hair that hung straight down there would leave gaps."""
+        skull = Skull.of(model)
+        for style in ("pixie", "fringe"):
+            lines = grow(skull, STYLES[style], np.random.default_rng(0), 0.5).lines
+            root = lines[:, 0]
+            azimuth = np.abs(np.arctan2(root[:, 0], root[:, 2] - CENTRE[2]))
+            aside = (azimuth > np.deg2rad(36)) & (azimuth < np.deg2rad(50)) & (root[:, 1] > 40) & (root[:, 2] > 18)
+            row, column, distance = locate(lines[aside, -1])
+            assert aside.sum() > 5 and (distance - look_up(skull.bare, row, column)).mean() < 10, style
+
+    def test_locks_have_no_kinks(self, model):
+        lines = grow(Skull.of(model), STYLES["short"], np.random.default_rng(0), 0.5).lines
+        way = np.diff(lines[np.linalg.norm(np.diff(lines, axis=1), axis=-1).sum(1) > 40], axis=1)
+        way = way / np.linalg.norm(way, axis=-1, keepdims=True)
+        bend = np.degrees(np.arccos((way[:, 1:] * way[:, :-1]).sum(-1).clip(-1, 1)))
+        assert np.quantile(bend.max(1), 0.9) < 32
+
     def test_bald_places_have_no_roots(self, model):
         def roots(style):
             return np.array([card[0].mean(0) for card in cards(model, style, density=1.0)])
@@ -150,6 +169,31 @@ class TestLooks:
         assert hair.shade.min() > 0 and hair.shade.max() <= 1
         assert (shade[:, -1].mean() - shade[:, 0].mean()) > 0.1
         assert shade[:, -1, 0].std(0).min() > 0.02
+
+    def test_fair_hair_is_streaked_and_dark_at_its_roots(self, model):
+        """Dark hair looks the same all over; nobody's fair hair does."""
+        identity = torch.zeros(1, model.layout.identity)
+        rows = STYLES["long"].steps + 1
+        fair, dark = (
+            hair_mesh(model, identity, Hair("long", colour, density=0.4))
+            .shade.reshape(-1, rows, 2, 3)[:, :, 0]
+            .mean(-1)
+            for colour in ("blond", "black")
+        )
+        outer = hair_mesh(model, identity, Hair("long", "blond", density=0.4)).level > 0.8
+        assert fair[:, 0].mean() / fair[:, -1].mean() < 0.9 * dark[:, 0].mean() / dark[:, -1].mean()
+        assert fair[outer, -1].std() > 1.5 * dark[outer, -1].std()
+
+    def test_the_outline_of_the_hair_has_no_dark_splinters(self, face):
+        """Hair just beyond the outline is lit like its neighbours, and cards seen edge-on are clear."""
+        for yaw in (0, 180):
+            worn = face.with_hair("pixie", colour="blond", density=0.6).with_pose(yaw_deg=yaw)
+            drawn = worn.centred().render_full(128, background=(0.0, 0.0, 1.0))
+            hair, light = drawn.mask[0, 0, :64] > 0.98, drawn.image[0].mean(0)[:64]
+            inner = torch.nn.functional.max_pool2d((~hair)[None].float(), 5, 1, 2)[0] == 0
+            outline = light[hair & ~inner]
+            assert len(outline) > 100
+            assert float((outline < 0.4 * light[inner].median()).float().mean()) < 0.004, yaw
 
     def test_strands_end_ragged_below_and_whole_above(self):
         picture = strand_picture()
