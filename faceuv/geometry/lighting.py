@@ -23,10 +23,11 @@ K2 = (2 * math.pi / math.sqrt(8)) * (3 * math.sqrt(5) / math.sqrt(12 * math.pi))
 D0 = 0.5 / math.sqrt(3)
 
 
-def sh_basis(normals: Tensor) -> Tensor:
-    """Unit ``normals (..., 3)`` → the scaled basis ``Y (..., 9)``."""
-    check_shape("normals", normals, ("...", 3))
-    x, y, z = normals.unbind(-1)
+def sh_basis(normals: Tensor, dim: int = -1) -> Tensor:
+    """Unit ``normals (..., 3)`` → the scaled basis ``Y (..., 9)``; with another ``dim`` the three lie along it, and
+    the nine do."""
+    check_shape("normals", normals.movedim(dim, -1), ("...", 3))
+    x, y, z = normals.unbind(dim)
     return torch.stack(
         [
             torch.full_like(x, K0),
@@ -39,7 +40,7 @@ def sh_basis(normals: Tensor) -> Tensor:
             -K2 * x * z,
             0.5 * K2 * (x * x - y * y),
         ],
-        -1,
+        dim,
     )
 
 

@@ -177,14 +177,19 @@ class Renderer(nn.Module):
         nothing = depth.new_empty(0)
         return _render(nothing, nothing, depth, normal, uv, view)
 
-    def look(self, mesh: Mesh, *, height: int, width: int) -> Rasterized:
-        """Visibility alone: the face at each pixel centre of a ``height × width`` image, and the point on it."""
+    def look(self, mesh: Mesh, *, height: int, width: int, before: Tensor | None = None) -> Rasterized:
+        """Visibility alone: the face at each pixel centre of a ``height × width`` image, and the point on it.
+
+        With ``before``, view depths ``(B, H, W)``, pixels are left out whose whole face lies behind them.
+        """
         self._check(mesh, height, width)
         self._topology_of(mesh)
-        return self._look(mesh, height, width, self.camera)
+        return self._look(mesh, height, width, self.camera, before)
 
-    def _look(self, mesh: Mesh, height: int, width: int, camera: Camera) -> Rasterized:
+    def _look(self, mesh: Mesh, height: int, width: int, camera: Camera, before: Tensor | None = None) -> Rasterized:
         pixels, face_id = self._see(mesh, height, width, camera)
+        if before is not None:
+            face_id = face_id.masked_fill(_nearest_corner(pixels.detach(), mesh.faces, face_id) > before, -1)
         return Rasterized(pixels, face_id, fragments(pixels, mesh.faces, face_id))
 
     def _see(self, mesh: Mesh, height: int, width: int, camera: Camera) -> tuple[Tensor, Tensor]:
@@ -267,6 +272,13 @@ class Renderer(nn.Module):
     def extra_repr(self) -> str:
         options = ("texture_samples", "samples", "antialias", "cull")
         return ", ".join([str(self.camera), *(f"{name}={getattr(self, name)!r}" for name in options)])
+
+
+def _nearest_corner(pixels: Tensor, faces: Tensor, face_id: Tensor) -> Tensor:
+    """The depth ``(B, H, W)`` of the nearest corner of the face at each pixel; of any face where there is none."""
+    depth = pixels[..., 2]
+    nearest = torch.stack([depth.index_select(1, corner) for corner in faces.unbind(1)]).amin(0)  # (B, F)
+    return nearest.gather(1, face_id.flatten(1).clamp_min(0)).view(face_id.shape)
 
 
 def _is_count(value: object) -> bool:

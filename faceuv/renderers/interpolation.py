@@ -40,13 +40,16 @@ def fragments(pixels: Tensor, faces: Tensor, face_id: Tensor) -> Fragments:
     """The covered pixels of ``face_id (B, H, W)``, with weights differentiable in ``pixels (B, V, 3)``."""
     batch, height, width = face_id.shape
     flat = (face_id.flatten() >= 0).nonzero().squeeze(1)
-    image = torch.div(flat, height * width, rounding_mode="floor")
-    corners = faces.index_select(0, face_id.flatten().index_select(0, flat)).t().reshape(-1)
-    rows = corners + (image * pixels.shape[1]).repeat(3)
-    within = flat - image * (height * width)
-    row = torch.div(within, width, rounding_mode="floor")
-    column = within - row * width
-    x, y = column.to(pixels.dtype) + 0.5, row.to(pixels.dtype) + 0.5
+    seen = face_id.flatten().index_select(0, flat)
+    corners = torch.cat([corner.index_select(0, seen) for corner in faces.unbind(1)])
+    rows, within = corners, flat
+    if batch > 1:
+        image = torch.div(flat, height * width, rounding_mode="floor")
+        rows, within = corners + (image * pixels.shape[1]).repeat(3), flat - image * (height * width)
+    # the centres of all pixels are looked up: many times as fast as dividing whole numbers
+    right, down = (torch.arange(n, dtype=pixels.dtype, device=pixels.device) + 0.5 for n in (width, height))
+    x = right.expand(height, width).reshape(-1).index_select(0, within)
+    y = down[:, None].expand(height, width).reshape(-1).index_select(0, within)
     weights, depth, slopes = _weights(pixels, rows, x, y)
     return Fragments(batch, height, width, flat, corners, rows, weights, depth, slopes)
 
@@ -77,7 +80,7 @@ class _Barycentrics(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, pixels: Tensor, rows: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        planes = pixels.reshape(-1, 3).t().contiguous()
+        planes = [plane.contiguous() for plane in pixels.reshape(-1, 3).unbind(1)]
         px, py, r = (plane.index_select(0, rows).view(3, -1) for plane in planes)
         px.sub_(x)
         py.sub_(y)
@@ -131,6 +134,11 @@ _OTHERS = ((1, 2), (2, 0), (0, 1))  # the two corners that span the edge opposit
 def interpolate(attribute: Tensor, at: Fragments) -> Tensor:
     """A vertex attribute ``(V, C)`` or ``(B, V, C)`` at the fragments ``(P, C)``; differentiable in both it and the
     weights."""
+    return interpolate_planes(attribute, at).t().contiguous()
+
+
+def interpolate_planes(attribute: Tensor, at: Fragments) -> Tensor:
+    """:func:`interpolate` with a plane per channel, ``(C, P)``: what is computed plane by plane later is faster so."""
     rows = at.corners if attribute.ndim == 2 else at.rows
     result: Tensor = _Interpolate.apply(attribute.reshape(-1, attribute.shape[-1]), at.weights, rows)
     return result
@@ -143,9 +151,16 @@ class _Interpolate(torch.autograd.Function):
     def forward(ctx: Any, attribute: Tensor, weights: Tensor, rows: Tensor) -> Tensor:
         weights = weights.to(attribute.dtype)
         ctx.save_for_backward(attribute, weights, rows)
-        a = attribute.index_select(0, rows).view(3, weights.shape[1], attribute.shape[1])
-        w = weights[..., None]
-        return torch.addcmul(torch.addcmul(a[0] * w[0], a[1], w[1]), a[2], w[2])
+        if attribute.device.type != "cpu":  # few launches; a CPU is faster plane by plane
+            a, w = attribute.index_select(0, rows).view(3, weights.shape[1], -1), weights[..., None]
+            return torch.addcmul(torch.addcmul(a[0] * w[0], a[1], w[1]), a[2], w[2]).t()
+        w0, w1, w2 = weights
+        corners = rows.view(3, -1)
+        result = weights.new_empty(attribute.shape[1], weights.shape[1])
+        for plane, channel in zip(result, attribute.t().contiguous()):
+            a0, a1, a2 = (channel.index_select(0, corner) for corner in corners)
+            torch.mul(a0, w0, out=plane).addcmul_(a1, w1).addcmul_(a2, w2)
+        return result
 
     @staticmethod
     @once_differentiable
@@ -154,10 +169,10 @@ class _Interpolate(torch.autograd.Function):
         attribute_grad = weight_grad = None
         if ctx.needs_input_grad[1]:
             a = attribute.index_select(0, rows).view(3, weights.shape[1], attribute.shape[1])
-            weight_grad = (a * grad).sum(-1)
+            weight_grad = (a * grad.t()).sum(-1)
         if ctx.needs_input_grad[0]:
             planes = attribute.new_zeros(attribute.shape[1], attribute.shape[0])  # one plane at a time: twice as fast
-            for plane, channel in zip(planes, grad.t().contiguous()):
+            for plane, channel in zip(planes, grad.contiguous()):
                 plane.index_add_(0, rows, (weights * channel).view(-1))
             attribute_grad = planes.t().contiguous()
         return attribute_grad, weight_grad, None

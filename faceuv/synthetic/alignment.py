@@ -14,6 +14,7 @@ from torch import Tensor
 
 from faceuv.geometry import pose, project
 from faceuv.structures import Camera
+from faceuv.synthetic.alone import one_by_one
 
 _ROUNDS = 3
 
@@ -42,7 +43,7 @@ def align(points: Tensor, pitch: Tensor, yaw: Tensor, framing: Framing, camera: 
         # y runs down in pixels: the axis of a head tilted counter-clockwise points up to the right
         tilt = torch.atan2(-half_axis[:, 1], half_axis[:, 0])
         roll = roll + framing.roll - tilt
-        depth = camera.distance - world[:, 27:48, 2].mean(1)
+        depth = camera.distance - one_by_one(_mean, world[:, 27:48, 2])
         nearer = depth * (1 - side * torch.exp(-framing.scale))
         new_depth = depth - nearer
         shift = new_depth / camera.focal
@@ -55,6 +56,10 @@ def align(points: Tensor, pitch: Tensor, yaw: Tensor, framing: Framing, camera: 
             1,
         )
     return torch.stack([pitch, yaw, roll], 1), translation
+
+
+def _mean(rows: Tensor) -> Tensor:
+    return rows.mean(1)
 
 
 def crop_of(landmarks: Tensor) -> tuple[Tensor, Tensor]:

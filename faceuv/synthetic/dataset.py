@@ -21,6 +21,7 @@ from faceuv.synthetic.truth import check_fields, truth_of
 from faceuv.synthetic.world import World
 
 _ACCELERATOR_BATCH = 64  # scenes drawn at once off the CPU
+_CPU_BATCH, _CPU_TEXELS = 16, 16 * 160**2  # on a CPU, as far as their maps have no more texels than these
 _FACTS_BATCH = 64
 FACTS = ("latent", "coefficients", "landmarks")
 """Names of what :meth:`SyntheticFaces.facts` gives."""
@@ -37,11 +38,11 @@ class SyntheticFaces(Dataset[dict[str, Tensor]]):
         truth: fields of each item beside the picture, names of :data:`~faceuv.synthetic.truth.FIELDS`.
         hold: factor → seed: factors that all pictures share, e.g. ``dict(pose=1, light=3)``.
         face_model, renderer, samples, texture_size, world: see :class:`~faceuv.synthetic.studio.Studio`.
-        together: scenes that are drawn at once; by default 1 on a CPU and 64 elsewhere. Another number rounds otherwise
-            in the last place.
+        together: scenes that are drawn at once; by default up to 16 on a CPU and 64 elsewhere. On a CPU any number
+            gives the same bits; elsewhere another one rounds otherwise in the last place.
         device: where the pictures are drawn, and returned.
 
-    An item is ``dict(image (3, S, S) in [0, 1], index, …truth)``. For speed off the CPU use :meth:`batch`.
+    An item is ``dict(image (3, S, S) in [0, 1], index, …truth)``. For speed use :meth:`batch`.
     """
 
     def __init__(
@@ -67,10 +68,11 @@ class SyntheticFaces(Dataset[dict[str, Tensor]]):
         self.truth = check_fields(truth)
         self.hold = dict(hold or {})
         self.device = torch.device(device)
-        self.together = together or (1 if self.device.type == "cpu" else _ACCELERATOR_BATCH)
         self.studio = Studio(
             face_model, renderer, size=size, samples=samples, texture_size=texture_size, world=world
         ).to(self.device)
+        fitting = min(_CPU_BATCH, max(1, _CPU_TEXELS // self.studio.texture_size**2))
+        self.together = together or (fitting if self._alike else _ACCELERATOR_BATCH)
         self.landmarks = LandmarkTruth(self.studio.face_model, self.studio.renderer.camera).to(self.device)
         self.seeds([0])  # an unknown factor to hold is an error here, not in a worker
 
@@ -115,29 +117,38 @@ class SyntheticFaces(Dataset[dict[str, Tensor]]):
         parts: list[dict[str, Tensor]] = []
         for table in self.seeds(indices).table.split(_FACTS_BATCH):
             scene = self.scene(SceneSeeds(table))
-            face = self.studio.face_of(scene)
-            known = {"latent": scene.latent(), "coefficients": face.coefficients.data}
-            parts.append({**known, "landmarks": self.landmarks(face.coefficients, self.studio.size)[0]})
+            coefficients = self.studio.coefficients(scene)
+            known = {"latent": scene.latent(), "coefficients": coefficients.data}
+            parts.append({**known, "landmarks": self.landmarks(coefficients, self.studio.size)[0]})
         return {name: torch.cat([part[name] for part in parts]) for name in FACTS}
 
     @torch.no_grad()
     def draw(self, seeds: SceneSeeds, truth: Sequence[str] | None = None) -> dict[str, Tensor]:
         """Pictures and truth of any scenes, e.g. ``dataset.seeds([7]).repeat(5).replace(hair=[1, 2, 3, 4, 5])``."""
         fields = self.truth if truth is None else check_fields(truth)
-        parts = [{"image": drawn.image, **truth_of(self.studio, drawn, fields)} for drawn in self.scene_renders(seeds)]
-        kept = [{k: v[: len(seeds) - n] for k, v in part.items()} for n, part in zip(self._starts(seeds), parts)]
-        return {name: torch.cat([part[name] for part in kept]) for name in kept[0]}
+        parts: list[dict[str, Tensor]] = []
+        for drawn in self.scene_renders(seeds):
+            count = len(drawn.image)
+            step = 1 if self._alike else count  # truth is drawn, too: pixel by pixel, with products of matrices
+            truths = [truth_of(self.studio, drawn[k : k + step], fields) for k in range(0, count, step)]
+            known = {name: torch.cat([found[name] for found in truths]) for name in fields}
+            parts.append({"image": drawn.image, **known})
+        return {name: torch.cat([part[name] for part in parts])[: len(seeds)] for name in parts[0]}
 
     def scene_renders(self, seeds: SceneSeeds) -> Iterator[SceneRender]:
-        """The scenes in groups of one fixed size, the last one filled up with repetitions of its last scene.
+        """The scenes in groups of ``together``.
 
-        Kernels may round differently for other shapes; with one shape only, a picture does not depend on its batch.
+        Off the CPU the last group is filled up with repetitions of its last scene: kernels may round differently for
+        other shapes, and with one shape only a picture does not depend on its batch. On a CPU the studio sees to that.
         """
         step = self.together
-        for start in self._starts(seeds):
+        for start in range(0, len(seeds), step):
             table = seeds.table[start : start + step]
-            table = torch.cat([table, table[-1:].expand(step - len(table), -1)])
+            if not self._alike:
+                table = torch.cat([table, table[-1:].expand(step - len(table), -1)])
             yield self.studio(self.scene(SceneSeeds(table)))
 
-    def _starts(self, seeds: SceneSeeds) -> range:
-        return range(0, len(seeds), self.together)
+    @property
+    def _alike(self) -> bool:
+        """Whether the studio gives a scene the same bits in any company."""
+        return self.device.type == "cpu"

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from faceuv.models.faces.appearance.curves import smoothstep as smoothstep
+from faceuv.synthetic.alone import one_by_one
 
 
 class Draw:
@@ -38,7 +39,7 @@ class Draw:
 
     def skewed(self, power: float, high: float = 1.0) -> Tensor:
         """``(B,)`` in 0 … ``high``, mostly near 0 for a power above 1."""
-        return high * normal_cdf(self.take(1)[:, 0]) ** power
+        return high * one_by_one(lambda value: value**power, normal_cdf(self.take(1)[:, 0]))
 
     def chance(self, probability: float | Tensor) -> Tensor:
         """``(B,)`` of 0 and 1; piecewise constant."""

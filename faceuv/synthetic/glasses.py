@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.hair.surroundings import Follower, is_procedural
 from faceuv.models.faces.procedural.build import MM_PER_DM, ORIGIN
+from faceuv.synthetic.alone import one_by_one
 from faceuv.synthetic.draw import Draw
 
 _BEHIND = 100.0  # dm: behind the camera, however the head is turned about the viewing axis
@@ -67,7 +68,7 @@ class Glasses(nn.Module):
         if not bool(worn.any()):
             nothing = numbers.new_zeros(len(numbers), self.count, 3)
             return Frames(nothing + nothing.new_tensor([0.0, 0.0, _BEHIND]), nothing, nothing)
-        moved = (self.follow(identity) - rest) * MM_PER_DM
+        moved = (one_by_one(self.follow, identity) - rest) * MM_PER_DM
         cos, sin = self.turn.cos(), self.turn.sin()
         tubes = []
         rims = []

@@ -21,6 +21,7 @@ from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.hair.lights import unit
 from faceuv.models.faces.hair.surroundings import Follower, to_object
 from faceuv.models.faces.procedural.build import MM_PER_DM
+from faceuv.synthetic.alone import one_by_one
 from faceuv.synthetic.draw import Draw, blend, interpolate, smoothstep
 from faceuv.synthetic.features import Person
 from faceuv.synthetic.head import grid_faces, skull_radius
@@ -203,7 +204,11 @@ class Hair(nn.Module):
         """The sheets from the inside out."""
         batch = len(identity)
         one = (slice(None), None, None)
-        moved = (self.follow(identity) - self.follow.rest).unflatten(1, self.radius.shape[1:]).permute(0, 3, 1, 2)
+        moved = (
+            (one_by_one(self.follow, identity) - self.follow.rest)
+            .unflatten(1, self.radius.shape[1:])
+            .permute(0, 3, 1, 2)
+        )
         table = torch.cat([(self.radius / MM_PER_DM).expand(batch, -1, -1)[:, None], moved], 1)
         along, turn = self.along, self.turn
         left = turn < math.pi

@@ -13,6 +13,7 @@ from faceuv.models.faces.hair.lights import unit
 from faceuv.models.faces.procedural import ProceduralFace
 from faceuv.models.faces.procedural.build import MM_PER_DM, ORIGIN
 from faceuv.models.faces.transfer import Transfer
+from faceuv.synthetic.alone import one_by_one
 from faceuv.synthetic.canvas import Canvas
 from faceuv.synthetic.eyeballs import EyeballPainter
 from faceuv.synthetic.features import Person
@@ -74,11 +75,11 @@ class HeadPainting(Painting):
     weights: Tensor
 
     def linear_on_canvas(self, albedo: Tensor) -> Tensor:
-        colours = self.model.albedo(albedo)
+        colours = one_by_one(self.model.albedo, albedo)
         return self.canvas.spread((colours[:, self.corners] * self.weights[..., None]).sum(2)).clamp(0, 1)
 
     def linear(self, albedo: Tensor) -> Tensor:
-        return bake(self.model.albedo(albedo), self.model.chart(self.size, self.size)).clamp(0, 1)
+        return bake(one_by_one(self.model.albedo, albedo), self.model.chart(self.size, self.size)).clamp(0, 1)
 
     def forward(
         self, albedo: Tensor, on_canvas: Tensor, scene: Scene, person: Person, hair: Hair, style: HairStyle
@@ -87,10 +88,11 @@ class HeadPainting(Painting):
         colours, relief = self.skin(on_canvas, numbers["skin"], noise["skin"], person.age, person.male)
         colours, relief = self.features(colours, relief, numbers, noise, person)
         painted = self._carried(torch.cat([colours - on_canvas, relief], 1))
-        diffuse = self.linear(albedo) + painted[:, :3]
+        linear = self.linear(albedo)
+        diffuse = linear + painted[:, :3]
         diffuse, roots = root_hair(diffuse, self.place, hair, style, noise["hair"], person)
         roots = roots * self.on_skin
-        own = self.eyeballs(self.linear(albedo), numbers["eyes"], person)
+        own = self.eyeballs(linear, numbers["eyes"], person)
         diffuse = own + (diffuse - own) * self.on_skin
         return diffuse.clamp(0, 1), painted[:, 3:] + 0.8 * roots
 
@@ -99,8 +101,11 @@ class HeadPainting(Painting):
         count = len(values)
         seen = F.grid_sample(values, self.grid.expand(count, -1, -1, -1), padding_mode="border", align_corners=False)
         at = F.grid_sample(values, self.patch_grid.expand(count, -1, -1, -1), align_corners=False)[:, :, 0]
-        elsewhere = torch.einsum("khw,bck->bchw", self.fill, at @ self.patches.T)
+        elsewhere = one_by_one(self._continued, at)
         return (elsewhere + (seen - elsewhere) * self.sure) * self.on_skin
+
+    def _continued(self, patches: Tensor) -> Tensor:
+        return torch.einsum("khw,bck->bchw", self.fill, patches @ self.patches.T)
 
     def neck_colour(self, diffuse: Tensor) -> Tensor:
         return (diffuse * self.neck).flatten(2).sum(2)
@@ -109,7 +114,7 @@ class HeadPainting(Painting):
         return bake(vertices, self.model.chart(self.size, self.size))
 
     def normals_and_tangents(self, vertices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        along_u, along_v = self.model.tangents(vertices)
+        along_u, along_v = one_by_one(lambda head: torch.cat(self.model.tangents(head), 2), vertices).split(3, 2)
         return vertex_normals(vertices, self.model.faces, self.model.weld), along_u, along_v
 
     def surface_normals(self, normals: Tensor, along_u: Tensor, along_v: Tensor, height: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from faceuv.errors import InputError
 from faceuv.models.faces.base import FaceModel
+from faceuv.synthetic.alone import one_by_one
 from faceuv.synthetic.draw import Draw
 from faceuv.synthetic.population import Population
 from faceuv.synthetic.seeds import FACTORS
@@ -97,7 +98,7 @@ class HeadPopulation(Population):
     def identity(self, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         draw = Draw(numbers)
         own = _SIGMA * draw.take(_MODES)[:, : self.layout.identity]
-        male = torch.sigmoid(4.0 * draw.normal())
+        male = one_by_one(torch.sigmoid, 4.0 * draw.normal())
         age = draw.skewed(1.4)
         columns = list(own.unbind(1)) + [own.new_zeros(len(own))] * (self.layout.identity - own.shape[1])
         if self.gender_mode is not None:
@@ -117,7 +118,7 @@ class HeadPopulation(Population):
         raised = (draw.take(len(self.slope)) - self.threshold).clamp_min(0) * self.slope
         raised = raised / (1 + 0.35 * raised)
         lean = 0.18 * draw.take(len(self.slope))
-        amounts = (raised * (1 - lean)) @ self.left + (raised * (1 + lean)) @ self.right
+        amounts = self._of_sides(raised * (1 - lean), raised * (1 + lean))
         for axis in range(2):
             look = (_GAZE * draw.normal())[:, None]
             amounts = amounts + look.clamp_min(0) * self.gaze[axis, 0] + (-look).clamp_min(0) * self.gaze[axis, 1]

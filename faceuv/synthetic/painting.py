@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from faceuv.models.faces.base import FaceModel
+from faceuv.synthetic.alone import one_by_one
 from faceuv.synthetic.canvas import Canvas
 from faceuv.synthetic.features import FeaturePainter, Person
 from faceuv.synthetic.hair import Hair, HairStyle
@@ -88,7 +89,7 @@ class CanvasPainting(Painting):
         return self.linear(albedo)
 
     def linear(self, albedo: Tensor) -> Tensor:
-        return self.canvas.spread(self.model.albedo(albedo)).clamp(0, 1)
+        return self.canvas.spread(one_by_one(self.model.albedo, albedo)).clamp(0, 1)
 
     def forward(
         self, albedo: Tensor, on_canvas: Tensor, scene: Scene, person: Person, hair: Hair, style: HairStyle

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from faceuv.geometry import ambient_light, directional_light
 from faceuv.models.faces.base import FaceModel
+from faceuv.synthetic.alone import one_by_one
 from faceuv.synthetic.draw import Draw, smoothstep
 from faceuv.synthetic.features import Person
 
@@ -64,6 +65,8 @@ class Population(nn.Module):
         self.register_buffer("hair_colours", _HAIR.clone())
 
     hair_colours: Tensor
+    left: Tensor
+    right: Tensor
 
     @abstractmethod
     def identity(self, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -76,6 +79,10 @@ class Population(nn.Module):
     @abstractmethod
     def expression(self, numbers: Tensor) -> Tensor:
         """Coefficients ``(B, E)``: mostly calm or smiling faces, few movements at a time."""
+
+    def _of_sides(self, left: Tensor, right: Tensor) -> Tensor:
+        """Coefficients ``(B, E)`` of movements ``(B, M)`` of either side of the face."""
+        return one_by_one(lambda left, right: left @ self.left + right @ self.right, left, right)
 
     def hair_colour(self, draw: Draw, darkness: Tensor, age: Tensor) -> Tensor:
         """Display-referred RGB ``(B, 3)``: dark skins have dark hair, old heads grey hair."""
@@ -163,7 +170,7 @@ class ProceduralPopulation(Population):
     def identity(self, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         draw = Draw(numbers)
         own = draw.take(self.man.shape[0])
-        male = torch.sigmoid(4.0 * draw.normal())
+        male = one_by_one(torch.sigmoid, 4.0 * draw.normal())
         age = draw.skewed(1.4)
         return _IDENTITY_SIGMA * own + (2 * male - 1)[:, None] * self.man, male, age
 
@@ -182,14 +189,14 @@ class ProceduralPopulation(Population):
         raised = (draw.take(count) - self.threshold).clamp_min(0) * self.slope
         raised = raised / (1 + 0.35 * raised)  # no movement runs far beyond its full extent
         lean = 0.18 * draw.take(count)
-        expression = (raised * (1 - lean)) @ self.left + (raised * (1 + lean)) @ self.right
+        expression = self._of_sides(raised * (1 - lean), raised * (1 + lean))
         details = _DETAIL_SIGMA * draw.take(len(self.detail_columns))
         return expression.index_add(1, self.detail_columns, details)
 
 
 def skin_darkness(cheek: Tensor) -> Tensor:
     """0 … 1 from the mean colour of the cheeks ``(B, 3)``."""
-    luminance = cheek @ cheek.new_tensor([0.30, 0.59, 0.11])
+    luminance = one_by_one(lambda row: row @ row.new_tensor([0.30, 0.59, 0.11]), cheek)
     return smoothstep(0.72, 0.40, luminance)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +23,7 @@ from faceuv.renderers.base import Renderer
 from faceuv.renderers.edge_gradient import edge_gradient
 from faceuv.structures import Coefficients, Mesh, UVMaps
 from faceuv.synthetic.alignment import Framing, align
+from faceuv.synthetic.alone import one_by_one
 from faceuv.synthetic.background import paint_background
 from faceuv.synthetic.draw import Draw
 from faceuv.synthetic.glasses import Glasses
@@ -29,7 +31,7 @@ from faceuv.synthetic.hair import Hair, draw_style
 from faceuv.synthetic.head import PIVOT, BackOfHead, Bust, above_the_collar
 from faceuv.synthetic.head_painting import HeadPainting
 from faceuv.synthetic.head_population import HeadPopulation
-from faceuv.synthetic.layers import lay_hair, shade_opaque, strand_texture
+from faceuv.synthetic.layers import NEARER, lay_hair, shade_opaque, strand_texture
 from faceuv.synthetic.painting import CanvasPainting, Painting
 from faceuv.synthetic.population import Population, ProceduralPopulation, make_person
 from faceuv.synthetic.scene import Scene
@@ -66,6 +68,41 @@ class SceneRender:
     scenery: Mesh
     hair: Tensor
     normal_map: Tensor
+
+    def __getitem__(self, rows: slice) -> SceneRender:
+        """Some of the scenes."""
+        return SceneRender(
+            self.image[rows],
+            self.mask[rows],
+            self.foreground[rows],
+            self.background[rows],
+            self.coefficients[rows],
+            UVMaps(*(None if one is None else one[rows] for one in (self.maps.diffuse, self.maps.displacement))),
+            self.world[rows],
+            self.scenery.at(self.scenery.vertices[rows]),
+            self.hair[rows],
+            self.normal_map[rows],
+        )
+
+
+class Stage(NamedTuple):
+    """What a camera needs of a batch of scenes; all begin with the scenes' axis."""
+
+    vertices: Tensor  # (B, V, 3) of everything opaque
+    attributes: Tensor  # (B, V, 8): see shade_opaque
+    texture: Tensor  # (B, 6, T, T)
+    lighting: Tensor  # (B, 3, 9)
+    background: Tensor  # (B, 3, S, S)
+    locks: Tensor  # (B, L, N, 3) sheets of hair, from the inside out; none if all are bald
+    looks: Tensor  # (B, L, N, 10): see lay_hair
+    strands: Tensor  # (B, 2, ·, ·)
+    there: Tensor  # (B,): 0 for bald heads
+    hair_colour: Tensor  # (B, 3)
+
+    def parts(self, count: int) -> Iterator[Stage]:
+        """``count`` scenes at a time."""
+        for start in range(0, len(self.vertices), count):
+            yield Stage(*(tensor[start : start + count] for tensor in self))
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,11 +185,22 @@ class Studio(nn.Module):
     body_turn: Tensor
 
     def forward(self, scene: Scene) -> SceneRender:
-        """Draw a batch."""
+        """Draw a batch.
+
+        On a CPU the bits of a scene do not depend on the others: what is small is computed for all scenes in shared
+        calls that treat each alike, products of matrices and everything per pixel one scene after the other.
+        """
+        staged, known = self._stage(scene)
+        shots = [self._shoot(part) for part in staged.parts(1 if self.faces.device.type == "cpu" else len(scene))]
+        image, mask, foreground, hair = (torch.cat(pictures) for pictures in zip(*shots))
+        return known(image=image, mask=mask, foreground=foreground, hair=hair)
+
+    def _stage(self, scene: Scene) -> tuple[Stage, Callable[..., SceneRender]]:
+        """What the camera needs of these scenes, and what is known of them already."""
         model, numbers, noise = self.face_model, scene.numbers, scene.noise
         known = self.face_of(scene)
         coefficients, surface, male, age = known.coefficients, known.surface, known.male, known.age
-        identity, albedo, lighting = coefficients.identity, coefficients.albedo, coefficients.lighting
+        identity, albedo = coefficients.identity, coefficients.albedo
         rotation, translation = coefficients.rotation, coefficients.translation
 
         painting = self.painting
@@ -170,7 +218,7 @@ class Studio(nn.Module):
         turn = euler_to_matrix(rotation)
         moved = welded_mean(sample_map(displacement, model.uv), model.weld)
         face = pose(surface + moved, rotation, translation)
-        back = pose(self.back.follow(identity), rotation, translation)
+        back = pose(one_by_one(self.back.follow, identity), rotation, translation)
         frames = self.glasses(numbers["glasses"], identity)
         clothes = self.bust(numbers["clothes"], painting.neck_colour(diffuse))
         body = rotation * self.body_turn
@@ -204,45 +252,72 @@ class Studio(nn.Module):
         )
         attributes = torch.cat([uv.expand(len(scene), -1, -1), vertex_normals, painted], 2)
         world_normals = (turn @ normal_map.flatten(2)).unflatten(2, normal_map.shape[2:])
+        background = paint_background(numbers["background"], noise["background"], self.size, self.world.backgrounds)
 
-        fine = self.size * self.samples
-        view = self.renderer.look(mesh, height=fine, width=fine)
-        image, depth = shade_opaque(
-            view,
+        sheets = self.hair(identity, style, noise["hair"]) if bool((style.there > 0).any()) else []
+        locks = [pose(sheet.vertices, rotation, translation) for sheet in sheets]
+        looks = [
+            torch.cat([rotate(sheet.normals, turn), rotate(sheet.tangents, turn), sheet.attributes], 2)
+            for sheet in sheets
+        ]
+        staged = Stage(
+            mesh.vertices,
             attributes,
             torch.cat([diffuse, world_normals], 1),
-            lighting,
+            coefficients.lighting,
+            background,
+            torch.stack(locks, 1) if locks else face.new_zeros(len(scene), 0, 0, 3),
+            torch.stack(looks, 1) if looks else face.new_zeros(len(scene), 0, 0, 10),
+            self.world.grain * strand_texture(noise["hair"]),
+            style.there,
+            person.hair_colour,
+        )
+        return staged, partial(
+            SceneRender,
+            background=background,
+            coefficients=coefficients,
+            maps=maps,
+            world=face,
+            scenery=mesh,
+            normal_map=world_normals,
+        )
+
+    def _shoot(self, staged: Stage) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Image, mask, foreground and hair of :class:`SceneRender`."""
+        fine = self.size * self.samples
+        view = self.renderer.look(Mesh(staged.vertices, self.faces), height=fine, width=fine)
+        image, depth = shade_opaque(
+            view,
+            staged.attributes,
+            staged.texture,
+            staged.lighting,
             textured=self.textured_faces,
             mapped=self.face_faces,
         )
         covered = (view.face_id >= 0)[:, None]
         on_face = covered & (view.face_id < self.face_faces)[:, None]
-        background = paint_background(numbers["background"], noise["background"], self.size, self.world.backgrounds)
-        image = torch.where(covered, image, F.interpolate(background, (fine, fine), mode="nearest"))
+        image = torch.where(covered, image, F.interpolate(staged.background, (fine, fine), mode="nearest"))
         if image.requires_grad:
             image = edge_gradient(image, view.pixels, view.face_id, view.at)
         hair = torch.zeros_like(image[:, :1])
-        if bool((style.there > 0).any()):
-            strands = self.world.grain * strand_texture(noise["hair"])
-            for sheet in self.hair(identity, style, noise["hair"]):
-                vertices = pose(sheet.vertices, rotation, translation)
-                vertices = torch.where((style.there == 0)[:, None, None], vertices.new_full((), _BEHIND), vertices)
-                looks = [rotate(sheet.normals, turn), rotate(sheet.tangents, turn), sheet.attributes]
-                view = self.hair_renderer.look(Mesh(vertices, self.hair.faces), height=fine, width=fine)
-                image, alpha = lay_hair(image, view, torch.cat(looks, 2), strands, person.hair_colour, lighting, depth)
+        if bool((staged.there > 0).any()):
+            reach = depth.view_as(view.face_id) + 2 * NEARER  # most of the hair lies behind the head
+            bald = (staged.there == 0)[:, None, None]
+            for vertices, looks in zip(staged.locks.unbind(1), staged.looks.unbind(1)):
+                mesh = Mesh(torch.where(bald, vertices.new_full((), _BEHIND), vertices), self.hair.faces)
+                view = self.hair_renderer.look(mesh, height=fine, width=fine, before=reach)
+                image, alpha = lay_hair(image, view, looks, staged.strands, staged.hair_colour, staged.lighting, depth)
                 hair = hair + alpha * (1 - hair)
         mask = on_face * (1 - hair)
         foreground = torch.maximum(covered.to(hair.dtype), hair)
         image, mask, foreground, hair = (self._reduce(t) for t in (image, mask, foreground, hair))
-        return SceneRender(
-            image.clamp(0, 1), mask, foreground, background, coefficients, maps, face, mesh, hair, world_normals
-        )
+        return image.clamp(0, 1), mask, foreground, hair
 
     def face_of(self, scene: Scene) -> SceneFace:
         """Coefficients, surface and traits of the face of a scene, without drawing it."""
         identity, male, age = self.population.identity(scene.numbers["identity"])
         expression = self.population.expression(self.world.expression * scene.numbers["expression"])
-        surface = self.face_model.shape(identity, expression)
+        surface = one_by_one(self.face_model.shape, identity, expression)
         coefficients = self._coefficients(scene, identity, expression, surface[:, self.face_model.landmarks])
         return SceneFace(coefficients, surface, male, age)
 

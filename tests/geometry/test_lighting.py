@@ -47,6 +47,7 @@ def test_the_bands_are_those_of_the_paper_s_basis():
         for x, y, z in normals.tolist()
     ]  # fmt: skip
     torch.testing.assert_close(sh_basis(normals), torch.tensor(wanted, dtype=torch.float64))
+    assert torch.equal(sh_basis(normals.T, 0), sh_basis(normals).T)
 
 
 @given(st.integers(0, 1000))

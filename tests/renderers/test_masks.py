@@ -41,6 +41,22 @@ def test_splat_is_the_gradient_rule(head, light, map_size: tuple[int, int]) -> N
     assert iou(by_splat, splat_mask(face_id, mesh.faces, mesh.uv, chart, rings=0)) < 1.0
 
 
+def test_pixels_whose_face_lies_behind_a_depth_are_left_out(head) -> None:
+    """Exactly those that are no nearer with any corner; what is kept is what there was."""
+    renderer, front = TorchRenderer(), head(1, 41)
+    mesh = Mesh(pose(front.vertices.expand(3, -1, -1), POSES, torch.zeros(3, 3)), front.faces)
+    whole = renderer.look(mesh, height=40, width=56)
+    depth = torch.full((3, 40, 56), torch.inf).flatten().index_copy(0, whole.at.flat, whole.at.depth).view(3, 40, 56)
+    before = torch.full((3, 40, 56), float(whole.at.depth.median()))
+    part = renderer.look(mesh, height=40, width=56, before=before)
+    corners = whole.pixels[..., 2].gather(1, mesh.faces[whole.face_id.clamp_min(0)].flatten(1)).view(3, 40, 56, 3)
+    kept = (whole.face_id >= 0) & (corners.amin(-1) <= before)
+    assert 0.2 < float(kept.sum() / (whole.face_id >= 0).sum()) < 0.8
+    assert torch.equal(part.face_id, torch.where(kept, whole.face_id, -1))
+    assert torch.equal(part.at.depth, depth[kept])
+    assert bool(kept[depth < before].all())
+
+
 @pytest.mark.parametrize("finer", [1, 2, 4])
 @pytest.mark.parametrize("n", [21, 41])
 @pytest.mark.parametrize("rule", ["splat", "gradient", "visibility"])

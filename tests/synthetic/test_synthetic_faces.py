@@ -47,15 +47,6 @@ def test_same_seed_same_bits_in_any_batch(dataset, samples):
         assert torch.equal(value, samples[name][5]), name
 
 
-def test_scenes_drawn_together_round_otherwise_and_no_more(face_model, samples):
-    four = SyntheticFaces(10, size=64, texture_size=96, face_model=face_model, together=4)
-    pictures = four.batch([5, 2, 7])["image"]
-    assert float((pictures - samples["image"][[5, 2, 7]]).abs().max()) < 1e-3
-    assert torch.equal(four.batch([2])["image"][0], pictures[1])  # whatever company it has
-    with pytest.raises(InputError, match="together must be a whole number of at least 1, got 0"):
-        SyntheticFaces(10, size=64, face_model=face_model, together=0)
-
-
 def test_the_number_of_threads_does_not_matter(dataset, samples):
     threads = torch.get_num_threads()
     try:
