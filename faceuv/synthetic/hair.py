@@ -174,7 +174,7 @@ class Hair(nn.Module):
     open_azimuth: Tensor
 
     def lower_edge(self, azimuth: Tensor, style: HairStyle) -> Tensor:
-        """Height, mm, of the lower edge of hair that does not fall; ``azimuth`` in radians, ``(B, …)``."""
+        """Height, mm, of the lower edge of hair that does not fall; ``azimuth`` in radians, ``(B or 1, …)``."""
         wide = (slice(None), *([None] * (azimuth.ndim - 1)))
         degrees = azimuth.abs() / _DEGREE
         short = interpolate(degrees, self.edge_azimuth, self.edge_short)
@@ -188,7 +188,7 @@ class Hair(nn.Module):
 
         Both ``(B, 1, T, T)``; ``ragged`` is noise of that shape.
         """
-        azimuth = torch.atan2(x, z - CENTRE[2])[None, None].expand(len(style.line), -1, -1, -1)
+        azimuth = torch.atan2(x, z - CENTRE[2])[None, None]
         above = y - self.lower_edge(azimuth, style) + 2.2 * ragged
         behind_face = smoothstep(-70.0, 0.0, above + 40)
         crown = (

@@ -38,9 +38,9 @@ _MASK = 0xFFFFFFFF
 
 def hash_bits(value: Tensor) -> Tensor:
     """A bijective scrambling of 32-bit numbers kept in int64 (two rounds of xor-shift and multiply)."""
-    value = (value ^ (value >> 16)) * 0x7FEB352D & _MASK
-    value = (value ^ (value >> 15)) * 0x2C1B3C6D & _MASK
-    return value ^ (value >> 16)
+    once = (value >> 16).bitwise_xor_(value).mul_(0x7FEB352D).bitwise_and_(_MASK)
+    twice = (once >> 15).bitwise_xor_(once).mul_(0x2C1B3C6D).bitwise_and_(_MASK)
+    return (twice >> 16).bitwise_xor_(twice)
 
 
 def combine(seed: Tensor, index: Tensor | int) -> Tensor:
@@ -56,18 +56,18 @@ def uniforms(seed: Tensor, shape: Sequence[int], stream: int = 0) -> Tensor:
     index = torch.arange(count, device=seed.device)
     start = hash_bits(((seed ^ (seed >> 32)) + (stream + 1) * 0x85EBCA6B) & _MASK)
     # steps of the golden ratio, scrambled: one round for each number, since this is most of the hashing there is
-    bits = hash_bits((start[:, None] + (index * 0x9E3779B9)[None]) & _MASK)
+    bits = hash_bits((start[:, None] + (index * 0x9E3779B9)[None]).bitwise_and_(_MASK))
     return unit_interval(bits).view(-1, *shape)
 
 
 def unit_interval(bits: Tensor) -> Tensor:
     """32-bit numbers → float32 strictly between 0 and 1: 23 bits and a half, which float32 holds exactly."""
-    return ((bits >> 9).float() + 0.5) * 2.0**-23
+    return (bits >> 9).float().add_(0.5).mul_(2.0**-23)
 
 
 def normals(seed: Tensor, shape: Sequence[int], stream: int = 0) -> Tensor:
     """``(B, *shape)`` standard normal float32 for seeds ``(B,)``."""
-    return torch.erfinv(uniforms(seed, shape, stream) * 2 - 1) * math.sqrt(2)
+    return uniforms(seed, shape, stream).mul_(2).sub_(1).erfinv_().mul_(math.sqrt(2))
 
 
 def smooth_noise(

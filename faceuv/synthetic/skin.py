@@ -97,13 +97,14 @@ class SkinPainter(nn.Module):
     def _moles(self, draw: Draw, seed: Tensor) -> tuple[Tensor, Tensor]:
         """Coverage and relief of a few moles, where chance puts them."""
         canvas = self.canvas
-        place = uniforms(seed, (3, _MOLES), 4)[..., None, None]
+        there = torch.stack([draw.chance(0.2) * draw.uniform(0.4, 1.0) for _ in range(_MOLES)], 1)
+        scene, number = there.detach().nonzero().unbind(1)  # few of them: the others are not painted
+        place = uniforms(seed, (3, _MOLES), 4)[scene, :, number][..., None, None]
         radius = 0.9 + 0.8 * place[:, 2]
         square = (canvas.x - 100 * (place[:, 0] - 0.5)) ** 2 + (canvas.y + 90 - 130 * place[:, 1]) ** 2
         cover = (1 - 0.25 * square / radius.square()).clamp_min(0) ** 2 * self.front * (1 - canvas.lips)
-        there = torch.stack([draw.chance(0.2) * draw.uniform(0.4, 1.0) for _ in range(_MOLES)], 1)
-        cover = self.grain * cover * there[..., None, None]
-        total = cover[:, :1] + cover[:, 1:2] + cover[:, 2:3] + cover[:, 3:4]
+        cover = self.grain * cover * there[scene, number][:, None, None]
+        total = cover.new_zeros(len(seed), *cover.shape[1:]).index_add(0, scene, cover)[:, None]
         return total, total
 
 
