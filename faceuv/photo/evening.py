@@ -1,4 +1,5 @@
-"""Shadows and bright sides that nine bands of light do not explain, taken off by comparing the sides of a face."""
+"""Light that is left in unlit colours: shadows and bright sides, found by comparing the sides of a face, and shade that
+follows from errors of the fitted shape."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from torch import Tensor
 from faceuv.models.faces.base import FaceModel
 from faceuv.photo.blending import mirror_grid, sampled, spread
 from faceuv.photo.boxes import box_mean
-from faceuv.photo.charts import kept
+from faceuv.photo.charts import kept, near_landmarks
+from faceuv.photo.relief import colour_weights
 
 _SEEN = 0.15  # weight from which on a side says what it shows
 _FINE = 256  # texels across: the map on which shadows are followed
@@ -21,6 +23,12 @@ _TINT = 0.15  # logarithm: how far a channel may be from the mean of the three
 _ONE_SIDED = 0.08  # of the difference between the sides, what is kept at most
 _NEARER = 0.12  # of two sides, how clearly the one nearer to the usual is taken for the skin
 _STRANGE = (0.3, 0.6)  # difference between the sides at which one of them is no skin at all: none of it, all
+_SHADE = 5  # texels of the fine map: shade is at least as wide
+_UNEXPLAINED = 0.03  # logarithm: unevenness of light that no fit explains
+_GRAIN = 0.02  # logarithm: of a channel's own, where all is wide
+_HAIRY = (((*range(5, 12), *range(48, 60)), (0.25, 0.45)), (range(17, 27), (0.12, 0.28)))  # landmarks of beards and
+# brows, and dm from them: inside, outside
+_DARK = (0.08, 0.25)  # logarithm: how dark both sides are there, as bare skin and as hair
 
 
 def evened(model: FaceModel, ratio: Tensor, weight: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
@@ -43,7 +51,7 @@ def evened(model: FaceModel, ratio: Tensor, weight: Tensor, features: Tensor) ->
     wide = _wide(own, skin)
     middle = _middle(wide, skin)
     wide = wide - middle
-    grid, there = kept(model, "mirror of what is wide", fine, lambda: mirror_grid(model, fine))
+    grid, there = _mirror(model, fine)
     other, met = sampled(wide, grid), sampled(known, grid) * there
     both = (met / _SEEN).clamp(0, 1)
     mine, theirs = (torch.exp(-side.abs().mean(0, keepdim=True) / _NEARER) for side in (wide, other))
@@ -58,6 +66,51 @@ def evened(model: FaceModel, ratio: Tensor, weight: Tensor, features: Tensor) ->
         F.interpolate(x[None], (size, size), mode="bilinear", align_corners=False)[0] for x in (step, strange)
     )
     return ratio + step, weight * (1 - strange.clamp(0, 1) * (1 - features))
+
+
+def without_shade(model: FaceModel, ratio: Tensor, weight: Tensor, features: Tensor, doubt: Tensor) -> Tensor:
+    """The logarithm ``ratio (3, T, T)`` of photograph over model without the shade that errors of the fitted shape
+    leave in it.
+
+    Where the light changes fast with the normal, a nose that is a little too wide leaves as much in the ratio as skin
+    does. What is seen there is skin as far as it is more than such errors usually make: the share doubt² / seen² of it
+    goes. Only light goes, which is the same in all channels but for its tint: what melanin and blood make stays, and so
+    does what is dark on both sides around mouth and brows, which is hair.
+
+    Args:
+        features: ``(1, T, T)`` in [0, 1], where brows, eyes, nostrils and lips are: nothing goes there.
+        doubt: ``(1, T, T)``, the usual error of the light's logarithm.
+    """
+    size = ratio.shape[-1]
+    fine = min(size, _FINE)
+    known = _pooled(weight, fine)
+    own = _pooled(ratio * weight, fine) / known.clamp_min(1e-6)
+    error = _pooled(doubt * weight, fine) / known.clamp_min(1e-6)
+    skin = known * (1 - _pooled(features, fine))
+    light = (own * colour_weights(_GRAIN).to(own)[:, None, None]).sum(0, keepdim=True)
+    light = _around(light, skin)
+    light = light - _middle(light, skin)
+    share = ((error.square() + _UNEXPLAINED**2) / _around(light.square(), skin).clamp_min(1e-6)).clamp(max=1)
+    grid, there = _mirror(model, fine)
+    other = sampled(light, grid)
+    low, high = _DARK
+    dark = ((torch.minimum(-light, -other) - low) / (high - low)).clamp(0, 1) * there
+    for rows, reach in _HAIRY:
+        share = share * (1 - dark * near_landmarks(model, fine, rows, reach))
+    shade = light * _around(share, skin)
+    return ratio - F.interpolate(shade[None], (size, size), mode="bilinear", align_corners=False)[0]
+
+
+def _around(values: Tensor, weight: Tensor, width: int = _SHADE) -> Tensor:
+    """Weighted mean of ``values (C, N, N)`` around each texel, 0 where there is no weight."""
+    both = torch.cat([values * weight, weight])[None]
+    for _ in range(2):
+        both = box_mean(both, width)
+    return both[0, :-1] / both[0, -1:].clamp_min(1e-4)
+
+
+def _mirror(model: FaceModel, size: int) -> tuple[Tensor, Tensor]:
+    return kept(model, "mirror of what is wide", size, lambda: mirror_grid(model, size))
 
 
 def _wide(values: Tensor, weight: Tensor) -> Tensor:
@@ -79,9 +132,9 @@ def _wide(values: Tensor, weight: Tensor) -> Tensor:
 
 
 def _middle(values: Tensor, weight: Tensor) -> Tensor:
-    """``(3, 1, 1)``: the median where there is skin; 0 without any."""
+    """``(C, 1, 1)``: the median of ``values (C, N, N)`` where there is skin; 0 without any."""
     chosen = values[:, weight[0] > 0.5]
-    return chosen.median(1).values[:, None, None] if chosen.shape[1] else values.new_zeros(3, 1, 1)
+    return chosen.median(1).values[:, None, None] if chosen.shape[1] else values.new_zeros(len(values), 1, 1)
 
 
 def _limited(values: Tensor, limits: tuple[float, float]) -> Tensor:

@@ -1,6 +1,8 @@
-"""The colour of the irises in a photograph, and where the eyes look."""
+"""The colour of the irises in a photograph, where the eyes look, and the tint of the light on their whites."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -11,6 +13,9 @@ _LEAST = 12  # texels or pixels of an iris: fewer say nothing
 _PUPIL, _GLINT = 0.30, 0.80  # shares of the iris, by brightness, between which its colour lies
 _RING = 0.42
 _WARM = (1.13, 1.02, 0.88)  # around the pupil, relative to the rim
+_WHITE = 0.7  # of the opening beside the iris, what is brighter in blue than this share is the white
+_USUAL = (0.11, -0.02, -0.09)  # logarithm of the tint that whites usually have in a picture, mean 0
+_CLEAR = (0.18, 0.34)  # length of the logarithm of a tint: the person's own, the light's
 
 
 def iris_middle(colour: Tensor, place: Tensor, radius: float) -> Tensor:
@@ -49,6 +54,31 @@ def iris_colour(colour: Tensor, place: Tensor, radius: float, irradiance: Tensor
     warm = middle_colour * middle_colour.new_tensor(_WARM)
     ring = middle_colour * _RING
     return EyeColour((red, green, blue), _triple(warm), _triple(ring))
+
+
+def white_of(colour: Tensor, place: Tensor, radius: float) -> Tensor | None:
+    """``(3,)``: the white of an eye among samples of its opening, see :func:`iris_colour`; None where too little is
+    seen. It is what lies beside the iris and is bright in blue, which lids are not."""
+    if len(colour) < _LEAST or not radius > 0:
+        return None
+    beside = colour[(place - iris_middle(colour, place, radius)).norm(dim=1) > radius]
+    if len(beside) < _LEAST:
+        return None
+    blue = beside[:, 2]
+    return beside[blue >= blue.quantile(_WHITE)].median(0).values
+
+
+def light_tint(whites: Sequence[Tensor]) -> Tensor | None:
+    """``(3,)``, product 1: the tint of the light by the ``whites`` of the eyes that a picture shows, each ``(3,)``;
+    None without any. Whites are a little red and yellow, more in one person than in another, so that only a tint that
+    is clearly another one is the light's."""
+    if not whites:
+        return None
+    seen = torch.log(torch.stack(list(whites)).clamp_min(0.02))
+    tint = (seen - seen.mean(1, keepdim=True)).mean(0)
+    tint = tint - tint.new_tensor(_USUAL)
+    low, high = _CLEAR
+    return torch.exp(tint * ((tint.norm() - low) / (high - low)).clamp(0, 1))
 
 
 def mean_colour(colours: list[EyeColour]) -> EyeColour | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from faceuv.checks import check_shape
-from faceuv.geometry.lighting import DC_OFFSET, sh_basis
+from faceuv.geometry.lighting import DC_OFFSET, light_form, sh_basis
 
 _ROUNDS = 10
 _NOISE = 0.06  # RGB: what albedo modes and nine bands of light leave of a face
@@ -18,9 +18,10 @@ _NOTHING = 1e-4  # of the largest weight: less does not count
 _MOST = 4000  # samples: more say nothing new
 _TYPICAL = (-0.05, -0.08, 0.14)  # constant, up and front coefficients of a usual light
 _MOST_LIGHT, _OVER = 0.95, 0.10  # mean light on a face, and how far beyond is likely: photographs are exposed for faces
-_BRIGHTNESS, _SHAPE, _TINT = 0.15, 0.30, 0.03  # deviations: of the constant, of the others, of a channel from the mean
+_BRIGHTNESS, _SHAPE, _TINT = 0.15, 0.30, 0.025  # deviations: of the constant, of the others, of a channel from the mean
 _DARKEST = 0.35  # of the mean light: dividing by less only makes noise
 _EXPLAINED, _LEAST_DIVIDED = (0.6, 0.9), 0.6
+_TILT = 0.25  # radians: usual error of a fitted normal
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +55,7 @@ class Samples:
 
     colour (N, 3)  in the picture;  normal (N, 3)  after the pose;  weight (N,)  how far each counts
     mean (N, 3), basis (N, 3, A)  of their albedo, per standard deviation
+    tint (3,)  of the light, as the whites of the eyes show it; None is white
     """
 
     colour: Tensor
@@ -61,16 +63,18 @@ class Samples:
     weight: Tensor
     mean: Tensor
     basis: Tensor
+    tint: Tensor | None = None
 
 
 def fit_colours(samples: Sequence[Samples], *, lighting: Tensor, noise: float = _NOISE) -> list[Colours]:
     """Fit the colours of one person in one or several pictures by ``(mean + basis · a) · Y(normal) · (light + DC)``:
     the albedo is the same in all, each picture has a light of its own.
 
-    Skin and light share a factor that no picture tells apart. What settles it is that light is nearly white: its
-    three channels differ from their mean by a few hundredths, so that the picture's tint is the skin's, and dark skin
-    has another tint than light skin. Photographs are exposed for faces: bright skin is pale rather than under a light
-    that is much brighter than usual. All is solved for together: in turns, the shared factor would not move.
+    Skin and light share a factor that no picture tells apart. What settles it is that light is nearly white, after the
+    tint of the eyes' whites: its three channels differ from their mean by a few hundredths, so that the picture's tint
+    is the skin's, and dark skin has another tint than light skin. Photographs are exposed for faces: bright skin is
+    pale rather than under a light that is much brighter than usual. All is solved for together: in turns, the shared
+    factor would not move.
 
     Args:
         lighting: ``(3, 9)``, where the search begins and what the light's prior is about; it begins at the mean albedo.
@@ -79,6 +83,7 @@ def fit_colours(samples: Sequence[Samples], *, lighting: Tensor, noise: float = 
     for part in samples:
         count = check_shape("colour", part.colour, ("N", 3))["N"]
         check_shape("basis", part.basis, (count, 3, "A"))
+    asked, samples = samples, [_balanced(part) for part in samples]
     pictures, modes = len(samples), samples[0].basis.shape[2]
     step = max(1, -(-sum(len(part.colour) for part in samples) // _MOST))
     few = [_thinned(part, step) for part in samples]
@@ -114,8 +119,22 @@ def fit_colours(samples: Sequence[Samples], *, lighting: Tensor, noise: float = 
         light = _light(found, modes, k)
         weight = _trust(part, found[:modes], light, noise)
         explained = float((part.weight * weight).sum() / part.weight.sum().clamp_min(1e-6))
-        made.append(Colours(found[:modes], light, weight, explained))
+        made.append(Colours(found[:modes], _tinted(light, asked[k].tint), weight, explained))
     return made
+
+
+def _balanced(part: Samples) -> Samples:
+    """The samples as they would look under white light."""
+    return part if part.tint is None else replace(part, colour=part.colour / part.tint, tint=None)
+
+
+def _tinted(lighting: Tensor, tint: Tensor | None) -> Tensor:
+    """``lighting (3, 9)`` times ``tint (3,)``, with the offset that all light has."""
+    if tint is None:
+        return lighting
+    offset = torch.zeros_like(lighting)
+    offset[:, 0] = DC_OFFSET
+    return (lighting + offset) * tint[:, None] - offset
 
 
 def _exposure(part: Samples, shading: Tensor) -> Tensor:
@@ -158,6 +177,22 @@ def irradiance_of(normal: Tensor, lighting: Tensor) -> Tensor:
     raised = lighting.clone()
     raised[:, 0] += DC_OFFSET
     return sh_basis(normal) @ raised.T
+
+
+def light_doubt(normal: Tensor, lighting: Tensor, share: float, weight: Tensor) -> Tensor:
+    """``(N, 1)``: how far the logarithm of the light that :func:`delit` divides by is usually wrong on
+    ``normal (N, 3)``: because the normals of a fitted head are, and by what is not divided."""
+    quadratic, linear, constant = (part[0].mean(0) for part in light_form(lighting[None]))
+    bent = normal @ quadratic
+    light = (normal * (bent + linear)).sum(1, keepdim=True) + constant
+    known = weight[:, None] / weight.sum().clamp_min(1e-6)
+    mean = (light * known).sum().clamp_min(1e-3)
+    light = torch.maximum(light, _DARKEST * mean)
+    slope = 2 * bent + linear
+    along = slope - (slope * normal).sum(1, keepdim=True) * normal
+    tilted = _TILT * along.norm(dim=1, keepdim=True) / light
+    left = (1 - share) * torch.log(light / mean)
+    return (tilted.square() + left.square()).sqrt()
 
 
 def delit(colour: Tensor, irradiance: Tensor, share: float = 1.0, weight: Tensor | None = None) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,14 +11,14 @@ from torch import Tensor
 from faceuv.data.window import Window
 from faceuv.geometry.lighting import sh_irradiance
 from faceuv.geometry.projection import project
-from faceuv.models.faces.appearance import EyeColour, has_appearance
+from faceuv.models.faces.appearance import EyeColour
 from faceuv.models.faces.base import FaceModel
 from faceuv.photo.blending import blurred, feathered
 from faceuv.photo.boxes import box_max
 from faceuv.photo.charts import height_on_chart, inner_face, near_landmarks, on_parts
-from faceuv.photo.eyes import iris_colour
+from faceuv.photo.eyes import iris_colour, light_tint, white_of
 from faceuv.photo.lids import lids
-from faceuv.photo.light import Colours, Samples, delit, irradiance_of
+from faceuv.photo.light import Colours, Samples, delit, irradiance_of, light_doubt
 from faceuv.photo.projection import posed_mesh, project_picture
 from faceuv.renderers.base import Renderer
 from faceuv.renderers.occlusion import visible_points
@@ -34,6 +35,7 @@ _BEARD = (0.45, 0.65)  # dm from the landmarks of mouth and chin: below the nose
 _BROWS = (0.07, 0.14)  # dm from the landmarks of brows and eyes, which are not hair of the head; beyond
 IRIS = 0.2  # radius of an iris, of the distance between the corners of the eye
 _EYES = 512  # pixels of the square in which irises are looked for, at most: they are 15 wide there
+_GLASS = 0.5  # of the skin's blue: whites of eyes have more, dark glasses less
 _EYE = {"right": (36, 39), "left": (42, 45)}
 
 
@@ -58,6 +60,7 @@ class Reading:
     seen    (1, T, T)  in [0, 1], how far it shows each texel of any part
     weight  (1, T, T)  in [0, 1], how far the skin's colours are used
     light   (3, T, T)  that was divided out, where all of it is
+    doubt   (1, T, T)  usual error of the logarithm of what was divided out
     likely  share of what it shows between brows and chin that has the colours of skin
     """
 
@@ -65,6 +68,7 @@ class Reading:
     seen: Tensor
     weight: Tensor
     light: Tensor
+    doubt: Tensor
     likely: float
 
 
@@ -96,7 +100,8 @@ def read_view(
     likely = float((usual * weight * inner).sum() / (weight * inner).sum().clamp_min(1e-6))
     _, spread_out = lids(model, view.coefficients, renderer.camera.distance, size)
     weight = _with_the_face(model, _soft(weight * usual * spread_out, skin, inner), size)
-    return Reading(bare, shown.weight, weight, light.T.view_as(shown.colour), likely)
+    doubt = light_doubt(shown.normal.flatten(1).T, colours.lighting, divided, seen).T.view_as(weight)
+    return Reading(bare, shown.weight, weight, light.T.view_as(shown.colour), doubt, likely)
 
 
 def likely_skin(bare: Tensor, albedo: Tensor, weight: Tensor, inner: Tensor) -> Tensor:
@@ -159,8 +164,8 @@ def _with_the_face(model: FaceModel, weight: Tensor, size: int) -> Tensor:
     return weight * box_max(kept[where].to(weight)[None, None], 9)[0]
 
 
-def skin_samples(model: FaceModel, view: View, renderer: Renderer) -> Samples:
-    """The skin's vertices that a picture shows."""
+def skin_samples(model: FaceModel, view: View, renderer: Renderer, openings: Sequence[Opening] = ()) -> Samples:
+    """The skin's vertices that a picture shows, and the tint of the light by what it shows of the eyes."""
     coefficients, picture, window = view.coefficients, view.picture, view.window
     mesh, normals = posed_mesh(model, coefficients)
     world, normal = mesh.vertices, normals[0]
@@ -180,7 +185,10 @@ def skin_samples(model: FaceModel, view: View, renderer: Renderer) -> Samples:
     away = torch.cdist(model.mean[chosen], model.mean[model.landmarks[17:]]).amin(1)
     weight = (seen & inside).to(colour) * facing[chosen] * torch.exp(-(away / 0.5).square())
     weight = weight * view.trust
-    return Samples(colour, normal[chosen], weight, model.mean_albedo[chosen], model.albedo_basis[chosen])
+    whites = [white_of(eye.colour, eye.place, IRIS * eye.width) for eye in openings]
+    least = _GLASS * (colour * weight[:, None]).sum(0)[2] / weight.sum().clamp_min(1e-6)
+    tint = light_tint([white for white in whites if white is not None and bool(white[2] > least)])
+    return Samples(colour, normal[chosen], weight, model.mean_albedo[chosen], model.albedo_basis[chosen], tint)
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,13 +225,8 @@ def eye_openings(model: FaceModel, view: View, renderer: Renderer) -> list[Openi
     return found
 
 
-def eye_colours(model: FaceModel, view: View, renderer: Renderer) -> list[EyeColour]:
-    """The irises' colour from the opening between the lids; ``view.coefficients`` hold the light."""
-    if not has_appearance(model):
-        return []
-    light = sh_irradiance(view.picture.new_tensor([[[0.0, 0.0, 1.0]]]), view.coefficients.lighting)[0, 0]
-    found = []
-    for eye in eye_openings(model, view, renderer):
-        own = iris_colour(eye.colour, eye.place, IRIS * eye.width, light)
-        found += [own] if own is not None else []
-    return found
+def eye_colours(openings: Sequence[Opening], lighting: Tensor) -> list[EyeColour]:
+    """The irises' colours from the openings between the lids, under ``lighting (1, 3, 9)``."""
+    light = sh_irradiance(lighting.new_tensor([[[0.0, 0.0, 1.0]]]), lighting)[0, 0]
+    found = [iris_colour(eye.colour, eye.place, IRIS * eye.width, light) for eye in openings]
+    return [own for own in found if own is not None]

@@ -65,11 +65,12 @@ class Ground:
         return torch.einsum("cij,jhw->cihw", quadratic, normal), linear, constant
 
 
-def colour_weights() -> Tensor:
+def colour_weights(grain: float = _GRAIN) -> Tensor:
     """``(3,)``, sum 1: of the logarithms of red, green and blue, the mean in which light counts fully and pigment
-    least: melanin and blood take more of green and blue than of red."""
+    least: melanin and blood take more of green and blue than of red. The less ``grain`` a channel has of its own, the
+    less pigment counts."""
     pigment = torch.tensor(_PIGMENT)
-    unlike = _GRAIN**2 * torch.eye(3) + _SPOTS**2 * pigment.T @ pigment
+    unlike = grain**2 * torch.eye(3) + _SPOTS**2 * pigment.T @ pigment
     weights = torch.linalg.solve(unlike, torch.ones(3))
     return weights / weights.sum()
 

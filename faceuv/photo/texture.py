@@ -17,7 +17,7 @@ from faceuv.models.faces.base import FaceModel
 from faceuv.photo.blending import blurred, mirror_grid, sampled, spread, spread_over
 from faceuv.photo.charts import height_on_chart, inner_face, kept, near_landmarks, on_parts
 from faceuv.photo.creases import without_creases
-from faceuv.photo.evening import evened
+from faceuv.photo.evening import evened, without_shade
 from faceuv.photo.eyes import mean_colour
 from faceuv.photo.fusing import fused
 from faceuv.photo.hair import with_hair_of
@@ -27,6 +27,7 @@ from faceuv.photo.reading import (
     Reading,
     View,
     eye_colours,
+    eye_openings,
     read_view,
     skin_samples,
 )
@@ -99,7 +100,8 @@ def head_texture(
         seed: of the detail of what neither side shows.
     """
     size = whole_number("the size of a head's texture", size, low=64, high=LARGEST)
-    samples = [skin_samples(model, view, renderer) for view in views]
+    openings = [eye_openings(model, view, renderer) for view in views]
+    samples = [skin_samples(model, view, renderer, eyes) for view, eyes in zip(views, openings)]
     colours = fit_colours(samples, lighting=usual_light().to(model.mean))
     fitted = tuple(
         view.coefficients.replace(albedo=found.albedo[None], lighting=found.lighting[None])
@@ -111,13 +113,7 @@ def head_texture(
     inner = inner_face(model, size)
     skin = on_parts(model, size, "skin").to(inner)
     weight = torch.stack([reading.weight for reading in readings]).amax(0)
-    eyes = mean_colour(
-        [
-            colour
-            for view, own in zip(views, fitted)
-            for colour in eye_colours(model, replace(view, coefficients=own), renderer)
-        ]
-    )
+    eyes = mean_colour([colour for seen, own in zip(openings, fitted) for colour in eye_colours(seen, own.lighting)])
     person = fitted[0].albedo
     brows = False
     if has_appearance(model):
@@ -134,8 +130,8 @@ def head_texture(
             evened(model, _without_shine(own, r.weight, features), r.weight, features)
             for own, r in zip(ratios, readings)
         ]
-        ratios = [own for own, _ in calm]
         readings = [replace(r, weight=own) for r, (_, own) in zip(readings, calm)]
+        ratios = [without_shade(model, own, r.weight, features, r.doubt) for r, (own, _) in zip(readings, calm)]
         weight = torch.stack([reading.weight for reading in readings]).amax(0)
     if relief and delight and not lit:
         shots = [replace(view, coefficients=own) for view, own in zip(views, fitted)]
