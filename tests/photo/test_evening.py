@@ -1,4 +1,4 @@
-"""Shadows on one side of a face, painted nostrils, strands of hair: none of them is skin."""
+"""Shadows on one side of a face, shade of a wrong shape, painted nostrils, strands of hair: none of them is skin."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from faceuv.face import Face
 from faceuv.geometry.uv import bake
 from faceuv.models.faces import FaceModel
 from faceuv.models.faces.building import build_face_model
+from faceuv.photo import reading
 from faceuv.photo.charts import near_landmarks
-from faceuv.photo.evening import evened
+from faceuv.photo.evening import evened, without_shade
 from faceuv.photo.hairstyle import hair_pixels
 from faceuv.photo.reading import View, under_hair
 from faceuv.photo.texture import head_texture
@@ -86,6 +87,69 @@ def test_what_is_no_skin_loses_its_weight(model, places) -> None:
     assert kept[inside].mean() < 0.2 and kept[other].mean() > 0.95
     features = torch.ones_like(none)  # but brows and lips keep theirs
     assert torch.equal(evened(model, (strange * -1.4).expand(3, -1, -1), weight, features)[1], weight)
+
+
+MELANIN = torch.tensor([0.16, 0.23, 0.29])[:, None, None]
+
+
+def _contrast(maps: torch.Tensor, here: torch.Tensor, there: torch.Tensor) -> float:
+    return float(maps.mean(0)[there[0]].median() - maps.mean(0)[here[0]].median())
+
+
+def test_shade_goes_as_far_as_the_light_is_doubtful(model, places) -> None:
+    points, weight, none = places
+    nose = float(model.mean[model.landmarks[30], 1])
+    shade = (torch.cos(points[1:2].sub(nose + 0.2) * 6) * -0.12 * (weight > 0)).expand(3, -1, -1).contiguous()
+    dark, bright = ((weight > 0) & side for side in (shade[:1] < -0.1, shade[:1] > 0.1))
+    before = _contrast(shade, dark, bright)
+
+    def left(doubt: float, ratio: torch.Tensor = shade) -> float:
+        return _contrast(without_shade(model, ratio, weight, none, torch.full_like(weight, doubt)), dark, bright)
+
+    assert before > 0.2
+    assert abs(left(0.3)) < 0.3 * before  # a hard light from the side
+    assert left(0.05) > 0.6 * before  # a soft one: it is skin
+    pigment = shade * MELANIN / MELANIN.mean()
+    assert left(0.3, pigment) > 0.55 * _contrast(pigment, dark, bright)
+    assert torch.equal(without_shade(model, shade, weight * 0, none, weight), shade)
+
+
+def test_beards_and_birthmarks_are_no_shade(model, places) -> None:
+    points, weight, none = places
+    doubt = torch.full_like(weight, 0.25)
+    chin = float(model.mean[model.landmarks[57], 1])
+    beard = ((points[1:2] < chin) & (points[1:2] > chin - 0.4) & (points[:1].abs() < 0.35)).float() * -0.35
+    there = (weight > 0) & (beard < 0)
+    bare = (weight > 0) & (points[1:2] > chin + 0.4)
+    made = without_shade(model, beard.expand(3, -1, -1), weight, none, doubt)
+    assert _contrast(made, there, bare) > 0.8 * 0.35
+    other = (beard * (points[:1] > 0)).expand(3, -1, -1)  # on one side only, this is a shadow
+    right = there & (points[:1] > 0.1)
+    assert _contrast(without_shade(model, other, weight, none, doubt), right, bare) < 0.75 * 0.35
+    cheek = model.mean[model.landmarks[13]] * 0.5 + model.mean[model.landmarks[35]] * 0.5
+    away = (points - cheek[:, None, None]).norm(dim=0, keepdim=True)
+    away = (points - points.flatten(1)[:, away.where(weight > 0, torch.inf).argmin()][:, None, None]).norm(dim=0)[None]
+    near, around = (weight > 0) & (away < 0.06), (weight > 0) & (away > 0.25) & (away < 0.4)
+    mark = -2.0 * MELANIN * (away < 0.08)
+    soft, hard = (without_shade(model, mark, weight, none, own) for own in (doubt / 2, doubt))
+    assert _contrast(soft, near, around) > 0.65 * _contrast(mark, near, around)
+    assert _contrast(hard, near, around) > 0.5 * _contrast(mark, near, around)
+
+
+def test_the_whites_of_the_eyes_tell_warm_light_from_dark_skin(model, monkeypatch) -> None:
+    face = Face.random(3, face_model=model, renderer="torch", texture_size=SIZE).with_pose(0, 0, 0)
+    face = face.with_expression(torch.zeros_like(face.coefficients.expression)).with_lighting("warm")
+    picture = face.render_full(SIZE, background=(0.5, 0.5, 0.5)).image[0].clamp(0, 1)
+    skin = bake(model.skin_mask.float()[None, :, None], model.chart(SIZE, SIZE))[0, 0] > 0.9
+    view = View(face.coefficients, picture, Window.whole(SIZE, SIZE))
+
+    def error() -> float:
+        made = head_texture(model, [view], face.renderer, size=SIZE)
+        return float((made.diffuse - face.diffuse(SIZE)).abs().mean(0)[skin & (made.seen[0] > 0.5)].mean())
+
+    ours = error()
+    monkeypatch.setattr(reading, "light_tint", lambda whites: None)
+    assert ours < 0.12 and ours < 0.5 * error()
 
 
 def test_nostrils_that_a_picture_shows_bright_are_bright(model) -> None:

@@ -10,10 +10,11 @@ from faceuv.errors import InputError
 from faceuv.face import Face
 from faceuv.geometry.lighting import named_light
 from faceuv.models.faces import FaceModel
+from faceuv.photo import texture as textures
 from faceuv.photo.blending import mirror_grid, sampled, spread, spread_over
-from faceuv.photo.eyes import iris_colour
+from faceuv.photo.eyes import iris_colour, light_tint, white_of
 from faceuv.photo.inside import with_eyes_and_mouth
-from faceuv.photo.light import Samples, delit, fit_colours, irradiance_of, usual_light
+from faceuv.photo.light import Samples, delit, fit_colours, irradiance_of, light_doubt, usual_light
 from faceuv.photo.projection import project_picture
 from faceuv.photo.reading import View
 from faceuv.photo.texture import head_texture
@@ -157,6 +158,62 @@ def test_bright_skin_is_pale_and_dark_skin_is_not_made_darker() -> None:
     assert light == pytest.approx(0.64, abs=0.02) and albedo > 0.53
 
 
+def test_the_tint_of_the_light_is_known_and_not_the_skins() -> None:
+    generator = torch.Generator().manual_seed(5)
+    normal = torch.nn.functional.normalize(torch.randn(2000, 3, generator=generator), dim=1)
+    normal[:, 2] = normal[:, 2].abs()
+    mean = torch.tensor([0.7, 0.55, 0.45]).expand(2000, 3)
+    basis = (mean * torch.tensor([-0.1, -0.145, -0.185]))[:, :, None]  # darker and redder
+    tint = torch.tensor([1.25, 1.0, 0.8])
+    light = irradiance_of(normal, usual_light()) * tint
+
+    def found(known: torch.Tensor | None) -> tuple[float, torch.Tensor]:
+        samples = Samples(mean * light, normal, torch.ones(2000), mean, basis, known)
+        (made,) = fit_colours([samples], lighting=usual_light())
+        return float(made.albedo), irradiance_of(normal, made.lighting) / light
+
+    albedo, share = found(tint)
+    assert abs(albedo) < 0.05 and (share - 1).abs().max() < 0.02
+    assert found(None)[0] > 1.0
+
+
+def test_light_is_doubtful_where_it_changes_fast_and_where_it_is_not_divided_out() -> None:
+    generator = torch.Generator().manual_seed(6)
+    normal = torch.nn.functional.normalize(torch.randn(500, 3, generator=generator), dim=1)
+    weight, lighting = torch.ones(500), named_light("left")[0]
+    doubt = light_doubt(normal, lighting, 1.0, weight)
+    aside = torch.nn.functional.normalize(torch.linalg.cross(normal, torch.tensor([[0.3, 0.9, 0.2]])), dim=1)
+    other = torch.linalg.cross(normal, aside)
+    grey = [irradiance_of(normal + 1e-3 * step, lighting).mean(1) for step in (aside, -aside, other, -other)]
+    light = irradiance_of(normal, lighting).mean(1)
+    steep = ((grey[0] - grey[1]).square() + (grey[2] - grey[3]).square()).sqrt() / 2e-3 / light
+    plain = light > 0.4 * light.mean()  # where it is darker, no more is divided out
+    assert ((doubt[:, 0] / steep)[plain] - 0.25).abs().max() < 0.02
+    assert light_doubt(normal, torch.zeros(3, 9), 0.3, weight).max() < 1e-6
+    part = light_doubt(normal, lighting, 0.6, weight)
+    left = 0.4 * torch.log(light / light.mean())
+    assert ((part.square() - doubt.square()).sqrt()[:, 0] - left.abs())[plain].abs().max() < 1e-3
+
+
+def test_a_wrong_shape_leaves_less_shade_in_the_map(person: Face, shot, monkeypatch) -> None:
+    """The head of another shape under a hard light from the side."""
+    model, coefficients, picture, window = shot
+    generator = torch.Generator().manual_seed(7)
+    wrong = coefficients.replace(identity=0.5 * torch.randn(coefficients.identity.shape, generator=generator))
+    truth = model.albedo_map(coefficients.albedo, 128, 128)[0]
+    view = View(coefficients.replace(identity=coefficients.identity + wrong.identity), picture, window)
+
+    def uneven() -> float:
+        made = head_texture(model, [view], person.renderer, size=128)
+        skin = _skin(model) & (made.seen[0] > 0.5)
+        factor = truth[:, skin].median(1).values / made.diffuse[:, skin].median(1).values
+        return float((made.diffuse * factor[:, None, None] - truth).abs().mean(0)[skin].mean())
+
+    ours = uneven()
+    monkeypatch.setattr(textures, "without_shade", lambda model, ratio, *others: ratio)
+    assert ours < 0.75 * uneven()
+
+
 def test_light_that_is_not_understood_is_divided_out_in_part() -> None:
     generator = torch.Generator().manual_seed(2)
     normal = torch.nn.functional.normalize(torch.randn(2000, 3, generator=generator), dim=1)
@@ -279,6 +336,26 @@ def test_an_iris_is_found_among_white_and_lashes() -> None:
     assert found is not None
     assert torch.tensor(found.outer).allclose(torch.tensor([0.2, 0.3, 0.5]), atol=0.03)
     assert iris_colour(colour[:5], place[:5], 7.0, torch.ones(3)) is None
+
+
+def test_whites_lie_beside_the_iris_and_tell_only_clear_tints() -> None:
+    rows, columns = torch.meshgrid(torch.arange(20.0), torch.arange(40.0), indexing="ij")
+    place = torch.stack([rows.flatten(), columns.flatten()], 1)
+    white = torch.tensor([0.72, 0.6, 0.5])
+    colour = white.repeat(800, 1)
+    colour[(place - torch.tensor([9.0, 20.0])).norm(dim=1) < 7] = torch.tensor([0.2, 0.4, 0.9])  # bright, blue
+    colour[:200] = torch.tensor([0.5, 0.3, 0.25])  # a lid
+    found = white_of(colour, place, 8.0)
+    assert found is not None and torch.allclose(found, white)
+    assert white_of(colour[:5], place[:5], 8.0) is None
+    assert light_tint([]) is None
+    usual = torch.tensor([0.65, 0.57, 0.53])
+    plain, yellowish, warm = (
+        light_tint([usual * torch.tensor(tint)]) for tint in ((1.0, 1.0, 1.0), (1.07, 1.0, 0.93), (1.4, 1.0, 0.7))
+    )
+    assert plain is not None and yellowish is not None and warm is not None
+    assert (plain - 1).abs().max() < 0.01 and (yellowish - 1).abs().max() < 0.02
+    assert warm[0] / warm[2] > 1.7 and float(warm.prod()) == pytest.approx(1.0, abs=1e-4)
 
 
 def _skin(model: FaceModel) -> torch.Tensor:
