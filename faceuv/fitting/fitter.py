@@ -111,6 +111,7 @@ class Fitter(nn.Module):
         *,
         mask: Tensor | None = None,
         names: Sequence[str] | None = None,
+        most: Mapping[str, float] | None = None,
     ) -> Fit:
         """Coefficients of ``images (B, 3, H, W)`` in [0, 1], in the whole frame of the pictures.
 
@@ -118,6 +119,7 @@ class Fitter(nn.Module):
             landmarks: pixel space of the images; by default the detector's.
             mask: ``(B, 1, H, W)`` in [0, 1], the pixels that count; by default all.
             names: of the pictures, for a detector that reads a file.
+            most: the highest amounts of movements by name, of a face model with limits.
         """
         images, landmarks, mask, contour = self._read(images, landmarks, mask, names)
         chunk = self.chunk or (_CHUNK_ON_CPU if images.device.type == "cpu" else _CHUNK)
@@ -125,7 +127,7 @@ class Fitter(nn.Module):
         for start in range(0, len(images), chunk):
             rows = slice(start, start + chunk)
             part = None if mask is None else mask[rows]
-            parts.append(self._fit_chunk(images[rows], landmarks[rows], part, contour))
+            parts.append(self._fit_chunk(images[rows], landmarks[rows], part, contour, most=most))
         return Fit.cat(parts)
 
     @torch.no_grad()
@@ -136,6 +138,7 @@ class Fitter(nn.Module):
         *,
         mask: Tensor | None = None,
         names: Sequence[str] | None = None,
+        most: Mapping[str, float] | None = None,
     ) -> Fit:
         """Coefficients of several pictures of one person: identity and albedo are the same in all rows that are ok.
 
@@ -150,7 +153,7 @@ class Fitter(nn.Module):
                     f" {type(step).__name__}: choose the schedule 'fast', 'precise' or 'landmarks'"
                 )
         images, landmarks, mask, contour = self._read(images, landmarks, mask, names)
-        own = self.fit(images, landmarks, mask=mask, names=names)
+        own = self.fit(images, landmarks, mask=mask, names=names, most=most)
         rows = own.ok.nonzero()[:, 0]
         if len(rows) < 2:
             return own
@@ -162,7 +165,7 @@ class Fitter(nn.Module):
         sharing = Sharing.of(len(rows), shared, trust / trust.max())
         part = None if mask is None else mask[rows]
         joint = self._fit_chunk(
-            images[rows], landmarks[rows], part, contour, start=own.coefficients.data[rows], sharing=sharing
+            images[rows], landmarks[rows], part, contour, start=own.coefficients.data[rows], sharing=sharing, most=most
         )
         place = torch.arange(len(images), device=rows.device)
         place[rows] = len(images) + torch.arange(len(rows), device=rows.device)
@@ -215,6 +218,7 @@ class Fitter(nn.Module):
         *,
         start: Tensor | None = None,
         sharing: Sharing | None = None,
+        most: Mapping[str, float] | None = None,
     ) -> Fit:
         """Fit some pictures; from ``start (B, N)`` and with shared columns if those are given, which all are ok."""
         model = self.fit_model
@@ -255,6 +259,7 @@ class Fitter(nn.Module):
                 contour=contour,
                 sharing=sharing,
                 framed=self.framed,
+                most=most or {},
             )
             found = first if problem.bounds is None else first.clamp(*problem.bounds)
             for step in self.steps:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -55,6 +55,7 @@ class Problem:
     contour              whether the landmarks of the jaw lie on the contour that is seen or are points of the head
     sharing              of pictures of one person, the columns that all rows share; None: rows are independent
     framed               whether the pictures are squares that were laid around faces by their landmarks
+    most                 of movements by name, the highest amounts, where they are lower than the face model's
     """
 
     face_model: FaceModel
@@ -67,6 +68,7 @@ class Problem:
     contour: Contour = "visible"
     sharing: Sharing | None = None
     framed: bool = False
+    most: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -82,6 +84,9 @@ class Problem:
         low, high = (torch.full_like(self.centre[0], edge) for edge in (-torch.inf, torch.inf))
         columns = model.layout.slice("expression")
         low[columns], high[columns] = model.expression_limits.to(self.centre).unbind(1)
+        names = list(model.mode_names["expression"]) if self.most else []
+        for name, amount in self.most.items():
+            high[columns.start + names.index(name)].clamp_(max=amount)
         return low, high
 
     def priors(self, weights: Mapping[str, float], groups: Sequence[str], tint: float) -> list[Term]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ from faceuv.photo.alignment import feature_shifts, moved
 from faceuv.photo.finding import Found
 from faceuv.photo.gaze import with_seen_gaze
 from faceuv.photo.reading import View
-from faceuv.photo.smiles import with_teeth
+from faceuv.photo.smiles import jaw_behind, with_teeth
 from faceuv.renderers.base import Renderer
 from faceuv.structures import Coefficients
 
@@ -66,8 +66,12 @@ def fitted(
     model = fitter.face_model
     cuts = [found.window.cut(picture, SQUARE) for picture, _, found in faces]
     squares, masks = (torch.stack(part) for part in zip(*cuts))
-    landmarks = [_landmarks(first, fitter, *cut, face) for cut, face in zip(cuts, faces)]
-    fit = (fitter.fit_person if same_person else fitter.fit)(squares, _joined(landmarks), mask=masks)
+    landmarks, found, jaws = zip(*[_landmarks(first, fitter, *cut, face) for cut, face in zip(cuts, faces)])
+    most = {"jawOpen": max(jaws)} if max(jaws) < 1 else {}
+    fit = (fitter.fit_person if same_person else fitter.fit)(squares, _joined(landmarks), mask=masks, most=most)
+    if len(faces) == 1 and landmarks[0] is not found[0] and not float(fit.confidence[0]) >= DOUBTFUL:
+        plain = fitter.fit(squares, found[0], mask=masks)  # lips far from where a fit expects them can lead it astray
+        fit = plain if float(plain.confidence[0]) > float(fit.confidence[0].nan_to_num(0.0)) else fit
     return [_shot(model, fitter.renderer, fit, row, face, squares[row], masks[row]) for row, face in enumerate(faces)]
 
 
@@ -93,8 +97,9 @@ def _shot(
 
 def _landmarks(
     first: Fitter, fitter: Fitter, square: Tensor, mask: Tensor, face: tuple[Tensor, str, Found]
-) -> Landmarks:
-    """The landmarks ``(1, 68, 2)`` in one square, laid onto its features, lips around seen teeth if it has them."""
+) -> tuple[Landmarks, Landmarks, float]:
+    """The landmarks ``(1, 68, 2)`` in one square, laid onto its features, lips around seen teeth if it has them; those
+    with the lips as they were; and how far the jaw may open."""
     picture, _, found = face
     model, detector = fitter.face_model, fitter.detector
     assert detector is not None
@@ -104,15 +109,17 @@ def _landmarks(
     first.contour = fitter.contour = detector.contour
     fit = first.fit(square[None], landmarks, mask=mask[None])
     if not bool(fit.ok[0]):
-        return landmarks
+        return landmarks, landmarks, 1.0
     own = within_limits(model, fit.coefficients)
     world = pose(model.mesh(own).vertices[:, model.landmarks], own.rotation, own.translation)
     drawn = project(world, fitter.renderer.camera, SQUARE, SQUARE)[0, :, :2]
     shifts = feature_shifts(FaceRenderer(model, fitter.renderer), own, square, drawn)
     points = moved(landmarks.points[0], drawn, shifts)
-    if model.shows_teeth and float(own.rotation[0, 1].abs()) < _ASIDE:
-        points = _around_teeth(picture, found.window, points)
-    return Landmarks(points[None], known, landmarks.score, disagreement=landmarks.disagreement)
+    plain = replace(landmarks, points=points[None])
+    if not model.shows_teeth or float(own.rotation[0, 1].abs()) > _ASIDE:
+        return plain, plain, 1.0
+    around = _around_teeth(picture, found.window, points)
+    return replace(plain, points=around[None]), plain, jaw_behind(points, around)
 
 
 def _around_teeth(picture: Tensor, window: Window, points: Tensor) -> Tensor:

@@ -26,6 +26,11 @@ _BENT = 0.08  # how far a smile rises from its middle to its outermost teeth, at
 _BEYOND = 0.08  # beyond the corners that were seen there are no teeth
 _GAP = 0.01  # between the teeth that are white enough and the lips
 _THIN = 0.7  # of the upper lip's height, of which the network took a part for teeth
+_ROWS, _BITE, _JAW = (
+    0.12,
+    0.03,
+    25.0,
+)  # lips farther apart show more than rows that meet; the amount of the jaw then; beyond
 _RIM = 0.05  # between the corners inside and outside of the lips
 _INNER_UPPER, _INNER_LOWER = (61, 62, 63), (67, 66, 65)
 _OUTER_UPPER, _OUTER_LOWER = (49, 50, 51, 52, 53), (59, 58, 57, 56, 55)
@@ -58,6 +63,16 @@ def with_teeth(image: Tensor, points: Tensor) -> Tensor:
     if teeth is None:
         return points
     return torch.cat([points[:48], middle + eyes * _around(local, teeth)[48:] @ axes])
+
+
+def jaw_behind(before: Tensor, after: Tensor) -> float:
+    """How far, of 1, the jaw may open behind lips that were laid around teeth: from the landmarks ``before (68, 2)`` to
+    those ``after``; 1 where they hardly moved. Between lips that are no farther apart than rows of teeth are high, the
+    rows meet: a smile parts the lips, not the teeth."""
+    if torch.allclose(before, after, atol=0.1):
+        return 1.0
+    apart = float((after[66] - after[62]).norm() / (after[36] - after[45]).norm())
+    return min(1.0, _BITE + _JAW * max(0.0, apart - _ROWS))
 
 
 def seen_teeth(patch: Tensor, across: Tensor, down: Tensor, width: float) -> Teeth | None:

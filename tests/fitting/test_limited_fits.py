@@ -146,3 +146,14 @@ def test_a_fit_reaches_the_whole_movement(head, movement):
     if movement == "scream":
         assert float(gaps(head, true, LIPS).min()) > 15
         assert float(found.coefficients.expression[:, head.mode_index("expression", "jawOpen")].min()) > 0.8
+
+
+def test_a_fit_keeps_movements_below_the_amounts_that_are_given(head):
+    true = person(head, 3, jawOpen=1.0)
+    points, _ = LandmarkTruth(head)(true, SIZE)
+    marks = Landmarks(points, torch.ones(1, dtype=torch.bool), torch.ones(1))
+    fitter, picture = Fitter(head, schedule="landmarks"), torch.full((1, 3, SIZE, SIZE), 0.5)
+    jaw = head.mode_index("expression", "jawOpen")
+    free, held = (fitter.fit(picture, marks, most=most) for most in (None, {"jawOpen": 0.1}))
+    assert float(free.coefficients.expression[0, jaw]) > 0.5
+    assert float(held.coefficients.expression[0, jaw]) <= 0.1 + 1e-6

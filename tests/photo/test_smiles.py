@@ -9,7 +9,7 @@ from faceuv.data.window import Window
 from faceuv.models.faces import ICTFaceKit, MakeHuman
 from faceuv.photo import shots
 from faceuv.photo.shots import SQUARE, _around_teeth
-from faceuv.photo.smiles import with_teeth
+from faceuv.photo.smiles import jaw_behind, with_teeth
 
 SIZE, EYES = 400, 200.0
 MIDDLE = torch.tensor([205.0, 260.0])
@@ -111,4 +111,18 @@ def test_teeth_are_looked_for_where_the_head_shows_them(maker, portraits, monkey
 
 
 def test_heads_that_show_teeth() -> None:
-    assert ICTFaceKit.shows_teeth and not MakeHuman.shows_teeth
+    assert ICTFaceKit.shows_teeth and MakeHuman.shows_teeth
+
+
+@pytest.mark.parametrize(("half", "jaw"), [(0.05, 0.03), (0.1, 1.0)])
+def test_the_jaw_stays_behind_lips_that_show_no_more_than_teeth(half: float, jaw: float) -> None:
+    given = closed()
+    assert jaw_behind(given, with_teeth(drawn((0.26, half)), given)) == pytest.approx(jaw, abs=0.05)
+    assert jaw_behind(given, given + 0.01) == 1.0  # where no teeth were found, nothing is known of the jaw
+
+
+def test_a_fit_that_lips_around_teeth_lead_astray_is_made_without_them(maker, portraits, monkeypatch) -> None:
+    plain = maker.of(portraits[0])[0].shots[0].coefficients.data
+    monkeypatch.setattr(type(maker.face_model), "shows_teeth", True)
+    monkeypatch.setattr(shots, "_around_teeth", lambda picture, window, points: points.roll(30, 0))
+    torch.testing.assert_close(maker.of(portraits[0])[0].shots[0].coefficients.data, plain)

@@ -61,6 +61,7 @@ class MakeHuman(BlinkingHead):
     """
 
     kind: ClassVar[str] = "MakeHuman face model"
+    shows_teeth = True
 
     def __init__(self, subdivisions: int = 1, *, cache: bool = True, verbose: bool = True) -> None:
         subdivisions = whole_number("subdivisions", subdivisions, low=0, high=1)

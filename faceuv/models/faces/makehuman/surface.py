@@ -49,6 +49,7 @@ PARTS = [
 _IRIS_OFFSET = 100  # added to the piece of polygons of iris and pupil
 # The bust: where (|x| / width)^p + (depth below the chin / depth)^p < 1, decimetres on the average person.
 _WIDTH, _DEPTH, _POWER, _ABOVE = 1.32, 1.5, 2.6, 0.45
+_FRONT = 0.05  # dm behind the foremost tooth, up to which teeth are front teeth
 _FACE_WORTH = 8.0  # texels of the face against those of the scalp, per area
 
 
@@ -87,6 +88,7 @@ def build_surface(data: MakeHumanData, mean: Array, levels: int) -> HeadSurface:
         cages.append(_group(base, f"helper-{letter}-eyelashes-1", f"lashes_lower_{side}"))
     for _ in range(levels):
         cages = [subdivided(cage) for cage in cages]
+    cages[1] = _meeting(cages[1], cages[2], mean)
     at = cages[0].points @ mean
     cages[0] = cut(cages[0], _bust(at, mean, base))
     cages += [_eye(base, mean, side) for side in SIDES]
@@ -124,6 +126,20 @@ def _cage(base: BaseMesh, keep: Array, piece: Array) -> Cage:
 def _group(base: BaseMesh, group: str, name: str) -> Cage:
     keep = base.groups == group
     return _cage(base, keep, np.full(int(keep.sum()), NAMES.index(name)))
+
+
+def _meeting(upper: Cage, lower: Cage, mean: Array) -> Cage:
+    """The upper row of teeth, longer, so that it meets the lower one: subdivision rounds the edges off, and a smile
+    would show the tongue in a gap of 4 mm."""
+    at, other = upper.points @ mean, lower.points @ mean
+    front, behind = (row[:, 2] > row[:, 2].max() - _FRONT for row in (at, other))
+    edge, top = at[front, 1].min(), at[front, 1].max()
+    # down is the way from the top of the front teeth to their edge, for every person: of teeth on both sides
+    low, high = (front & (abs(at[:, 1] - height) < 1e-6) for height in (edge, top))
+    down = sparse.csr_matrix(upper.points[low].mean(0) - upper.points[high].mean(0))
+    share = (edge - other[behind, 1].max()) / (top - edge) * (top - at[:, 1]) / (top - edge)
+    points = upper.points + sparse.csr_matrix(share[:, None]) @ down
+    return Cage(points.tocsr(), upper.polygons, upper.uv, upper.uv_polygons, upper.part)
 
 
 def _bust(at: Array, mean: Array, base: BaseMesh) -> Array:

@@ -168,3 +168,20 @@ def test_the_white_between_the_lids_has_texels_enough():
 
     assert per_degree(IRIS_DEG, 60) > 0.4 * per_degree(0, IRIS_DEG)
     assert radius.max() <= 0.5 + 1e-9
+
+
+@pytest.mark.parametrize("age", [6, 30, 80])
+def test_the_rows_of_teeth_meet_behind_closed_lips(makehuman, age):
+    """In a gap between them a smile would show the tongue."""
+    still = torch.zeros(1, makehuman.layout.expression)
+    at = makehuman.shape(makehuman.identity_coefficients(age=age, gender="female"), still)[0]
+    jaw = still.clone()
+    jaw[0, makehuman.mode_index("expression", "jawOpen")] = 1.0
+    opened = makehuman.shape(torch.zeros(1, makehuman.layout.identity), jaw)[0] - makehuman.mean
+    rows = makehuman.vertices_of("teeth").nonzero()[:, 0]
+    lower = opened[rows].norm(dim=1) > 0.01
+    rows = [rows[~lower], rows[lower]]
+    front = [row[at[row, 2] > at[row, 2].max() - 0.05] for row in rows]
+    upper_edge, lower_edge = float(at[front[0], 1].min()), float(at[front[1], 1].max())
+    assert abs(upper_edge - lower_edge) < 0.01
+    assert upper_edge < float(at[makehuman.landmarks[62], 1])
