@@ -45,11 +45,11 @@ from faceuv.files.artefacts import atomic_path, read_json
 from faceuv.geometry.projection import pose
 from faceuv.models.faces import FaceModel
 from faceuv.models.faces.arkit import NAMES
+from faceuv.models.faces.charts import on_parts
 from faceuv.models.faces.hair import COLOURS, STYLES
 from faceuv.models.faces.hair.choice import BALD
 from faceuv.models.faces.landmark_truth import LandmarkTruth
 from faceuv.photo import PhotoHead, PhotoHeads
-from faceuv.photo.charts import on_parts
 from faceuv.registry import MODELS
 from faceuv.structures import UVMaps
 

@@ -174,9 +174,9 @@ def around(generator: StyleFaceUVGenerator, seeds: Sequence[int]) -> Tensor:
 
 
 def haired(generator: StyleFaceUVGenerator, seeds: Sequence[int]) -> Tensor:
-    """Two heads a row, as ``faceuv sample`` writes them: with hair in the colour of the map."""
+    """Two heads a row, as ``faceuv sample`` writes them: with detail, and hair in the colour of the map."""
     yaws = (-35.0, 0.0, 35.0)
-    faces = [generator.sample(seed=seed).with_hair(seed=seed) for seed in seeds]
+    faces = [generator.sample(seed=seed).with_detail(seed, 1024).with_hair(seed=seed) for seed in seeds]
     pictures = [face.render(200, yaw_deg=yaw, centred=True) for face in faces for yaw in yaws]
     return contact_sheet(pictures, columns=2 * len(yaws))
 

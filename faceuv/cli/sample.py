@@ -41,6 +41,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="NAME",
         help="make generated faces instead of random people of a face model: quickstart, a folder or a work dir",
     )
+    parser.add_argument(
+        "--detail",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="draw pores, hairs, lines and eyes on a generator's maps, where its head model can (default); or leave the"
+        " maps as they are",
+    )
     parser.add_argument("--light", help="a light by name (default studio; of generated faces their own)")
     parser.add_argument(
         "--face-model",
@@ -180,8 +187,12 @@ def maker(args: argparse.Namespace) -> Callable[[int], Face]:
         elif args.face_model is not None:
             wanted = build_face_model(args.face_model)
 
+        size = args.texture_size or TEXTURE_SIZE
+
         def generated(seed: int) -> Face:
-            face = generator.sample(seed, face_model=wanted)
+            face = generator.sample(seed)
+            face = detailed(face, seed, size) if args.detail else face
+            face = face if wanted is None else face.to_model(wanted, texture_size=size)
             face = face if args.expression is None else expressed(face, args.expression, seed)
             return face if args.light is None else face.with_lighting(args.light)
 
@@ -196,6 +207,14 @@ def maker(args: argparse.Namespace) -> Callable[[int], Face]:
         return expressed(face, expression, seed).with_lighting(light)
 
     return person
+
+
+def detailed(face: Face, seed: int, size: int) -> Face:
+    """A generated face with drawn detail, if it has a map and its head model can draw skin; else as it is."""
+    from faceuv.models.faces.appearance import has_appearance
+
+    drawn = face.maps is not None and face.maps.diffuse is not None
+    return face.with_detail(seed, size) if drawn and has_appearance(face.model_of("detail")[1]) else face
 
 
 def can_smile(model: FaceModel) -> bool:

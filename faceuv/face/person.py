@@ -22,6 +22,7 @@ from faceuv.models.faces.control import between_maps, between_surfaces, expresse
 from faceuv.models.faces.ears import with_bare_ears
 from faceuv.models.faces.hair import Hair, HairMesh, hair_mesh
 from faceuv.models.faces.hair.worn import drawn_hair, worn_roots
+from faceuv.models.faces.refining import refined_maps
 from faceuv.registry import FACE_MODELS
 from faceuv.renderers import Renderer
 from faceuv.structures import Coefficients, Surface, UVMaps
@@ -221,6 +222,7 @@ class Person:
     ) -> Self:
         """The face with skin, brows and eyes drawn in detail, for heads whose albedo is the library's own (ICTFaceKit,
         MakeHuman, …): a diffuse map of its albedo coefficients with pores, lines, freckles, hairs, fibres and veins.
+        The face of a generator keeps the tones of its map, see :func:`~faceuv.models.faces.refining.refined_maps`.
 
         Args:
             seed: of the detail; the same seed draws the same.
@@ -237,10 +239,23 @@ class Person:
             years = likely_age(seed) if shown_age is None else shown_age
         else:
             years = finite("an age", age)
-        maps = appearance_maps(
-            model, own.albedo, seed, size, age=years, freckles=freckles, eye_colour=eye_colour, relief=relief
+        if self._pictured is None:
+            maps = appearance_maps(
+                model, own.albedo, seed, size, age=years, freckles=freckles, eye_colour=eye_colour, relief=relief
+            )
+            return replace(self, maps=maps)
+        if "detail" in (self.metadata or {}):
+            raise InputError("this generated face has its detail already; draw another on the face as generated")
+        assert self.maps is not None
+        maps = refined_maps(
+            model, own.albedo, self.maps, seed, size, age=years, freckles=freckles, eye_colour=eye_colour, relief=relief
         )
-        return replace(self, maps=maps)
+        return replace(self, maps=maps).with_metadata(detail={"size": size, "seed": seed})
+
+    @property
+    def _pictured(self) -> Tensor | None:
+        """The diffuse map ``(1, 3, H, W)`` of a generator, whose pictures have hair; None of other faces."""
+        return self.maps.diffuse if self.maps is not None and "generator" in (self.metadata or {}) else None
 
     def with_hair(
         self: Self,
@@ -261,8 +276,7 @@ class Person:
             density: 0.2 … 3, of the locks; fewer are faster to draw.
         """
         own, model = self.model_of("hair")
-        maps = self.maps
-        pictured = maps.diffuse if maps is not None and "generator" in (self.metadata or {}) else None
+        maps, pictured = self.maps, self._pictured
         hair = drawn_hair(model, own, style, colour=colour, seed=seed, density=density, pictured=pictured)
         if maps is not None and pictured is not None and hair is not None:
             maps = replace(maps, diffuse=with_bare_ears(model, pictured))

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from faceuv.geometry.boxes import box_mean
 from faceuv.models.faces import FaceRenderer
-from faceuv.photo.boxes import box_mean
 from faceuv.structures import Coefficients
 
 _GROUPS = {"eyes": range(36, 48), "nose": range(29, 36), "mouth": range(48, 68)}

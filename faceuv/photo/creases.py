@@ -6,12 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from faceuv.geometry.boxes import box_mean
 from faceuv.geometry.normals import vertex_normals
 from faceuv.geometry.projection import project
 from faceuv.geometry.uv import bake, bake_texels, unit_planes
 from faceuv.models.faces.base import FaceModel
-from faceuv.photo.boxes import box_mean
-from faceuv.photo.charts import kept, near_landmarks, on_parts
+from faceuv.models.faces.charts import kept, near_landmarks, on_parts
 from faceuv.photo.projection import posed_mesh
 from faceuv.photo.reading import View
 from faceuv.photo.relief import Ground, relief

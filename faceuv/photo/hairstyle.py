@@ -17,12 +17,12 @@ from scipy import ndimage
 from torch import Tensor
 
 from faceuv.data.window import Window
+from faceuv.geometry.boxes import box_max, box_mean
 from faceuv.geometry.projection import project
 from faceuv.models.faces.base import FaceModel
+from faceuv.models.faces.charts import kept
 from faceuv.models.faces.hair import COLOURS, STYLES
 from faceuv.models.faces.hair.choice import BALD
-from faceuv.photo.boxes import box_max, box_mean
-from faceuv.photo.charts import kept
 from faceuv.photo.clusters import Colouring, colour_features
 from faceuv.photo.light import irradiance_of
 from faceuv.photo.projection import posed_mesh

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from faceuv.models.faces.base import FaceModel
-from faceuv.photo.charts import on_parts
+from faceuv.models.faces.charts import on_parts
 from faceuv.photo.reading import Reading
 
 _GROUPS = (

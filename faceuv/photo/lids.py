@@ -8,8 +8,8 @@ from torch import Tensor
 from faceuv.geometry.uv import bake
 from faceuv.models.faces.arkit.control import with_arkit
 from faceuv.models.faces.base import FaceModel
+from faceuv.models.faces.charts import kept
 from faceuv.models.faces.points import Points
-from faceuv.photo.charts import kept
 from faceuv.photo.projection import posed_mesh
 from faceuv.structures import Coefficients
 

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from faceuv.checks import check_shape
+from faceuv.geometry.boxes import box_max, box_mean
 from faceuv.geometry.lighting import light_form
 from faceuv.geometry.uv import unit_planes
-from faceuv.photo.boxes import box_max, box_mean
 
 _PIGMENT = ((0.16, 0.23, 0.29), (0.04, 0.12, 0.08))  # fall of log red, green, blue with those of melanin and of blood
 _SPOTS = 0.25  # of both, usual changes; a mole is four of them

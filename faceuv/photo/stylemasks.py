@@ -17,11 +17,11 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from faceuv.geometry.boxes import box_max
 from faceuv.geometry.projection import pose, project
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.hair import STYLES, Hair, hair_mesh
 from faceuv.models.faces.hair.stored import stored
-from faceuv.photo.boxes import box_max
 from faceuv.structures import Camera
 
 SIDE = 96

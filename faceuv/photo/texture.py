@@ -14,8 +14,9 @@ from faceuv.geometry.uv import bake
 from faceuv.models.faces.appearance import DetailMaps, EyeColour, Look, has_appearance, look, mode_index
 from faceuv.models.faces.appearance.strands import BARE_BROWS
 from faceuv.models.faces.base import FaceModel
-from faceuv.photo.blending import blurred, mirror_grid, sampled, spread, spread_over
-from faceuv.photo.charts import height_on_chart, inner_face, kept, near_landmarks, on_parts
+from faceuv.models.faces.charts import height_on_chart, inner_face, kept, near_landmarks, on_parts
+from faceuv.models.faces.spreading import spread_over
+from faceuv.photo.blending import blurred, mirror_grid, sampled, spread
 from faceuv.photo.creases import without_creases
 from faceuv.photo.evening import evened, without_shade
 from faceuv.photo.eyes import mean_colour

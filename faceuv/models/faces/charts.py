@@ -1,4 +1,4 @@
-"""What all photographs on one head model's chart share: computed once for a size of maps."""
+"""Regions on the chart of a head model, computed once for a size of maps."""
 
 from __future__ import annotations
 

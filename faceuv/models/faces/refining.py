@@ -1,0 +1,73 @@
+"""Fine detail on the maps of a generator, whose texels are too wide for pores, hairs and irises."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from faceuv.geometry.uv import bake
+from faceuv.models.faces.appearance import EyeColour, appearance_maps
+from faceuv.models.faces.appearance.hair_modes import with_hair_colour
+from faceuv.models.faces.base import FaceModel
+from faceuv.models.faces.charts import near_landmarks, on_parts
+from faceuv.models.faces.ears import with_bare_ears
+from faceuv.models.faces.hair.worn import pictured_colour
+from faceuv.models.faces.spreading import spread_over
+from faceuv.structures import UVMaps
+
+_DRAWN = (*range(17, 27), *range(36, 48))  # landmarks of brows and eyes
+_REACH = (0.10, 0.25)  # decimetres from them: inner part, its end
+_DARK = 0.02  # added before logarithms
+_LIMIT = 3.0  # of the logarithm of a ratio
+
+
+@torch.no_grad()
+def refined_maps(
+    model: FaceModel,
+    albedo: Tensor,
+    maps: UVMaps,
+    seed: int,
+    size: int = 2048,
+    *,
+    age: float = 30.0,
+    freckles: float | None = None,
+    eye_colour: str | EyeColour | None = None,
+    relief: bool = True,
+) -> UVMaps:
+    """The maps of a generator at another size, with the detail of ``appearance_maps``.
+
+    The tones of skin, lips, scalp and clothes are the generator's: the ratio of its map to the linear albedo of the
+    same person, continued smoothly over brows, eyes and ears, where a small map has smears and the colour of hair.
+    Brows, eyes, teeth, pores and lines are drawn, brows in the colour that the map has on the scalp. The displacement
+    is the generator's and, with ``relief``, that of the drawn detail.
+
+    Args:
+        albedo: ``(1, A)``, the coefficients that the generator's mapper reads.
+        maps: of one face, ``(1, 3, H, W)``, with a diffuse map.
+        seed, size, age, freckles, eye_colour, relief: of the detail.
+    """
+    diffuse = _diffuse(maps)
+    person = with_hair_colour(albedo, diffuse.new_tensor(pictured_colour(model, diffuse)))
+    drawn = appearance_maps(model, person, seed, size, age=age, freckles=freckles, eye_colour=eye_colour, relief=relief)
+    tones = bake(_tones(model, person, with_bare_ears(model, diffuse))[None], model.chart(size, size))
+    base = _diffuse(drawn)
+    toned = ((base + _DARK) * torch.exp(tones.to(base)) - _DARK).clamp(0, 1)
+    made = torch.where(on_parts(model, size, "skin").to(base.device), toned, base)
+    moved = [m for m in (maps.displacement, drawn.displacement) if m is not None]
+    moved = [F.interpolate(m, size=(size, size), mode="bicubic", align_corners=False) for m in moved]
+    return UVMaps(made, torch.stack(moved).sum(0) if moved else None, drawn.roughness)
+
+
+def _tones(model: FaceModel, albedo: Tensor, diffuse: Tensor) -> Tensor:
+    """``(V, 3)``: the logarithm of a map over the linear albedo, as smooth as the mesh; 0 off the skin."""
+    size = diffuse.shape[-1]
+    smooth = model.albedo_map(albedo, size, size)
+    ratio = torch.log(diffuse.clamp_min(0) + _DARK) - torch.log(smooth.clamp_min(0) + _DARK)
+    plain = (1 - near_landmarks(model, size, _DRAWN, _REACH)) * on_parts(model, size, "skin")
+    return spread_over(model, ratio[0].clamp(-_LIMIT, _LIMIT), plain.to(ratio))
+
+
+def _diffuse(maps: UVMaps) -> Tensor:
+    assert maps.diffuse is not None
+    return maps.diffuse
