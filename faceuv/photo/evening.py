@@ -9,14 +9,9 @@ from torch import Tensor
 
 from faceuv.geometry.boxes import box_mean
 from faceuv.models.faces.base import FaceModel
-from faceuv.models.faces.charts import kept
+from faceuv.models.faces.charts import kept, near_landmarks
 from faceuv.photo.blending import mirror_grid, sampled, spread
-<<<<<<< HEAD
-from faceuv.photo.boxes import box_mean
-from faceuv.photo.charts import kept, near_landmarks
 from faceuv.photo.relief import colour_weights
-=======
->>>>>>> 448acb0 (Generated heads have drawn detail on the tones of their maps; regions of charts and continued values in models/faces)
 
 _SEEN = 0.15  # weight from which on a side says what it shows
 _FINE = 256  # texels across: the map on which shadows are followed

@@ -16,13 +16,7 @@ from faceuv.models.faces.appearance import EyeColour
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.charts import height_on_chart, inner_face, near_landmarks, on_parts
 from faceuv.photo.blending import blurred, feathered
-<<<<<<< HEAD
-from faceuv.photo.boxes import box_max
-from faceuv.photo.charts import height_on_chart, inner_face, near_landmarks, on_parts
 from faceuv.photo.eyes import iris_colour, light_tint, white_of
-=======
-from faceuv.photo.eyes import iris_colour
->>>>>>> 448acb0 (Generated heads have drawn detail on the tones of their maps; regions of charts and continued values in models/faces)
 from faceuv.photo.lids import lids
 from faceuv.photo.light import Colours, Samples, delit, irradiance_of, light_doubt
 from faceuv.photo.projection import posed_mesh, project_picture

@@ -13,14 +13,9 @@ from faceuv.face import Face
 from faceuv.geometry.uv import bake
 from faceuv.models.faces import FaceModel
 from faceuv.models.faces.building import build_face_model
-<<<<<<< HEAD
-from faceuv.photo import reading
-from faceuv.photo.charts import near_landmarks
-from faceuv.photo.evening import evened, without_shade
-=======
 from faceuv.models.faces.charts import near_landmarks
-from faceuv.photo.evening import evened
->>>>>>> 448acb0 (Generated heads have drawn detail on the tones of their maps; regions of charts and continued values in models/faces)
+from faceuv.photo import reading
+from faceuv.photo.evening import evened, without_shade
 from faceuv.photo.hairstyle import hair_pixels
 from faceuv.photo.reading import View, under_hair
 from faceuv.photo.texture import head_texture

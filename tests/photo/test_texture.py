@@ -10,15 +10,10 @@ from faceuv.errors import InputError
 from faceuv.face import Face
 from faceuv.geometry.lighting import named_light
 from faceuv.models.faces import FaceModel
-<<<<<<< HEAD
-from faceuv.photo import texture as textures
-from faceuv.photo.blending import mirror_grid, sampled, spread, spread_over
-from faceuv.photo.eyes import iris_colour, light_tint, white_of
-=======
 from faceuv.models.faces.spreading import spread_over
+from faceuv.photo import texture as textures
 from faceuv.photo.blending import mirror_grid, sampled, spread
-from faceuv.photo.eyes import iris_colour
->>>>>>> 448acb0 (Generated heads have drawn detail on the tones of their maps; regions of charts and continued values in models/faces)
+from faceuv.photo.eyes import iris_colour, light_tint, white_of
 from faceuv.photo.inside import with_eyes_and_mouth
 from faceuv.photo.light import Samples, delit, fit_colours, irradiance_of, light_doubt, usual_light
 from faceuv.photo.projection import project_picture
