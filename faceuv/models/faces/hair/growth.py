@@ -14,7 +14,9 @@ from faceuv.models.faces.procedural.sdf import Array
 _WHORL = np.array([6.0, 105.0, -62.0])
 _STRIDE = 5.0  # mm per step of growth
 _BEHIND = np.deg2rad(112)  # azimuth behind which long hair hangs below the chin
+_HANGS = 22.0  # mm that a hanging lock is long, at least
 _SMOOTHINGS, _BENT = 3, 25.0  # rounds; mm: shorter locks have no kinks
+_FROM = -4.0  # z, mm: hair before it falls over the forehead as a fringe
 _FRINGE = 3.0  # mm that a fringe hangs off its place: beside the forehead the head falls back, and the fringe with it
 _LEAST = 1.2  # mm off the skin
 _CUT = (5.0, 18.0)  # mm above the border of a bust where long locks end
@@ -140,7 +142,7 @@ def _combed(skull: Skull, style: HairStyle, rng: np.random.Generator, roots: Arr
     if style.end is not None:
         bottom = style.end + rng.normal(0, 5.0, count) - 12.0 * _step(1.5, 3.1, front)
     if style.fringe is not None:
-        fringed = (front < np.deg2rad(50)) & (roots[:, 1] > 40) & (roots[:, 2] > 18)
+        fringed = (front < np.deg2rad(50)) & (roots[:, 1] > 40) & (roots[:, 2] > _FROM)
         curve = 6.0 * (front / np.deg2rad(50)) ** 2
         bottom = np.where(fringed, style.fringe - curve + rng.normal(0, 2.5, count), bottom)
         length = np.where(fringed, 400.0, length)
@@ -200,6 +202,8 @@ def _combed(skull: Skull, style: HairStyle, rng: np.random.Generator, roots: Arr
     shade = shade * (darkest + (1 - darkest) * level[:, None])
     width = style.width * rng.uniform(0.8, 1.2, count)
     keep = total > 0.3 * np.minimum(length, 30.0)
+    if hangs:  # the rest ends at its root, under hair that hangs over it
+        keep &= total > _HANGS
     return Locks(lines[keep], outward(lines)[keep], width[keep], level[keep], shade[keep])
 
 

@@ -19,7 +19,7 @@ from faceuv.renderers.interpolation import interpolate, spread
 from faceuv.renderers.surface import world_mesh
 from faceuv.structures import Camera, Mesh, Render, Surface
 
-_SHEETS = 8  # cards are drawn in so many sheets: of those of one sheet that overlap, the nearest is seen
+_SHEETS = (5, 5)  # of cards this side of the head and beyond: of those of one sheet that overlap, the nearest is seen
 _NEARER = 0.02  # dm: hair this close behind a surface still shows, so that roots do not flicker
 _EDGE_ON = 0.3  # cosine between a card and the view below which it grows clear: edge-on, it would be a splinter
 _BEYOND = 0.5  # cosine beyond the outline of the head at which hair is seen wholly from within
@@ -94,9 +94,10 @@ def _layers(
     card_width = project(vertices, camera, height, width)[0, :, :2].unflatten(0, (-1, 2)).diff(dim=1)
     strands = _prefiltered(strands, float(card_width.norm(dim=-1).median()))
     faces, card = tensor(hair.faces), tensor(hair.card)
+    beyond = looks[0, :, 2][faces].sum(1) < 0  # clear tips of near cards do not cover what hangs behind the neck
     behind, found = [], []
-    for sheet in range(_SHEETS):
-        own = faces[card % _SHEETS == sheet]
+    for far, sheet in [(k, sheet) for k in (0, 1) for sheet in range(_SHEETS[k])]:
+        own = faces[(beyond == bool(far)) & (card % _SHEETS[far] == sheet)]
         if not len(own):
             continue
         view = renderer._look(Mesh(vertices, own), height, width, camera)
@@ -124,8 +125,8 @@ def _layers(
         )
         rgba = torch.cat([(shaded * lit).clamp(0, 1) * cover, cover], 1)
         found.append(spread(rgba, view.at).permute(0, 3, 1, 2)[0])
-        far = torch.full((height * width,), torch.inf, device=like.device, dtype=like.dtype)
-        behind.append(far.index_copy(0, view.at.flat, view.at.depth).view(height, width))
+        nowhere = torch.full((height * width,), torch.inf, device=like.device, dtype=like.dtype)
+        behind.append(nowhere.index_copy(0, view.at.flat, view.at.depth).view(height, width))
     stack = torch.stack(found)  # (L, 4, H, W)
     order = torch.stack(behind).argsort(0, descending=True)
     sorted_stack = stack.gather(0, order[:, None].expand(-1, 4, -1, -1))

@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 from toy_head import toy_head
 
 from faceuv import Face
@@ -194,6 +195,15 @@ class TestLooks:
             outline = light[hair & ~inner]
             assert len(outline) > 100
             assert float((outline < 0.4 * light[inner].median()).float().mean()) < 0.004, yaw
+
+    def test_clear_tips_of_near_locks_do_not_cut_holes_into_the_hair_behind_them(self, face):
+        holes = 0
+        for style in ("pageboy", "bob"):
+            for yaw in (-45, 0, 45):
+                worn = face.with_hair(style, colour="blond", density=0.6).with_pose(yaw_deg=yaw)
+                hair = (worn.centred().render_full(160).mask[0, 0] > 0.5).numpy()
+                holes += int((ndimage.binary_closing(hair, iterations=6) & ~hair).sum())
+        assert holes < 580  # pixels; with near and far locks in the same sheets there are 690
 
     def test_strands_end_ragged_below_and_whole_above(self):
         picture = strand_picture()
