@@ -5,10 +5,21 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from faceuv.files.paths import user_path
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Digest(Protocol):
+    """What :mod:`hashlib` makes."""
+
+    def update(self, data: bytes, /) -> None: ...
 
 
 class CacheWarning(UserWarning):
@@ -32,6 +43,14 @@ def source_hash(package: str) -> str:
             digest.update(file.name.encode())
             digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def add_arrays(digest: Digest, arrays: Mapping[str, Tensor | None]) -> None:
+    """Feed named arrays, those that there are, into a hash of what a cached file was made from."""
+    for name, array in arrays.items():
+        if array is not None:
+            digest.update(name.encode())
+            digest.update(array.detach().cpu().contiguous().numpy().tobytes())
 
 
 def warn(message: str) -> None:

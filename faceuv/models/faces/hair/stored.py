@@ -8,12 +8,11 @@ from collections.abc import Callable
 from functools import cache
 from importlib import resources
 
-import numpy as np
 from torch import Tensor
 
 from faceuv.errors import AssetError
 from faceuv.files.artefacts import load_tensors, save_tensors
-from faceuv.files.cache import cache_dir, source_hash, warn
+from faceuv.files.cache import add_arrays, cache_dir, source_hash, warn
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.procedural.build import recipe_fingerprint
 
@@ -45,11 +44,7 @@ def stored(
 def fingerprint(model: FaceModel) -> str:
     """A hash of the code that grows hair and of the mean surface with its parts."""
     digest = hashlib.sha256(f"{_recipe()} {recipe_fingerprint()} {model.mean.dtype}".encode())
-    for name in _GEOMETRY:
-        array = getattr(model, name)
-        if array is not None:
-            digest.update(name.encode())
-            digest.update(np.ascontiguousarray(array.detach().cpu().numpy()).tobytes())
+    add_arrays(digest, {name: getattr(model, name) for name in _GEOMETRY})
     digest.update(repr((list(model.metadata.get("parts", ())), "rows" in model.metadata)).encode())
     return digest.hexdigest()[:24]
 

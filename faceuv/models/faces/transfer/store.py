@@ -14,7 +14,7 @@ from torch import Tensor
 
 from faceuv.errors import AssetError
 from faceuv.files.artefacts import load_tensors, save_tensors
-from faceuv.files.cache import cache_dir, source_hash, warn
+from faceuv.files.cache import add_arrays, cache_dir, source_hash, warn
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.transfer.correspondence import Correspondence, Placed, correspond, look_up, motion
 from faceuv.models.faces.transfer.registration import register
@@ -31,11 +31,7 @@ _GEOMETRY = ("mean", "faces", "uv", "landmarks", "weld", "part")
 def fingerprint(model: FaceModel) -> str:
     """A hash of what a correspondence depends on: mean shape, faces, chart, landmarks, seams and parts."""
     digest = hashlib.sha256(recipe().encode())
-    for name in _GEOMETRY:
-        array = getattr(model, name)
-        if array is not None:
-            digest.update(name.encode())
-            digest.update(np.ascontiguousarray(array.detach().cpu().numpy()).tobytes())
+    add_arrays(digest, {name: getattr(model, name) for name in _GEOMETRY})
     digest.update(repr(list(model.metadata.get("parts", ()))).encode())
     return digest.hexdigest()[:16]
 
