@@ -26,9 +26,8 @@ _STRANGE = (0.3, 0.6)  # difference between the sides at which one of them is no
 _SHADE = 5  # texels of the fine map: shade is at least as wide
 _UNEXPLAINED = 0.03  # logarithm: unevenness of light that no fit explains
 _GRAIN = 0.02  # logarithm: of a channel's own, where all is wide
-_HAIRY = (((*range(5, 12), *range(48, 60)), (0.25, 0.45)), (range(17, 27), (0.12, 0.28)))  # landmarks of beards and
-# brows, and dm from them: inside, outside
-_DARK = (0.08, 0.25)  # logarithm: how dark both sides are there, as bare skin and as hair
+_BEARD = ((*range(5, 12), *range(48, 60)), (0.25, 0.45))  # landmarks, and dm from them: inside, outside
+_DARK = (0.08, 0.25)  # logarithm: how dark both sides are there: bare skin, a beard
 
 
 def evened(model: FaceModel, ratio: Tensor, weight: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
@@ -68,17 +67,18 @@ def evened(model: FaceModel, ratio: Tensor, weight: Tensor, features: Tensor) ->
     return ratio + step, weight * (1 - strange.clamp(0, 1) * (1 - features))
 
 
-def without_shade(model: FaceModel, ratio: Tensor, weight: Tensor, features: Tensor, doubt: Tensor) -> Tensor:
+def without_shade(model: FaceModel, ratio: Tensor, weight: Tensor, inner: Tensor, doubt: Tensor) -> Tensor:
     """The logarithm ``ratio (3, T, T)`` of photograph over model without the shade that errors of the fitted shape
     leave in it.
 
-    Where the light changes fast with the normal, a nose that is a little too wide leaves as much in the ratio as skin
+    Where the light changes fast with the normal, a cheek that is a little too wide leaves as much in the ratio as skin
     does. What is seen there is skin as far as it is more than such errors usually make: the share doubt² / seen² of it
     goes. Only light goes, which is the same in all channels but for its tint: what melanin and blood make stays, and so
-    does what is dark on both sides around mouth and brows, which is hair.
+    does what is dark on both sides around the mouth, a beard.
 
     Args:
-        features: ``(1, T, T)`` in [0, 1], where brows, eyes, nostrils and lips are: nothing goes there.
+        inner: ``(1, T, T)`` in [0, 1], about brows, eyes, nose and mouth: nothing goes there, because what the fitted
+            shape lacks of a person is seen in this shade.
         doubt: ``(1, T, T)``, the usual error of the light's logarithm.
     """
     size = ratio.shape[-1]
@@ -86,7 +86,7 @@ def without_shade(model: FaceModel, ratio: Tensor, weight: Tensor, features: Ten
     known = _pooled(weight, fine)
     own = _pooled(ratio * weight, fine) / known.clamp_min(1e-6)
     error = _pooled(doubt * weight, fine) / known.clamp_min(1e-6)
-    skin = known * (1 - _pooled(features, fine))
+    skin = known * (1 - _pooled(inner, fine))
     light = (own * colour_weights(_GRAIN).to(own)[:, None, None]).sum(0, keepdim=True)
     light = _around(light, skin)
     light = light - _middle(light, skin)
@@ -95,10 +95,9 @@ def without_shade(model: FaceModel, ratio: Tensor, weight: Tensor, features: Ten
     other = sampled(light, grid)
     low, high = _DARK
     dark = ((torch.minimum(-light, -other) - low) / (high - low)).clamp(0, 1) * there
-    for rows, reach in _HAIRY:
-        share = share * (1 - dark * near_landmarks(model, fine, rows, reach))
+    share = share * (1 - dark * near_landmarks(model, fine, *_BEARD))
     shade = light * _around(share, skin)
-    return ratio - F.interpolate(shade[None], (size, size), mode="bilinear", align_corners=False)[0]
+    return ratio - (1 - inner) * F.interpolate(shade[None], (size, size), mode="bilinear", align_corners=False)[0]
 
 
 def _around(values: Tensor, weight: Tensor, width: int = _SHADE) -> Tensor:

@@ -132,7 +132,7 @@ def head_texture(
             for own, r in zip(ratios, readings)
         ]
         readings = [replace(r, weight=own) for r, (_, own) in zip(readings, calm)]
-        ratios = [without_shade(model, own, r.weight, features, r.doubt) for r, (own, _) in zip(readings, calm)]
+        ratios = [without_shade(model, own, r.weight, inner, r.doubt) for r, (own, _) in zip(readings, calm)]
         weight = torch.stack([reading.weight for reading in readings]).amax(0)
     if relief and delight and not lit:
         shots = [replace(view, coefficients=own) for view, own in zip(views, fitted)]

@@ -112,6 +112,7 @@ def test_shade_goes_as_far_as_the_light_is_doubtful(model, places) -> None:
     pigment = shade * MELANIN / MELANIN.mean()
     assert left(0.3, pigment) > 0.55 * _contrast(pigment, dark, bright)
     assert torch.equal(without_shade(model, shade, weight * 0, none, weight), shade)
+    assert torch.equal(without_shade(model, shade, weight, none + 1, weight), shade)  # between brows and mouth
 
 
 def test_beards_and_birthmarks_are_no_shade(model, places) -> None:

@@ -346,7 +346,7 @@ def test_whites_lie_beside_the_iris_and_tell_only_clear_tints() -> None:
     colour = white.repeat(800, 1)
     colour[:, 2] += 0.04 * columns.flatten() / 40
     colour[(place - torch.tensor([9.0, 20.0])).norm(dim=1) < 7] = torch.tensor([0.2, 0.4, 0.9])  # bright, blue
-    colour[:200] = torch.tensor([0.5, 0.3, 0.25])  # a lid
+    colour[:120] = colour[600:] = torch.tensor([0.5, 0.3, 0.25])  # lids
     found = white_of(colour, place, 8.0)
     assert found is not None and torch.allclose(found, white, atol=0.041)
     assert white_of(colour[:5], place[:5], 8.0) is None
