@@ -82,7 +82,7 @@ def test_the_albedo_of_three_pictures_is_nearer_to_the_truth_than_that_of_one(pe
 
     alone = [error([view]) for view in views]
     together = error(views)
-    assert together < min(alone) and together < 0.97 * sum(alone) / len(alone) and max(alone) < 0.02
+    assert together < 0.95 * min(alone) and together < 0.8 * sum(alone) / len(alone)
 
 
 def test_albedo_is_shared_and_each_picture_has_its_light() -> None:
