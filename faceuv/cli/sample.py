@@ -191,7 +191,7 @@ def maker(args: argparse.Namespace) -> Callable[[int], Face]:
 
         def generated(seed: int) -> Face:
             face = generator.sample(seed)
-            face = detailed(face, seed, size) if args.detail else face
+            face = face.with_detail(seed, size) if args.detail and face.takes_detail else face
             face = face if wanted is None else face.to_model(wanted, texture_size=size)
             face = face if args.expression is None else expressed(face, args.expression, seed)
             return face if args.light is None else face.with_lighting(args.light)
@@ -207,14 +207,6 @@ def maker(args: argparse.Namespace) -> Callable[[int], Face]:
         return expressed(face, expression, seed).with_lighting(light)
 
     return person
-
-
-def detailed(face: Face, seed: int, size: int) -> Face:
-    """A generated face with drawn detail, if it has a map and its head model can draw skin; else as it is."""
-    from faceuv.models.faces.appearance import has_appearance
-
-    drawn = face.maps is not None and face.maps.diffuse is not None
-    return face.with_detail(seed, size) if drawn and has_appearance(face.model_of("detail")[1]) else face
 
 
 def can_smile(model: FaceModel) -> bool:

@@ -14,7 +14,7 @@ from faceuv.checks import shown, whole_number
 from faceuv.errors import InputError, did_you_mean
 from faceuv.face.transferred import TEXTURE_SIZE, to_face_model
 from faceuv.models.faces import FaceModel, FaceRenderer
-from faceuv.models.faces.appearance import appearance_maps, likely_age
+from faceuv.models.faces.appearance import appearance_maps, has_appearance, likely_age
 from faceuv.models.faces.arkit import ARKitWeights
 from faceuv.models.faces.arkit.control import with_arkit, with_gaze
 from faceuv.models.faces.building import Config, name_of
@@ -251,6 +251,12 @@ class Person:
             model, own.albedo, self.maps, seed, size, age=years, freckles=freckles, eye_colour=eye_colour, relief=relief
         )
         return replace(self, maps=maps).with_metadata(detail={"size": size, "seed": seed})
+
+    @property
+    def takes_detail(self) -> bool:
+        """Whether this is a generated face as generated, on whose map :meth:`with_detail` can draw."""
+        drawn = "detail" in (self.metadata or {})
+        return self._pictured is not None and not drawn and has_appearance(self.model_of("detail")[1])
 
     @property
     def _pictured(self) -> Tensor | None:

@@ -23,6 +23,7 @@ from faceuv.studio.wishes import Wish
 
 HEADS = "heads"
 TEXTURE_SIZE = 1024
+DETAIL_SIZE = 512  # of generated faces, whose maps are drawn on at each step of a slider: a third of a second
 METHODS_SIDE = 192
 _SHARE = {"low": 0, "high": 1, "step": 0.01, "start": 0.5}
 _TRAITS: dict[str, dict[str, Any]] = {
@@ -123,11 +124,15 @@ def hair_choices(model: FaceModel) -> dict[str, Any]:
 
 
 def with_hair(face: Face, wish: Wish) -> Face:
-    """The face in the hair of a wish; what the wish leaves open is the seed's, that of the first of a pair."""
-    first = wish
-    while first.pair is not None:
-        first = first.pair[0]
-    return face.with_hair(wish.hair or None, colour=wish.hair_colour or None, seed=first.seed)
+    """The face in the hair of a wish; what the wish leaves open is the seed's."""
+    return face.with_hair(wish.hair or None, colour=wish.hair_colour or None, seed=seed_of(wish))
+
+
+def seed_of(wish: Wish) -> int:
+    """The seed of a wish; of a pair that of the first."""
+    while wish.pair is not None:
+        wish = wish.pair[0]
+    return wish.seed
 
 
 def traits_of(face: Face) -> dict[str, float]:
@@ -189,6 +194,7 @@ class GeneratorSource:
         face = self.generator.face(self.code(wish))
         known = {"licences": self.generator.licences} if self.generator.licences else {}
         face = face.with_metadata(**known, **({"seed": wish.seed} if wish.form == "seed" else {}))
+        face = face.with_detail(seed_of(wish), DETAIL_SIZE) if face.takes_detail else face
         return with_hair(face, wish) if wish.hair or wears_hair(face.face_model, face.coefficients) else face
 
     @torch.no_grad()
