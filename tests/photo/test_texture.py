@@ -10,10 +10,10 @@ from faceuv.errors import InputError
 from faceuv.face import Face
 from faceuv.geometry.lighting import named_light
 from faceuv.models.faces import FaceModel
+from faceuv.models.faces.charts import inner_face
 from faceuv.models.faces.spreading import spread_over
 from faceuv.photo import texture as textures
 from faceuv.photo.blending import mirror_grid, sampled, spread
-from faceuv.photo.charts import inner_face
 from faceuv.photo.eyes import iris_colour, light_tint, white_of
 from faceuv.photo.inside import with_eyes_and_mouth
 from faceuv.photo.light import Samples, delit, fit_colours, irradiance_of, light_doubt, usual_light
