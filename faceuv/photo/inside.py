@@ -11,12 +11,8 @@ from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.charts import on_parts
 from faceuv.photo.reading import Reading
 
-_GROUPS = (
-    ("sclera_right", "iris_right"),
-    ("sclera_left", "iris_left"),
-    ("teeth",),
-    ("gums", "inner_mouth", "tongue"),
-)
+_EYES = (("sclera_right",), ("iris_right",), ("sclera_left",), ("iris_left",))
+_MOUTH = (("teeth",), ("gums", "inner_mouth", "tongue"))
 _DARK = 0.02  # added before logarithms
 _TONE = (-0.5, 0.2)  # how far the hidden rest follows the seen part in brightness and tint: lids and lips throw shadows
 _ENOUGH = 0.4  # of what another photograph shows of eyes or mouth
@@ -32,8 +28,8 @@ def clearest(model: FaceModel, readings: Sequence[Reading], trust: Sequence[floa
         return seen, bare
     size = bare.shape[-1]
     seen, bare = seen.clone(), bare.clone()
-    for parts in (_GROUPS[0] + _GROUPS[1], _GROUPS[2] + _GROUPS[3]):
-        there = on_parts(model, size, *parts)
+    for groups in (_EYES, _MOUTH):
+        there = on_parts(model, size, *(name for group in groups for name in group))
         shown = [float((reading.seen * there).sum()) * own for reading, own in zip(readings, trust)]
         best = readings[0] if shown[0] > _ENOUGH * max(shown) else readings[shown.index(max(shown))]
         seen, bare = torch.where(there, best.seen, seen), torch.where(there, best.bare, bare)
@@ -51,7 +47,7 @@ def with_eyes_and_mouth(model: FaceModel, weight: Tensor, bare: Tensor, base: Te
         weight: ``(1, T, T)``, how far the photograph shows each texel; ``bare (3, T, T)`` its colours without light.
     """
     made = base.clone(memory_format=torch.contiguous_format)
-    for parts in _GROUPS:
+    for parts in _EYES + _MOUTH:
         there = on_parts(model, base.shape[-1], *parts)
         total = (weight * there).sum()
         if float(total) < _LEAST:

@@ -99,6 +99,7 @@ def read_view(
     usual = likely_skin(bare, smooth, weight, inner)
     likely = float((usual * weight * inner).sum() / (weight * inner).sum().clamp_min(1e-6))
     _, spread_out = lids(model, view.coefficients, renderer.camera.distance, size)
+    spread_out = feathered(spread_out, max(1, size // 512))  # the crease would be the edge of a patch on a closed lid
     weight = _with_the_face(model, _soft(weight * usual * spread_out, skin, inner), size)
     doubt = light_doubt(shown.normal.flatten(1).T, colours.lighting, divided, seen).T.view_as(weight)
     return Reading(bare, shown.weight, weight, light.T.view_as(shown.colour), doubt, likely)

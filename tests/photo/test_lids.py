@@ -7,6 +7,7 @@ import torch
 
 from faceuv.data.window import Window
 from faceuv.face import Face
+from faceuv.geometry.boxes import box_max
 from faceuv.models.faces.arkit.control import with_arkit
 from faceuv.photo.lids import lids
 from faceuv.photo.light import Colours
@@ -48,3 +49,16 @@ def test_folded_lids_take_nothing_from_the_picture(person: Face) -> None:
         read.weight[None], (model.uv[model.landmarks[17:27]] * 2 - 1)[None, None], align_corners=False
     )
     assert brows.min() > 0.3
+
+
+def test_the_crease_above_a_folded_lid_is_no_edge(person: Face) -> None:
+    """The skin of the photograph fades out towards the lid, over some texels."""
+    model, own = person.face_model, person.coefficients
+    picture = person.render_full(512).image[0].clamp(0, 1)
+    view, colours = View(own, picture, Window.whole(512, 512)), Colours(own.albedo[0], own.lighting[0], torch.ones(1))
+    there, shown = lids(model, own, person.renderer.camera.distance, 512)
+    weight = read_view(model, view, colours, person.renderer, 512, lit=False, delight=True).weight
+    folded = ((there > 0.8) & (shown < 0.2)).float()[None]
+    ring = (box_max(folded, 5) - box_max(folded, 3))[0] > 0
+    assert ring.sum() > 30
+    assert weight[ring].mean() < 0.4

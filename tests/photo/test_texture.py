@@ -274,6 +274,17 @@ def test_eyes_are_drawn_as_the_picture_shows_them() -> None:
     assert torch.equal(made[:, 12:], base[:, 12:])
 
 
+def test_the_hidden_white_is_as_dark_as_the_seen_white() -> None:
+    """Irises of the model's own colour say nothing of it: under a lid that opens wider, the white would gleam."""
+    base = torch.full((3, 64, 64), 0.8)
+    bare = base.clone()
+    bare[:, 16:32] = 0.6
+    weight = torch.zeros(1, 64, 64)
+    weight[:, 24:48] = 1.0  # half of the white, all of the iris
+    hidden = with_eyes_and_mouth(Bands(), weight, bare, base)[:, 16:24]
+    assert torch.allclose(hidden, torch.full_like(hidden, 0.6), atol=0.02)
+
+
 def test_hidden_teeth_do_not_take_the_tone_of_lips() -> None:
     """Through parted lips a few texels of the teeth are seen, and they show lips."""
     base = torch.full((3, 192, 192), 0.8)
