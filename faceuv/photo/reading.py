@@ -20,6 +20,7 @@ from faceuv.photo.eyes import iris_colour, light_tint, white_of
 from faceuv.photo.lids import lids
 from faceuv.photo.light import Colours, Samples, delit, irradiance_of, light_doubt
 from faceuv.photo.projection import posed_mesh, project_picture
+from faceuv.photo.smiles import teeth_on_lips
 from faceuv.renderers.base import Renderer
 from faceuv.renderers.occlusion import visible_points
 from faceuv.structures import Coefficients
@@ -100,7 +101,8 @@ def read_view(
     likely = float((usual * weight * inner).sum() / (weight * inner).sum().clamp_min(1e-6))
     _, spread_out = lids(model, view.coefficients, renderer.camera.distance, size)
     spread_out = feathered(spread_out, max(1, size // 512))  # the crease would be the edge of a patch on a closed lid
-    weight = _with_the_face(model, _soft(weight * usual * spread_out, skin, inner), size)
+    lips = 1 - teeth_on_lips(model, bare, shown.weight, weight * usual * inner)
+    weight = _with_the_face(model, _soft(weight * usual * spread_out * lips, skin, inner), size)
     doubt = light_doubt(shown.normal.flatten(1).T, colours.lighting, divided, seen).T.view_as(weight)
     return Reading(bare, shown.weight, weight, light.T.view_as(shown.colour), doubt, likely)
 

@@ -9,6 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from faceuv.models.faces.base import FaceModel
+from faceuv.models.faces.charts import near_landmarks, on_parts
+
 # All lengths are in distances between the outer corners of the eyes.
 _WIDE, _HIGH, _STEP = 0.62, 0.42, 0.01  # half of the patch about the mouth, and its pixels
 _BESIDE, _ABOVE = 0.75, 0.2  # the mouth's ellipse, beyond which there is skin: of the mouth's width; half its height
@@ -24,6 +27,8 @@ _REDDER, _ENCLOSED = 0.12, 0.85  # this logarithm, along this share of the teeth
 _CORNERS = 0.13  # beyond the outermost teeth that are seen, the corners of the mouth are at least
 _BENT = 0.08  # how far a smile rises from its middle to its outermost teeth, at most
 _BEYOND = 0.08  # beyond the corners that were seen there are no teeth
+_SEAM = (0.03, 0.06)  # dm from the landmarks at which the lips meet: where teeth may be painted on them; where not
+_SHOWN = 0.02  # share of the teeth that a smile shows at least
 _GAP = 0.01  # between the teeth that are white enough and the lips
 _THIN = 0.7  # of the upper lip's height, of which the network took a part for teeth
 _ROWS, _BITE, _JAW = (
@@ -73,6 +78,27 @@ def jaw_behind(before: Tensor, after: Tensor) -> float:
         return 1.0
     apart = float((after[66] - after[62]).norm() / (after[36] - after[45]).norm())
     return min(1.0, _BITE + _JAW * max(0.0, apart - _ROWS))
+
+
+def teeth_on_lips(model: FaceModel, bare: Tensor, seen: Tensor, skin: Tensor) -> Tensor:
+    """``(1, T, T)`` in [0, 1]: where the lips of a chart have the colours of teeth, because they were fitted a little
+    too close; nowhere on heads whose teeth are not seen.
+
+    Args:
+        bare: ``(3, T, T)``, the photograph's colours without light, ``seen (1, T, T)`` how far it shows each texel;
+            ``skin (1, T, T)``, which texels are skin of the face that it shows.
+    """
+    size, nowhere = bare.shape[-1], torch.zeros_like(seen)
+    face = skin[0] > 0.5
+    if "teeth" not in model.part_names or not bool(face.any()):
+        return nowhere
+    teeth = on_parts(model, size, "teeth")
+    if float((seen * teeth).sum()) < _SHOWN * float(teeth.sum()):
+        return nowhere
+    red, light = torch.log(bare[:1] + _DARK) - torch.log(bare[1:2] + _DARK), bare.mean(0, keepdim=True)
+    white = ((red[0, face].median() - _WHITE - red) / _WHITE).clamp(0, 1)
+    white = white * (light > _BRIGHT * light[0, face].median())
+    return white * near_landmarks(model, size, range(60, 68), _SEAM)
 
 
 def seen_teeth(patch: Tensor, across: Tensor, down: Tensor, width: float) -> Teeth | None:

