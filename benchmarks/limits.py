@@ -100,7 +100,7 @@ def render_backward() -> tuple[str, Callable[[], Any]]:
 
 def synthetic() -> tuple[str, Callable[[], Any]]:
     faces = SyntheticFaces(size=128)
-    return "a synthetic face of 128²", lambda: faces.batch([3])
+    return "16 synthetic faces of 128²", lambda: faces.batch(range(16))
 
 
 def synthesis() -> tuple[str, Callable[[], Any]]:

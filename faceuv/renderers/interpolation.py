@@ -22,7 +22,8 @@ class Fragments:
     rows (3·P,)     the same as rows of a flattened ``(B·V, ·)`` attribute
     weights (3, P)  perspective-correct barycentric weights, differentiable in the projected vertices
     depth (P,)      view depth, differentiable likewise
-    slopes (2, 3, P)  how the weights' numerators grow per pixel to the right and down, over their sum; no gradient
+    relative        the corners' x and y relative to the pixel, 1 / z, each (3, P), and one over the sum of the weights'
+                    numerators, (P,); no gradient
     """
 
     batch: int
@@ -33,7 +34,14 @@ class Fragments:
     rows: Tensor
     weights: Tensor
     depth: Tensor
-    slopes: Tensor
+    relative: tuple[Tensor, Tensor, Tensor, Tensor]
+
+    def slopes(self) -> Tensor:
+        """``(2, 3, P)``: how the weights' numerators grow per pixel to the right and down, over their sum."""
+        x, y, inverse, scale = self.relative
+        # e_k falls by the opposite side's rise per pixel to the right, and grows by its run per pixel down.
+        grows = [torch.stack([sign * (p[i] - p[j]) for i, j in _OTHERS]) for p, sign in ((y, 1), (x, -1))]
+        return torch.stack(grows).mul_(inverse).mul_(scale)
 
 
 def fragments(pixels: Tensor, faces: Tensor, face_id: Tensor) -> Fragments:
@@ -50,8 +58,8 @@ def fragments(pixels: Tensor, faces: Tensor, face_id: Tensor) -> Fragments:
     right, down = (torch.arange(n, dtype=pixels.dtype, device=pixels.device) + 0.5 for n in (width, height))
     x = right.expand(height, width).reshape(-1).index_select(0, within)
     y = down[:, None].expand(height, width).reshape(-1).index_select(0, within)
-    weights, depth, slopes = _weights(pixels, rows, x, y)
-    return Fragments(batch, height, width, flat, corners, rows, weights, depth, slopes)
+    weights, depth, *relative = _Barycentrics.apply(pixels, rows, x, y)
+    return Fragments(batch, height, width, flat, corners, rows, weights, depth, tuple(relative))
 
 
 def barycentrics(pixels: Tensor, rows: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -63,12 +71,8 @@ def barycentrics(pixels: Tensor, rows: Tensor, x: Tensor, y: Tensor) -> tuple[Te
 
     With corners p_i relative to the point, e_i = p_j × p_k and q_i = e_i / z_i: weights q_i / Σq, depth Σe / Σq.
     """
-    return _weights(pixels, rows, x, y)[:2]
-
-
-def _weights(pixels: Tensor, rows: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    result: tuple[Tensor, Tensor, Tensor] = _Barycentrics.apply(pixels, rows, x, y)
-    return result
+    weights, depth, *_ = _Barycentrics.apply(pixels, rows, x, y)
+    return weights, depth
 
 
 class _Barycentrics(torch.autograd.Function):
@@ -79,7 +83,7 @@ class _Barycentrics(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, pixels: Tensor, rows: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(ctx: Any, pixels: Tensor, rows: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
         planes = [plane.contiguous() for plane in pixels.reshape(-1, 3).unbind(1)]
         px, py, r = (plane.index_select(0, rows).view(3, -1) for plane in planes)
         px.sub_(x)
@@ -92,21 +96,15 @@ class _Barycentrics(torch.autograd.Function):
         scale = weights.mul_(r).sum(0).reciprocal_()
         weights.mul_(scale)
         depth = edge_sum.mul_(scale)
-        # e_k falls by the opposite side's rise per pixel to the right, and grows by its run per pixel down.
-        slopes = torch.empty(2, *px.shape, dtype=px.dtype, device=px.device)
-        for k, (i, j) in enumerate(_OTHERS):
-            torch.sub(py[i], py[j], out=slopes[0, k])
-            torch.sub(px[j], px[i], out=slopes[1, k])
-        slopes.mul_(r).mul_(scale)
         ctx.save_for_backward(rows, px, py, r, weights, depth, scale)
         ctx.shape = pixels.shape
         ctx.set_materialize_grads(False)
-        ctx.mark_non_differentiable(slopes)
-        return weights, depth, slopes
+        ctx.mark_non_differentiable(px, py, r, scale)
+        return weights, depth, px, py, r, scale
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, g: Tensor | None, h: Tensor | None, _: None) -> tuple[Tensor | None, None, None, None]:
+    def backward(ctx: Any, g: Tensor | None, h: Tensor | None, *_: None) -> tuple[Tensor | None, None, None, None]:
         rows, px, py, r, weights, depth, scale = ctx.saved_tensors
         if g is None and h is None:
             return None, None, None, None
@@ -183,7 +181,7 @@ def per_pixel(attribute: Tensor, value: Tensor, at: Fragments) -> tuple[Tensor, 
     """How the interpolated ``value (P, C)`` of a vertex attribute ``(V, C)`` changes from a pixel to the next, to the
     right and down, each ``(P, C)``: the derivative within the fragment's own face; no gradient."""
     corners = attribute.index_select(0, at.corners).view(3, value.shape[0], value.shape[1]) - value
-    right, down = ((slope[..., None] * corners).sum(0) for slope in at.slopes.to(value.dtype))
+    right, down = ((slope[..., None] * corners).sum(0) for slope in at.slopes().to(value.dtype))
     return right, down
 
 

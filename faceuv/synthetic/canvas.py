@@ -129,10 +129,8 @@ class Canvas(nn.Module):
         normals = unit(torch.linalg.cross(along_v, along_u, dim=-1), -1)
         return normals.flatten(1, 2), along_u.flatten(1, 2), along_v.flatten(1, 2)
 
-    def surface_normals(self, normals: Tensor, along_u: Tensor, along_v: Tensor, height: Tensor) -> Tensor:
-        """Unit normals ``(B, 3, T, T)`` of the surface raised along its normals by ``height (B, 1, T, T)`` dm."""
-        smooth, tangent_u, tangent_v = self.spread(torch.cat([normals, along_u, along_v], 2)).split(3, 1)
-        smooth = unit(smooth, 1)
+    def surface_normals(self, smooth: Tensor, tangent_u: Tensor, tangent_v: Tensor, height: Tensor) -> Tensor:
+        """:meth:`~faceuv.synthetic.painting.Painting.surface_normals`."""
         slope_v, slope_u = torch.gradient(height, spacing=1 / self.size, dim=(2, 3))
         # n − ∇h in the tangent plane: for a small height over an almost orthogonal chart
         lean = slope_u * tangent_u / tangent_u.square().sum(1, keepdim=True).clamp_min(1e-4)

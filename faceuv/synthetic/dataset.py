@@ -84,6 +84,11 @@ class SyntheticFaces(Dataset[dict[str, Tensor]]):
             index += self.length
         return {name: value[0] for name, value in self.batch([index]).items()}
 
+    def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Tensor]]:
+        """Several items, drawn in one batch: a loader asks for them so."""
+        found = self.batch([index % self.length if index < 0 else index for index in indices])
+        return [{name: value[row] for name, value in found.items()} for row in range(len(indices))]
+
     def seeds(self, indices: Sequence[int] | Tensor) -> SceneSeeds:
         """The seeds of some items."""
         index = torch.as_tensor(indices, dtype=torch.int64)

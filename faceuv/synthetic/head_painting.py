@@ -74,21 +74,20 @@ class HeadPainting(Painting):
     corners: Tensor
     weights: Tensor
 
-    def linear_on_canvas(self, albedo: Tensor) -> Tensor:
-        colours = one_by_one(self.model.albedo, albedo)
+    def linear_on_canvas(self, colours: Tensor) -> Tensor:
         return self.canvas.spread((colours[:, self.corners] * self.weights[..., None]).sum(2)).clamp(0, 1)
 
-    def linear(self, albedo: Tensor) -> Tensor:
-        return bake(one_by_one(self.model.albedo, albedo), self.model.chart(self.size, self.size)).clamp(0, 1)
+    def linear_on_chart(self, colours: Tensor) -> Tensor:
+        return bake(colours, self.model.chart(self.size, self.size)).clamp(0, 1)
 
     def forward(
-        self, albedo: Tensor, on_canvas: Tensor, scene: Scene, person: Person, hair: Hair, style: HairStyle
+        self, colours: Tensor, on_canvas: Tensor, scene: Scene, person: Person, hair: Hair, style: HairStyle
     ) -> tuple[Tensor, Tensor]:
         numbers, noise = scene.numbers, scene.noise
-        colours, relief = self.skin(on_canvas, numbers["skin"], noise["skin"], person.age, person.male)
-        colours, relief = self.features(colours, relief, numbers, noise, person)
-        painted = self._carried(torch.cat([colours - on_canvas, relief], 1))
-        linear = self.linear(albedo)
+        paint, relief = self.skin(on_canvas, numbers["skin"], noise["skin"], person.age, person.male)
+        paint, relief = self.features(paint, relief, numbers, noise, person)
+        painted = self._carried(torch.cat([paint - on_canvas, relief], 1))
+        linear = self.linear_on_chart(colours)
         diffuse = linear + painted[:, :3]
         diffuse, roots = root_hair(diffuse, self.place, hair, style, noise["hair"], person)
         roots = roots * self.on_skin
@@ -117,9 +116,7 @@ class HeadPainting(Painting):
         along_u, along_v = one_by_one(lambda head: torch.cat(self.model.tangents(head), 2), vertices).split(3, 2)
         return vertex_normals(vertices, self.model.faces, self.model.weld), along_u, along_v
 
-    def surface_normals(self, normals: Tensor, along_u: Tensor, along_v: Tensor, height: Tensor) -> Tensor:
-        smooth, tangent_u, tangent_v = self.spread(torch.cat([normals, along_u, along_v], 2)).split(3, 1)
-        smooth = unit(smooth, 1)
+    def surface_normals(self, smooth: Tensor, tangent_u: Tensor, tangent_v: Tensor, height: Tensor) -> Tensor:
         slope_v, slope_u = torch.gradient(height, spacing=1 / self.size, dim=(2, 3))
         # n − ∇h in the tangent plane, whose axes need not be orthogonal
         uu, vv = (t.square().sum(1, keepdim=True) for t in (tangent_u, tangent_v))

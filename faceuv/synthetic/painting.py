@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from faceuv.models.faces.base import FaceModel
+from faceuv.models.faces.hair.lights import unit
 from faceuv.synthetic.alone import one_by_one
 from faceuv.synthetic.canvas import Canvas
 from faceuv.synthetic.features import FeaturePainter, Person
@@ -41,21 +42,29 @@ class Painting(nn.Module):
         """``(B, 3)`` from :meth:`linear_on_canvas`."""
         return (linear * self.cheek).flatten(2).sum(2)
 
-    @abstractmethod
-    def linear_on_canvas(self, albedo: Tensor) -> Tensor:
-        """The linear albedo ``(B, A)`` where the painters work."""
-
-    @abstractmethod
     def linear(self, albedo: Tensor) -> Tensor:
         """The linear albedo ``(B, A)`` as a diffuse map of the face model."""
+        return self.linear_on_chart(self.vertex_colours(albedo))
+
+    def vertex_colours(self, albedo: Tensor) -> Tensor:
+        """The linear albedo ``(B, A)`` at the face model's vertices, ``(B, V, 3)``."""
+        return one_by_one(self.model.albedo, albedo)
+
+    @abstractmethod
+    def linear_on_canvas(self, colours: Tensor) -> Tensor:
+        """:meth:`vertex_colours` where the painters work."""
+
+    @abstractmethod
+    def linear_on_chart(self, colours: Tensor) -> Tensor:
+        """:meth:`vertex_colours` as a diffuse map of the face model."""
 
     @abstractmethod
     def forward(
-        self, albedo: Tensor, on_canvas: Tensor, scene: Scene, person: Person, hair: Hair, style: HairStyle
+        self, colours: Tensor, on_canvas: Tensor, scene: Scene, person: Person, hair: Hair, style: HairStyle
     ) -> tuple[Tensor, Tensor]:
         """The diffuse map in [0, 1] and the relief ``(B, 1, T, T)`` in mm, over the chart of the face model.
 
-        ``on_canvas`` is :meth:`linear_on_canvas` of ``albedo``.
+        ``on_canvas`` is :meth:`linear_on_canvas` of the :meth:`vertex_colours` ``colours``.
         """
 
     @abstractmethod
@@ -70,9 +79,15 @@ class Painting(nn.Module):
     def normals_and_tangents(self, vertices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Unit normals, ∂p/∂u and ∂p/∂v at the vertices ``(B, V, 3)``."""
 
+    def frame(self, normals: Tensor, along_u: Tensor, along_v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What :meth:`normals_and_tangents` gives as maps ``(B, 3, T, T)``, the normals at length 1."""
+        normal, tangent_u, tangent_v = one_by_one(self.spread, torch.cat([normals, along_u, along_v], 2)).split(3, 1)
+        return unit(normal, 1), tangent_u, tangent_v
+
     @abstractmethod
-    def surface_normals(self, normals: Tensor, along_u: Tensor, along_v: Tensor, height: Tensor) -> Tensor:
-        """Unit normals ``(B, 3, T, T)`` of the surface raised along its normals by ``height (B, 1, T, T)`` dm."""
+    def surface_normals(self, smooth: Tensor, tangent_u: Tensor, tangent_v: Tensor, height: Tensor) -> Tensor:
+        """Unit normals ``(B, 3, T, T)`` of the surface with this :meth:`frame`, raised along its normals by ``height
+        (B, 1, T, T)`` dm."""
 
 
 class CanvasPainting(Painting):
@@ -85,21 +100,21 @@ class CanvasPainting(Painting):
 
     neck: Tensor
 
-    def linear_on_canvas(self, albedo: Tensor) -> Tensor:
-        return self.linear(albedo)
+    def linear_on_canvas(self, colours: Tensor) -> Tensor:
+        return self.linear_on_chart(colours)
 
-    def linear(self, albedo: Tensor) -> Tensor:
-        return self.canvas.spread(one_by_one(self.model.albedo, albedo)).clamp(0, 1)
+    def linear_on_chart(self, colours: Tensor) -> Tensor:
+        return self.canvas.spread(colours).clamp(0, 1)
 
     def forward(
-        self, albedo: Tensor, on_canvas: Tensor, scene: Scene, person: Person, hair: Hair, style: HairStyle
+        self, colours: Tensor, on_canvas: Tensor, scene: Scene, person: Person, hair: Hair, style: HairStyle
     ) -> tuple[Tensor, Tensor]:
         numbers, noise, canvas = scene.numbers, scene.noise, self.canvas
-        colours, relief = self.skin(on_canvas, numbers["skin"], noise["skin"], person.age, person.male)
+        paint, relief = self.skin(on_canvas, numbers["skin"], noise["skin"], person.age, person.male)
         place = torch.stack([canvas.x, canvas.y, canvas.z])
-        colours, roots = root_hair(colours, place, hair, style, noise["hair"], person)
-        colours, relief = self.features(colours, relief, numbers, noise, person)
-        return colours.clamp(0, 1), relief + 0.8 * roots
+        paint, roots = root_hair(paint, place, hair, style, noise["hair"], person)
+        paint, relief = self.features(paint, relief, numbers, noise, person)
+        return paint.clamp(0, 1), relief + 0.8 * roots
 
     def neck_colour(self, diffuse: Tensor) -> Tensor:
         return (diffuse * self.neck).flatten(2).sum(2)
@@ -110,8 +125,8 @@ class CanvasPainting(Painting):
     def normals_and_tangents(self, vertices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         return self.canvas.normals_and_tangents(vertices)
 
-    def surface_normals(self, normals: Tensor, along_u: Tensor, along_v: Tensor, height: Tensor) -> Tensor:
-        return self.canvas.surface_normals(normals, along_u, along_v, height)
+    def surface_normals(self, smooth: Tensor, tangent_u: Tensor, tangent_v: Tensor, height: Tensor) -> Tensor:
+        return self.canvas.surface_normals(smooth, tangent_u, tangent_v, height)
 
 
 def root_hair(

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from faceuv.errors import InputError
 from faceuv.geometry import euler_to_matrix, pose, rotate, sample_map, welded_mean
 from faceuv.models.faces.base import FaceModel
-from faceuv.models.faces.hair.lights import unit
 from faceuv.models.faces.hair.surroundings import is_procedural, to_object
 from faceuv.models.faces.procedural.build import MM_PER_DM
 from faceuv.registry import FACE_MODELS, RENDERERS
@@ -204,14 +203,16 @@ class Studio(nn.Module):
         rotation, translation = coefficients.rotation, coefficients.translation
 
         painting = self.painting
-        linear = painting.linear_on_canvas(albedo)
+        colours = painting.vertex_colours(albedo)
+        linear = painting.linear_on_canvas(colours)
         person = make_person(self.population, numbers, painting.cheek_colour(linear), male, age)
         style = draw_style(numbers["hair"], person, self.world.hair)
-        diffuse, relief = painting(albedo, linear, scene, person, self.hair, style)
+        diffuse, relief = painting(colours, linear, scene, person, self.hair, style)
         vertex_normals, along_u, along_v = painting.normals_and_tangents(surface)
         height = relief / MM_PER_DM
-        normal_map = painting.surface_normals(vertex_normals, along_u, along_v, height)
-        displacement = unit(painting.spread(vertex_normals), 1) * height
+        smooth, tangent_u, tangent_v = painting.frame(vertex_normals, along_u, along_v)
+        normal_map = painting.surface_normals(smooth, tangent_u, tangent_v, height)
+        displacement = smooth * height
         maps = UVMaps(diffuse, displacement)
 
         # everything opaque, in one mesh
@@ -340,4 +341,7 @@ class Studio(nn.Module):
         return Coefficients(torch.cat(groups, 1), self.face_model.layout)
 
     def _reduce(self, picture: Tensor) -> Tensor:
-        return F.avg_pool2d(picture, self.samples) if self.samples > 1 else picture
+        """The mean of each pixel's samples; in the order of ``avg_pool2d``, and several times as fast."""
+        step = self.samples
+        first, *others = (picture[..., row::step, column::step] for row in range(step) for column in range(step))
+        return sum(others, first) / step**2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from faceuv.errors import InputError
 from faceuv.models.faces import MakeHuman
@@ -41,6 +42,17 @@ def test_the_company_does_not_matter(dataset, samples):
     among = dataset.batch([5, 90, 2])
     for name, value in among.items():
         assert torch.equal(value[[0, 2]], samples[name][[5, 2]]), name
+
+
+def test_a_loader_draws_a_batch_at_once(dataset, samples, monkeypatch):
+    asked: list[list[int]] = []
+    batch = dataset.batch
+    monkeypatch.setattr(dataset, "batch", lambda indices: asked.append(list(indices)) or batch(indices))
+    loaded = next(iter(DataLoader(dataset, batch_size=3, sampler=[4, 1, 6])))
+    assert asked == [[4, 1, 6]]
+    for name, value in loaded.items():
+        assert torch.equal(value, samples[name][[4, 1, 6]]), name
+    assert int(dataset.__getitems__([-1])[0]["index"]) == len(dataset) - 1
 
 
 def test_a_generator_s_pictures_do_not_depend_on_their_batch(generator, rng):

@@ -13,6 +13,8 @@ from faceuv.registry import DATASETS
 from faceuv.structures import Coefficients, UVMaps
 from faceuv.synthetic import FIELDS, Scene, SceneSeeds, Studio, SyntheticFaces
 from faceuv.synthetic.alignment import crop_of
+from faceuv.synthetic.draw import Draw, normal_cdf
+from faceuv.synthetic.seeds import uniforms
 from faceuv.synthetic.truth import _look_up, face_surface
 
 
@@ -244,3 +246,21 @@ def test_a_picture_is_looked_up_at_pixel_centres():
     picture[0, 0, 2, 5], picture[1, 0, 7, 0] = 1.0, 1.0
     points = torch.tensor([[5.5, 2.5], [2.5, 5.5], [0.5, 7.5], [20.0, 2.5]]).expand(2, 4, 2)
     assert _look_up(picture, points).tolist() == [[1, 0, 0, 0], [0, 0, 1, 0]]
+
+
+def test_moles_lie_where_chance_puts_them_and_nowhere_else(dataset):
+    skin, canvas = dataset.studio.painting.skin, dataset.studio.painting.canvas
+    scene = dataset.scene(dataset.seeds(range(60)))
+    numbers, seed = scene.numbers["skin"], scene.noise["skin"]
+    cover, _ = skin._moles(Draw(numbers), seed)
+    there = normal_cdf(numbers[:, 0:8:2]) < 0.2
+    assert bool((cover[~there.any(1)] == 0).all())
+    across, down, _ = uniforms(seed, (3, 4), 4).unbind(1)
+    found = 0
+    for row, number in (there & (there.sum(1, keepdim=True) == 1)).nonzero().tolist():
+        mole = torch.stack([100 * (across[row, number] - 0.5), 130 * down[row, number] - 90])
+        away = torch.stack([canvas.x - mole[0], canvas.y - mole[1]]).norm(dim=0)
+        painted = cover[row, 0] > 0
+        assert bool((away[painted] <= 3.4).all())  # no mole is larger across than 3.4 mm, with its soft rim
+        found += bool(painted.any())
+    assert found > 3
