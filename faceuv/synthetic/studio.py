@@ -84,7 +84,7 @@ class SceneRender:
         )
 
 
-class Stage(NamedTuple):
+class SceneParts(NamedTuple):
     """What a camera needs of a batch of scenes; all begin with the scenes' axis."""
 
     vertices: Tensor  # (B, V, 3) of everything opaque
@@ -98,10 +98,10 @@ class Stage(NamedTuple):
     there: Tensor  # (B,): 0 for bald heads
     hair_colour: Tensor  # (B, 3)
 
-    def parts(self, count: int) -> Iterator[Stage]:
+    def split(self, count: int) -> Iterator[SceneParts]:
         """``count`` scenes at a time."""
         for start in range(0, len(self.vertices), count):
-            yield Stage(*(tensor[start : start + count] for tensor in self))
+            yield SceneParts(*(tensor[start : start + count] for tensor in self))
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,12 +189,12 @@ class Studio(nn.Module):
         On a CPU the bits of a scene do not depend on the others: what is small is computed for all scenes in shared
         calls that treat each alike, products of matrices and everything per pixel one scene after the other.
         """
-        staged, known = self._stage(scene)
-        shots = [self._shoot(part) for part in staged.parts(1 if self.faces.device.type == "cpu" else len(scene))]
-        image, mask, foreground, hair = (torch.cat(pictures) for pictures in zip(*shots))
+        parts, known = self._parts_of(scene)
+        drawn = [self._draw(part) for part in parts.split(1 if self.faces.device.type == "cpu" else len(scene))]
+        image, mask, foreground, hair = (torch.cat(pictures) for pictures in zip(*drawn))
         return known(image=image, mask=mask, foreground=foreground, hair=hair)
 
-    def _stage(self, scene: Scene) -> tuple[Stage, Callable[..., SceneRender]]:
+    def _parts_of(self, scene: Scene) -> tuple[SceneParts, Callable[..., SceneRender]]:
         """What the camera needs of these scenes, and what is known of them already."""
         model, numbers, noise = self.face_model, scene.numbers, scene.noise
         known = self.face_of(scene)
@@ -261,7 +261,7 @@ class Studio(nn.Module):
             torch.cat([rotate(sheet.normals, turn), rotate(sheet.tangents, turn), sheet.attributes], 2)
             for sheet in sheets
         ]
-        staged = Stage(
+        parts = SceneParts(
             mesh.vertices,
             attributes,
             torch.cat([diffuse, world_normals], 1),
@@ -273,7 +273,7 @@ class Studio(nn.Module):
             style.there,
             person.hair_colour,
         )
-        return staged, partial(
+        return parts, partial(
             SceneRender,
             background=background,
             coefficients=coefficients,
@@ -283,31 +283,31 @@ class Studio(nn.Module):
             normal_map=world_normals,
         )
 
-    def _shoot(self, staged: Stage) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _draw(self, parts: SceneParts) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Image, mask, foreground and hair of :class:`SceneRender`."""
         fine = self.size * self.samples
-        view = self.renderer.look(Mesh(staged.vertices, self.faces), height=fine, width=fine)
+        view = self.renderer.look(Mesh(parts.vertices, self.faces), height=fine, width=fine)
         image, depth = shade_opaque(
             view,
-            staged.attributes,
-            staged.texture,
-            staged.lighting,
+            parts.attributes,
+            parts.texture,
+            parts.lighting,
             textured=self.textured_faces,
             mapped=self.face_faces,
         )
         covered = (view.face_id >= 0)[:, None]
         on_face = covered & (view.face_id < self.face_faces)[:, None]
-        image = torch.where(covered, image, F.interpolate(staged.background, (fine, fine), mode="nearest"))
+        image = torch.where(covered, image, F.interpolate(parts.background, (fine, fine), mode="nearest"))
         if image.requires_grad:
             image = edge_gradient(image, view.pixels, view.face_id, view.at)
         hair = torch.zeros_like(image[:, :1])
-        if bool((staged.there > 0).any()):
+        if bool((parts.there > 0).any()):
             reach = depth.view_as(view.face_id) + 2 * NEARER  # most of the hair lies behind the head
-            bald = (staged.there == 0)[:, None, None]
-            for vertices, looks in zip(staged.locks.unbind(1), staged.looks.unbind(1)):
+            bald = (parts.there == 0)[:, None, None]
+            for vertices, looks in zip(parts.locks.unbind(1), parts.looks.unbind(1)):
                 mesh = Mesh(torch.where(bald, vertices.new_full((), _BEHIND), vertices), self.hair.faces)
                 view = self.hair_renderer.look(mesh, height=fine, width=fine, before=reach)
-                image, alpha = lay_hair(image, view, looks, staged.strands, staged.hair_colour, staged.lighting, depth)
+                image, alpha = lay_hair(image, view, looks, parts.strands, parts.hair_colour, parts.lighting, depth)
                 hair = hair + alpha * (1 - hair)
         mask = on_face * (1 - hair)
         foreground = torch.maximum(covered.to(hair.dtype), hair)
