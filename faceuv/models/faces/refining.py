@@ -16,7 +16,7 @@ from faceuv.models.faces.hair.worn import pictured_colour
 from faceuv.models.faces.spreading import spread_over
 from faceuv.structures import UVMaps
 
-_DRAWN = (*range(17, 27), *range(36, 48))  # landmarks of brows and eyes
+_DRAWN = (*range(17, 27), *range(31, 48))  # landmarks of brows, nostrils and eyes
 _REACH = (0.10, 0.25)  # decimetres from them: inner part, its end
 _DARK = 0.02  # added before logarithms
 _LIMIT = 3.0  # of the logarithm of a ratio
@@ -38,9 +38,9 @@ def refined_maps(
     """The maps of a generator at another size, with the detail of ``appearance_maps``.
 
     The tones of skin, lips, scalp and clothes are the generator's: the ratio of its map to the linear albedo of the
-    same person, continued smoothly over brows, eyes and ears, where a small map has smears and the colour of hair.
-    Brows, eyes, teeth, pores and lines are drawn, brows in the colour that the map has on the scalp. The displacement
-    is the generator's and, with ``relief``, that of the drawn detail.
+    same person, continued smoothly over brows, eyes, nostrils and ears, where a small map has smears and the colour of
+    hair. Brows, eyes, teeth, pores and lines are drawn, brows in the colour that the map has on the scalp. The
+    displacement is the generator's and, with ``relief``, that of the drawn detail.
 
     Args:
         albedo: ``(1, A)``, the coefficients that the generator's mapper reads.
@@ -50,10 +50,11 @@ def refined_maps(
     diffuse = _diffuse(maps)
     person = with_hair_colour(albedo, diffuse.new_tensor(pictured_colour(model, diffuse)))
     drawn = appearance_maps(model, person, seed, size, age=age, freckles=freckles, eye_colour=eye_colour, relief=relief)
-    tones = bake(_tones(model, person, with_bare_ears(model, diffuse))[None], model.chart(size, size))
+    tones = _tones(model, person, with_bare_ears(model, diffuse))
     base = _diffuse(drawn)
-    toned = ((base + _DARK) * torch.exp(tones.to(base)) - _DARK).clamp(0, 1)
-    made = torch.where(on_parts(model, size, "skin").to(base.device), toned, base)
+    # baked, because beside the chart texels have what is next to them: seams would show as lines
+    factor = bake(torch.exp(tones)[None], model.chart(size, size)).to(base)
+    made = ((base + _DARK) * factor - _DARK).clamp(0, 1)
     moved = [m for m in (maps.displacement, drawn.displacement) if m is not None]
     moved = [F.interpolate(m, size=(size, size), mode="bicubic", align_corners=False) for m in moved]
     return UVMaps(made, torch.stack(moved).sum(0) if moved else None, drawn.roughness)
@@ -65,7 +66,8 @@ def _tones(model: FaceModel, albedo: Tensor, diffuse: Tensor) -> Tensor:
     smooth = model.albedo_map(albedo, size, size)
     ratio = torch.log(diffuse.clamp_min(0) + _DARK) - torch.log(smooth.clamp_min(0) + _DARK)
     plain = (1 - near_landmarks(model, size, _DRAWN, _REACH)) * on_parts(model, size, "skin")
-    return spread_over(model, ratio[0].clamp(-_LIMIT, _LIMIT), plain.to(ratio))
+    spread = spread_over(model, ratio[0].clamp(-_LIMIT, _LIMIT), plain.to(ratio))
+    return spread * model.vertices_of("skin")[:, None].to(spread)
 
 
 def _diffuse(maps: UVMaps) -> Tensor:

@@ -47,6 +47,15 @@ def test_each_cheek_keeps_its_tone(makehuman, refined):
     assert torch.allclose(found, goal, rtol=0.15), found
 
 
+def test_seams_of_the_chart_are_no_lines(makehuman, refined):
+    """There texels beside the chart take part: they have the tone of the skin, too."""
+    split = makehuman.weld[(makehuman.weld != torch.arange(len(makehuman.weld))) & makehuman.vertices_of("skin")]
+    low = makehuman.mean[split, 1] < makehuman.mean[makehuman.landmarks[8], 1]  # the neck: above are brows and scalp
+    found = sample_map(refined(flat(SKIN * 0.4)).diffuse, makehuman.uv)[0, split[low]].mean(0)
+    assert int(low.sum()) > 20
+    assert torch.allclose(found, SKIN * 0.4, rtol=0.2), found
+
+
 def test_dark_brows_of_a_small_map_are_no_shadow_on_the_skin_around(makehuman, refined):
     """Brows that lie half a centimetre too high: the drawn ones have their own place, and the forehead stays light."""
     smear = near_landmarks(makehuman, SMALL, BROWS, (0.06, 0.1))
