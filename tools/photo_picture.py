@@ -16,25 +16,25 @@ from faceuv import Face
 
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "pictures" / "photo_head.jpg"
 SIZE = 320
-VIEWS: tuple[tuple[dict[str, float], dict[str, Any]], ...] = (
-    ({}, {"yaw_deg": 0}),
-    ({}, {"yaw_deg": -30}),
-    ({"jaw_open": 0.35, "brow_up": 0.9}, {"yaw_deg": 25}),
-    ({"frown": 0.9, "brow_down": 0.8}, {"yaw_deg": -15}),
-    ({}, {"yaw_deg": 40, "light": "warm"}),
-)
-"""Expression and view; an expression takes the smile of the photograph away."""
+
+
+def looks(face: Face) -> list[tuple[Face, dict[str, Any]]]:
+    """The head as it moves, and the views. The photograph's own smile goes before another expression comes."""
+    calm = face.with_expression(torch.zeros(face.face_model.layout.expression))
+    return [
+        (face, {"yaw_deg": 0}),
+        (face, {"yaw_deg": -30}),
+        (calm.with_expression(jaw_open=0.35, brow_up=0.9), {"yaw_deg": 25}),
+        (face.with_arkit(eyeBlinkLeft=1.0), {"yaw_deg": -15}),
+        (face, {"yaw_deg": 40, "light": "warm"}),
+    ]
 
 
 def main() -> None:
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     face = Face.load(sys.argv[1])
-    calm = face.with_expression(torch.zeros(face.face_model.layout.expression))
-    views = [
-        (calm.with_expression(**expression) if expression else face).render(SIZE, centred=True, **view)
-        for expression, view in VIEWS
-    ]
+    views = [look.render(SIZE, centred=True, **view) for look, view in looks(face)]
     strip = torch.cat(views, 2).clamp(0, 1).permute(1, 2, 0)
     Image.fromarray((strip * 255).round().byte().numpy()).save(PICTURE, quality=88)
 

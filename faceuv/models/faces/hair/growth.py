@@ -135,15 +135,15 @@ def _combed(skull: Skull, style: HairStyle, rng: np.random.Generator, roots: Arr
     on_top = _step(15.0, 70.0, roots[:, 1])
     length = (style.side + (style.top - style.side) * on_top) * rng.uniform(0.82, 1.12, count)
     bottom = np.full(count, -1e3)
-    front = np.abs(np.arctan2(roots[:, 0], roots[:, 2] - CENTRE[2]))
+    beside = np.abs(np.arctan2(roots[:, 0], roots[:, 2] - CENTRE[2]))
     if style.end is None and style.comb != "knot":  # barbers thin hair out towards its edge
         length = length * (0.4 + 0.6 * _step(0.0, 14.0, grows(roots, style)))
     fringed = np.zeros(count, bool)
     if style.end is not None:
-        bottom = style.end + rng.normal(0, 5.0, count) - 12.0 * _step(1.5, 3.1, front)
+        bottom = style.end + rng.normal(0, 5.0, count) - 12.0 * _step(1.5, 3.1, beside)
     if style.fringe is not None:
-        fringed = (front < np.deg2rad(50)) & (roots[:, 1] > 40) & (roots[:, 2] > _FROM)
-        curve = 6.0 * (front / np.deg2rad(50)) ** 2
+        fringed = (beside < np.deg2rad(50)) & (roots[:, 1] > 40) & (roots[:, 2] > _FROM)
+        curve = 6.0 * (beside / np.deg2rad(50)) ** 2
         bottom = np.where(fringed, style.fringe - curve + rng.normal(0, 2.5, count), bottom)
         length = np.where(fringed, 400.0, length)
     thick = (style.thick[1] + (style.thick[0] - style.thick[1]) * on_top) * (0.25 + 0.75 * level)
@@ -154,20 +154,21 @@ def _combed(skull: Skull, style: HairStyle, rng: np.random.Generator, roots: Arr
     if style.comb == "part":
         thick = thick * (0.15 + 0.85 * _step(0.0, 38.0, np.abs(roots[:, 0] - style.part)))
     side = np.where(roots[:, 0] >= style.part, 1.0, -1.0)
+    front = np.where(fringed, 1.0, style.front)
     knot = _knot(skull, style)
 
     steps = int(min(np.max(length), 420.0) / _STRIDE) + 2
     point = placed(roots, locate(roots)[2] + 0.3)
     up = outward(point)
     lift = 0.9 * style.lift
-    heading = _unit(_comb(style, point, side, knot) + lift * up + 0.10 * rng.standard_normal(point.shape))
+    heading = _unit(_comb(style, point, side, knot, front) + lift * up + 0.10 * rng.standard_normal(point.shape))
     path, alive = [point], np.ones(count, bool)
     arc = np.zeros(count)
     arcs = [arc]
     hangs = style.end is not None
     for _ in range(steps):
         up = outward(point)
-        comb = _comb(style, point, side, knot)
+        comb = _comb(style, point, side, knot, front)
         free = _step(12.0, -45.0, point[:, 1]) if hangs else 0.0 * arc
         free = np.where(fringed, _step(72.0, 45.0, point[:, 1]), free)
         wanted = _unit(comb + np.array([0.0, -0.12, 0.0])) * (1 - free)[:, None]
@@ -207,13 +208,13 @@ def _combed(skull: Skull, style: HairStyle, rng: np.random.Generator, roots: Arr
     return Locks(lines[keep], outward(lines)[keep], width[keep], level[keep], shade[keep])
 
 
-def _comb(style: HairStyle, point: Array, side: Array, knot: Array) -> Array:
-    """The way hair is combed at points on the head, along its surface."""
+def _comb(style: HairStyle, point: Array, side: Array, knot: Array, front: Array) -> Array:
+    """The way hair is combed at points on the head, along its surface; ``front (N,)`` as the style has it."""
     radial = _unit(point - _WHORL)
     on_top = _step(30.0, 75.0, point[:, 1])[:, None]
     if style.comb == "crown":
         forward = _step(-15.0, 45.0, point[:, 2]) * _step(35.0, 62.0, point[:, 1])
-        radial = radial * np.stack([0 * forward + 1, 0 * forward + 1, 1 - forward * (1 - style.front)], 1)
+        radial = radial * np.stack([0 * forward + 1, 0 * forward + 1, 1 - forward * (1 - front)], 1)
         way = radial + on_top * np.array([style.sweep, 0.0, 0.0])
     elif style.comb == "part":
         share = _step(-80.0, -25.0, point[:, 2])[:, None]

@@ -72,8 +72,8 @@ STYLES: dict[str, HairStyle] = {
     "balding": HairStyle("crown", 1300, 4, 10, 22, 18, thick=(5.0, 5.5), lift=0.3, recede=40.0, crown=62.0, scalp=0.7),
     "pixie": HairStyle("crown", 1300, 9, 11, 64, 38, thick=(15.0, 9.0), fringe=36, sweep=0.8, burns=0.4),
     "medium": HairStyle("part", 1000, 12, 13, 400, 400, end=-72, thick=(14.0, 13.0), part=-24, wave=4.0, burns=0.0),
-    "bob": HairStyle("crown", 1000, 12, 13, 400, 400, end=-84, thick=(14.0, 14.0), fringe=24, burns=0.0),
-    "fringe": HairStyle("crown", 900, 16, 13, 500, 500, end=-160, thick=(13.0, 12.0), fringe=22, burns=0.0),
+    "bob": HairStyle("crown", 1000, 12, 13, 400, 400, end=-84, thick=(14.0, 14.0), fringe=24, front=0.2, burns=0.0),
+    "fringe": HairStyle("crown", 900, 16, 13, 500, 500, end=-160, thick=(13.0, 12.0), fringe=22, front=0.2, burns=0.0),
     "long": HairStyle("part", 950, 18, 13, 600, 600, end=-165, thick=(13.0, 12.0), burns=0.0),
     "wavy": HairStyle("part", 950, 22, 14, 600, 600, end=-150, thick=(16.0, 18.0), part=-20, wave=10.0, burns=0.0),
     "curls": HairStyle("tuft", 3600, 3, 14, 24, 24, thick=(30.0, 25.0), lift=1.0, burns=0.5, strands="curly"),
@@ -81,7 +81,9 @@ STYLES: dict[str, HairStyle] = {
     "bun": HairStyle("knot", 1000, 10, 12, 400, 400, thick=(9.0, 7.0), knot=38.0, tail="bun", burns=0.0, lift=0.15),
     "coils": HairStyle("tuft", 3000, 2, 10, 12, 12, thick=(15.0, 9.0), lift=1.0, strands="curly", scalp=0.95),
     "afro": HairStyle("tuft", 4200, 3, 17, 26, 26, thick=(44.0, 40.0), lift=1.0, strands="curly"),
-    "pageboy": HairStyle("crown", 1700, 12, 11, 400, 400, end=-42, thick=(17.0, 22.0), fringe=28, sweep=0.3, burns=0.3),
+    "pageboy": HairStyle(
+        "crown", 1700, 12, 11, 400, 400, end=-42, thick=(17.0, 22.0), fringe=28, front=0.2, sweep=0.3, burns=0.3
+    ),
 }  # fmt: skip
 
 COLOURS: dict[str, tuple[float, float, float]] = {

@@ -203,7 +203,7 @@ class TestLooks:
                 worn = face.with_hair(style, colour="blond", density=0.6).with_pose(yaw_deg=yaw)
                 hair = (worn.centred().render_full(160).mask[0, 0] > 0.5).numpy()
                 holes += int((ndimage.binary_closing(hair, iterations=6) & ~hair).sum())
-        assert holes < 580  # pixels; with near and far locks in the same sheets there are 690
+        assert holes < 650  # pixels; with near and far locks in the same sheets there are 720
 
     def test_strands_end_ragged_below_and_whole_above(self):
         picture = strand_picture()
