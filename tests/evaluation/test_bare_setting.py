@@ -99,7 +99,8 @@ def test_unmoved_targets_are_the_codes_as_they_are_at_the_yaw_asked_for(small):
     assert torch.equal(found.yaw, yaw.flatten()) and torch.equal(found.codes, codes.repeat(3, 1, 1))
     torch.testing.assert_close(found.images, setting.pictures(found.codes))
     assert torch.equal(found.coefficients.rotation[:, 1], yaw.flatten())
-    assert torch.equal(found.coefficients.identity, setting.mapper(codes).identity.repeat(3, 1))
+    # six rows of a product round otherwise than two
+    torch.testing.assert_close(found.coefficients.identity, setting.mapper(codes).identity.repeat(3, 1))
     assert torch.equal(setting.sides(codes, yaw).codes, found.codes)
     assert not torch.equal(small.setting.sides(codes, yaw).codes, found.codes)
 
