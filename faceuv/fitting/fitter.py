@@ -119,7 +119,7 @@ class Fitter(nn.Module):
             landmarks: pixel space of the images; by default the detector's.
             mask: ``(B, 1, H, W)`` in [0, 1], the pixels that count; by default all.
             names: of the pictures, for a detector that reads a file.
-            most: the highest amounts of movements by name, of a face model with limits.
+            most: the highest amounts of movements by name, 1 is full, of a face model with limits.
         """
         images, landmarks, mask, contour = self._read(images, landmarks, mask, names)
         chunk = self.chunk or (_CHUNK_ON_CPU if images.device.type == "cpu" else _CHUNK)

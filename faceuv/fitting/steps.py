@@ -55,7 +55,7 @@ class Problem:
     contour              whether the landmarks of the jaw lie on the contour that is seen or are points of the head
     sharing              of pictures of one person, the columns that all rows share; None: rows are independent
     framed               whether the pictures are squares that were laid around faces by their landmarks
-    most                 of movements by name, the highest amounts, where they are lower than the face model's
+    most                 of movements by name, the highest amounts, 1 is full, if lower than the model's
     """
 
     face_model: FaceModel
@@ -80,13 +80,15 @@ class Problem:
         """Lowest and highest coefficients ``(N,)``, of a face model with ``expression_limits``."""
         model = self.face_model
         if model.expression_limits is None:
+            if self.most:
+                raise InputError(f"this {model.kind} has no limits of expressions: fit it without most={self.most}")
             return None
         low, high = (torch.full_like(self.centre[0], edge) for edge in (-torch.inf, torch.inf))
         columns = model.layout.slice("expression")
         low[columns], high[columns] = model.expression_limits.to(self.centre).unbind(1)
-        names = list(model.mode_names["expression"]) if self.most else []
         for name, amount in self.most.items():
-            high[columns.start + names.index(name)].clamp_(max=amount)
+            for column, full in model.movement(name).items():
+                high[columns.start + column].clamp_(max=amount * full)
         return low, high
 
     def priors(self, weights: Mapping[str, float], groups: Sequence[str], tint: float) -> list[Term]:

@@ -9,11 +9,12 @@ import torch
 from ict import ict_model
 from scipy.optimize import lsq_linear
 
+from faceuv.errors import InputError
 from faceuv.fitting import Fitter, Landmarks
 from faceuv.fitting.priors import SPARSE, amounts_of, prior_terms
 from faceuv.fitting.solver import minimise
 from faceuv.fitting.terms import PriorTerm, QuadraticTerm, SparseTerm
-from faceuv.models.faces import FaceModel, LandmarkTruth, MakeHuman
+from faceuv.models.faces import FaceModel, LandmarkTruth, MakeHuman, ProceduralFace
 from faceuv.structures import CoefficientLayout, Coefficients
 
 LAYOUT = CoefficientLayout(identity=3, expression=12, albedo=1)
@@ -157,3 +158,8 @@ def test_a_fit_keeps_movements_below_the_amounts_that_are_given(head):
     free, held = (fitter.fit(picture, marks, most=most) for most in (None, {"jawOpen": 0.1}))
     assert float(free.coefficients.expression[0, jaw]) > 0.5
     assert float(held.coefficients.expression[0, jaw]) <= 0.1 + 1e-6
+    with pytest.raises(InputError, match="no movement is called 'jawOpened'.*jawOpen"):
+        fitter.fit(picture, marks, most={"jawOpened": 0.1})
+    free_model = ProceduralFace(rows=49, columns=41, verbose=False)
+    with pytest.raises(InputError, match="no limits of expressions"):
+        Fitter(free_model, schedule="landmarks").fit(picture, marks, most={"mouth_open": 0.1})
