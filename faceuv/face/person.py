@@ -22,7 +22,7 @@ from faceuv.models.faces.control import between_maps, between_surfaces, expresse
 from faceuv.models.faces.ears import with_bare_ears
 from faceuv.models.faces.hair import Hair, HairMesh, hair_mesh
 from faceuv.models.faces.hair.worn import drawn_hair, worn_roots
-from faceuv.models.faces.refining import refined_maps
+from faceuv.models.faces.refining import refined_maps, with_pictured_hair
 from faceuv.registry import FACE_MODELS
 from faceuv.renderers import Renderer
 from faceuv.structures import Coefficients, Surface, UVMaps
@@ -239,24 +239,27 @@ class Person:
             years = likely_age(seed) if shown_age is None else shown_age
         else:
             years = finite("an age", age)
-        if self._pictured is None:
-            maps = appearance_maps(
-                model, own.albedo, seed, size, age=years, freckles=freckles, eye_colour=eye_colour, relief=relief
-            )
-            return replace(self, maps=maps)
-        if "detail" in (self.metadata or {}):
+        maps = self.maps if self._pictured is not None else None  # those of a generator stay
+        if maps is not None and self._refined:
             raise InputError("this generated face has its detail already; draw another on the face as generated")
-        assert self.maps is not None
-        maps = refined_maps(
-            model, own.albedo, self.maps, seed, size, age=years, freckles=freckles, eye_colour=eye_colour, relief=relief
+        albedo = own.albedo if maps is None else with_pictured_hair(model, own.albedo, maps)
+        drawn = appearance_maps(
+            model, albedo, seed, size, age=years, freckles=freckles, eye_colour=eye_colour, relief=relief
         )
-        return replace(self, maps=maps).with_metadata(detail={"size": size, "seed": seed})
+        if maps is None:
+            return replace(self, maps=drawn)
+        refined = replace(self, maps=refined_maps(model, albedo, maps, drawn))
+        return refined.with_metadata(detail={"size": size, "seed": seed})
 
     @property
     def takes_detail(self) -> bool:
         """Whether this is a generated face as generated, on whose map :meth:`with_detail` can draw."""
-        drawn = "detail" in (self.metadata or {})
-        return self._pictured is not None and not drawn and has_appearance(self.model_of("detail")[1])
+        return self._pictured is not None and not self._refined and has_appearance(self.model_of("detail")[1])
+
+    @property
+    def _refined(self) -> bool:
+        """Whether the detail of a generated face is drawn."""
+        return "detail" in (self.metadata or {})
 
     @property
     def _pictured(self) -> Tensor | None:
@@ -284,7 +287,7 @@ class Person:
         own, model = self.model_of("hair")
         maps, pictured = self.maps, self._pictured
         hair = drawn_hair(model, own, style, colour=colour, seed=seed, density=density, pictured=pictured)
-        if maps is not None and pictured is not None and hair is not None:
+        if maps is not None and pictured is not None and hair is not None and not self._refined:  # drawn ears are bare
             maps = replace(maps, diffuse=with_bare_ears(model, pictured))
         return replace(self, hair=hair, maps=maps)
 

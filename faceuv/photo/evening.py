@@ -100,11 +100,11 @@ def without_shade(model: FaceModel, ratio: Tensor, weight: Tensor, inner: Tensor
     return ratio - (1 - inner) * F.interpolate(shade[None], (size, size), mode="bilinear", align_corners=False)[0]
 
 
-def _around(values: Tensor, weight: Tensor, width: int = _SHADE) -> Tensor:
+def _around(values: Tensor, weight: Tensor) -> Tensor:
     """Weighted mean of ``values (C, N, N)`` around each texel, 0 where there is no weight."""
     both = torch.cat([values * weight, weight])[None]
     for _ in range(2):
-        both = box_mean(both, width)
+        both = box_mean(both, _SHADE)
     return both[0, :-1] / both[0, -1:].clamp_min(1e-4)
 
 

@@ -31,11 +31,8 @@ _SEAM = (0.03, 0.06)  # dm from the landmarks at which the lips meet: where teet
 _SHOWN = 0.02  # share of the teeth that a smile shows at least
 _GAP = 0.01  # between the teeth that are white enough and the lips
 _THIN = 0.7  # of the upper lip's height, of which the network took a part for teeth
-_ROWS, _BITE, _JAW = (
-    0.12,
-    0.03,
-    25.0,
-)  # lips farther apart show more than rows that meet; the amount of the jaw then; beyond
+_ROWS = 0.12  # lips farther apart than this show more than rows of teeth that meet
+_BITE, _JAW = 0.03, 25.0  # how far the jaw opens behind lips that are nearer; how much farther for each distance beyond
 _RIM = 0.05  # between the corners inside and outside of the lips
 _INNER_UPPER, _INNER_LOWER = (61, 62, 63), (67, 66, 65)
 _OUTER_UPPER, _OUTER_LOWER = (49, 50, 51, 52, 53), (59, 58, 57, 56, 55)

@@ -7,7 +7,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from faceuv.geometry.uv import bake
-from faceuv.models.faces.appearance import EyeColour, appearance_maps
 from faceuv.models.faces.appearance.hair_modes import with_hair_colour
 from faceuv.models.faces.base import FaceModel
 from faceuv.models.faces.charts import near_landmarks, on_parts
@@ -22,36 +21,28 @@ _DARK = 0.02  # added before logarithms
 _LIMIT = 3.0  # of the logarithm of a ratio
 
 
+def with_pictured_hair(model: FaceModel, albedo: Tensor, maps: UVMaps) -> Tensor:
+    """``albedo (1, A)`` with brows and hair in the colour that the maps of a generator have on the scalp."""
+    diffuse = _diffuse(maps)
+    return with_hair_colour(albedo, diffuse.new_tensor(pictured_colour(model, diffuse)))
+
+
 @torch.no_grad()
-def refined_maps(
-    model: FaceModel,
-    albedo: Tensor,
-    maps: UVMaps,
-    seed: int,
-    size: int = 2048,
-    *,
-    age: float = 30.0,
-    freckles: float | None = None,
-    eye_colour: str | EyeColour | None = None,
-    relief: bool = True,
-) -> UVMaps:
-    """The maps of a generator at another size, with the detail of ``appearance_maps``.
+def refined_maps(model: FaceModel, albedo: Tensor, maps: UVMaps, drawn: UVMaps) -> UVMaps:
+    """The maps of a generator with the detail, and at the size, of ``drawn`` ones.
 
     The tones of skin, lips, scalp and clothes are the generator's: the ratio of its map to the linear albedo of the
     same person, continued smoothly over brows, eyes, nostrils and ears, where a small map has smears and the colour of
-    hair. Brows, eyes, teeth, pores and lines are drawn, brows in the colour that the map has on the scalp. The
-    displacement is the generator's and, with ``relief``, that of the drawn detail.
+    hair. Brows, eyes, teeth, pores and lines are drawn. The displacement is that of both.
 
     Args:
-        albedo: ``(1, A)``, the coefficients that the generator's mapper reads.
+        albedo: ``(1, A)``, see :func:`with_pictured_hair`.
         maps: of one face, ``(1, 3, H, W)``, with a diffuse map.
-        seed, size, age, freckles, eye_colour, relief: of the detail.
+        drawn: what :func:`~faceuv.models.faces.appearance.appearance_maps` makes of ``albedo``.
     """
-    diffuse = _diffuse(maps)
-    person = with_hair_colour(albedo, diffuse.new_tensor(pictured_colour(model, diffuse)))
-    drawn = appearance_maps(model, person, seed, size, age=age, freckles=freckles, eye_colour=eye_colour, relief=relief)
-    tones = _tones(model, person, with_bare_ears(model, diffuse))
+    tones = _tones(model, albedo, with_bare_ears(model, _diffuse(maps)))
     base = _diffuse(drawn)
+    size = base.shape[-1]
     # baked, because beside the chart texels have what is next to them: seams would show as lines
     factor = bake(torch.exp(tones)[None], model.chart(size, size)).to(base)
     made = ((base + _DARK) * factor - _DARK).clamp(0, 1)

@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from faceuv.errors import InputError
 from faceuv.face import Face
 from faceuv.geometry.uv import bake, sample_map
+from faceuv.models.faces.appearance import appearance_maps
 from faceuv.models.faces.charts import near_landmarks, on_parts
-from faceuv.models.faces.refining import refined_maps
+from faceuv.models.faces.refining import refined_maps, with_pictured_hair
 from faceuv.structures import Coefficients, UVMaps
 
 SMALL, LARGE = 64, 256
@@ -31,10 +32,13 @@ def at_cheeks(model, diffuse):
 @pytest.fixture(scope="module")
 def refined(makehuman):
     """Diffuse map of a generator → refined maps of the mean person."""
-    albedo = makehuman.mean.new_zeros(1, makehuman.layout.albedo)
-    return lambda diffuse, displacement=None, **more: refined_maps(
-        makehuman, albedo, UVMaps(diffuse, displacement), 3, LARGE, **more
-    )
+
+    def refine(diffuse, displacement=None, **more):
+        maps = UVMaps(diffuse, displacement)
+        albedo = with_pictured_hair(makehuman, makehuman.mean.new_zeros(1, makehuman.layout.albedo), maps)
+        return refined_maps(makehuman, albedo, maps, appearance_maps(makehuman, albedo, 3, LARGE, **more))
+
+    return refine
 
 
 def test_each_cheek_keeps_its_tone(makehuman, refined):
@@ -106,6 +110,7 @@ def test_a_generated_face_is_refined_once_and_any_other_drawn_anew(makehuman):
     fine = generated.with_detail(3, LARGE)
     assert fine.metadata["detail"] == {"size": LARGE, "seed": 3}
     assert torch.allclose(at_cheeks(makehuman, fine.diffuse()[None]), SKIN.expand(2, 3), rtol=0.15)
+    assert torch.equal(fine.with_hair("short").maps.diffuse, fine.maps.diffuse)  # its ears are bare, and stay drawn
     with pytest.raises(InputError, match="has its detail already"):
         fine.with_detail(3, LARGE)
     plain = Face(person, makehuman, renderer, UVMaps(flat())).with_detail(3, LARGE)
